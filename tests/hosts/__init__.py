@@ -1,0 +1,1 @@
+"""Disposable Debian test hosts: real systemd, real sshd, reached over the network."""

@@ -1,0 +1,59 @@
+"""The veth pair between this machine and a host. No bridge, no NAT rule, no port mapping."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+
+from .store import ADMIN, KEY, Host, HostsError, run
+
+
+def link_up(host: Host) -> None:
+    """Make the pair; the machine's end gets its address, the other end waits in this namespace."""
+    link_down(host)
+    run(["ip", "link", "add", host.link, "type", "veth", "peer", "name", host.peer], why="make a veth pair")
+    run(["ip", "address", "add", f"{host.gateway}/30", "dev", host.link], why="give it an address")
+    run(["ip", "link", "set", host.link, "up"], why="bring it up")
+
+
+def link_down(host: Host) -> None:
+    subprocess.run(["ip", "link", "delete", host.link], capture_output=True, check=False)
+
+
+def ssh_options(host: Host) -> list[str]:
+    known = host.directory / "known_hosts"
+    return ["-i", str(KEY), "-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=accept-new", "-o", "BatchMode=yes"]
+
+
+def ssh(host: Host, command: str, *, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    argv = ["ssh", *ssh_options(host), "-o", "ConnectTimeout=5", f"{ADMIN}@{host.address}", command]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def wait_for_ssh(host: Host, *, timeout: float) -> None:
+    """Return once the administrator has logged in over SSH and systemd has finished booting.
+
+    Raises:
+        HostsError: the host died, or the time was up.
+    """
+    deadline = time.monotonic() + timeout
+    (host.directory / "known_hosts").unlink(missing_ok=True)
+    last = ""
+    while time.monotonic() < deadline:
+        if not host.alive():
+            raise HostsError(f"{host.name} ended while it booted; see {host.directory / 'console.log'}")
+        try:
+            with socket.create_connection((host.address, 22), timeout=1):
+                pass
+            done = ssh(host, "systemctl is-system-running --wait")
+            last = (done.stdout + done.stderr).strip()
+            if last == "running":
+                return
+            if last == "degraded":
+                failed = ssh(host, "systemctl --failed --no-legend --plain").stdout.strip()
+                raise HostsError(f"{host.name} booted degraded: {failed}")
+        except (OSError, subprocess.TimeoutExpired) as exc:
+            last = str(exc)
+        time.sleep(0.1)
+    raise HostsError(f"{host.name} did not answer on SSH within {timeout:.0f} s (last: {last}); see {host.directory}")

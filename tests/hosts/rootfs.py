@@ -1,0 +1,95 @@
+"""Root file systems of Debian servers, built from Debian's archive and cached by what they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from .store import ADMIN, CACHE, KEY, HostsError, locked, need, run, say
+
+SUITES = {"debian12": "bookworm", "debian13": "trixie"}
+MIRROR = os.environ.get("UNIFIED_DEBIAN_MIRROR", "http://deb.debian.org/debian")
+# What a Debian server installation has beyond priority "important"; linux-base makes it count as a
+# machine with a kernel, which many benchmark rules ask for.
+PACKAGES = sorted(
+    "apparmor apt-utils ca-certificates cron dbus iproute2 kmod libpam-systemd linux-base logrotate nftables "
+    "openssh-server procps python3 python3-apt rsyslog sudo systemd-sysv systemd-timesyncd".split()
+)
+# Bumped when customise() changes, so that old caches are not taken for new ones.
+LAYOUT = 3
+
+
+def key_pair() -> str:
+    """The tool's own SSH key (made once); returns the public half."""
+    with locked("key"):
+        if not KEY.exists():
+            need({"ssh-keygen": "openssh-client"})
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "unified-deploy-tests", "-f", str(KEY)], why="key")
+    return KEY.with_suffix(".pub").read_text()
+
+
+def rootfs(suite: str) -> Path:
+    """Directory of the unpacked root file system of SUITE, built on first use."""
+    if suite not in SUITES:
+        raise HostsError(f"unknown suite '{suite}': one of {', '.join(SUITES)}")
+    recipe = {"suite": suite, "packages": PACKAGES, "mirror": MIRROR, "layout": LAYOUT, "key": key_pair()}
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
+    target = CACHE / "images" / f"{suite}-{digest}"
+    with locked(f"image-{suite}"):
+        if (target / "built.json").exists():
+            return target / "rootfs"
+        need({"mmdebstrap": "mmdebstrap"})
+        say(f"building the {suite} root file system from {MIRROR} (20 to 60 s, once)")
+        started = time.monotonic()
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        root = target / "rootfs"
+        archive = target / "rootfs.tar"
+        run(
+            ["mmdebstrap", "--variant=important", f"--include={','.join(PACKAGES)}", SUITES[suite], str(archive), MIRROR],
+            why=f"build {suite}",
+        )
+        root.mkdir()
+        run(["tar", "-C", str(root), "--xattrs", "--xattrs-include=*", "-xpf", str(archive)], why="unpack")
+        archive.unlink()
+        customise(root)
+        for old in (CACHE / "images").glob(f"{suite}-*"):
+            if old != target:
+                shutil.rmtree(old, ignore_errors=True)
+        versions = run(["chroot", str(root), "dpkg-query", "-W"], why="record packages").splitlines()
+        record = {**recipe, "seconds": round(time.monotonic() - started, 1), "packages_installed": versions}
+        (target / "built.json").write_text(json.dumps(record, indent=1))
+    return target / "rootfs"
+
+
+def customise(root: Path) -> None:
+    """Give the root file system an administrator with sudo and the tool's key, and nothing else of ours."""
+    run(["chroot", str(root), "useradd", "-m", "-s", "/bin/bash", "-G", "sudo", ADMIN], why="add administrator")
+    # A locked password ('!') would fail account checks that a real administrator passes.
+    run(["chroot", str(root), "usermod", "-p", "$6$unifiedtests$" + "x" * 86, ADMIN], why="set a password hash")
+    ssh = root / "home" / ADMIN / ".ssh"
+    ssh.mkdir(mode=0o700)
+    (ssh / "authorized_keys").write_text(key_pair())
+    (ssh / "authorized_keys").chmod(0o600)
+    run(["chroot", str(root), "chown", "-R", f"{ADMIN}:{ADMIN}", f"/home/{ADMIN}/.ssh"], why="own the key")
+    sudoers = root / "etc/sudoers.d" / ADMIN
+    sudoers.write_text(f"{ADMIN} ALL=(ALL:ALL) NOPASSWD: ALL\n")
+    sudoers.chmod(0o440)
+    for path in (root / "etc/ssh").glob("ssh_host_*"):
+        path.unlink()
+    (root / "etc/machine-id").write_text("")
+    (root / "etc/apt/apt.conf.d/99tests").write_text('Acquire::Languages "none";\n')
+    # It would clear the machine's own binfmt table from inside a privileged container.
+    (root / "etc/systemd/system/systemd-binfmt.service").symlink_to("/dev/null")
+    unit = root / "etc/systemd/system/ssh-host-keys.service"
+    unit.write_text(
+        "[Unit]\nDescription=Make this host's SSH keys\nBefore=ssh.service\nConditionPathExists=!/etc/ssh/ssh_host_ed25519_key\n"
+        "[Service]\nType=oneshot\nExecStart=/usr/bin/ssh-keygen -A\n[Install]\nWantedBy=multi-user.target\n"
+    )
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(exist_ok=True)
+    (wants / unit.name).symlink_to(f"/etc/systemd/system/{unit.name}")

@@ -1,0 +1,131 @@
+"""Where the tool keeps what it builds and runs, and how it runs commands."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+class HostsError(Exception):
+    """A host could not be built, started or removed; the message says why and what to do."""
+
+
+CACHE = Path(os.environ.get("UNIFIED_CACHE") or Path.home() / ".cache" / "unified-deploy")
+RUN = CACHE / "run"
+KEY = CACHE / "id_ed25519"
+ADMIN = "ansible"
+
+
+def say(text: str) -> None:
+    print(f"hosts: {text}", file=sys.stderr, flush=True)
+
+
+def run(argv: list[str], *, why: str, env: dict[str, str] | None = None) -> str:
+    """Run a command and return its stdout.
+
+    Raises:
+        HostsError: it failed; the message holds the last lines of its output.
+    """
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C", **(env or {})}
+    )
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise HostsError(f"{why}: '{argv[0]}' ended with {done.returncode}\n{tail}")
+    return done.stdout
+
+
+def need(programs: dict[str, str]) -> None:
+    """Raise when a program is missing, naming every Debian package that has one of them."""
+    missing = sorted({package for program, package in programs.items() if not shutil.which(program)})
+    if missing:
+        raise HostsError(f"missing programs: run 'apt-get install -y {' '.join(missing)}' (or 'make setup')")
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the tool-wide lock NAME, so that two runs never build or number the same thing."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass
+class Host:
+    """A started host, as recorded in RUN/<name>/host.json."""
+
+    name: str
+    kind: str
+    suite: str
+    index: int
+    pid: int = 0
+    started: int = 0
+
+    @property
+    def directory(self) -> Path:
+        return RUN / self.name
+
+    @property
+    def address(self) -> str:
+        # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544), so no real network is shadowed.
+        return f"198.18.{self.index}.2"
+
+    @property
+    def gateway(self) -> str:
+        return f"198.18.{self.index}.1"
+
+    @property
+    def link(self) -> str:
+        """The machine's end of the host's veth pair."""
+        return f"ud{self.index}"
+
+    @property
+    def peer(self) -> str:
+        return f"ud{self.index}p"
+
+    def save(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "host.json").write_text(json.dumps(asdict(self)))
+
+    def alive(self) -> bool:
+        """Whether the process recorded for this host is still that process (a pid may be used again)."""
+        return self.pid > 0 and process_start(self.pid) == self.started
+
+
+def process_start(pid: int) -> int:
+    """Start time of a process in clock ticks since boot (proc(5), field 22 of stat), 0 when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    fields = stat.rpartition(")")[2].split()
+    return 0 if fields[0] == "Z" else int(fields[19])
+
+
+def hosts() -> list[Host]:
+    """Every host the tool has a record of, dead or alive."""
+    return [Host(**json.loads(path.read_text())) for path in sorted(RUN.glob("*/host.json"))]
+
+
+def find(name: str) -> Host | None:
+    return next((host for host in hosts() if host.name == name), None)
+
+
+def new(name: str, kind: str, suite: str) -> Host:
+    """Reserve a name and a network number."""
+    with locked("numbers"):
+        used = {host.index for host in hosts()}
+        links = {link.name for link in Path("/sys/class/net").iterdir()}
+        index = next(i for i in range(250) if i not in used and f"ud{i}" not in links)
+        host = Host(name=name, kind=kind, suite=suite, index=index)
+        host.save()
+    return host

@@ -1,0 +1,192 @@
+"""Hosts of kind `uml`: a Linux kernel of their own in user space (amd64 only).
+
+Real sysctls, modules, mounts, kernel audit and reboot; computing is native, a fork costs about 6 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from .network import link_down, link_up, wait_for_ssh
+from .rootfs import MIRROR, rootfs
+from .store import CACHE, Host, HostsError, locked, need, process_start, run, say
+
+PROGRAMS = {"mkfs.ext4": "e2fsprogs", "ip": "iproute2", "unshare": "util-linux", "ssh": "openssh-client", "dpkg-deb": "dpkg", "ethtool": "ethtool"}
+# 6.1 and 6.12 panic on processors with AMX ("ptrace set fp regs failed"); 7.x does not.
+PACKAGE, SUITE = "user-mode-linux", "unstable"
+BOOT_SECONDS = 180
+# There is no way out to the archive from such a host, so what the kernel's tests need is put on its disk.
+EXTRA = ["auditd", "goss"]
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+NETWORK = """[Match]
+Name=vec0
+[Network]
+Address={address}/30
+LinkLocalAddressing=no
+"""
+
+# The kernel needs a newer C library than Debian 12 has, so it runs in a chroot of the Debian 13 root file system.
+# A signal to the process group ends it and everything it started.
+START = r"""
+set -e
+mount --bind {chroot} {chroot}
+mount -t proc proc {chroot}/proc
+mount --rbind /dev {chroot}/dev
+mount -t tmpfs -o size=3g tmpfs {chroot}/tmp
+mkdir -p {chroot}/tmp/uml {chroot}/tmp/host
+mount --bind {kernel} {chroot}/tmp/uml
+mount --bind {directory} {chroot}/tmp/host
+cd {chroot}
+exec chroot {chroot} /usr/bin/env HOME=/tmp /tmp/uml/linux.uml ubda=/tmp/host/disk.img root=/dev/ubda rw mem=1G \
+  seccomp=on audit=1 apparmor=0 vec0:transport=raw,ifname={peer},depth=64 con=null con0=null,fd:2 umid={name} hostname={name}
+"""
+
+
+def kernel() -> Path:
+    """Directory with linux.uml and its modules, from Debian's package."""
+    target = CACHE / "uml"
+    with locked("uml-kernel"):
+        if (target / "built.json").exists():
+            return target
+        if not Path(KEYRING).exists():
+            raise HostsError("missing Debian's archive keys: run 'apt-get install -y debian-archive-keyring'")
+        say(f"fetching the kernel ({PACKAGE} of Debian {SUITE}, 36 MB, once)")
+        shutil.rmtree(target, ignore_errors=True)
+        for part in ("lists/partial", "cache/archives/partial"):
+            (target / part).mkdir(parents=True)
+        (target / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main\n")
+        (target / "status").touch()
+        settings = {
+            "Dir::Etc::SourceList": target / "sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc::Preferences": "/dev/null",
+            "Dir::Etc::PreferencesParts": "/dev/null",
+            "Dir::State::Lists": target / "lists",
+            "Dir::State::Status": target / "status",
+            "Dir::Cache": target / "cache",
+            "APT::Architecture": "amd64",
+            "APT::Sandbox::User": "root",
+        }
+        apt = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
+        run([*apt, "update"], why="read the archive's index")
+        with contextlib.chdir(target):
+            run([*apt, "download", PACKAGE], why=f"download {PACKAGE}")
+        package = next(target.glob("*.deb"))
+        run(["dpkg-deb", "-x", str(package), str(target / "unpacked")], why="unpack")
+        (target / "unpacked/usr/bin/linux.uml").rename(target / "linux.uml")
+        modules = next((target / "unpacked/usr/lib/uml/modules").iterdir())
+        modules.rename(target / "modules")
+        record = {"package": package.name, "release": modules.name}
+        package.unlink()
+        for scrap in ("lists", "cache", "unpacked"):
+            shutil.rmtree(target / scrap)
+        (target / "built.json").write_text(json.dumps(record))
+    return target
+
+
+def disk(suite: str) -> Path:
+    """An ext4 image of the suite's root file system with the kernel's modules and what the tests need."""
+    root, linux = rootfs(suite), kernel()
+    release = json.loads((linux / "built.json").read_text())["release"]
+    image = CACHE / "images" / root.parent.name / f"uml-{release}.img"
+    with locked(f"image-{suite}"):
+        if image.exists():
+            return image
+        say(f"building the disk image of {suite} for kernel {release} (about 30 s, once)")
+        work = image.with_suffix(".work")
+        shutil.rmtree(work, ignore_errors=True)
+        run(["cp", "-a", "--reflink=auto", str(root), str(work)], why="copy the root file system")
+        shutil.copytree(linux / "modules", work / "lib/modules" / release, symlinks=True)
+        shutil.copy("/etc/resolv.conf", work / "etc/resolv.conf")
+        policy = work / "usr/sbin/policy-rc.d"
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+        extra = [name for name in EXTRA if name != "goss" or suite == "debian13"]
+        install = f"apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy {' '.join(extra)} && depmod {release}"
+        run(["chroot", str(work), "sh", "-c", install], why="install what the kernel's tests need")
+        policy.unlink()
+        (work / "etc/fstab").write_text("/dev/ubda / ext4 defaults 0 1\n")
+        for enabled in ("systemd-networkd.service",):
+            run(["systemctl", f"--root={work}", "enable", enabled], why=f"enable {enabled}")
+        # It waits for links that no test host has.
+        run(["systemctl", f"--root={work}", "disable", "systemd-networkd-wait-online.service"], why="disable waiting")
+        part = image.with_suffix(".part")
+        run(["mkfs.ext4", "-q", "-F", "-d", str(work), str(part), "3000M"], why="make the image")
+        shutil.rmtree(work)
+        part.rename(image)
+    return image
+
+
+def start(host: Host) -> None:
+    if lacks := missing():
+        raise HostsError("this machine cannot run uml hosts: " + "; ".join(lacks))
+    need(PROGRAMS)
+    host.directory.mkdir(parents=True, exist_ok=True)
+    image = host.directory / "disk.img"
+    run(["cp", "--sparse=always", str(disk(host.suite)), str(image)], why="copy the disk")
+    network = host.directory / "10-vec0.network"
+    network.write_text(NETWORK.format(address=host.address))
+    debugfs = ["debugfs", "-w", "-R", f"write {network} /etc/systemd/network/10-vec0.network", str(image)]
+    run(debugfs, why="write the host's address into its disk")
+    link_up(host)
+    run(["ip", "link", "set", host.peer, "up", "promisc", "on"], why="bring the kernel's link up")
+    for end in (host.link, host.peer):
+        # A raw socket sees frames before the checksum is filled in.
+        subprocess.run(["ethtool", "-K", end, "tx", "off", "gso", "off", "tso", "off", "gro", "off"], capture_output=True, check=False)
+    script = START.format(chroot=rootfs("debian13"), kernel=kernel(), directory=host.directory, peer=host.peer, name=host.name)
+    with (host.directory / "console.log").open("ab") as console:
+        child = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+            stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+        )
+    host.pid, host.started = child.pid, process_start(child.pid)
+    host.save()
+    wait_for_ssh(host, timeout=BOOT_SECONDS)
+
+
+def stop(host: Host) -> None:
+    """Kill the host's kernel, which is one process group, and forget the host."""
+    if host.alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(host.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while host.alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    link_down(host)
+    shutil.rmtree(host.directory, ignore_errors=True)
+
+
+def restart(host: Host) -> None:
+    """Reboot the host from inside and wait until it is back."""
+    from .network import ssh
+
+    before = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
+    ssh(host, "sudo systemctl reboot")
+    deadline = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            after = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
+            if after and after != before:
+                return wait_for_ssh(host, timeout=BOOT_SECONDS)
+        time.sleep(0.5)
+    raise HostsError(f"{host.name} did not come back from its reboot; see {host.directory / 'console.log'}")
+
+
+def missing() -> list[str]:
+    """What this machine lacks to run this kind; empty when it can."""
+    lacks = [f"program {program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)]
+
+    if platform.machine() != "x86_64":
+        lacks.append(f"an x86-64 processor (this is {platform.machine()})")
+    if os.geteuid():
+        lacks.append("root (run it with sudo)")
+    return lacks
