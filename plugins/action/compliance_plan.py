@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Select, collect and plan in one place, so that evidence never leaves this process."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+import zlib
+from pathlib import Path
+
+from ansible_collections.unified.deploy.plugins.plugin_utils import _goss, _plan, _results, _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._action import ComplianceAction, Result, ResultsDirectory, today
+from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import Catalogue
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
+
+
+class ActionModule(ComplianceAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "benchmarks": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {"name": {"type": "str", "required": True}, "level": {"type": "str", "required": True}},
+        },
+        "overlay": {"type": "path"},
+        "sections": {"type": "list", "elements": "str", "default": []},
+        "kinds": {"type": "list", "elements": "str", "default": []},
+        "rules": {"type": "list", "elements": "str", "default": []},
+        "walk": {"type": "bool", "default": True},
+        "evidence": {"type": "path"},
+        "changed_rules": {"type": "list", "elements": "str", "default": []},
+        "results": {"type": "path", "required": True},
+    }
+
+    def act(self, arguments: Result, task_vars: Result) -> Result:
+        catalogue = Catalogue()
+        # Before the host is touched: a mistake in the overlay must not cost a connection.
+        overlay = _selection.load_overlay(arguments["overlay"] or "", catalogue, today())
+        packed = self._evidence(arguments, catalogue, task_vars)
+        evidence = _plan.unpack(packed)
+        wishes = [(wish["name"], wish["level"]) for wish in arguments["benchmarks"]]
+        filters = _selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
+        selection = _selection.select(catalogue, wishes, overlay, evidence["host"], filters)
+        connection = _plan.Connection(user=str(self._connection_user(task_vars)))
+        plan = _plan.plan(selection, evidence, connection, today())
+        name = self._host(task_vars)
+        changed = arguments["changed_rules"]
+        model = _results.host_model(name, catalogue, selection, plan, evidence, changed=changed)
+        self._save(ResultsDirectory(arguments["results"]), name, packed, model, _goss.generate(plan.verdicts, evidence))
+        return self._answer(model, plan, evidence)
+
+    def _connection_user(self, task_vars: Result) -> str:
+        # Only a login over the network can be locked out by what is planned here.
+        if self._connection.transport == "local":
+            return ""
+        return self._play_context.remote_user or self._connection.get_option("remote_user") or task_vars.get("ansible_user", "")
+
+    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> str:
+        if arguments["evidence"]:
+            path = Path(arguments["evidence"])
+            try:
+                stored = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as exc:
+                raise EvidenceError(f"cannot be read: {exc}", where=str(path), fix="Collect it again") from exc
+            return base64.b64encode(zlib.compress(json.dumps(stored).encode())).decode()
+        answer = self.quiet_module("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
+        return str(answer["evidence"])
+
+    @staticmethod
+    def _save(results: ResultsDirectory, name: str, packed: str, model: Result, gossfile: str) -> None:
+        directory = results.host(name)
+        results.write(directory / "evidence.json", zlib.decompress(base64.b64decode(packed)).decode())
+        results.write(directory / "goss.yml", gossfile)
+        results.write(directory / "result.json", json.dumps(_results.summarise(model)))
+
+    def _answer(self, model: Result, plan: _plan.Plan, evidence: Result) -> Result:
+        desired = plan.desired
+        held = {identifier: verdict.held for identifier, verdict in plan.verdicts.items() if verdict.verdict == "fail" and verdict.held}
+        answer = {
+            "changed": False,
+            "summary": model["summary"],
+            "goss": bool(evidence["goss"]["path"]),
+            "goss_in_distribution": evidence["host"]["os"] == "debian" and evidence["host"]["version"] not in ("11", "12"),
+            "changes": plan.changes,
+            "held": held,
+            "lockout_risk": sorted(rule for rule in plan.changes if plan.verdicts[rule].demand.rule.risk == "lockout"),
+            "desired": {
+                "packages_absent": desired.packages_absent,
+                "packages_present": desired.packages_present,
+                "files": list(desired.files.values()),
+                "attributes": list(desired.attributes.values()),
+                "units_masked": desired.units_masked,
+                "units_enabled": desired.units_enabled,
+                "units_restarted": desired.units_restarted,
+                "users": list(desired.users.values()),
+                "commands": desired.commands,
+            },
+            "reboot": model["reboot_required"],
+        }
+        if self._task.diff and plan.changes:
+            rows = [(rule, plan.verdicts[rule]) for rule in plan.changes]
+            answer["diff"] = {
+                "before_header": "rules that fail",
+                "after_header": "after apply",
+                "before": "".join(f"{rule}: {verdict.actual}\n" for rule, verdict in rows),
+                "after": "".join(f"{rule}: {verdict.expected}\n" for rule, verdict in rows),
+            }
+        return answer

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the generated Goss file on the host and add its verdicts to the host's results."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+import zlib
+
+from ansible_collections.unified.deploy.plugins.plugin_utils import _results
+from ansible_collections.unified.deploy.plugins.plugin_utils._action import ComplianceAction, Result, ResultsDirectory
+
+
+class ActionModule(ComplianceAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "results": {"type": "path", "required": True},
+        "executable": {"type": "str", "default": "goss"},
+        "path": {"type": "str"},
+    }
+
+    def act(self, arguments: Result, task_vars: Result) -> Result:
+        results, name = ResultsDirectory(arguments["results"]), self._host(task_vars)
+        model, directory = results.read_model(name), results.host(name)
+
+        def packed(file: str) -> str:
+            return base64.b64encode(zlib.compress((directory / file).read_bytes())).decode()
+
+        asked = {"gossfile": packed("goss.yml"), "evidence": packed("evidence.json"), "executable": arguments["executable"]}
+        if arguments["path"]:
+            asked["path"] = arguments["path"]
+        answer = self.quiet_module("goss", asked, task_vars)
+        _results.add_goss(model, answer)
+        results.write(directory / "result.json", json.dumps(_results.summarise(model)))
+        return {
+            "changed": answer.get("changed", False),
+            "summary": model["summary"],
+            "failing": _results.failing(model),
+            "checks": answer["count"],
+            "seconds": answer["seconds"],
+        }

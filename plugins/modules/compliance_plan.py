@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin compliance_plan; the code lies in plugins/action."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compliance_plan
+short_description: Judge a host against benchmarks and plan what would make it comply
+version_added: 0.1.0
+description:
+  - Merges what the chosen benchmarks and the site's overlay ask for, collects the host's evidence in one module call,
+    and judges every rule on the controller. Nothing on the host is changed.
+  - Evidence, results and a Goss file are written below O(results). What comes back is small, namely the verdicts' counts and the
+    desired state of what drifts.
+  - With C(--diff) the rules that would change are shown with what they are and what they would be.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  benchmarks:
+    description: Benchmarks and levels to merge.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Id of a benchmark, for example V(cis_debian13), or its series, for example V(cis), to take the one for the host's system.
+        type: str
+        required: true
+      level:
+        description: Level, for example V(l1_server). Levels that it inherits are included.
+        type: str
+        required: true
+  overlay:
+    description: File with the site's values, purposes, waivers and attestations.
+    type: path
+  sections:
+    description: Only controls in these sections, given as prefixes of their ids, for example V(5.1).
+    type: list
+    elements: str
+    default: []
+  kinds:
+    description: Only rules of these kinds, for example V(sshd).
+    type: list
+    elements: str
+    default: []
+  rules:
+    description: Only these rules, for example V(sshd/PermitRootLogin).
+    type: list
+    elements: str
+    default: []
+  walk:
+    description: Whether to walk the file systems. Without it the rules of kind C(scan) are not checked.
+    type: bool
+    default: true
+  evidence:
+    description: Judge this stored evidence, a file on the controller, instead of collecting it.
+    type: path
+  changed_rules:
+    description: Rules that this run has changed, for the report.
+    type: list
+    elements: str
+    default: []
+  results:
+    description: Directory on the controller for evidence and results. Directories in it are made with mode V(0700).
+    type: path
+    required: true
+attributes:
+  check_mode:
+    description: Never changes the host.
+    support: full
+  diff_mode:
+    description: Shows the rules that would change.
+    support: full
+  idempotent:
+    description: Never reports a change of its own.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Judge against the CIS benchmark of the host's system
+  unified.deploy.compliance_plan:
+    benchmarks:
+      - name: cis
+        level: l1_server
+    results: ./reports
+  register: __plan
+"""
+
+RETURN = r"""
+summary:
+  description: How many controls and rules have each verdict.
+  type: dict
+  returned: success
+changes:
+  description: Rules that apply would bring to their desired state.
+  type: list
+  elements: str
+  returned: success
+held:
+  description: Failing rules that are not changed, each with the reason.
+  type: dict
+  returned: success
+desired:
+  description: The desired state of what drifts, batched for the tasks of the role C(hardening).
+  type: dict
+  returned: success
+goss:
+  description: Whether Goss is on the host.
+  type: bool
+  returned: success
+goss_in_distribution:
+  description: Whether the host's distribution has a package of Goss that is new enough.
+  type: bool
+  returned: success
+lockout_risk:
+  description: Planned rules that could lock people out.
+  type: list
+  elements: str
+  returned: success
+reboot:
+  description: Why a reboot is required to finish, empty when it is not.
+  type: list
+  elements: str
+  returned: success
+"""

@@ -1,0 +1,74 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin compliance_report; the code lies in plugins/action."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compliance_report
+short_description: Write the reports of a run and show the summary
+version_added: 0.1.0
+description:
+  - Reads the results of all hosts of a run on the controller, writes C(report.*) beside them and shows a table.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  results:
+    description: Directory on the controller with the results.
+    type: path
+    required: true
+  hosts:
+    description: Hosts of the run. Those without results are listed as not run.
+    type: list
+    elements: str
+    required: true
+  formats:
+    description: Formats to write. All of them by default.
+    type: list
+    elements: str
+    choices: [csv, html, json, junit, markdown]
+    default: [csv, html, json, junit, markdown]
+  baseline:
+    description: A C(report.json) of an earlier run to compare with.
+    type: path
+  fail_on:
+    description: V(fail) makes the task fail when a control fails, could not be judged, or a host was not run.
+    type: str
+    choices: [never, fail]
+    default: never
+attributes:
+  check_mode:
+    description: Writes on the controller only.
+    support: full
+  diff_mode:
+    description: Has nothing to show.
+    support: none
+  idempotent:
+    description: Never reports a change of its own.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Report
+  unified.deploy.compliance_report:
+    results: ./reports
+    hosts: "{{ ansible_play_hosts_all }}"
+  run_once: true
+"""
+
+RETURN = r"""
+reports:
+  description: Path of each report by its format.
+  type: dict
+  returned: success
+failing_controls:
+  description: Number of controls that fail or could not be judged.
+  type: int
+  returned: success
+hosts_not_run:
+  description: Hosts without results.
+  type: list
+  elements: str
+  returned: success
+"""

@@ -1,0 +1,216 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run Goss on the host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: goss
+short_description: Run a Goss file on the host and return the results by rule
+version_added: 0.1.0
+description:
+  - Runs C(goss validate) once, with the evidence as its variables, and folds its results by the C(rule) in each resource's C(meta).
+  - A skipped result counts as failed. Goss marks it successful, but it checked nothing.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  gossfile:
+    description: The Goss file, compressed with zlib and base64-encoded.
+    type: str
+    required: true
+  evidence:
+    description: The evidence as M(unified.deploy.evidence) returns it.
+    type: str
+    required: true
+  executable:
+    description: Path of the Goss program, or its name.
+    type: str
+    default: goss
+  path:
+    description:
+      - Directory on the host in which to leave C(goss.yml) and C(evidence.json), so that an operator can run them by hand.
+      - It is made with mode V(0700). Without it nothing is left behind.
+    type: path
+  timeout:
+    description: Seconds after which Goss and what it started are killed.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description: Can run in check mode. Files are left at O(path) only outside it.
+    support: full
+  diff_mode:
+    description: Has nothing to show in diff mode.
+    support: none
+  idempotent:
+    description: Reports a change only when a file at O(path) is written anew.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Run a Goss file
+  unified.deploy.goss:
+    gossfile: "{{ packed_goss_file }}"
+    evidence: "{{ evidence.evidence }}"
+"""
+
+RETURN = r"""
+passed:
+  description: Rules of which every check succeeded.
+  type: list
+  elements: str
+  returned: success
+failed:
+  description: For each other rule, what failed.
+  type: dict
+  returned: success
+count:
+  description: Number of checks that ran.
+  type: int
+  returned: success
+seconds:
+  description: Seconds that Goss ran.
+  type: float
+  returned: success
+"""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import typing as t
+import zlib
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH
+
+FLOOR = (0, 4, 9)
+INSTALL = "Set compliance_goss_package to install it from the distribution, or compliance_goss_binary to a file with its sha256"
+
+
+class GossError(Exception):
+    """Goss cannot be run, or its output cannot be read."""
+
+
+def packaged_version(program: str) -> tuple[int, ...] | None:
+    """Version of the Debian package that owns PROGRAM; Debian's build itself cannot tell it. None when unpackaged."""
+    if os.path.realpath(program) != "/usr/bin/goss":
+        return None
+    try:
+        with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as handle:
+            paragraph = next((p for p in handle.read().split("\n\n") if p.startswith("Package: goss\n")), "")
+    except OSError:
+        return None
+    version = next((line[9:] for line in paragraph.splitlines() if line.startswith("Version: ")), "")
+    number = version.split("-")[0].split("+")[0]
+    return tuple(int(part) for part in number.split(".") if part.isdigit()) or None
+
+
+def locate(name: str) -> str:
+    program = name if os.path.isabs(name) else shutil.which(name, path=SEARCH_PATH)
+    if not program or not os.access(program, os.X_OK):
+        raise GossError(f"Goss is missing: '{name}' is no program on this host. {INSTALL}")
+    version = packaged_version(program)
+    if version and version < FLOOR:
+        have, floor = ".".join(map(str, version)), ".".join(map(str, FLOOR))
+        raise GossError(f"Goss {have} is too old: {floor} is the oldest that checks as this collection needs it. {INSTALL}")
+    return program
+
+
+def run(program: str, gossfile: str, evidence: str, timeout: int) -> dict[str, t.Any]:
+    argv = [program, "--gossfile", gossfile, "--vars", evidence, "validate", "--format", "json", "--no-color"]
+    env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root"}
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, start_new_session=True)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise GossError(f"Goss took longer than {timeout} s") from None
+    try:
+        return json.loads(out)
+    except ValueError:
+        message = (err or out).decode(errors="replace").strip()[-300:]
+        raise GossError(f"Goss ended with {process.returncode} and no results: {message}") from None
+
+
+def fold(report: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Goss' results by rule. See https://goss.readthedocs.io/en/stable/cli/ for the format."""
+    passed: dict[str, None] = {}
+    failed: dict[str, list[str]] = {}
+    for result in report["results"]:
+        rule = (result.get("meta") or {}).get("rule", result["resource-id"])
+        passed[rule] = None
+        # 0 success, 1 fail, 2 skip: "successful" is true for a skip, which has checked nothing.
+        if result["result"] != 0:
+            found = result.get("matcher-result") or {}
+            why = result.get("err") or f"{found.get('message') or 'not checked'}, found {found.get('actual')!r}"
+            failed.setdefault(rule, []).append(f"{result['resource-type']} {result['property']}: {why}"[:300])
+    return {"passed": [rule for rule in passed if rule not in failed], "failed": failed, "count": len(report["results"])}
+
+
+def leave(module: AnsibleModule, directory: str, texts: dict[str, str]) -> bool:
+    """Write the files for the operator; True when one was new or different."""
+    changed = False
+    for name, text in texts.items():
+        path = os.path.join(directory, name)
+        try:
+            with open(path, encoding="utf-8") as handle:
+                same = handle.read() == text
+        except OSError:
+            same = False
+        if same or module.check_mode:
+            continue
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=directory)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(text)
+        module.atomic_move(temporary, path)
+        changed = changed or name == "goss.yml"
+    return changed
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            # Large, not secret: kept out of the host's log, where every module's options go.
+            "gossfile": {"type": "str", "required": True, "no_log": True},
+            "evidence": {"type": "str", "required": True, "no_log": True},
+            "executable": {"type": "str", "default": "goss"},
+            "path": {"type": "path"},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        packed = {"goss.yml": module.params["gossfile"], "evidence.json": module.params["evidence"]}
+        texts = {name: zlib.decompress(base64.b64decode(value)).decode() for name, value in packed.items()}
+    except (ValueError, zlib.error) as exc:
+        module.fail_json(msg=f"gossfile or evidence is damaged: {exc}")
+    try:
+        program = locate(module.params["executable"])
+        with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
+            paths = {}
+            for name, text in texts.items():
+                paths[name] = os.path.join(directory, name)
+                with open(paths[name], "w", encoding="utf-8") as handle:
+                    handle.write(text)
+            started = time.monotonic()
+            report = run(program, paths["goss.yml"], paths["evidence.json"], module.params["timeout"])
+            seconds = round(time.monotonic() - started, 4)
+        changed = leave(module, module.params["path"], texts) if module.params["path"] else False
+    except GossError as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(msg=f"the host's file system refused: {exc}")
+    module.exit_json(changed=changed, seconds=seconds, **fold(report))
+
+
+if __name__ == "__main__":
+    main()
