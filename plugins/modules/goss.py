@@ -61,7 +61,7 @@ passed:
   type: list
   elements: str
   returned: success
-failed:
+failing:
   description: For each other rule, what failed.
   type: dict
   returned: success
@@ -152,7 +152,7 @@ def fold(report: dict[str, t.Any]) -> dict[str, t.Any]:
             found = result.get("matcher-result") or {}
             why = result.get("err") or f"{found.get('message') or 'not checked'}, found {found.get('actual')!r}"
             failed.setdefault(rule, []).append(f"{result['resource-type']} {result['property']}: {why}"[:300])
-    return {"passed": [rule for rule in passed if rule not in failed], "failed": failed, "count": len(report["results"])}
+    return {"passed": [rule for rule in passed if rule not in failed], "failing": failed, "count": len(report["results"])}
 
 
 def leave(module: AnsibleModule, directory: str, texts: dict[str, str]) -> bool:

@@ -76,6 +76,6 @@ def _value(value: t.Any) -> str:
 
 def outcome(results: t.Mapping[str, t.Any], identifier: str) -> tuple[str, str]:
     """What Goss says of a rule: pass, fail or none (it has no check for it), and why."""
-    if identifier in results["failed"]:
-        return "fail", "; ".join(results["failed"][identifier][:3])
+    if identifier in results["failing"]:
+        return "fail", "; ".join(results["failing"][identifier][:3])
     return ("pass", "") if identifier in results["passed"] else ("none", "")

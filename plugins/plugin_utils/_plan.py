@@ -35,6 +35,7 @@ class Verdict:
     Attributes:
         verdict: pass, fail, error, not_applicable, not_checked, waived or attested.
         held: why a failing rule is not changed; empty when it is.
+        waits_for: packages that the plan installs and without which the rule cannot be judged yet.
     """
 
     demand: Demand
@@ -42,6 +43,7 @@ class Verdict:
     actual: str = ""
     expected: str = ""
     held: str = ""
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass
@@ -87,8 +89,12 @@ def judge(selection: Selection, evidence: Evidence, today: datetime.date) -> dic
     verdicts = {}
     coming = _packages_to_come(selection, evidence)
     for identifier, demand in selection.demands.items():
-        ruling = _rule(demand, evidence, selection.overlay.purposes, coming)
+        ruling = _rule(demand, evidence, selection.overlay.purposes)
         verdict = Verdict(demand, ruling.verdict, ruling.actual, ruling.expected)
+        packages = tuple(sorted(set(demand.rule.when.get("package", ())) & coming))
+        if packages and verdict.verdict == "not_applicable":
+            verdict.verdict, verdict.waits_for = "fail", packages
+            verdict.expected = f"judged once {', '.join(packages)} is installed"
         _apply_overlay(verdict, selection)
         verdicts[identifier] = verdict
     return verdicts
@@ -103,17 +109,14 @@ def _packages_to_come(selection: Selection, evidence: Evidence) -> set[str]:
     return coming - set(evidence.get("packages", ()))
 
 
-def _rule(demand: Demand, evidence: Evidence, purposes: frozenset[str], coming: set[str]) -> Ruling:
+def _rule(demand: Demand, evidence: Evidence, purposes: frozenset[str]) -> Ruling:
     rule, kind = demand.rule, KINDS[demand.rule.kind]
     for section in kind.sections:
         if section not in evidence:
             return Ruling("error", evidence["errors"].get(section, f"evidence has no section '{section}'"), "readable")
     reason = _not_applicable(rule.when, rule.unless, evidence, purposes)
     if reason:
-        package_comes = set(rule.when.get("package", ())) & coming
-        verdict = "fail" if package_comes else "not_applicable"
-        expected = f"judged once {', '.join(sorted(package_comes))} is installed" if package_comes else ""
-        return Ruling(verdict, reason, expected)
+        return Ruling("not_applicable", reason)
     try:
         return kind.judge(demand, evidence)
     except (KeyError, IndexError) as exc:
@@ -174,15 +177,24 @@ def plan(selection: Selection, evidence: Evidence, connection: Connection, today
         if verdict.verdict != "fail" or verdict.held:
             continue
         rule = verdict.demand.rule
-        verdict.held = rule.reason if rule.remediate == "manual" else would_lock_out(verdict.demand, evidence, connection)
+        verdict.held = hold(verdict, evidence, connection)
         if verdict.held:
             continue
         made.changes.append(identifier)
-        if verdict.expected.startswith("judged once"):
-            continue
-        KINDS[rule.kind].want(verdict.demand, evidence, desired)
+        if not verdict.waits_for:
+            KINDS[rule.kind].want(verdict.demand, evidence, desired)
     _drop_unchanged(desired, evidence)
     return made
+
+
+def hold(verdict: Verdict, evidence: Evidence, connection: Connection) -> str:
+    """Why a failing rule is not changed; empty when it is."""
+    rule = verdict.demand.rule
+    if rule.remediate == "manual":
+        return rule.reason
+    if verdict.waits_for:
+        return ""
+    return KINDS[rule.kind].obstacle(verdict.demand, evidence) or would_lock_out(verdict.demand, evidence, connection)
 
 
 def would_lock_out(demand: Demand, evidence: Evidence, connection: Connection) -> str:

@@ -49,12 +49,6 @@ def attributes(path: str) -> dict[str, str] | None:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if stat.S_ISLNK(found.st_mode):
-        target = os.path.realpath(path)
-        try:
-            found = os.stat(target)
-        except FileNotFoundError:
-            return None
     return {
         "type": TYPES.get(stat.S_IFMT(found.st_mode), "other"),
         "mode": f"{stat.S_IMODE(found.st_mode):04o}",
@@ -70,14 +64,15 @@ def expand(pattern: str, excluded: list[str]) -> list[str]:
         found = [path for path in found if stat.S_ISREG(os.lstat(path).st_mode)]
     else:
         found = glob.glob(pattern)
-    return sorted(path for path in found if not any(fnmatch.fnmatch(path, skip) for skip in excluded))[:MOST]
+    # What a link names is judged where it lies, if a rule speaks of it.
+    return sorted(path for path in found if not os.path.islink(path) and not any(fnmatch.fnmatch(path, skip) for skip in excluded))[:MOST]
 
 
 def files(patterns: dict[str, list[str]]) -> dict[str, dict[str, dict[str, str]]]:
     """Attributes of every path a pattern matches. PATTERNS maps a pattern to the patterns it leaves out."""
     found = {}
     for pattern, excluded in patterns.items():
-        paths = expand(pattern, excluded) if set(pattern) & set("*?[") else [pattern]
+        paths = expand(pattern, excluded) if set(pattern) & set("*?[") else [os.path.realpath(pattern)]
         pairs = ((path, attributes(path)) for path in paths)
         found[pattern] = {path: facts for path, facts in pairs if facts is not None}
     return found

@@ -11,6 +11,8 @@ from .commands import read
 from .files import precedence
 
 SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+# ufw loads this file last, each time it starts (ufw-framework(8), IPT_SYSCTL).
+UFW_SYSCTL = "/etc/ufw/sysctl.conf"
 MODPROBE_DIRECTORIES = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
 
 
@@ -20,19 +22,19 @@ def sysctl_path(key: str) -> str:
 
 
 def sysctl(keys: list[str]) -> dict[str, dict[str, str | None]]:
-    disk: dict[str, tuple[str, str]] = {}
+    disk: dict[str, tuple[str, str, str]] = {}
     patterns: list[tuple[str, str, str]] = []
-    for path in precedence(SYSCTL_DIRECTORIES, ".conf"):
+    for path in (*precedence(SYSCTL_DIRECTORIES, ".conf"), UFW_SYSCTL):
         for line in (read(path) or "").splitlines():
             line = line.strip()
             if not line or line[0] in "#;" or "=" not in line:
                 continue
             key, value = (part.strip() for part in line.lstrip("-").split("=", 1))
-            key = key.replace("/", ".")
+            written, key = key, key.replace("/", ".")
             if "*" in key:
                 patterns.append((key, value, path))
             else:
-                disk[key] = (value, path)
+                disk[key] = (value, path, written)
     found = {}
     for key in keys:
         live = None
@@ -43,8 +45,9 @@ def sysctl(keys: list[str]) -> dict[str, dict[str, str | None]]:
         stored = disk.get(key)
         if stored is None:
             # sysctl.d(5): a glob applies where no explicit line names the key.
-            stored = next(((v, p) for pattern, v, p in reversed(patterns) if fnmatch.fnmatch(key, pattern)), None)
-        found[key] = {"live": live, "disk": stored[0] if stored else None, "source": stored[1] if stored else None}
+            stored = next(((v, p, pattern) for pattern, v, p in reversed(patterns) if fnmatch.fnmatch(key, pattern)), None)
+        value, source, written = stored or (None, None, None)
+        found[key] = {"live": live, "disk": value, "source": source, "written": written}
     return found
 
 

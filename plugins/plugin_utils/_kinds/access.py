@@ -8,12 +8,13 @@ import typing as t
 
 from .._constraint import items, text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .goss import Template, as_json, as_text, checks, literal, lookup, matching
+from .goss import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching
 from .settings import MARK, set_key
 
 # sshd takes the first value it reads; cloud images bring 50-cloud-init.conf.
 SSHD_PATH = "/etc/ssh/sshd_config.d/00-unified.conf"
 SSHD_MAIN = "/etc/ssh/sshd_config"
+ACCESS_LISTS = ("allowusers", "allowgroups", "denyusers", "denygroups")
 # The last Defaults line wins in sudoers.
 SUDO_PATH = "/etc/sudoers.d/zz-unified"
 
@@ -31,7 +32,15 @@ class Sshd(Kind):
         value = evidence["sshd"]["effective"].get(demand.key.lower())
         return value.replace(" ", ",") if value and demand.key.startswith(("Allow", "Deny")) else value
 
+    @staticmethod
+    def any_list(demand: Demand) -> bool:
+        """Whether the rule asks for no more than some restriction: the site has not said whom it lets in."""
+        return demand.key == "AllowGroups" and demand.rule.remediate == "manual"
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
+        if self.any_list(demand):
+            found = [f"{name} {value}" for name in ACCESS_LISTS if (value := evidence["sshd"]["effective"].get(name))]
+            return ruling(bool(found), ", ".join(found) or "everybody may log in", "users or groups are listed")
         value = self.actual(demand, evidence)
         weaker = [
             f"{block['settings'][demand.key.lower()]} for 'Match {block['criteria']}' in {block['source']}"
@@ -55,6 +64,9 @@ class Sshd(Kind):
         desired.add("units_restarted", ["ssh.service"])
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
+        if self.any_list(demand):
+            values = " ".join(f'{{{{ {lookup("sshd", "effective", name)} | default "" }}}}' for name in ACCESS_LISTS)
+            return [matching(Template(f'"{values}"'), {"match-regexp": "\\S"})]
         key = demand.key.lower()
         found = checks(demand.value, "sshd", "effective", key)
         for index, block in enumerate(evidence["sshd"]["match"]):
@@ -103,7 +115,7 @@ class Sudo(Kind):
             return [matching(as_json("sudo", self.listed[demand.key]), {"have-len": 0})]
         sources = [entry["source"] for entry in evidence["sudo"]["defaults"] if entry["option"].lstrip("!").split("=")[0] == demand.key]
         if not sources:
-            return [matching(Template(f"{{{{ {lookup('sudo', 'defaults')} | len }}}}"), {"ge": 0})]
+            return checks_on_default(demand.value, self.actual(demand, evidence))
         value = self.actual(demand, evidence)
         line = f"/^Defaults\\s.*\\b{literal(demand.key)}" + ("" if value == "yes" else f"\\s*=\\s*\"?{literal(value)}") + "/"
         return [Check("file", {"path": sources[-1], "exists": True, "contents": [line]})]

@@ -92,7 +92,7 @@ def findings(key: str, evidence: Evidence) -> list[str]:
 _EACH_USER = "{{ range .Vars.accounts.users }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
 _EACH_GROUP = "{{ range .Vars.accounts.groups }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
 _TWICE = "{{ range $i, $a := %s }}{{ range $j, $b := %s }}{{ if and (lt $i $j) (eq $a.%s $b.%s) }}{{ $a.name }} {{ end }}{{ end }}{{ end }}"
-_USERS, _GROUPS = ".Vars.accounts.users", ".Vars.accounts.groups"
+_USERS, _GROUPS = "$.Vars.accounts.users", "$.Vars.accounts.groups"
 TEMPLATES = {
     "uid_zero": _EACH_USER % '(and (eq (int .uid) 0) (ne .name "root"))',
     "gid_zero_accounts": _EACH_USER % '(and (eq (int .gid) 0) (not (has .name (list "root" "sync" "shutdown" "halt"))))',

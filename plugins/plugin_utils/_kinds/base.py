@@ -123,6 +123,11 @@ class Kind:
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         raise NotImplementedError
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        """Why nothing can make this failing rule hold on this host; empty when something can."""
+        del demand, evidence
+        return ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         """Add to DESIRED what makes the rule hold; called only where it fails."""
         raise NotImplementedError

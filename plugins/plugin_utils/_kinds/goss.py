@@ -25,7 +25,9 @@ def lookup(*path: str | int) -> str:
     """Go template expression for a value in the evidence; a missing key gives nothing, not an error."""
     expression = ".Vars"
     for part in path:
-        expression = f"(index {expression} {json.dumps(part)})"
+        # index of nothing is an error in Go; of an empty mapping it is nothing.
+        parent = f"({expression} | default dict)" if isinstance(part, str) and expression != ".Vars" else expression
+        expression = f"(index {parent} {json.dumps(part)})"
     return expression
 
 
@@ -57,13 +59,23 @@ def mode_pattern(mask: str) -> str:
 
 def checks(constraint: Constraint, *path: str | int) -> list[Check]:
     """Goss resources that hold exactly where CONSTRAINT holds for the value at PATH of the evidence."""
+    return checks_on(constraint, lookup(*path))
+
+
+def checks_on_default(constraint: Constraint, value: str | None) -> list[Check]:
+    """The same for a program's own default, which no file states."""
+    return checks_on(constraint, json.dumps(value or ""))
+
+
+def checks_on(constraint: Constraint, expression: str) -> list[Check]:
+    """The same for the value of a Go template expression."""
+    shown = Template(f'{{{{ {expression} | default "" | toString | toJson }}}}')
     if constraint.absent:
-        return [matching(as_text(*path), "")]
-    shown, found = as_text(*path), []
-    for operator, lower in (("ge", True), ("le", False)):
-        bound = getattr(constraint, operator)
+        return [matching(shown, "")]
+    found = []
+    for operator, bound in (("ge", constraint.ge), ("le", constraint.le)):
         if bound is not None:
-            found += _bounds(bound, lower, *path)
+            found += _bounds(bound, operator, expression, shown)
     patterns: list[t.Any] = []
     if constraint.eq is not None:
         patterns.append({"match-regexp": f"(?i)^({_number_or_word(constraint.eq)})$"})
@@ -72,14 +84,17 @@ def checks(constraint: Constraint, *path: str | int) -> list[Check]:
     if constraint.at_most is not None:
         patterns.append({"match-regexp": mode_pattern(constraint.at_most)})
     if constraint.subset_of is not None:
-        one = f"({'|'.join(literal(item) for item in constraint.subset_of)})"
+        one = _any(constraint.subset_of)
         patterns.append({"match-regexp": f"^{one}([, ]+{one})*$"})
     if constraint.none_of is not None:
-        patterns.append({"match-regexp": "."})
-        patterns.append({"not": {"match-regexp": f"(^|[, ])({'|'.join(literal(item) for item in constraint.none_of)})([, ]|$)"}})
+        patterns += [{"match-regexp": "."}, {"not": {"match-regexp": f"(^|[, ]){_any(constraint.none_of)}([, ]|$)"}}]
     if constraint.some_of is not None:
-        patterns.append({"match-regexp": f"(^|[, ])({'|'.join(literal(item) for item in constraint.some_of)})([, ]|$)"})
+        patterns.append({"match-regexp": f"(^|[, ]){_any(constraint.some_of)}([, ]|$)"})
     return found + [matching(shown, pattern) for pattern in patterns]
+
+
+def _any(values: tuple[str, ...]) -> str:
+    return f"({'|'.join(literal(value) for value in values)})"
 
 
 def _number_or_word(value: object) -> str:
@@ -87,12 +102,12 @@ def _number_or_word(value: object) -> str:
     return literal(value) if parts is None or len(parts) > 1 else f"0*{literal(value).lstrip('0') or '0'}"
 
 
-def _bounds(bound: object, lower: bool, *path: str | int) -> list[Check]:
+def _bounds(bound: object, operator: str, expression: str, shown: Template) -> list[Check]:
     parts = number(bound) or ()
-    raw = f"{lookup(*path)} | default \"\" | toString"
     # What is no number at all must not pass as 0.
-    found = [matching(as_text(*path), {"match-regexp": "^-?[0-9]+" + ":[0-9]+" * (len(parts) - 1) + "$"})]
+    found = [matching(shown, {"match-regexp": "^-?[0-9]+" + ":[0-9]+" * (len(parts) - 1) + "$"})]
+    # Enough colons that a value with too few parts is compared as empty, not an error of the whole file.
+    pieces = f'splitList ":" (printf "%s{":" * len(parts)}" ({expression} | default "" | toString))'
     for index, part in enumerate(parts):
-        content = Template(f'{{{{ index (splitList ":" (printf "%s" ({raw}))) {index} | int64 }}}}')
-        found.append(matching(content, {"ge" if lower else "le": int(part)}))
+        found.append(matching(Template(f"{{{{ index ({pieces}) {index} | int64 }}}}"), {operator: int(part)}))
     return found

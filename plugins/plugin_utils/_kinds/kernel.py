@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ...module_utils._collect.kernel import UFW_SYSCTL
 from .._constraint import text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, ruling
 from .goss import Template, literal, lookup, matching
@@ -21,7 +22,7 @@ class Sysctl(Kind):
     sections = ("sysctl", "texts")
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"sysctl": [rule.key], "texts": [SYSCTL_PATH]}
+        return {"sysctl": [rule.key], "texts": [SYSCTL_PATH, UFW_SYSCTL]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         found = evidence["sysctl"][demand.key]
@@ -31,6 +32,9 @@ class Sysctl(Kind):
         shown = f"{text(found['live'] or 'absent')} live, {text(found['disk'] or 'not')} stored"
         return ruling(holds, shown, demand.value.describe())
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        return "this kernel has no such parameter" if evidence["sysctl"][demand.key]["live"] is None else ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         found = evidence["sysctl"][demand.key]
         live = found["live"]
@@ -38,6 +42,8 @@ class Sysctl(Kind):
         target = text(live if demand.value.holds(live) else demand.value.target(live))
         content = desired.text(SYSCTL_PATH, evidence) or f"{MARK}\n"
         desired.file(SYSCTL_PATH, set_key(content, demand.key, target, separator=" = "))
+        if found["source"] == UFW_SYSCTL:
+            desired.file(UFW_SYSCTL, set_key(desired.text(UFW_SYSCTL, evidence), found["written"], target, separator="="))
         if not demand.value.holds(live):
             desired.run("/usr/lib/systemd/systemd-sysctl", SYSCTL_PATH)
 
@@ -53,7 +59,7 @@ class Sysctl(Kind):
         checks = [Check("kernel-param", {"name": demand.key, "value": matcher})]
         if found["source"]:
             pattern = "|".join(literal(value) for value in values)
-            key = literal(demand.key).replace("\\.", "[./]")
+            key = literal(found["written"])
             line = f"/^\\s*-?{key}\\s*=\\s*({pattern})\\s*$/"
             return [*checks, Check("file", {"path": found["source"], "exists": True, "contents": [line]})]
         return [*checks, matching(Template(f"{{{{ {lookup('sysctl', demand.key, 'source')} | toJson }}}}"), {"match-regexp": "^/"})]
@@ -79,6 +85,9 @@ class Kmod(Kind):
         fine = "not on this host" if not found["on_disk"] else "blocked"
         return ruling(not present, ", ".join(present) or fine, "not loadable, not loaded")
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        return "it is built into this kernel: only another kernel is without it" if evidence["kmod"][demand.key]["built_in"] else ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         name = demand.key
         content = desired.text(MODPROBE_PATH, evidence) or f"{MARK}\n"
@@ -88,8 +97,6 @@ class Kmod(Kind):
         desired.file(MODPROBE_PATH, content)
         if evidence["kmod"][name]["loaded"]:
             desired.run("modprobe", "--remove", name)
-        if evidence["kmod"][name]["built_in"]:
-            desired.reboot.append(f"{name} is built into the kernel: another kernel is needed")
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         name = demand.key

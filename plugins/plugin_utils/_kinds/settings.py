@@ -8,7 +8,7 @@ import typing as t
 
 from .._constraint import text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, ruling
-from .goss import checks, literal
+from .goss import checks, checks_on_default, literal
 
 MARK = "# Managed by unified.deploy."
 
@@ -95,9 +95,7 @@ class Settings(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         value, source = self.actual(demand, evidence)
         if not source:
-            # The default holds: Goss can only see that no file says otherwise.
-            absent = Check("matching", {"content": "" if demand.value.holds(value) else "not set", "matches": ""})
-            return [absent]
+            return checks_on_default(demand.value, value)
         found = checks(demand.value, "config", self.name, demand.key, "value")
         key = literal(demand.key)
         between = r"\s+" if self.separator.isspace() else r"\s*=?\s*"
