@@ -178,6 +178,9 @@ def plan(selection: Selection, evidence: Evidence, connection: Connection, today
             continue
         rule = verdict.demand.rule
         verdict.held = hold(verdict, evidence, connection)
+        if not verdict.held and not verdict.waits_for:
+            verdict.held = KINDS[rule.kind].pending(verdict.demand, evidence)
+            desired.reboot += [verdict.held] if verdict.held else []
         if verdict.held:
             continue
         made.changes.append(identifier)

@@ -1,4 +1,4 @@
-"""Command line: python3 -m tests.hosts up|down|list|inventory|build|check."""
+"""Command line: python3 -m tests.hosts up|down|restart|list|inventory|build|goss|check."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 
 from . import container, uml
+from .archive import goss
 from .network import ssh_options
 from .rootfs import SUITES, rootfs
 from .store import ADMIN, KEY, Host, HostsError, find, hosts, new, say
@@ -72,6 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("list", help="show the hosts")
     commands.add_parser("inventory", help="print an inventory of the hosts that are up")
     commands.add_parser("build", help="build root file systems").add_argument("suites", nargs="*")
+    commands.add_parser("goss", help="print the path of a Goss program for hosts without a package of it")
     commands.add_parser("check", help="say what this machine lacks to run each kind")
     options = parser.parse_args(argv)
     try:
@@ -89,6 +91,8 @@ def main(argv: list[str] | None = None) -> int:
         elif options.command == "build":
             for suite in options.suites or SUITES:
                 print(rootfs(suite))
+        elif options.command == "goss":
+            print(goss())
         elif options.command == "list":
             for host in hosts():
                 state = "up" if host.alive() else "dead"

@@ -15,17 +15,19 @@ import subprocess
 import time
 from pathlib import Path
 
-from .network import link_down, link_up, wait_for_ssh
-from .rootfs import MIRROR, rootfs
+from .archive import download
+from .network import link_down, link_up, ssh, wait_for_ssh
+from .rootfs import rootfs
 from .store import CACHE, Host, HostsError, locked, need, process_start, run, say
 
 PROGRAMS = {"mkfs.ext4": "e2fsprogs", "ip": "iproute2", "unshare": "util-linux", "ssh": "openssh-client", "dpkg-deb": "dpkg", "ethtool": "ethtool"}
 # 6.1 and 6.12 panic on processors with AMX ("ptrace set fp regs failed"); 7.x does not.
 PACKAGE, SUITE = "user-mode-linux", "unstable"
 BOOT_SECONDS = 180
+# Bumped when disk() changes, so that an old image is not taken for a new one.
+LAYOUT = 2
 # There is no way out to the archive from such a host, so what the kernel's tests need is put on its disk.
 EXTRA = ["auditd", "goss"]
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 NETWORK = """[Match]
 Name=vec0
@@ -47,7 +49,7 @@ mount --bind {kernel} {chroot}/tmp/uml
 mount --bind {directory} {chroot}/tmp/host
 cd {chroot}
 exec chroot {chroot} /usr/bin/env HOME=/tmp /tmp/uml/linux.uml ubda=/tmp/host/disk.img root=/dev/ubda rw mem=1G \
-  seccomp=on audit=1 apparmor=0 vec0:transport=raw,ifname={peer},depth=64 con=null con0=null,fd:2 umid={name} hostname={name}
+  seccomp=on audit=1 apparmor=0 vec0:transport=raw,ifname={peer},depth=64 con=null con0=null,fd:2 umid={name}
 """
 
 
@@ -57,38 +59,15 @@ def kernel() -> Path:
     with locked("uml-kernel"):
         if (target / "built.json").exists():
             return target
-        if not Path(KEYRING).exists():
-            raise HostsError("missing Debian's archive keys: run 'apt-get install -y debian-archive-keyring'")
         say(f"fetching the kernel ({PACKAGE} of Debian {SUITE}, 36 MB, once)")
         shutil.rmtree(target, ignore_errors=True)
-        for part in ("lists/partial", "cache/archives/partial"):
-            (target / part).mkdir(parents=True)
-        (target / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main\n")
-        (target / "status").touch()
-        settings = {
-            "Dir::Etc::SourceList": target / "sources.list",
-            "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::Etc::Preferences": "/dev/null",
-            "Dir::Etc::PreferencesParts": "/dev/null",
-            "Dir::State::Lists": target / "lists",
-            "Dir::State::Status": target / "status",
-            "Dir::Cache": target / "cache",
-            "APT::Architecture": "amd64",
-            "APT::Sandbox::User": "root",
-        }
-        apt = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
-        run([*apt, "update"], why="read the archive's index")
-        with contextlib.chdir(target):
-            run([*apt, "download", PACKAGE], why=f"download {PACKAGE}")
-        package = next(target.glob("*.deb"))
-        run(["dpkg-deb", "-x", str(package), str(target / "unpacked")], why="unpack")
+        target.mkdir(parents=True)
+        package = download(PACKAGE, SUITE, target / "unpacked")
         (target / "unpacked/usr/bin/linux.uml").rename(target / "linux.uml")
         modules = next((target / "unpacked/usr/lib/uml/modules").iterdir())
         modules.rename(target / "modules")
-        record = {"package": package.name, "release": modules.name}
-        package.unlink()
-        for scrap in ("lists", "cache", "unpacked"):
-            shutil.rmtree(target / scrap)
+        record = {"package": package, "release": modules.name}
+        shutil.rmtree(target / "unpacked")
         (target / "built.json").write_text(json.dumps(record))
     return target
 
@@ -97,7 +76,7 @@ def disk(suite: str) -> Path:
     """An ext4 image of the suite's root file system with the kernel's modules and what the tests need."""
     root, linux = rootfs(suite), kernel()
     release = json.loads((linux / "built.json").read_text())["release"]
-    image = CACHE / "images" / root.parent.name / f"uml-{release}.img"
+    image = CACHE / "images" / root.parent.name / f"uml-{release}-{LAYOUT}.img"
     with locked(f"image-{suite}"):
         if image.exists():
             return image
@@ -107,6 +86,8 @@ def disk(suite: str) -> Path:
         run(["cp", "-a", "--reflink=auto", str(root), str(work)], why="copy the root file system")
         shutil.copytree(linux / "modules", work / "lib/modules" / release, symlinks=True)
         shutil.copy("/etc/resolv.conf", work / "etc/resolv.conf")
+        (work / "etc/hostname").write_text("uml\n")
+        (work / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 uml\n::1 localhost\n")
         policy = work / "usr/sbin/policy-rc.d"
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
@@ -167,8 +148,6 @@ def stop(host: Host) -> None:
 
 def restart(host: Host) -> None:
     """Reboot the host from inside and wait until it is back."""
-    from .network import ssh
-
     before = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
     ssh(host, "sudo systemctl reboot")
     deadline = time.monotonic() + BOOT_SECONDS

@@ -55,6 +55,11 @@ class Audit(Kind):
         shown = f"{', '.join(parts)}: {(stored or loaded)[0]}" if parts else fine
         return Ruling("fail" if parts else "pass", shown, f"{len(self.lines(demand, evidence))} rules stored and loaded")
 
+    def pending(self, demand: Demand, evidence: Evidence) -> str:
+        stored, _loaded = self.missing(demand, evidence)
+        locked = evidence["audit"]["enabled"] == "2"
+        return "the loaded audit rules are immutable until the next boot" if locked and not stored else ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         path = FINAL if demand.rule.spec.get("control") == "-e 2" else RULES
         content = desired.text(path, evidence) or f"{MARK}\n"
@@ -62,10 +67,8 @@ class Audit(Kind):
             if line not in content.splitlines():
                 content += f"{line}\n"
         desired.file(path, content, mode="0640")
-        if evidence["audit"]["enabled"] == "2":
-            desired.reboot.append("the audit rules are immutable until the next boot")
-        elif evidence["audit"].get("unavailable"):
-            # No kernel audit to load them into: compiled, they wait for a boot that has it.
+        if evidence["audit"]["enabled"] == "2" or evidence["audit"].get("unavailable"):
+            # They cannot be loaded now: compiled, they wait for the next boot.
             desired.run("augenrules")
         else:
             desired.run("augenrules", "--load")

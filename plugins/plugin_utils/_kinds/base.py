@@ -128,6 +128,11 @@ class Kind:
         del demand, evidence
         return ""
 
+    def pending(self, demand: Demand, evidence: Evidence) -> str:
+        """What the next boot brings, where all else is done for this failing rule; empty otherwise."""
+        del demand, evidence
+        return ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         """Add to DESIRED what makes the rule hold; called only where it fails."""
         raise NotImplementedError

@@ -156,12 +156,14 @@ class Partition(Kind):
         live = evidence["mounts"]["live"].get(demand.key)
         return ruling(live is not None, f"{live['type']} on {live['source']}" if live else "part of another file system", "a file system of its own")
 
+    def pending(self, demand: Demand, evidence: Evidence) -> str:
+        # Mounting over a directory in use would hide its files from running programs.
+        return f"{demand.key} is mounted at the next boot" if demand.key in evidence["mounts"]["fstab"] else ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         facts = {"source": "tmpfs", "type": "tmpfs"}
         line = fstab_line(demand.key, facts, ["defaults", "nosuid", "nodev", "noexec", "mode=1777", "size=50%"])
         desired.file(FSTAB, set_mount(desired.text(FSTAB, evidence), demand.key, line))
-        # Mounting over a directory in use would hide its files from running programs.
-        desired.reboot.append(f"{demand.key} is mounted at the next boot")
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         del evidence

@@ -1,0 +1,58 @@
+# Everything runs from here: setup, demo, test, bench. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := $(CURDIR)/.venv/bin
+COLLECTION := $(CURDIR)/build/collections/ansible_collections/unified/deploy
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,PATH")
+SOURCES := $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)
+
+.PHONY: help setup install demo demo-remove lint unit sanity integration molecule test bench clean
+
+help: ## Show what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## Install system packages and the pinned Python packages (.venv)
+
+.venv/ready: $(wildcard requirements/*.txt) tools/setup
+	tools/setup
+	@touch $@
+
+install: build/installed ## Build the collection and install it below build/collections
+
+build/installed: .venv/ready $(SOURCES)
+	@mkdir -p build
+	@rm -rf build/collections build/*.tar.gz
+	@$(BIN)/ansible-galaxy collection build --force --output-path build . >/dev/null
+	@$(BIN)/ansible-galaxy collection install --offline --force -p build/collections build/unified-deploy-*.tar.gz >/dev/null
+	@touch $@
+
+demo: install ## Build a disposable host, audit it, harden it, audit it again
+	@$(SUDO) tools/demo
+
+demo-remove: ## Remove the demo's host
+	@$(SUDO) python3 -m tests.hosts down demo
+
+lint: install ## ruff, mypy, yamllint, ansible-lint
+	tools/lint
+
+unit: install ## Unit tests, on the newest and the oldest supported ansible-core
+	tools/unit
+
+sanity: install ## ansible-test sanity
+	tools/sanity
+
+integration: install ## Tests against real hosts
+	$(SUDO) $(BIN)/python -m pytest tests/integration -p no:cacheprovider
+
+molecule: install ## Molecule scenarios against real hosts
+	$(SUDO) tools/molecule
+
+test: lint unit sanity integration molecule ## Every test
+	@echo "all tests passed"
+
+bench: install ## Measure; writes build/bench.json
+	@$(SUDO) $(BIN)/python tools/bench.py
+
+clean: ## Remove all test hosts and what was built here (caches stay)
+	-$(SUDO) python3 -m tests.hosts down
+	rm -rf build .venv .venv-floor
