@@ -178,6 +178,8 @@ class Transaction:
                         os.unlink(path)
                     else:
                         os.replace(kept, path)
+                        # rename(2) does nothing where both names are links to one file: path was not replaced yet.
+                        os.unlink(kept)
             raise
         for _path, kept in saved:
             if kept is not None:

@@ -122,7 +122,7 @@ class Mount(Kind):
         if live is None:
             return Ruling("not_applicable", f"{point} is not a file system of its own")
         missing = [where for where, facts in (("mounted", live), ("in fstab", stored)) if facts and option not in facts["options"]]
-        return ruling(not missing, f"not {' nor '.join(missing)}" if missing else ",".join(live["options"]), option)
+        return ruling(not missing, f"without {option}: {' and '.join(missing)}" if missing else ",".join(live["options"]), option)
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         point, option = demand.key.rsplit(":", 1)

@@ -26,7 +26,9 @@ td.n.zero{color:var(--not_applicable)}tr.total td{font-weight:700}code{font:13px
 .v{display:inline-block;min-width:96px;text-align:center;border-radius:4px;padding:1px 8px;font-size:12px;font-weight:600;color:#fff;white-space:nowrap}
 .filter{display:flex;gap:10px;flex-wrap:wrap;align-items:center;margin:8px 0}.filter input[type=search]{flex:1;min-width:200px;padding:7px 10px;
 border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--ink);font:inherit}.filter label{font-size:13px;color:var(--soft)}
-details summary{cursor:pointer;font-weight:600}@media print{.filter{display:none}body{background:#fff}}
+details summary{cursor:pointer;font-weight:600}table.wide{table-layout:fixed}
+.wide th:nth-child(1){width:84px}.wide th:nth-child(2){width:31%}.wide th:nth-child(3){width:122px}.wide th:nth-child(6){width:18%}
+@media print{.filter{display:none}body{background:#fff}}
 """
 STYLE += "".join(f".v.{name},.bar .{name}{{background:var(--{name})}}" for name in LABELS)
 STYLE += "".join(f"td.n.{name}{{color:var(--{name})}}" for name in ("pass", "fail", "error", "waived"))
@@ -91,7 +93,7 @@ def _failures(bad: list[tuple[Report, str, Report]]) -> str:
         for c, i, r in bad
     )
     head = "<tr><th>control</th><th>rule</th><th>verdict</th><th>actual</th><th>expected</th><th>note</th></tr>"
-    return f'<h3>What fails ({len(bad)})</h3><div class="card"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    return f'<h3>What fails ({len(bad)})</h3><div class="card"><table class="wide"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def _sections(host: Report) -> str:
@@ -115,5 +117,5 @@ def _all(all_rows: list[tuple[Report, str, Report]]) -> str:
     return (
         f'<h3>All controls</h3><details class="card"><summary>{len(all_rows)} rows</summary><div class="filter">'
         f'<input type="search" placeholder="Filter: sshd, 5.1, AC-6 ..." aria-label="Filter">{boxes}</div>'
-        f"<table><thead>{head}</thead><tbody>{body}</tbody></table></details>"
+        f'<table class="wide"><thead>{head}</thead><tbody>{body}</tbody></table></details>'
     )

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.unified.deploy.plugins.plugin_utils import _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import ROOT as CATALOGUE
+from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import Catalogue
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
+
+GOLDEN = Path(__file__).parent / "golden"
+HOSTS = {"cis_debian13": {"os": "debian", "version": "13"}, "cis_debian12": {"os": "debian", "version": "12"}}
+LEVELS = ("l1_server", "l2_server")
+
+
+def test_benchmarks_have_every_control_and_level_of_the_published_lists(catalogue: t.Any) -> None:
+    published = json.loads((GOLDEN / "published.json").read_text())
+    for name, controls in published.items():
+        ours = {c.id: [sorted(c.levels), c.assess] for c in catalogue.benchmarks[name].controls.values()}
+        assert ours == controls
+    assert {name: len(controls) for name, controls in published.items()} == {"cis_debian13": 343, "cis_debian12": 310}
+
+
+def test_level_1_server_of_debian_13_is_judged_widely(catalogue: t.Any) -> None:
+    benchmark = catalogue.benchmarks["cis_debian13"]
+    level_1 = [c for c in benchmark.controls.values() if "l1_server" in c.levels]
+    judged = [c for c in level_1 if any(not rule.startswith("manual/") for rule in c.rules)]
+    assert len(level_1) == 262
+    assert len(judged) >= 200
+    assert len(catalogue.rules) >= 200
+
+
+def test_every_rule_is_used_by_a_control(catalogue: t.Any) -> None:
+    used = {rule for b in catalogue.benchmarks.values() for c in b.controls.values() for rule in c.rules}
+    assert sorted(set(catalogue.rules) - used) == []
+
+
+def test_automated_controls_have_a_rule_or_are_known_to_lack_one(catalogue: t.Any) -> None:
+    """A control may lack a rule only while it is listed here: the list shrinks, it does not grow unseen."""
+    lacking = {f"{b.id}:{c.id}" for b in catalogue.benchmarks.values() for c in b.controls.values() if not c.rules}
+    assert lacking == set((GOLDEN / "without_rules.txt").read_text().split())
+
+
+def test_every_cci_is_known_to_the_table(catalogue: t.Any) -> None:
+    table = (CATALOGUE / "tables" / "cci_nist_800_53_r5.csv").read_text()
+    for rule in catalogue.rules.values():
+        for cci in rule.cci:
+            assert f"\n{cci}," in table, f"{rule.id}: {cci}"
+
+
+def test_purposes_in_conditions_are_known(catalogue: t.Any) -> None:
+    things = [*catalogue.rules.values(), *(c for b in catalogue.benchmarks.values() for c in b.controls.values())]
+    used = {purpose for thing in things for side in (thing.when, thing.unless) for purpose in side.get("purpose", ())}
+    assert used <= _selection.PURPOSES
+    assert used | {"mail_server", "nfs_server"} <= _selection.PURPOSES
+
+
+def test_titles_are_our_own_words(catalogue: t.Any) -> None:
+    """The benchmarks' titles all begin with this word."""
+    for benchmark in catalogue.benchmarks.values():
+        assert not [c.id for c in benchmark.controls.values() if c.title.startswith("Ensure")]
+
+
+@pytest.mark.parametrize("benchmark", HOSTS)
+@pytest.mark.parametrize("level", LEVELS)
+def test_selection_is_pinned(catalogue: t.Any, benchmark: str, level: str) -> None:
+    """An update of a benchmark shows as a reviewed change of this file."""
+    selection = _selection.select(catalogue, [(benchmark, level)], _selection.Overlay(), HOSTS[benchmark])
+    lines = []
+    for identifier, demand in sorted(selection.demands.items()):
+        values = " ".join(f"{name}={json.dumps(c.raw(), sort_keys=True)}" for name, c in demand.constraints.items())
+        lines.append(f"{identifier} {values} <- {' '.join(control.split(':')[1] for control in demand.controls)}".replace("  ", " "))
+    golden = GOLDEN / f"{benchmark}_{level}.txt"
+    assert "\n".join(lines) + "\n" == golden.read_text(), f"rewrite {golden.name} if this change is meant"
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CATALOGUE, tmp_path / "catalogue"))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("rules/access.yml", "kind: sshd", "kind: sshx", "'sshx' is not one of"),
+        ("rules/access.yml", "  Banner: {value: /etc/issue.net,", "  Banner: {walue: x, value: /etc/issue.net,", "unknown key 'walue'"),
+        ("rules/access.yml", "  Banner: {value: /etc/issue.net,", "  Banner: {value: /etc/issue.net, mode: \"0600\",", "unknown key 'mode' for a rule of kind sshd"),
+        ("rules/access.yml", "severity: medium, when: {package: [openssh-server]}", "severity: grave", "'grave' is not one of"),
+        ("rules/kernel.yml", "fs.suid_dumpable: {value: 0", "fs.suid_dumpable: {value: {debian: 0}", "no value for family redhat"),
+        ("rules/kernel.yml", "fs.suid_dumpable: {value: 0", "fs.suid_dumpable: {value: {le: 1, set: 2}", "does not satisfy"),
+        ("rules/kernel.yml", "  atm: {title: The ATM protocol cannot be loaded", "  atm: {remediate: manual, title: The ATM protocol cannot be loaded", "without a reason"),
+        ("benchmarks/cis_debian13.yml", "rules: [kmod/cramfs]", "rules: [kmod/cramfz]", "unknown rule 'kmod/cramfz'"),
+        ("benchmarks/cis_debian13.yml", "levels: [l1_server, l1_workstation], assess: automated, rules: [kmod/cramfs]", "levels: [l9], assess: automated", "unknown level 'l9'"),
+        ("benchmarks/cis_debian13.yml", '  "1.1.1.1": {', "  1.1: {", "must be text: put it in quotes"),
+        ("benchmarks/cis_debian13.yml", '  "1.1.1.2": {', '  "1.1.1.1": {', "stands twice"),
+        ("benchmarks/cis_debian13.yml", "values: {faillock/deny: {ge: 1, le: 4, set: 4}}", "values: {faillock/deny: {ge: few}, faillock/x: 1}", "which it does not name"),
+    ],
+)
+def test_mistake_in_the_catalogue_names_file_and_line(copied: Path, file: str, old: str, new: str, message: str) -> None:
+    path = copied / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue(copied)
+    assert message in str(caught.value)
+    assert re.match(rf"{re.escape(str(path))}:\d+: ", str(caught.value)), caught.value
+
+
+def test_levels_that_inherit_in_a_circle_are_refused(copied: Path) -> None:
+    path = copied / "benchmarks" / "cis_debian13.yml"
+    data = yaml.safe_load(path.read_text())
+    data["levels"]["l1_server"]["inherits"] = "l2_server"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(CatalogueError, match="inherits from itself"):
+        Catalogue(copied).benchmarks["cis_debian13"].included_levels("l2_server")

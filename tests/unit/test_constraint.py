@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._constraint import Constraint, EmptyMeet
+
+parse = Constraint.parse
+
+
+@pytest.mark.parametrize(
+    ("raw", "good", "bad"),
+    [
+        (0, ["0", 0, "00"], ["1", None, "", "x"]),
+        ("no", ["no", "No"], ["yes", None]),
+        ("none", ["none"], ["nonex"]),
+        ({"ge": 14}, ["14", 20], ["13", "x", None, ""]),
+        ({"le": 4}, ["4", "-1"], ["5", None]),
+        ({"ge": 1, "le": 300}, ["1", "300"], ["0", "301"]),
+        ({"le": "10:30:60"}, ["10:30:60", "5:30:60"], ["10:30:100", "11:30:60", "10", None]),
+        ({"in": [1, 2]}, ["1", "2"], ["3", None]),
+        ({"at_most": "0640"}, ["0640", "0600", "0000"], ["0644", "0740", "1640", "0660"]),
+        ({"subset_of": ["a", "b"]}, ["a", "b,a", ""], ["a,c"]),
+        ({"none_of": ["x"]}, ["a,b", ["a"]], ["a,x", None]),
+        ({"some_of": ["x", "y"]}, ["a,x", "y"], ["a", None]),
+        ({"absent": True}, [None], ["", "x"]),
+    ],
+)
+def test_holds_for_each_operator(raw: object, good: list[object], bad: list[object]) -> None:
+    assert [value for value in good if not parse(raw).holds(value)] == []
+    assert [value for value in bad if parse(raw).holds(value)] == []
+
+
+def test_target_satisfies_its_own_constraint() -> None:
+    for raw in (0, "no", {"ge": 14}, {"le": 4}, {"ge": 1, "le": 300, "set": 60}, {"in": [1, 2], "set": 2}, {"at_most": "0640"}, {"none_of": ["x"]}, {"some_of": ["x"]}):
+        constraint = parse(raw)
+        actual = "x,a" if isinstance(raw, dict) and "none_of" in raw else "0777" if isinstance(raw, dict) and "at_most" in raw else None
+        assert constraint.holds(constraint.target(actual)), raw
+
+
+def test_target_of_a_mode_keeps_what_is_stricter() -> None:
+    assert parse({"at_most": "0640"}).target("0604") == "0600"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "holds", "refuses"),
+    [
+        ({"ge": 14}, {"ge": 15}, "15", "14"),
+        ({"le": 4}, {"le": 3}, "3", "4"),
+        ({"in": [1, 2, 3]}, {"in": [2, 3, 4]}, "3", "4"),
+        ({"at_most": "0640"}, {"at_most": "0604"}, "0600", "0640"),
+        ({"none_of": ["a"]}, {"none_of": ["b"]}, "c", "b"),
+        ({"none_of": ["a"]}, {"some_of": ["c"]}, "c,d", "d"),
+        ({"ge": 1}, 5, "5", "6"),
+    ],
+)
+def test_meet_holds_where_both_hold(one: object, other: object, holds: str, refuses: str) -> None:
+    for met in (parse(one).meet(parse(other)), parse(other).meet(parse(one))):
+        assert met.holds(holds)
+        assert not met.holds(refuses)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(0, 1), ({"ge": 5}, {"le": 4}), ({"in": [1]}, {"in": [2]}), (3, {"le": 2}), ({"absent": True}, 1), ({"some_of": ["a"]}, {"none_of": ["a"]}), ("yes", "no")],
+)
+def test_meet_of_contradictions_is_empty(one: object, other: object) -> None:
+    with pytest.raises(EmptyMeet):
+        parse(one).meet(parse(other))
+    with pytest.raises(EmptyMeet):
+        parse(other).meet(parse(one))
+
+
+def test_meet_agrees_with_holds_over_a_grid() -> None:
+    """The defining property, over every pair of a handful of constraints and every value of a small domain."""
+    raws = [0, 3, {"ge": 2}, {"le": 3}, {"ge": 1, "le": 4}, {"in": [0, 2, 4]}, {"in": [3], "set": 3}, {"absent": True}]
+    for one, other in itertools.product(map(parse, raws), repeat=2):
+        for value in (None, *map(str, range(6))):
+            both = one.holds(value) and other.holds(value)
+            try:
+                assert one.meet(other).holds(value) == both
+            except EmptyMeet:
+                assert not both
+
+
+def test_parse_refuses_what_contradicts_itself() -> None:
+    with pytest.raises(ValueError, match="unknown operator 'gt'"):
+        parse({"gt": 1})
+    with pytest.raises(ValueError, match="does not satisfy"):
+        parse({"le": 4, "set": 5})

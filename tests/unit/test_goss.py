@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect.security import canonical
+from ansible_collections.unified.deploy.plugins.modules import goss as goss_module
+from ansible_collections.unified.deploy.plugins.plugin_utils import _goss, _plan, _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._constraint import Constraint
+from ansible_collections.unified.deploy.plugins.plugin_utils._kinds.base import Check
+from ansible_collections.unified.deploy.plugins.plugin_utils._kinds.goss import checks_on_default, mode_pattern
+
+GOSS = shutil.which("goss") or next(iter(Path.home().glob(".cache/unified-deploy/goss/usr/bin/goss")), None)
+
+
+def generated(catalogue: t.Any, evidence: t.Any, level: str = "l2_server") -> tuple[str, t.Any]:
+    selection = _selection.select(catalogue, [("cis", level)], _selection.Overlay(), evidence["host"])
+    verdicts = _plan.judge(selection, evidence, datetime.date(2026, 11, 21))
+    return _goss.generate(verdicts, evidence), verdicts
+
+
+@pytest.mark.parametrize("state", ["fresh", "hardened"])
+def test_every_judged_rule_has_a_check(catalogue: t.Any, state: str, request: pytest.FixtureRequest) -> None:
+    text, verdicts = generated(catalogue, request.getfixturevalue(state))
+    covered = set(re.findall(r'"meta": \{"rule": "([^"]+)"\}', text))
+    assert covered == {identifier for identifier, verdict in verdicts.items() if verdict.verdict in _goss.JUDGED}
+
+
+def test_no_resource_starts_a_program(catalogue: t.Any, fresh: t.Any) -> None:
+    top = set(re.findall(r"^([a-z-]+):$", generated(catalogue, fresh)[0], re.MULTILINE))
+    assert top == {"file", "kernel-param", "matching", "mount"}
+
+
+def test_resource_ids_are_unique(catalogue: t.Any, hardened: t.Any) -> None:
+    keys = re.findall(r'^  ("[^"]+"): ', generated(catalogue, hardened)[0], re.MULTILINE)
+    assert len(keys) > 500
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    "check",
+    [Check("command", {"exec": "true"}), Check("file", {"path": "/x", "exist": True}), Check("file", {"path": "/x", "mode": "644"}), Check("flie", {})],
+)
+def test_what_goss_would_pass_over_silently_is_refused(check: Check) -> None:
+    with pytest.raises(_goss.GossError):
+        _goss.validate("a/b", check)
+
+
+def test_path_that_looks_like_a_template_stays_a_path() -> None:
+    assert _goss._value("/tmp/{{ .Vars }}") == '"/tmp/{{ "{{" }} .Vars }}"'
+
+
+def test_mode_pattern_matches_exactly_the_stricter_modes() -> None:
+    for mask in ("0640", "0600", "0755", "1777"):
+        pattern = re.compile(mode_pattern(mask))
+        for mode in range(0o10000):
+            assert bool(pattern.match(f"{mode:04o}")) == (mode & ~int(mask, 8) == 0), (mask, oct(mode))
+
+
+@pytest.mark.skipif(not GOSS, reason="no goss program here: the integration tests run it on hosts")
+@pytest.mark.parametrize(
+    "raw",
+    [0, "no", {"ge": 14}, {"le": 4}, {"ge": 1, "le": 300}, {"le": "10:30:60"}, {"in": [1, 2]}, {"at_most": "0640"}, {"none_of": ["x"]}, {"some_of": ["x", "y.z"]}, {"subset_of": ["a", "b"]}, {"absent": True}],
+)
+def test_real_goss_and_the_planner_agree_on_every_constraint(raw: t.Any, tmp_path: Path) -> None:
+    constraint = Constraint.parse(raw)
+    values = ["0", "00", "1", "2", "4", "5", "13", "14", "300", "301", "no", "NO", "yes", "0640", "0600", "0644", "x", "a", "a,b", "a,x", "a,y.z", "yaz", "10:30:60", "10:30:61", "9:1:1", "12", None, "text"]
+    if isinstance(raw, dict) and "at_most" in raw:
+        values = ["0640", "0600", "0644", "0000", "7777", None]
+    lines = ["matching:"]
+    for index, value in enumerate(values):
+        for number, check in enumerate(checks_on_default(constraint, value)):
+            body = ", ".join(f"{json.dumps(k)}: {_goss._value(v)}" for k, v in check.attributes.items())
+            lines.append(f'  "v{index}#{number}": {{{body}, "meta": {{"rule": "v{index}"}}}}')
+    file = tmp_path / "goss.yml"
+    file.write_text("\n".join(lines) + "\n")
+    done = subprocess.run([str(GOSS), "-g", str(file), "validate", "-f", "json"], capture_output=True, check=False)
+    results = goss_module.fold(json.loads(done.stdout))
+    for index, value in enumerate(values):
+        assert (f"v{index}" in results["passed"]) == constraint.holds(value), (raw, value)
+
+
+def test_skipped_result_counts_as_failed() -> None:
+    result = {"resource-id": "a", "resource-type": "Mount", "property": "opts", "successful": True, "result": 2, "meta": {"rule": "r"}}
+    assert goss_module.fold({"results": [result]})["failing"] == {"r": ["Mount opts: not checked, found None"]}
+
+
+@pytest.mark.parametrize(
+    ("ours", "listed"),
+    [
+        ("-w /etc/group -p wa -k identity", "-w /etc/group -p wa -k identity"),
+        ("-w /etc/group -p wa -k identity", "-a always,exit -S all -F path=/etc/group -F perm=wa -F key=identity"),
+        ("-w /etc/apparmor/ -p wa -k MAC", "-w /etc/apparmor -p wa -k MAC"),
+        ("-a always,exit -F arch=b64 -S b,a -F auid>=1000 -F auid!=unset -k x", "-a always,exit -F arch=b64 -S a,b -F auid>=1000 -F auid!=-1 -F key=x"),
+        ("-a exit,always -F arch=b64 -S execve -C euid!=uid -F auid!=unset -k x", "-a always,exit -F arch=b64 -S execve -C uid!=euid -F auid!=4294967295 -F key=x"),
+    ],
+)
+def test_audit_rule_and_its_listing_are_one(ours: str, listed: str) -> None:
+    assert canonical(ours) == canonical(listed)
+
+
+def test_different_audit_rules_stay_different() -> None:
+    base = "-a always,exit -F arch=b64 -S mount -F auid>=1000 -k x"
+    for other in (base.replace("b64", "b32"), base.replace("mount", "umount2"), base.replace("1000", "500"), base.replace("-k x", "-k y"), base.replace("always", "never")):
+        assert canonical(base) != canonical(other)

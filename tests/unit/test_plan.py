@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import typing as t
+import zlib
+
+import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils import _plan, _results, _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
+from ansible_collections.unified.deploy.plugins.plugin_utils._kinds.registry import KINDS
+
+TODAY = datetime.date(2026, 11, 21)
+
+
+def planned(catalogue: t.Any, evidence: t.Any, *, level: str = "l1_server", user: str = "ansible", **overlay: t.Any) -> _plan.Plan:
+    selection = _selection.select(catalogue, [("cis", level)], _selection.Overlay(**overlay), evidence["host"])
+    return _plan.plan(selection, evidence, _plan.Connection(user=user), TODAY)
+
+
+def test_fresh_host_fails_much_and_hardened_host_nothing_automatic(catalogue: t.Any, fresh: t.Any, hardened: t.Any) -> None:
+    site = {"values": {"sshd/AllowGroups": {"some_of": ["sudo"]}}, "purposes": frozenset({"container_host"})}
+    before, after = planned(catalogue, fresh, **site), planned(catalogue, hardened, **site)
+    assert len(before.changes) > 80
+    assert after.changes == []
+    assert not after.desired.files and not after.desired.commands and not after.desired.packages_present
+
+
+def test_plan_is_pure_and_repeatable(catalogue: t.Any, fresh: t.Any) -> None:
+    kept = json.dumps(fresh, sort_keys=True)
+    assert planned(catalogue, fresh).desired == planned(catalogue, fresh).desired
+    assert json.dumps(fresh, sort_keys=True) == kept
+
+
+def test_rule_that_waits_for_a_package_fails_and_is_planned(catalogue: t.Any, fresh: t.Any) -> None:
+    plan = planned(catalogue, fresh)
+    verdict = plan.verdicts["firewall/enabled"]
+    assert (verdict.verdict, verdict.waits_for) == ("fail", ("ufw",))
+    assert "ufw" in plan.desired.packages_present
+    assert "firewall/enabled" in plan.changes
+
+
+def test_stricter_value_passes_and_stays(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["config"]["pwquality"]["minlen"]["value"] = "32"
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["pwquality/minlen"].verdict == "pass"
+    assert "/etc/security/pwquality.conf" not in plan.desired.files
+
+
+def test_drifting_neighbour_keeps_the_stricter_value(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["texts"]["/etc/security/pwquality.conf"] = "minlen = 32\ndifok = 0\n"
+    hardened["config"]["pwquality"]["minlen"]["value"] = "32"
+    hardened["config"]["pwquality"]["difok"]["value"] = "0"
+    text = planned(catalogue, hardened).desired.files["/etc/security/pwquality.conf"]["content"]
+    assert "minlen = 32" in text and "difok = 2" in text
+
+
+@pytest.mark.parametrize("section", ["sshd", "packages", "sysctl", "accounts", "files", "scan", "units", "config"])
+def test_unreadable_section_is_an_error_never_a_pass(catalogue: t.Any, hardened: t.Any, section: str) -> None:
+    del hardened[section]
+    hardened["errors"][section] = "OSError: gone"
+    if section == "packages":
+        hardened["packages"] = {}
+        del hardened["units"]
+    plan = planned(catalogue, hardened)
+    kinds = {name for name, kind in KINDS.items() if section in kind.sections and section != "packages"}
+    verdicts = {v.verdict for v in plan.verdicts.values() if v.demand.rule.kind in kinds}
+    assert not verdicts & {"pass"}
+
+
+def test_evidence_of_an_older_catalogue_is_not_checked(catalogue: t.Any, hardened: t.Any) -> None:
+    del hardened["sysctl"]["fs.suid_dumpable"]
+    assert planned(catalogue, hardened).verdicts["sysctl/fs.suid_dumpable"].verdict == "not_checked"
+
+
+def test_walk_that_was_not_made_is_not_checked(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["scan"] = None
+    assert planned(catalogue, hardened).verdicts["scan/world_writable_files"].verdict == "not_checked"
+
+
+def test_waiver_covers_a_failure_and_attestation_answers(catalogue: t.Any, fresh: t.Any) -> None:
+    waiver = _selection.Waiver("later", "me", datetime.date(2030, 1, 1))
+    answer = _selection.Attestation("pass", "me", datetime.date(2030, 1, 1))
+    plan = planned(catalogue, fresh, waivers={"sshd/Banner": waiver}, attestations={"cis_debian13:1.2.2.1": answer})
+    assert plan.verdicts["sshd/Banner"].verdict == "waived"
+    assert "sshd/Banner" not in plan.changes
+    assert plan.verdicts["manual/updates"].verdict == "attested"
+
+
+def test_attested_failure_fails_and_is_not_changed(catalogue: t.Any, fresh: t.Any) -> None:
+    answer = _selection.Attestation("fail", "me", datetime.date(2030, 1, 1))
+    plan = planned(catalogue, fresh, attestations={"cis_debian13:1.2.2.1": answer})
+    assert plan.verdicts["manual/updates"].verdict == "fail"
+    assert plan.verdicts["manual/updates"].held
+
+
+def test_root_connection_keeps_root_login(catalogue: t.Any, fresh: t.Any) -> None:
+    plan = planned(catalogue, fresh, user="root")
+    assert "lock itself out" in plan.verdicts["sshd/PermitRootLogin"].held
+    assert "sshd/PermitRootLogin" not in plan.changes
+
+
+def test_allow_groups_without_the_connecting_user_is_held(catalogue: t.Any, fresh: t.Any) -> None:
+    plan = planned(catalogue, fresh, values={"sshd/AllowGroups": {"some_of": ["wheel"]}})
+    assert "ansible is in none of the groups wheel" in plan.verdicts["sshd/AllowGroups"].held
+
+
+def test_password_age_that_would_expire_the_connecting_user_is_held(catalogue: t.Any, fresh: t.Any) -> None:
+    for user in fresh["accounts"]["users"]:
+        if user["name"] == "ansible":
+            user["last_change"] = 100
+    assert "would lock or expire ansible" in planned(catalogue, fresh).verdicts["account/password_max_days"].held
+
+
+def test_match_block_that_weakens_sshd_fails(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["match"] = [{"source": "/etc/ssh/sshd_config", "criteria": "User root", "settings": {"permitrootlogin": "yes"}}]
+    verdict = planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"]
+    assert verdict.verdict == "fail"
+    assert "Match User root" in verdict.actual
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 99}, "schema version 99, this collection reads 1"),
+        ({"complete": False}, "truncated"),
+        ({"host": {"architecture": "s390x", "uid": 0}}, "architecture 's390x' is not supported"),
+        ({"host": {"architecture": "x86_64", "uid": 1000}}, "without root rights"),
+    ],
+)
+def test_unusable_evidence_is_refused(fresh: t.Any, change: t.Any, message: str) -> None:
+    with pytest.raises(EvidenceError, match=message):
+        _plan.check({**fresh, **change})
+
+
+def test_cut_off_evidence_is_refused(fresh: t.Any) -> None:
+    packed = base64.b64encode(zlib.compress(json.dumps(fresh).encode())).decode()
+    assert _plan.unpack(packed)["schema"] == 1
+    for damaged in (packed[: len(packed) // 2], packed[:-8], "", "e30=", base64.b64encode(zlib.compress(b"{}")).decode()):
+        with pytest.raises(EvidenceError):
+            _plan.unpack(damaged)
+
+
+def test_disagreement_of_the_judges_is_an_error(catalogue: t.Any, hardened: t.Any) -> None:
+    selection = _selection.select(catalogue, [("cis", "l1_server")], _selection.Overlay(), hardened["host"])
+    plan = _plan.plan(selection, hardened, _plan.Connection(), TODAY)
+    model = _results.host_model("h", catalogue, selection, plan, hardened)
+    passing = [name for name, rule in model["rules"].items() if rule["verdict"] == "pass"]
+    failing = {name: ["x"] for name, rule in model["rules"].items() if rule["verdict"] in ("fail", "waived")}
+    failing[passing[0]] = ["found 'other'"]
+    _results.add_goss(model, {"passed": passing[2:], "failing": failing, "count": 1, "seconds": 0.1})
+    _results.summarise(model)
+    assert model["rules"][passing[0]]["verdict"] == "error"
+    assert "judges disagree" in model["rules"][passing[0]]["actual"]
+    assert model["rules"][passing[1]]["verdict"] == "error", "no result is no pass"
+    assert model["rules"][passing[2]]["verdict"] == "pass"
+    assert model["summary"]["controls"]["error"] >= 1
+
+
+def test_purpose_that_does_not_fit_makes_a_rule_not_applicable(catalogue: t.Any, fresh: t.Any) -> None:
+    plan = planned(catalogue, fresh, purposes=frozenset({"router"}))
+    assert plan.verdicts["sysctl/net.ipv4.conf.all.forwarding"].verdict == "not_applicable"
