@@ -11,7 +11,12 @@ import zlib
 from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.plugin_utils import _goss, _plan, _results, _selection
-from ansible_collections.unified.deploy.plugins.plugin_utils._action import ComplianceAction, Result, ResultsDirectory, today
+from ansible_collections.unified.deploy.plugins.plugin_utils._action import (
+    ComplianceAction,
+    Result,
+    ResultsDirectory,
+    today,
+)
 from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import Catalogue
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
 
@@ -55,7 +60,11 @@ class ActionModule(ComplianceAction):
         # Only a login over the network can be locked out by what is planned here.
         if self._connection.transport == "local":
             return ""
-        return self._play_context.remote_user or self._connection.get_option("remote_user") or task_vars.get("ansible_user", "")
+        return (
+            self._play_context.remote_user
+            or self._connection.get_option("remote_user")
+            or task_vars.get("ansible_user", "")
+        )
 
     def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> str:
         if arguments["evidence"]:
@@ -77,12 +86,17 @@ class ActionModule(ComplianceAction):
 
     def _answer(self, model: Result, plan: _plan.Plan, evidence: Result) -> Result:
         desired = plan.desired
-        held = {identifier: verdict.held for identifier, verdict in plan.verdicts.items() if verdict.verdict == "fail" and verdict.held}
+        held = {
+            identifier: verdict.held
+            for identifier, verdict in plan.verdicts.items()
+            if verdict.verdict == "fail" and verdict.held
+        }
         answer = {
             "changed": False,
             "summary": model["summary"],
             "goss": bool(evidence["goss"]["path"]),
-            "goss_in_distribution": evidence["host"]["os"] == "debian" and evidence["host"]["version"] not in ("11", "12"),
+            "goss_in_distribution": evidence["host"]["os"] == "debian"
+            and evidence["host"]["version"] not in ("11", "12"),
             "changes": plan.changes,
             "held": held,
             "lockout_risk": sorted(rule for rule in plan.changes if plan.verdicts[rule].demand.rule.risk == "lockout"),
@@ -100,6 +114,8 @@ class ActionModule(ComplianceAction):
             "reboot": model["reboot_required"],
         }
         if self._task.diff and plan.changes:
+            # Ansible shows a diff only of what changes, and in check mode that is what this predicts.
+            answer["changed"] = bool(self._task.check_mode)
             rows = [(rule, plan.verdicts[rule]) for rule in plan.changes]
             answer["diff"] = {
                 "before_header": "rules that fail",

@@ -9,7 +9,6 @@ import typing as t
 from pathlib import Path
 
 from ansible.utils.display import Display
-
 from ansible_collections.unified.deploy.plugins.plugin_utils._action import ComplianceAction, Result, ResultsDirectory
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import ComplianceError
 from ansible_collections.unified.deploy.plugins.plugin_utils._report import FORMATS, build, table
@@ -37,10 +36,15 @@ class ActionModule(ComplianceAction):
         for name, path in paths.items():
             results.write(Path(path), FORMATS[name].render(report))
         Display().display(table(report, paths))
-        failing = sum(host["summary"]["controls"].get(verdict, 0) for host in report["hosts"] for verdict in ("fail", "error"))
+        failing = sum(
+            host["summary"]["controls"].get(verdict, 0) for host in report["hosts"] for verdict in ("fail", "error")
+        )
         answer: Result = {"changed": False, "reports": paths, "failing_controls": failing, "hosts_not_run": missing}
         if arguments["fail_on"] == "fail" and (failing or missing):
-            answer.update(failed=True, msg=f"{failing} controls fail; not run: {', '.join(missing) or 'none'}. See {next(iter(paths.values()), results.root)}")
+            answer.update(
+                failed=True,
+                msg=f"{failing} controls fail; not run: {', '.join(missing) or 'none'}. See {next(iter(paths.values()), results.root)}",
+            )
         return answer
 
     @staticmethod
@@ -50,4 +54,6 @@ class ActionModule(ComplianceAction):
         try:
             return t.cast("Result", json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError) as exc:
-            raise ComplianceError(f"the baseline cannot be read: {exc}", where=path, fix="Give the report.json of an earlier run") from exc
+            raise ComplianceError(
+                f"the baseline cannot be read: {exc}", where=path, fix="Give the report.json of an earlier run"
+            ) from exc

@@ -27,7 +27,11 @@ class ActionModule(ComplianceAction):
         def packed(file: str) -> str:
             return base64.b64encode(zlib.compress((directory / file).read_bytes())).decode()
 
-        asked = {"gossfile": packed("goss.yml"), "evidence": packed("evidence.json"), "executable": arguments["executable"]}
+        asked = {
+            "gossfile": packed("goss.yml"),
+            "evidence": packed("evidence.json"),
+            "executable": arguments["executable"],
+        }
         if arguments["path"]:
             asked["path"] = arguments["path"]
         answer = self.quiet_module("goss", asked, task_vars)

@@ -20,6 +20,17 @@ class TransactionError(Exception):
     """Nothing has changed; the message names the file, the cause and what to do."""
 
 
+def make_directories(path: str, mode: int) -> None:
+    """Make PATH and what lacks above it, all with MODE: os.makedirs gives it to the last one only, the rest to the umask."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        os.mkdir(directory, mode)
+        os.chmod(directory, mode)
+
+
 class Change(t.NamedTuple):
     """The wanted text of a file; None removes it."""
 
@@ -71,7 +82,9 @@ class Transaction:
                 self._keep_originals(changes)
                 self._commit(changes, dict((change.path, temporary) for change, temporary in prepared))
         except OSError as exc:
-            raise TransactionError(f"{exc.filename or 'a file'}: {exc.strerror}; nothing was changed. Make room or mend the file system, then run again") from exc
+            raise TransactionError(
+                f"{exc.filename or 'a file'}: {exc.strerror}; nothing was changed. Make room or mend the file system, then run again"
+            ) from exc
         finally:
             for _change, temporary in prepared:
                 with contextlib.suppress(OSError):
@@ -101,7 +114,7 @@ class Transaction:
         if dry and not os.path.isdir(directory):
             directory = missing
             made.clear()
-        os.makedirs(directory, mode=0o755, exist_ok=True)
+        make_directories(directory, 0o755)
         # sudo and cron skip names with a dot, and no daemon reads a name that begins with one.
         descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".unified-")
         try:
@@ -139,20 +152,23 @@ class Transaction:
         done = subprocess.run([program, *argv[1:]], capture_output=True, check=False, env=env, timeout=60)
         if done.returncode:
             said = (done.stderr or done.stdout).decode(errors="replace").replace(temporary, change.path).strip()
-            raise TransactionError(f"{change.path}: '{argv[0]}' refuses the new text: {said[-400:]}; nothing was changed")
+            raise TransactionError(
+                f"{change.path}: '{argv[0]}' refuses the new text: {said[-400:]}; nothing was changed"
+            )
 
     def _keep_originals(self, changes: list[tuple[Change, str | None]]) -> None:
         if not self.backup:
             return
-        os.makedirs(self.backup, mode=0o700, exist_ok=True)
         for change, before in changes:
             kept = self.backup + change.path
             # The first original of a run is the one to go back to.
             if before is not None and not os.path.exists(kept):
-                os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)
+                make_directories(os.path.dirname(kept), 0o700)
                 shutil.copy2(change.path, kept)
                 facts = os.stat(change.path)
                 os.chown(kept, facts.st_uid, facts.st_gid)
+                # A copy that everybody may write would be a finding of its own.
+                os.chmod(kept, stat.S_IMODE(facts.st_mode) & ~0o022)
 
     @staticmethod
     def _commit(changes: list[tuple[Change, str | None]], temporaries: dict[str, str]) -> None:

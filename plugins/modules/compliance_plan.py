@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Documentation of the action plugin compliance_plan; the code lies in plugins/action."""
 
@@ -68,13 +69,13 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Never changes the host.
+    description: Never changes the host. With C(--check --diff) it reports a change where a run would change the host.
     support: full
   diff_mode:
     description: Shows the rules that would change.
     support: full
   idempotent:
-    description: Never reports a change of its own.
+    description: Reports a change only with C(--check --diff).
     support: full
 """
 

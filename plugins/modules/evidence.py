@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Collect the evidence of a host."""
 
@@ -64,7 +65,6 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import collect
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Set mode, owner and group of many files at once."""
 
@@ -132,7 +133,12 @@ def bring(entry: dict[str, t.Any], *, dry: bool) -> tuple[str, str] | None:
 
 def main() -> t.NoReturn:
     options = {name: {"type": "str"} for name in ("mode", "owner", "group")}
-    spec = {"type": "list", "elements": "dict", "required": True, "options": {"path": {"type": "path", "required": True}, **options}}
+    spec = {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {"path": {"type": "path", "required": True}, **options},
+    }
     module = AnsibleModule(argument_spec={"files": spec}, supports_check_mode=True)
     paths, missing, before, after = [], [], "", ""
     for entry in module.params["files"]:

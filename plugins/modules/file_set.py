@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write several files in one transaction."""
 
@@ -91,7 +92,6 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.unified.deploy.plugins.module_utils._transaction import Change, Transaction, TransactionError
 
 
@@ -111,7 +111,9 @@ def main() -> t.NoReturn:
         },
         supports_check_mode=True,
     )
-    transaction = Transaction([Change(**entry) for entry in module.params["files"]], backup=module.params["backup_path"])
+    transaction = Transaction(
+        [Change(**entry) for entry in module.params["files"]], backup=module.params["backup_path"]
+    )
     try:
         changes = transaction.changes()
         transaction.apply(dry=module.check_mode)
@@ -119,8 +121,13 @@ def main() -> t.NoReturn:
         module.fail_json(msg=str(exc))
     diff = []
     for change, before in changes:
-        names = (os.path.basename(change.path) and change.path, change.path if change.content is not None else "/dev/null")
-        diff.append({"before_header": names[0], "after_header": names[1], "before": before or "", "after": change.content or ""})
+        names = (
+            os.path.basename(change.path) and change.path,
+            change.path if change.content is not None else "/dev/null",
+        )
+        diff.append(
+            {"before_header": names[0], "after_header": names[1], "before": before or "", "after": change.content or ""}
+        )
     module.exit_json(changed=bool(changes), paths=[change.path for change, _before in changes], diff=diff)
 
 

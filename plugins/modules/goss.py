@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run Goss on the host."""
 
@@ -44,7 +45,7 @@ attributes:
     description: Has nothing to show in diff mode.
     support: none
   idempotent:
-    description: Reports a change only when a file at O(path) is written anew.
+    description: Reports a change only when a file at O(path) was not there.
     support: full
 """
 
@@ -87,8 +88,8 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH
+from ansible_collections.unified.deploy.plugins.module_utils._transaction import make_directories
 
 FLOOR = (0, 4, 9)
 INSTALL = "Set compliance_goss_package to install it from the distribution, or compliance_goss_binary to a file with its sha256"
@@ -119,7 +120,9 @@ def locate(name: str) -> str:
     version = packaged_version(program)
     if version and version < FLOOR:
         have, floor = ".".join(map(str, version)), ".".join(map(str, FLOOR))
-        raise GossError(f"Goss {have} is too old: {floor} is the oldest that checks as this collection needs it. {INSTALL}")
+        raise GossError(
+            f"Goss {have} is too old: {floor} is the oldest that checks as this collection needs it. {INSTALL}"
+        )
     return program
 
 
@@ -152,27 +155,32 @@ def fold(report: dict[str, t.Any]) -> dict[str, t.Any]:
             found = result.get("matcher-result") or {}
             why = result.get("err") or f"{found.get('message') or 'not checked'}, found {found.get('actual')!r}"
             failed.setdefault(rule, []).append(f"{result['resource-type']} {result['property']}: {why}"[:300])
-    return {"passed": [rule for rule in passed if rule not in failed], "failing": failed, "count": len(report["results"])}
+    return {
+        "passed": [rule for rule in passed if rule not in failed],
+        "failing": failed,
+        "count": len(report["results"]),
+    }
 
 
 def leave(module: AnsibleModule, directory: str, texts: dict[str, str]) -> bool:
-    """Write the files for the operator; True when one was new or different."""
+    """Write the files for the operator; True when one was not there."""
     changed = False
     for name, text in texts.items():
         path = os.path.join(directory, name)
         try:
             with open(path, encoding="utf-8") as handle:
-                same = handle.read() == text
+                before = handle.read()
         except OSError:
-            same = False
-        if same or module.check_mode:
+            before = None
+        if before == text or module.check_mode:
             continue
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        make_directories(directory, 0o700)
         descriptor, temporary = tempfile.mkstemp(dir=directory)
         with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
             handle.write(text)
         module.atomic_move(temporary, path)
-        changed = changed or name == "goss.yml"
+        # What it says differs from run to run, as the evidence does.
+        changed = changed or before is None
     return changed
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring many systemd units to their state at once."""
 
@@ -69,11 +70,16 @@ State = dict[str, str]
 
 
 def states(module: AnsibleModule, units: list[str]) -> dict[str, State]:
-    code, out, err = module.run_command(["systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", "--", *units])
+    code, out, err = module.run_command(
+        ["systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", "--", *units]
+    )
     blocks = out.strip().split("\n\n")
     if code or len(blocks) != len(units):
         module.fail_json(msg=f"systemctl cannot describe the units: {err.strip() or out.strip()}", rc=code)
-    return {unit: dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for unit, block in zip(units, blocks)}
+    return {
+        unit: dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        for unit, block in zip(units, blocks)
+    }
 
 
 def plan(found: dict[str, State], enabled: list[str], masked: list[str], restarted: list[str]) -> dict[str, list[str]]:
@@ -113,9 +119,16 @@ def main() -> t.NoReturn:
         if wanted and not module.check_mode:
             code, _out, err = module.run_command(["systemctl", verb, "--", *wanted])
             if code:
-                module.fail_json(msg=f"'systemctl {verb} {' '.join(wanted)}' ended with {code}: {err.strip()[-400:]}", units=changed)
-    before = "".join(f"{unit} {found[unit]['UnitFileState'] or found[unit]['LoadState']}, {found[unit]['ActiveState']}\n" for unit in changed)
-    after = "".join(f"{unit} {', '.join(verb for verb, wanted in verbs.items() if unit in wanted)}\n" for unit in changed)
+                module.fail_json(
+                    msg=f"'systemctl {verb} {' '.join(wanted)}' ended with {code}: {err.strip()[-400:]}", units=changed
+                )
+    before = "".join(
+        f"{unit} {found[unit]['UnitFileState'] or found[unit]['LoadState']}, {found[unit]['ActiveState']}\n"
+        for unit in changed
+    )
+    after = "".join(
+        f"{unit} {', '.join(verb for verb, wanted in verbs.items() if unit in wanted)}\n" for unit in changed
+    )
     module.exit_json(changed=bool(changed), units=changed, diff={"before": before, "after": after})
 
 

@@ -10,7 +10,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
@@ -35,7 +35,9 @@ class ComplianceAction(ActionBase):  # type: ignore[misc]  # ansible has no type
         except ComplianceError as exc:
             raise AnsibleActionFail(f"{self._host(task_vars or {})}: {exc}") from exc
         except OSError as exc:
-            raise AnsibleActionFail(f"results cannot be written: {exc}. Choose another results directory, or make room") from exc
+            raise AnsibleActionFail(
+                f"results cannot be written: {exc}. Choose another results directory, or make room"
+            ) from exc
         return result
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
@@ -50,7 +52,9 @@ class ComplianceAction(ActionBase):  # type: ignore[misc]  # ansible has no type
     def _host(self, task_vars: Result) -> str:
         return str(task_vars.get("inventory_hostname", "localhost"))
 
-    def _update_module_args(self, module_name: str, module_args: Result, task_vars: Result, *args: t.Any, **kwargs: t.Any) -> None:
+    def _update_module_args(
+        self, module_name: str, module_args: Result, task_vars: Result, *args: t.Any, **kwargs: t.Any
+    ) -> None:
         super()._update_module_args(module_name, module_args, task_vars, *args, **kwargs)
         # Keeps the request and the evidence out of the host's log.
         module_args["_ansible_no_log"] = True
@@ -61,10 +65,17 @@ class ComplianceAction(ActionBase):  # type: ignore[misc]  # ansible has no type
         Raises:
             AnsibleActionFail: the module failed; the message says what to do where the cause is known.
         """
-        result: Result = self._execute_module(f"unified.deploy.{name}", module_args=arguments, task_vars=task_vars)
+        try:
+            result: Result = self._execute_module(f"unified.deploy.{name}", module_args=arguments, task_vars=task_vars)
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as exc:
+            raise AnsibleActionFail(f"{self._host(task_vars)}: {explain(str(exc))}") from exc
         result.pop("invocation", None)
         if result.get("failed"):
-            said = f"{result.get('msg', '')} {result.get('module_stderr', '')} {result.get('module_stdout', '')}".strip()
+            said = (
+                f"{result.get('msg', '')} {result.get('module_stderr', '')} {result.get('module_stdout', '')}".strip()
+            )
             raise AnsibleActionFail(f"{self._host(task_vars)}: {explain(said)}", result={"rc": result.get("rc")})
         return result
 
@@ -72,6 +83,7 @@ class ComplianceAction(ActionBase):  # type: ignore[misc]  # ansible has no type
 def explain(said: str) -> str:
     """A cause and a cure for what commonly goes wrong before a module runs."""
     known = {
+        "Missing sudo password": "sudo asks for a password. Give it with --ask-become-pass, or let this user use sudo",
         "a password is required": "sudo asks for a password. Give it with --ask-become-pass, or let this user use sudo without one",
         "is not in the sudoers file": "this user may not use sudo. Connect as one who may",
         "sudo: not found": "sudo is not installed. Connect as root with 'ansible_become: false', or install sudo",
@@ -109,11 +121,17 @@ class ResultsDirectory:
         try:
             model = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as exc:
-            raise ComplianceError("there are no results for this host", where=str(path), fix="Run compliance_plan first") from exc
+            raise ComplianceError(
+                "there are no results for this host", where=str(path), fix="Run compliance_plan first"
+            ) from exc
         except ValueError as exc:
             raise ComplianceError(f"is damaged: {exc}", where=str(path), fix="Run the audit again") from exc
         if model.get("schema") != SCHEMA:
-            raise ComplianceError(f"has schema version {model.get('schema')}, this collection reads {SCHEMA}", where=str(path), fix="Run the audit again")
+            raise ComplianceError(
+                f"has schema version {model.get('schema')}, this collection reads {SCHEMA}",
+                where=str(path),
+                fix="Run the audit again",
+            )
         return t.cast("Result", model)
 
 

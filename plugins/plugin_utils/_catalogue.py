@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import typing as t
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from ._constraint import Constraint
@@ -73,7 +73,11 @@ def constraints(kind: Kind, raw: t.Any, where: str) -> dict[str, Constraint]:
     made = {}
     for name, value in fields.items():
         if name not in kind.constrained:
-            raise CatalogueError(f"a {kind.name} rule has no '{name}' to give a value to", where=where, fix=f"Use one of {', '.join(kind.constrained) or 'none'}")
+            raise CatalogueError(
+                f"a {kind.name} rule has no '{name}' to give a value to",
+                where=where,
+                fix=f"Use one of {', '.join(kind.constrained) or 'none'}",
+            )
         try:
             made[name] = Constraint.parse(value)
         except ValueError as exc:
@@ -111,10 +115,17 @@ class Catalogue:
             kind = KINDS.get(document["kind"])
             if kind is None:
                 known = ", ".join(sorted(KINDS))
-                raise CatalogueError(f"kind: '{document['kind']}' is not one of {known}", where=f"{path}:{line_of(path, index, ['kind'])}")
+                raise CatalogueError(
+                    f"kind: '{document['kind']}' is not one of {known}",
+                    where=f"{path}:{line_of(path, index, ['kind'])}",
+                )
             for key, given in document["rules"].items():
                 merged = {**document.get("defaults", {}), **given}
-                self._add_rule(kind, key, merged, lambda index=index, key=key: f"{path}:{line_of(path, index, ['rules', key])}")
+                self._add_rule(kind, key, merged, partial(self._at, path, index, key))
+
+    @staticmethod
+    def _at(path: Path, document: int, key: str) -> str:
+        return f"{path}:{line_of(path, document, ['rules', key])}"
 
     def _add_rule(self, kind: Kind, key: str, data: dict[str, t.Any], where: t.Callable[[], str]) -> None:
         identifier = f"{kind.name}/{key}"
@@ -177,7 +188,9 @@ class Catalogue:
             values = {}
             for rule, raw in given.get("values", {}).items():
                 if rule not in given.get("rules", ()):
-                    raise CatalogueError(f"control {identifier} gives a value to '{rule}', which it does not name", where=where("values"))
+                    raise CatalogueError(
+                        f"control {identifier} gives a value to '{rule}', which it does not name", where=where("values")
+                    )
                 values[rule] = constraints(KINDS[self.rules[rule].kind], raw, f"{path}, control {identifier}")
             controls[identifier] = Control(
                 id=identifier,
@@ -209,7 +222,9 @@ class Catalogue:
         for rule in self.rules.values():
             for name, wanted in KINDS[rule.kind].request(rule).items():
                 if name == "files":
-                    files.update({pattern: excluded for pattern, excluded in wanted.items() if pattern not in files or excluded})
+                    files.update(
+                        {pattern: excluded for pattern, excluded in wanted.items() if pattern not in files or excluded}
+                    )
                 else:
                     lists[name].update(dict.fromkeys(wanted))
         return {**{name: list(found) for name, found in lists.items()}, "files": files, "walk": walk}

@@ -16,7 +16,7 @@ Scalar = t.Union[str, int, bool]
 OPERATORS = ("eq", "ge", "le", "in", "set", "at_most", "subset_of", "none_of", "some_of", "absent")
 
 
-class EmptyMeet(Exception):
+class EmptyMeetError(Exception):
     """No value satisfies both constraints."""
 
 
@@ -40,10 +40,10 @@ def number(value: object) -> tuple[float, ...] | None:
 
 
 def items(value: object) -> list[str]:
-    """A list value: a list as it is, a string split at commas."""
+    """A list value: a list as it is, a string split at commas and blanks, as sshd and timesyncd write them."""
     if isinstance(value, (list, tuple)):
         return [text(item) for item in value]
-    return [part.strip() for part in text(value).split(",") if part.strip()]
+    return text(value).replace(",", " ").split()
 
 
 def same(left: object, right: object) -> bool:
@@ -153,14 +153,14 @@ class Constraint:
         """The constraint that holds exactly where both hold.
 
         Raises:
-            EmptyMeet: nothing satisfies both.
+            EmptyMeetError: nothing satisfies both.
         """
         if self.absent or other.absent:
             if self.absent and other.absent:
                 return self
-            raise EmptyMeet
+            raise EmptyMeetError
         if self.eq is not None and other.eq is not None and not same(self.eq, other.eq):
-            raise EmptyMeet
+            raise EmptyMeetError
         met = Constraint(
             eq=self.eq if self.eq is not None else other.eq,
             ge=_tighter(self.ge, other.ge, lower=True),
@@ -179,14 +179,14 @@ class Constraint:
 
     def _refuse_empty(self) -> None:
         if self.ge is not None and self.le is not None and not bounded(self.ge, self.le, lower=False):
-            raise EmptyMeet
+            raise EmptyMeetError
         if self.eq is not None and not self.holds(self.eq):
-            raise EmptyMeet
+            raise EmptyMeetError
         if self.in_ is not None and not any(self.holds(one) for one in self.in_):
-            raise EmptyMeet
+            raise EmptyMeetError
         for wanted in (self.subset_of, self.some_of):
             if wanted is not None and not set(wanted) - set(self.none_of or ()):
-                raise EmptyMeet
+                raise EmptyMeetError
 
     def describe(self) -> str:
         """The constraint in a few words, for tables and messages."""
@@ -231,7 +231,7 @@ def _common(one: tuple[t.Any, ...] | None, other: tuple[t.Any, ...] | None) -> t
         return other if one is None else one
     common = tuple(item for item in one if any(same(item, another) for another in other))
     if not common:
-        raise EmptyMeet
+        raise EmptyMeetError
     return common
 
 

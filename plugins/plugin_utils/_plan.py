@@ -74,13 +74,21 @@ def check(evidence: t.Any) -> None:
         raise EvidenceError("this is not evidence", fix="Give the JSON that the evidence module collected")
     if evidence["schema"] != SCHEMA:
         fix = "Collect it again with this version of the collection"
-        raise EvidenceError(f"evidence has schema version {evidence['schema']}, this collection reads {SCHEMA}", fix=fix)
+        raise EvidenceError(
+            f"evidence has schema version {evidence['schema']}, this collection reads {SCHEMA}", fix=fix
+        )
     if not evidence.get("complete") or "host" not in evidence:
         raise EvidenceError("evidence is truncated", fix="Collect it again")
     if evidence["host"]["architecture"] not in ARCHITECTURES:
-        raise EvidenceError(f"architecture '{evidence['host']['architecture']}' is not supported", fix=f"Supported are {', '.join(ARCHITECTURES)}")
+        raise EvidenceError(
+            f"architecture '{evidence['host']['architecture']}' is not supported",
+            fix=f"Supported are {', '.join(ARCHITECTURES)}",
+        )
     if evidence["host"]["uid"] != 0:
-        raise EvidenceError("evidence was collected without root rights", fix="Connect as root, or set 'become: true' for a user with sudo")
+        raise EvidenceError(
+            "evidence was collected without root rights",
+            fix="Connect as root, or set 'become: true' for a user with sudo",
+        )
 
 
 def judge(selection: Selection, evidence: Evidence, today: datetime.date) -> dict[str, Verdict]:
@@ -104,7 +112,11 @@ def _packages_to_come(selection: Selection, evidence: Evidence) -> set[str]:
     """Packages that the plan installs: rules that depend on them are planned in the same run."""
     coming = set()
     for demand in selection.demands.values():
-        if demand.rule.kind == "package" and demand.rule.spec["state"] == "present" and demand.rule.remediate == "automatic":
+        if (
+            demand.rule.kind == "package"
+            and demand.rule.spec["state"] == "present"
+            and demand.rule.remediate == "automatic"
+        ):
             coming |= set(demand.rule.spec.get("names", [demand.key]))
     return coming - set(evidence.get("packages", ()))
 
@@ -126,11 +138,13 @@ def _rule(demand: Demand, evidence: Evidence, purposes: frozenset[str]) -> Rulin
         return Ruling("error", f"evidence cannot be read: {exc}", "readable")
 
 
-def _not_applicable(when: t.Mapping[str, t.Any], unless: t.Mapping[str, t.Any], evidence: Evidence, purposes: frozenset[str]) -> str:
+def _not_applicable(
+    when: t.Mapping[str, t.Any], unless: t.Mapping[str, t.Any], evidence: Evidence, purposes: frozenset[str]
+) -> str:
     """Why a rule does not apply to this host; empty when it does."""
     if not purpose_allows(when, unless, purposes):
         return f"purpose {', '.join(sorted(purposes & set(unless.get('purpose', ()))) or when.get('purpose', ()))}"
-    facts = {
+    facts: dict[str, t.Callable[[t.Any], bool]] = {
         "package": lambda names: any(name in evidence["packages"] for name in names),
         "architecture": lambda names: evidence["host"]["architecture"] in names,
         "family": lambda names: evidence["host"]["family"] in names,
@@ -138,7 +152,9 @@ def _not_applicable(when: t.Mapping[str, t.Any], unless: t.Mapping[str, t.Any], 
     }
     for name, holds in facts.items():
         if name in when and not holds(when[name]):
-            return f"{name} is not {_names(when[name])}" if name != "package" else f"{_names(when[name])} is not installed"
+            return (
+                f"{name} is not {_names(when[name])}" if name != "package" else f"{_names(when[name])} is not installed"
+            )
         if name in unless and holds(unless[name]):
             return f"{name} is {_names(unless[name])}"
     return ""
@@ -163,7 +179,9 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
         answer = next((overlay.attestations[name] for name in names if name in overlay.attestations), None)
         if answer:
             verdict.verdict = {"pass": "attested", "fail": "fail", "not_applicable": "not_applicable"}[answer.answer]
-            verdict.actual = f"{answer.answer}, attested by {answer.by} until {answer.until}" + (f": {answer.note}" if answer.note else "")
+            verdict.actual = f"{answer.answer}, attested by {answer.by} until {answer.until}" + (
+                f": {answer.note}" if answer.note else ""
+            )
             if answer.answer == "fail":
                 verdict.held = "people found it failing: people must mend it"
 
@@ -214,7 +232,9 @@ def would_lock_out(demand: Demand, evidence: Evidence, connection: Connection) -
     if demand.rule.kind == "account" and demand.rule.risk == "lockout" and user:
         people = [one for one in evidence["accounts"]["users"] if one["name"] == user]
         if any(_expired_by(demand, one, evidence) for one in people):
-            return f"{identifier} would lock or expire {user}, which this run is connected as; change its password first"
+            return (
+                f"{identifier} would lock or expire {user}, which this run is connected as; change its password first"
+            )
     return ""
 
 
@@ -237,7 +257,6 @@ def _expired_by(demand: Demand, user: dict[str, t.Any], evidence: Evidence) -> b
 def _drop_unchanged(desired: Desired, evidence: Evidence) -> None:
     """A file whose planned text is what it already has needs no task."""
     texts = evidence["texts"]
-    desired.files = {path: file for path, file in desired.files.items() if path not in texts or texts[path] != file["content"]}
-    for path in desired.files:
-        # file_set writes the final mode itself.
-        desired.attributes.pop(path, None)
+    desired.files = {
+        path: file for path, file in desired.files.items() if path not in texts or texts[path] != file["content"]
+    }

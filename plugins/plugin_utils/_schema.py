@@ -34,8 +34,29 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
 }
 _KEYWORDS = frozenset(
-    "$schema $id $ref $defs title description type enum const pattern properties patternProperties additionalProperties "
-    "propertyNames required items minItems minProperties maxProperties minimum oneOf".split()
+    [
+        "$schema",
+        "$id",
+        "$ref",
+        "$defs",
+        "title",
+        "description",
+        "type",
+        "enum",
+        "const",
+        "pattern",
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "propertyNames",
+        "required",
+        "items",
+        "minItems",
+        "minProperties",
+        "maxProperties",
+        "minimum",
+        "oneOf",
+    ]
 )
 
 
@@ -46,7 +67,7 @@ class Problem(t.NamedTuple):
     message: str
 
 
-class _LoaderNoDuplicates(_Loader):  # type: ignore[misc,valid-type]
+class _LoaderNoDuplicates(_Loader):
     """YAML that refuses a key given twice (the second would silently win) and keeps dates as text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[t.Any, t.Any]:
@@ -56,7 +77,9 @@ class _LoaderNoDuplicates(_Loader):  # type: ignore[misc,valid-type]
             for key_node, _value in node.value:
                 key = self.construct_object(key_node)
                 if key in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key '{key}' stands twice", key_node.start_mark
+                    )
                 seen.add(key)
         return t.cast("dict[t.Any, t.Any]", mapping)
 
@@ -192,10 +215,25 @@ def _is_type(value: t.Any, wanted: str | list[str]) -> bool:
 
 
 def _name(value: t.Any) -> str:
-    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "true/false", int: "a number", float: "a number with a point", type(None): "empty"}
+    kinds = {
+        dict: "a mapping",
+        list: "a list",
+        str: "text",
+        bool: "true/false",
+        int: "a number",
+        float: "a number with a point",
+        type(None): "empty",
+    }
     return f"{kinds.get(type(value), type(value).__name__)} ({value!r})"[:80]
 
 
 def _article(wanted: str) -> str:
-    names = {"object": "a mapping", "array": "a list", "string": "text (in quotes)", "integer": "a number", "boolean": "true or false", "null": "empty"}
+    names = {
+        "object": "a mapping",
+        "array": "a list",
+        "string": "text (in quotes)",
+        "integer": "a number",
+        "boolean": "true or false",
+        "null": "empty",
+    }
     return " or ".join(names[name] for name in wanted.split(" or "))

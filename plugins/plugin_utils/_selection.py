@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ._catalogue import Benchmark, Catalogue, Control, constraints
-from ._constraint import Constraint, EmptyMeet
+from ._constraint import Constraint, EmptyMeetError
 from ._errors import CatalogueError, SelectionError
 from ._kinds.base import Demand
 from ._kinds.registry import KINDS
@@ -18,8 +18,28 @@ from ._schema import check_file, line_of, load_documents, load_schema
 
 # What a host can be for; the overlay's schema and every `purpose` condition use these names.
 PURPOSES = frozenset(
-    "container_host desktop dhcp_server dns_server ftp_server kubernetes_node ldap_server log_rsyslog log_server mail_server nfs_server "
-    "print_server router rsync_server samba_server snmp_agent tftp_server time_chrony web_proxy web_server".split()
+    [
+        "container_host",
+        "desktop",
+        "dhcp_server",
+        "dns_server",
+        "ftp_server",
+        "kubernetes_node",
+        "ldap_server",
+        "log_rsyslog",
+        "log_server",
+        "mail_server",
+        "nfs_server",
+        "print_server",
+        "router",
+        "rsync_server",
+        "samba_server",
+        "snmp_agent",
+        "tftp_server",
+        "time_chrony",
+        "web_proxy",
+        "web_server",
+    ]
 )
 
 
@@ -86,7 +106,11 @@ class Filters:
 def unknown(what: str, name: str, known: t.Iterable[str], *, where: str = "") -> SelectionError:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, 3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"Known are {', '.join(names[:12])}{' ...' if len(names) > 12 else ''}"
+    hint = (
+        f"Did you mean {' or '.join(close)}?"
+        if close
+        else f"Known are {', '.join(names[:12])}{' ...' if len(names) > 12 else ''}"
+    )
     return SelectionError(f"unknown {what} '{name}'", where=where, fix=hint)
 
 
@@ -103,7 +127,9 @@ def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overl
     documents = load_documents(file)
     check_file(file, documents, load_schema(catalogue.root / "schema" / "overlay.json"))
     data = (documents[0] if documents else None) or {}
-    controls = {f"{name}:{control}" for name, benchmark in catalogue.benchmarks.items() for control in benchmark.controls}
+    controls = {
+        f"{name}:{control}" for name, benchmark in catalogue.benchmarks.items() for control in benchmark.controls
+    }
 
     def at(*keys: str | int) -> str:
         return f"{file}:{line_of(file, 0, keys)}"
@@ -125,10 +151,14 @@ def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overl
             try:
                 until = datetime.date.fromisoformat(entry["until"])
             except ValueError as exc:
-                raise SelectionError(f"until: '{entry['until']}' is no date", where=at(section, index), fix="Write it as YYYY-MM-DD") from exc
+                raise SelectionError(
+                    f"until: '{entry['until']}' is no date", where=at(section, index), fix="Write it as YYYY-MM-DD"
+                ) from exc
             if until < today:
                 what = f"the {section[:-1]} of '{name}' ended on {until}"
-                raise SelectionError(what, where=at(section, index), fix="Mend the host and remove the entry, or give it a new date")
+                raise SelectionError(
+                    what, where=at(section, index), fix="Mend the host and remove the entry, or give it a new date"
+                )
             kept[name] = (
                 Waiver(entry["reason"], entry["owner"], until)
                 if section == "waivers"
@@ -152,20 +182,34 @@ def benchmark_for(catalogue: Catalogue, name: str, host: t.Mapping[str, t.Any]) 
     """
     here = f"{host['os']} {host['version']}"
     series = name.split("_")[0]
-    fitting = [b for b in catalogue.benchmarks.values() if b.id.startswith(f"{series}_") and (b.os, b.os_version) == (host["os"], host["version"])]
+    fitting = [
+        b
+        for b in catalogue.benchmarks.values()
+        if b.id.startswith(f"{series}_") and (b.os, b.os_version) == (host["os"], host["version"])
+    ]
     chosen = catalogue.benchmarks.get(name)
     if chosen is None:
         if name != series:
             raise unknown("benchmark", name, catalogue.benchmarks)
         if not any(known.startswith(f"{series}_") for known in catalogue.benchmarks):
-            raise unknown("benchmark", name, [*catalogue.benchmarks, *{known.split("_")[0] for known in catalogue.benchmarks}])
+            raise unknown(
+                "benchmark", name, [*catalogue.benchmarks, *{known.split("_")[0] for known in catalogue.benchmarks}]
+            )
         if not fitting:
-            have = ", ".join(f"{b.os} {b.os_version}" for b in catalogue.benchmarks.values() if b.id.startswith(f"{series}_"))
+            have = ", ".join(
+                f"{b.os} {b.os_version}" for b in catalogue.benchmarks.values() if b.id.startswith(f"{series}_")
+            )
             raise SelectionError(f"no {series} benchmark for {here}", fix=f"Supported are {have}")
         return fitting[0]
     if (chosen.os, chosen.os_version) != (host["os"], host["version"]):
-        right = f"Use '{fitting[0].id}', or '{series}' to let each host choose" if fitting else "There is none for this system yet"
-        raise SelectionError(f"benchmark '{name}' is for {chosen.os} {chosen.os_version}, this host is {here}", fix=right)
+        right = (
+            f"Use '{fitting[0].id}', or '{series}' to let each host choose"
+            if fitting
+            else "There is none for this system yet"
+        )
+        raise SelectionError(
+            f"benchmark '{name}' is for {chosen.os} {chosen.os_version}, this host is {here}", fix=right
+        )
     return chosen
 
 
@@ -231,7 +275,9 @@ def _in_section(control: str, section: str) -> bool:
 
 
 def _wanted(catalogue: Catalogue, rule: str, filters: Filters) -> bool:
-    return (not filters.kinds or catalogue.rules[rule].kind in filters.kinds) and (not filters.rules or rule in filters.rules)
+    return (not filters.kinds or catalogue.rules[rule].kind in filters.kinds) and (
+        not filters.rules or rule in filters.rules
+    )
 
 
 def _merge(catalogue: Catalogue, rule: str, asks: list[tuple[str, dict[str, Constraint]]], overlay: Overlay) -> Demand:
@@ -244,7 +290,7 @@ def _merge(catalogue: Catalogue, rule: str, asks: list[tuple[str, dict[str, Cons
                 continue
             try:
                 merged[name] = merged[name].meet(constraint)
-            except EmptyMeet:
+            except EmptyMeetError:
                 raise SelectionError(
                     f"{rule}: {first[name]} asks for {merged[name].describe()} and {control} for {constraint.describe()}: nothing satisfies both",
                     fix="Leave one of them out, or give the rule a value in the overlay",

@@ -37,7 +37,10 @@ def download(package: str, suite: str, target: Path) -> str:
         }
         apt = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
         run([*apt, "update"], why="read the archive's index")
-        run(["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(work / "got"), *apt, "download", package], why=f"download {package}")
+        run(
+            ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(work / "got"), *apt, "download", package],
+            why=f"download {package}",
+        )
         deb = next((work / "got").glob("*.deb"))
         shutil.rmtree(target, ignore_errors=True)
         run(["dpkg-deb", "-x", str(deb), str(target)], why="unpack")

@@ -14,7 +14,13 @@ from .network import link_down, link_up, wait_for_ssh
 from .rootfs import rootfs
 from .store import CACHE, Host, HostsError, need, process_start, run
 
-PROGRAMS = {"podman": "podman", "slirp4netns": "slirp4netns", "ip": "iproute2", "unshare": "util-linux", "ssh": "openssh-client"}
+PROGRAMS = {
+    "podman": "podman",
+    "slirp4netns": "slirp4netns",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "ssh": "openssh-client",
+}
 BOOT_SECONDS = 90
 
 # Podman has a store of its own here, so that the user's containers are out of reach; and, where the machine's
@@ -117,7 +123,9 @@ def restart(host: Host) -> None:
 
 def missing() -> list[str]:
     """What this machine lacks to run this kind; empty when it can."""
-    lacks = [f"program {program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)]
+    lacks = [
+        f"program {program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)
+    ]
     if os.geteuid():
         lacks.append("root (run it with sudo)")
     if not Path("/dev/net/tun").exists():

@@ -23,7 +23,16 @@ def link_down(host: Host) -> None:
 
 def ssh_options(host: Host) -> list[str]:
     known = host.directory / "known_hosts"
-    return ["-i", str(KEY), "-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=accept-new", "-o", "BatchMode=yes"]
+    return [
+        "-i",
+        str(KEY),
+        "-o",
+        f"UserKnownHostsFile={known}",
+        "-o",
+        "StrictHostKeyChecking=accept-new",
+        "-o",
+        "BatchMode=yes",
+    ]
 
 
 def ssh(host: Host, command: str, *, timeout: float = 30) -> subprocess.CompletedProcess[str]:

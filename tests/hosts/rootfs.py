@@ -16,8 +16,27 @@ MIRROR = os.environ.get("UNIFIED_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 # What a Debian server installation has beyond priority "important"; linux-base makes it count as a
 # machine with a kernel, which many benchmark rules ask for.
 PACKAGES = sorted(
-    "apparmor apt-utils ca-certificates cron dbus iproute2 kmod libpam-systemd linux-base logrotate nftables "
-    "openssh-server procps python3 python3-apt rsyslog sudo systemd-sysv systemd-timesyncd".split()
+    [
+        "apparmor",
+        "apt-utils",
+        "ca-certificates",
+        "cron",
+        "dbus",
+        "iproute2",
+        "kmod",
+        "libpam-systemd",
+        "linux-base",
+        "logrotate",
+        "nftables",
+        "openssh-server",
+        "procps",
+        "python3",
+        "python3-apt",
+        "rsyslog",
+        "sudo",
+        "systemd-sysv",
+        "systemd-timesyncd",
+    ]
 )
 # Bumped when customise() changes, so that old caches are not taken for new ones.
 LAYOUT = 3
@@ -28,7 +47,9 @@ def key_pair() -> str:
     with locked("key"):
         if not KEY.exists():
             need({"ssh-keygen": "openssh-client"})
-            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "unified-deploy-tests", "-f", str(KEY)], why="key")
+            run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "unified-deploy-tests", "-f", str(KEY)], why="key"
+            )
     return KEY.with_suffix(".pub").read_text()
 
 
@@ -50,7 +71,14 @@ def rootfs(suite: str) -> Path:
         root = target / "rootfs"
         archive = target / "rootfs.tar"
         run(
-            ["mmdebstrap", "--variant=important", f"--include={','.join(PACKAGES)}", SUITES[suite], str(archive), MIRROR],
+            [
+                "mmdebstrap",
+                "--variant=important",
+                f"--include={','.join(PACKAGES)}",
+                SUITES[suite],
+                str(archive),
+                MIRROR,
+            ],
             why=f"build {suite}",
         )
         root.mkdir()

@@ -20,7 +20,14 @@ from .network import link_down, link_up, ssh, wait_for_ssh
 from .rootfs import rootfs
 from .store import CACHE, Host, HostsError, locked, need, process_start, run, say
 
-PROGRAMS = {"mkfs.ext4": "e2fsprogs", "ip": "iproute2", "unshare": "util-linux", "ssh": "openssh-client", "dpkg-deb": "dpkg", "ethtool": "ethtool"}
+PROGRAMS = {
+    "mkfs.ext4": "e2fsprogs",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "ssh": "openssh-client",
+    "dpkg-deb": "dpkg",
+    "ethtool": "ethtool",
+}
 # 6.1 and 6.12 panic on processors with AMX ("ptrace set fp regs failed"); 7.x does not.
 PACKAGE, SUITE = "user-mode-linux", "unstable"
 BOOT_SECONDS = 180
@@ -122,12 +129,21 @@ def start(host: Host) -> None:
     run(["ip", "link", "set", host.peer, "up", "promisc", "on"], why="bring the kernel's link up")
     for end in (host.link, host.peer):
         # A raw socket sees frames before the checksum is filled in.
-        subprocess.run(["ethtool", "-K", end, "tx", "off", "gso", "off", "tso", "off", "gro", "off"], capture_output=True, check=False)
-    script = START.format(chroot=rootfs("debian13"), kernel=kernel(), directory=host.directory, peer=host.peer, name=host.name)
+        subprocess.run(
+            ["ethtool", "-K", end, "tx", "off", "gso", "off", "tso", "off", "gro", "off"],
+            capture_output=True,
+            check=False,
+        )
+    script = START.format(
+        chroot=rootfs("debian13"), kernel=kernel(), directory=host.directory, peer=host.peer, name=host.name
+    )
     with (host.directory / "console.log").open("ab") as console:
         child = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
-            stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
         )
     host.pid, host.started = child.pid, process_start(child.pid)
     host.save()
@@ -162,7 +178,9 @@ def restart(host: Host) -> None:
 
 def missing() -> list[str]:
     """What this machine lacks to run this kind; empty when it can."""
-    lacks = [f"program {program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)]
+    lacks = [
+        f"program {program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)
+    ]
 
     if platform.machine() != "x86_64":
         lacks.append(f"an x86-64 processor (this is {platform.machine()})")

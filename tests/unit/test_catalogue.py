@@ -74,7 +74,11 @@ def test_selection_is_pinned(catalogue: t.Any, benchmark: str, level: str) -> No
     lines = []
     for identifier, demand in sorted(selection.demands.items()):
         values = " ".join(f"{name}={json.dumps(c.raw(), sort_keys=True)}" for name, c in demand.constraints.items())
-        lines.append(f"{identifier} {values} <- {' '.join(control.split(':')[1] for control in demand.controls)}".replace("  ", " "))
+        lines.append(
+            f"{identifier} {values} <- {' '.join(control.split(':')[1] for control in demand.controls)}".replace(
+                "  ", " "
+            )
+        )
     golden = GOLDEN / f"{benchmark}_{level}.txt"
     assert "\n".join(lines) + "\n" == golden.read_text(), f"rewrite {golden.name} if this change is meant"
 
@@ -88,20 +92,62 @@ def copied(tmp_path: Path) -> Path:
     ("file", "old", "new", "message"),
     [
         ("rules/access.yml", "kind: sshd", "kind: sshx", "'sshx' is not one of"),
-        ("rules/access.yml", "  Banner: {value: /etc/issue.net,", "  Banner: {walue: x, value: /etc/issue.net,", "unknown key 'walue'"),
-        ("rules/access.yml", "  Banner: {value: /etc/issue.net,", "  Banner: {value: /etc/issue.net, mode: \"0600\",", "unknown key 'mode' for a rule of kind sshd"),
-        ("rules/access.yml", "severity: medium, when: {package: [openssh-server]}", "severity: grave", "'grave' is not one of"),
-        ("rules/kernel.yml", "fs.suid_dumpable: {value: 0", "fs.suid_dumpable: {value: {debian: 0}", "no value for family redhat"),
-        ("rules/kernel.yml", "fs.suid_dumpable: {value: 0", "fs.suid_dumpable: {value: {le: 1, set: 2}", "does not satisfy"),
-        ("rules/kernel.yml", "  atm: {title: The ATM protocol cannot be loaded", "  atm: {remediate: manual, title: The ATM protocol cannot be loaded", "without a reason"),
+        (
+            "rules/access.yml",
+            "  Banner: {value: /etc/issue.net,",
+            "  Banner: {walue: x, value: /etc/issue.net,",
+            "unknown key 'walue'",
+        ),
+        (
+            "rules/access.yml",
+            "  Banner: {value: /etc/issue.net,",
+            '  Banner: {value: /etc/issue.net, mode: "0600",',
+            "unknown key 'mode' for a rule of kind sshd",
+        ),
+        (
+            "rules/access.yml",
+            "severity: medium, when: {package: [openssh-server]}",
+            "severity: grave",
+            "'grave' is not one of",
+        ),
+        (
+            "rules/kernel.yml",
+            "fs.suid_dumpable: {value: 0",
+            "fs.suid_dumpable: {value: {debian: 0}",
+            "no value for family redhat",
+        ),
+        (
+            "rules/kernel.yml",
+            "fs.suid_dumpable: {value: 0",
+            "fs.suid_dumpable: {value: {le: 1, set: 2}",
+            "does not satisfy",
+        ),
+        (
+            "rules/kernel.yml",
+            "  atm: {title: The ATM protocol cannot be loaded",
+            "  atm: {remediate: manual, title: The ATM protocol cannot be loaded",
+            "without a reason",
+        ),
         ("benchmarks/cis_debian13.yml", "rules: [kmod/cramfs]", "rules: [kmod/cramfz]", "unknown rule 'kmod/cramfz'"),
-        ("benchmarks/cis_debian13.yml", "levels: [l1_server, l1_workstation], assess: automated, rules: [kmod/cramfs]", "levels: [l9], assess: automated", "unknown level 'l9'"),
+        (
+            "benchmarks/cis_debian13.yml",
+            "levels: [l1_server, l1_workstation], assess: automated, rules: [kmod/cramfs]",
+            "levels: [l9], assess: automated",
+            "unknown level 'l9'",
+        ),
         ("benchmarks/cis_debian13.yml", '  "1.1.1.1": {', "  1.1: {", "must be text: put it in quotes"),
         ("benchmarks/cis_debian13.yml", '  "1.1.1.2": {', '  "1.1.1.1": {', "stands twice"),
-        ("benchmarks/cis_debian13.yml", "values: {faillock/deny: {ge: 1, le: 4, set: 4}}", "values: {faillock/deny: {ge: few}, faillock/x: 1}", "which it does not name"),
+        (
+            "benchmarks/cis_debian13.yml",
+            "values: {faillock/deny: {ge: 1, le: 4, set: 4}}",
+            "values: {faillock/deny: {ge: few}, faillock/x: 1}",
+            "which it does not name",
+        ),
     ],
 )
-def test_mistake_in_the_catalogue_names_file_and_line(copied: Path, file: str, old: str, new: str, message: str) -> None:
+def test_mistake_in_the_catalogue_names_file_and_line(
+    copied: Path, file: str, old: str, new: str, message: str
+) -> None:
     path = copied / file
     text = path.read_text()
     assert old in text

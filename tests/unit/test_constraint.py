@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.unified.deploy.plugins.plugin_utils._constraint import Constraint, EmptyMeet
+from ansible_collections.unified.deploy.plugins.plugin_utils._constraint import Constraint, EmptyMeetError
 
 parse = Constraint.parse
 
@@ -22,7 +22,7 @@ parse = Constraint.parse
         ({"at_most": "0640"}, ["0640", "0600", "0000"], ["0644", "0740", "1640", "0660"]),
         ({"subset_of": ["a", "b"]}, ["a", "b,a", ""], ["a,c"]),
         ({"none_of": ["x"]}, ["a,b", ["a"]], ["a,x", None]),
-        ({"some_of": ["x", "y"]}, ["a,x", "y"], ["a", None]),
+        ({"some_of": ["x", "y"]}, ["a,x", "y", "a y"], ["a", "xy", None]),
         ({"absent": True}, [None], ["", "x"]),
     ],
 )
@@ -32,9 +32,25 @@ def test_holds_for_each_operator(raw: object, good: list[object], bad: list[obje
 
 
 def test_target_satisfies_its_own_constraint() -> None:
-    for raw in (0, "no", {"ge": 14}, {"le": 4}, {"ge": 1, "le": 300, "set": 60}, {"in": [1, 2], "set": 2}, {"at_most": "0640"}, {"none_of": ["x"]}, {"some_of": ["x"]}):
+    for raw in (
+        0,
+        "no",
+        {"ge": 14},
+        {"le": 4},
+        {"ge": 1, "le": 300, "set": 60},
+        {"in": [1, 2], "set": 2},
+        {"at_most": "0640"},
+        {"none_of": ["x"]},
+        {"some_of": ["x"]},
+    ):
         constraint = parse(raw)
-        actual = "x,a" if isinstance(raw, dict) and "none_of" in raw else "0777" if isinstance(raw, dict) and "at_most" in raw else None
+        actual = (
+            "x,a"
+            if isinstance(raw, dict) and "none_of" in raw
+            else "0777"
+            if isinstance(raw, dict) and "at_most" in raw
+            else None
+        )
         assert constraint.holds(constraint.target(actual)), raw
 
 
@@ -62,12 +78,20 @@ def test_meet_holds_where_both_hold(one: object, other: object, holds: str, refu
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(0, 1), ({"ge": 5}, {"le": 4}), ({"in": [1]}, {"in": [2]}), (3, {"le": 2}), ({"absent": True}, 1), ({"some_of": ["a"]}, {"none_of": ["a"]}), ("yes", "no")],
+    [
+        (0, 1),
+        ({"ge": 5}, {"le": 4}),
+        ({"in": [1]}, {"in": [2]}),
+        (3, {"le": 2}),
+        ({"absent": True}, 1),
+        ({"some_of": ["a"]}, {"none_of": ["a"]}),
+        ("yes", "no"),
+    ],
 )
 def test_meet_of_contradictions_is_empty(one: object, other: object) -> None:
-    with pytest.raises(EmptyMeet):
+    with pytest.raises(EmptyMeetError):
         parse(one).meet(parse(other))
-    with pytest.raises(EmptyMeet):
+    with pytest.raises(EmptyMeetError):
         parse(other).meet(parse(one))
 
 
@@ -79,7 +103,7 @@ def test_meet_agrees_with_holds_over_a_grid() -> None:
             both = one.holds(value) and other.holds(value)
             try:
                 assert one.meet(other).holds(value) == both
-            except EmptyMeet:
+            except EmptyMeetError:
                 assert not both
 
 

@@ -45,7 +45,12 @@ def test_resource_ids_are_unique(catalogue: t.Any, hardened: t.Any) -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [Check("command", {"exec": "true"}), Check("file", {"path": "/x", "exist": True}), Check("file", {"path": "/x", "mode": "644"}), Check("flie", {})],
+    [
+        Check("command", {"exec": "true"}),
+        Check("file", {"path": "/x", "exist": True}),
+        Check("file", {"path": "/x", "mode": "644"}),
+        Check("flie", {}),
+    ],
 )
 def test_what_goss_would_pass_over_silently_is_refused(check: Check) -> None:
     with pytest.raises(_goss.GossError):
@@ -66,11 +71,53 @@ def test_mode_pattern_matches_exactly_the_stricter_modes() -> None:
 @pytest.mark.skipif(not GOSS, reason="no goss program here: the integration tests run it on hosts")
 @pytest.mark.parametrize(
     "raw",
-    [0, "no", {"ge": 14}, {"le": 4}, {"ge": 1, "le": 300}, {"le": "10:30:60"}, {"in": [1, 2]}, {"at_most": "0640"}, {"none_of": ["x"]}, {"some_of": ["x", "y.z"]}, {"subset_of": ["a", "b"]}, {"absent": True}],
+    [
+        0,
+        "no",
+        {"ge": 14},
+        {"le": 4},
+        {"ge": 1, "le": 300},
+        {"le": "10:30:60"},
+        {"in": [1, 2]},
+        {"at_most": "0640"},
+        {"none_of": ["x"]},
+        {"some_of": ["x", "y.z"]},
+        {"subset_of": ["a", "b"]},
+        {"absent": True},
+    ],
 )
 def test_real_goss_and_the_planner_agree_on_every_constraint(raw: t.Any, tmp_path: Path) -> None:
     constraint = Constraint.parse(raw)
-    values = ["0", "00", "1", "2", "4", "5", "13", "14", "300", "301", "no", "NO", "yes", "0640", "0600", "0644", "x", "a", "a,b", "a,x", "a,y.z", "yaz", "10:30:60", "10:30:61", "9:1:1", "12", None, "text"]
+    values = [
+        "0",
+        "00",
+        "1",
+        "2",
+        "4",
+        "5",
+        "13",
+        "14",
+        "300",
+        "301",
+        "no",
+        "NO",
+        "yes",
+        "0640",
+        "0600",
+        "0644",
+        "x",
+        "a",
+        "a,b",
+        "a,x",
+        "a,y.z",
+        "yaz",
+        "10:30:60",
+        "10:30:61",
+        "9:1:1",
+        "12",
+        None,
+        "text",
+    ]
     if isinstance(raw, dict) and "at_most" in raw:
         values = ["0640", "0600", "0644", "0000", "7777", None]
     lines = ["matching:"]
@@ -87,7 +134,14 @@ def test_real_goss_and_the_planner_agree_on_every_constraint(raw: t.Any, tmp_pat
 
 
 def test_skipped_result_counts_as_failed() -> None:
-    result = {"resource-id": "a", "resource-type": "Mount", "property": "opts", "successful": True, "result": 2, "meta": {"rule": "r"}}
+    result = {
+        "resource-id": "a",
+        "resource-type": "Mount",
+        "property": "opts",
+        "successful": True,
+        "result": 2,
+        "meta": {"rule": "r"},
+    }
     assert goss_module.fold({"results": [result]})["failing"] == {"r": ["Mount opts: not checked, found None"]}
 
 
@@ -97,8 +151,14 @@ def test_skipped_result_counts_as_failed() -> None:
         ("-w /etc/group -p wa -k identity", "-w /etc/group -p wa -k identity"),
         ("-w /etc/group -p wa -k identity", "-a always,exit -S all -F path=/etc/group -F perm=wa -F key=identity"),
         ("-w /etc/apparmor/ -p wa -k MAC", "-w /etc/apparmor -p wa -k MAC"),
-        ("-a always,exit -F arch=b64 -S b,a -F auid>=1000 -F auid!=unset -k x", "-a always,exit -F arch=b64 -S a,b -F auid>=1000 -F auid!=-1 -F key=x"),
-        ("-a exit,always -F arch=b64 -S execve -C euid!=uid -F auid!=unset -k x", "-a always,exit -F arch=b64 -S execve -C uid!=euid -F auid!=4294967295 -F key=x"),
+        (
+            "-a always,exit -F arch=b64 -S b,a -F auid>=1000 -F auid!=unset -k x",
+            "-a always,exit -F arch=b64 -S a,b -F auid>=1000 -F auid!=-1 -F key=x",
+        ),
+        (
+            "-a exit,always -F arch=b64 -S execve -C euid!=uid -F auid!=unset -k x",
+            "-a always,exit -F arch=b64 -S execve -C uid!=euid -F auid!=4294967295 -F key=x",
+        ),
     ],
 )
 def test_audit_rule_and_its_listing_are_one(ours: str, listed: str) -> None:
@@ -107,5 +167,11 @@ def test_audit_rule_and_its_listing_are_one(ours: str, listed: str) -> None:
 
 def test_different_audit_rules_stay_different() -> None:
     base = "-a always,exit -F arch=b64 -S mount -F auid>=1000 -k x"
-    for other in (base.replace("b64", "b32"), base.replace("mount", "umount2"), base.replace("1000", "500"), base.replace("-k x", "-k y"), base.replace("always", "never")):
+    for other in (
+        base.replace("b64", "b32"),
+        base.replace("mount", "umount2"),
+        base.replace("1000", "500"),
+        base.replace("-k x", "-k y"),
+        base.replace("always", "never"),
+    ):
         assert canonical(base) != canonical(other)

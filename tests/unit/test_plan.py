@@ -14,12 +14,16 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._kinds.registry imp
 TODAY = datetime.date(2026, 11, 21)
 
 
-def planned(catalogue: t.Any, evidence: t.Any, *, level: str = "l1_server", user: str = "ansible", **overlay: t.Any) -> _plan.Plan:
+def planned(
+    catalogue: t.Any, evidence: t.Any, *, level: str = "l1_server", user: str = "ansible", **overlay: t.Any
+) -> _plan.Plan:
     selection = _selection.select(catalogue, [("cis", level)], _selection.Overlay(**overlay), evidence["host"])
     return _plan.plan(selection, evidence, _plan.Connection(user=user), TODAY)
 
 
-def test_fresh_host_fails_much_and_hardened_host_nothing_automatic(catalogue: t.Any, fresh: t.Any, hardened: t.Any) -> None:
+def test_fresh_host_fails_much_and_hardened_host_nothing_automatic(
+    catalogue: t.Any, fresh: t.Any, hardened: t.Any
+) -> None:
     site = {"values": {"sshd/AllowGroups": {"some_of": ["sudo"]}}, "purposes": frozenset({"container_host"})}
     before, after = planned(catalogue, fresh, **site), planned(catalogue, hardened, **site)
     assert len(before.changes) > 80
@@ -114,7 +118,9 @@ def test_password_age_that_would_expire_the_connecting_user_is_held(catalogue: t
 
 
 def test_match_block_that_weakens_sshd_fails(catalogue: t.Any, hardened: t.Any) -> None:
-    hardened["sshd"]["match"] = [{"source": "/etc/ssh/sshd_config", "criteria": "User root", "settings": {"permitrootlogin": "yes"}}]
+    hardened["sshd"]["match"] = [
+        {"source": "/etc/ssh/sshd_config", "criteria": "User root", "settings": {"permitrootlogin": "yes"}}
+    ]
     verdict = planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"]
     assert verdict.verdict == "fail"
     assert "Match User root" in verdict.actual
@@ -137,7 +143,13 @@ def test_unusable_evidence_is_refused(fresh: t.Any, change: t.Any, message: str)
 def test_cut_off_evidence_is_refused(fresh: t.Any) -> None:
     packed = base64.b64encode(zlib.compress(json.dumps(fresh).encode())).decode()
     assert _plan.unpack(packed)["schema"] == 1
-    for damaged in (packed[: len(packed) // 2], packed[:-8], "", "e30=", base64.b64encode(zlib.compress(b"{}")).decode()):
+    for damaged in (
+        packed[: len(packed) // 2],
+        packed[:-8],
+        "",
+        "e30=",
+        base64.b64encode(zlib.compress(b"{}")).decode(),
+    ):
         with pytest.raises(EvidenceError):
             _plan.unpack(damaged)
 
@@ -161,3 +173,10 @@ def test_disagreement_of_the_judges_is_an_error(catalogue: t.Any, hardened: t.An
 def test_purpose_that_does_not_fit_makes_a_rule_not_applicable(catalogue: t.Any, fresh: t.Any) -> None:
     plan = planned(catalogue, fresh, purposes=frozenset({"router"}))
     assert plan.verdicts["sysctl/net.ipv4.conf.all.forwarding"].verdict == "not_applicable"
+
+
+def test_weak_algorithms_are_taken_from_sshds_own_list(catalogue: t.Any, fresh: t.Any) -> None:
+    """What is left of an all-weak list would lock out clients: found by the test on real hosts."""
+    fresh["sshd"]["effective"]["kexalgorithms"] = "diffie-hellman-group14-sha1"
+    text = planned(catalogue, fresh).desired.files["/etc/ssh/sshd_config.d/00-unified.conf"]["content"]
+    assert "\nKexAlgorithms -diffie-hellman-group1-sha1,diffie-hellman-group14-sha1," in text

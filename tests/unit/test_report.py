@@ -24,7 +24,9 @@ def report(catalogue: t.Any, fresh: t.Any, hardened: t.Any) -> t.Any:
         passed = [name for name, rule in model["rules"].items() if rule["verdict"] == "pass"]
         failing = {name: ["x"] for name, rule in model["rules"].items() if rule["verdict"] == "fail"}
         _results.add_goss(model, {"passed": passed, "failing": failing, "count": 700, "seconds": 0.1})
-        reports.append(_report.build([_results.summarise(model)], missing=["web2"], baseline=reports[0] if baseline else None))
+        reports.append(
+            _report.build([_results.summarise(model)], missing=["web2"], baseline=reports[0] if baseline else None)
+        )
     return reports
 
 
@@ -43,8 +45,14 @@ def test_counts_agree_between_formats(report: t.Any) -> None:
     host = report[0]["hosts"][0]
     suite = ElementTree.fromstring(_report.as_junit(report[0])).find("testsuite")
     assert suite is not None
-    assert int(str(suite.get("failures"))) == host["summary"]["controls"]["fail"] == len(suite.findall("testcase/failure"))
-    assert sum(host["summary"]["controls"].values()) == 262 == sum(sum(section["counts"].values()) for section in host["sections"])
+    assert (
+        int(str(suite.get("failures"))) == host["summary"]["controls"]["fail"] == len(suite.findall("testcase/failure"))
+    )
+    assert (
+        sum(host["summary"]["controls"].values())
+        == 262
+        == sum(sum(section["counts"].values()) for section in host["sections"])
+    )
 
 
 def test_html_needs_nothing_from_elsewhere_and_is_balanced(report: t.Any) -> None:
@@ -90,6 +98,10 @@ def test_table_fits_a_terminal_and_shows_before_and_after(report: t.Any) -> None
     assert "not run (unreachable or failed): web2" in table
 
 
+def test_every_verdict_has_a_column() -> None:
+    assert set(_report.SHOWN) == set(_results.VERDICTS)
+
+
 def test_score_counts_waived_as_not_passing() -> None:
     assert _report.score({"pass": 3, "waived": 1}) == 75
     assert _report.score({"not_applicable": 3}) is None
@@ -97,7 +109,13 @@ def test_score_counts_waived_as_not_passing() -> None:
 
 def test_control_is_as_bad_as_its_worst_rule() -> None:
     def verdict(rules: list[str], **control: t.Any) -> str:
-        given = {"applicable": True, "rules": [str(i) for i in range(len(rules))], "waiver": False, "attestation": "", **control}
+        given = {
+            "applicable": True,
+            "rules": [str(i) for i in range(len(rules))],
+            "waiver": False,
+            "attestation": "",
+            **control,
+        }
         return _results._control_verdict(given, {str(i): {"verdict": v} for i, v in enumerate(rules)})
 
     assert verdict(["pass", "error", "fail"]) == "error"

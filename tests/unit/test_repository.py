@@ -13,11 +13,19 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._schema import load
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir())
-YAML_FILES = sorted(path for path in ROOT.rglob("*.yml") if not {".venv", ".venv-floor", "build", ".git"} & set(path.relative_to(ROOT).parts))
+YAML_FILES = sorted(
+    path
+    for path in ROOT.rglob("*.yml")
+    if not {".venv", ".venv-floor", "build", ".git"} & set(path.relative_to(ROOT).parts)
+)
 
 
 def literal(module: ast.Module, name: str) -> t.Any:
-    value = next(node.value for node in ast.walk(module) if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name)
+    value = next(
+        node.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name
+    )
     return yaml.safe_load(ast.literal_eval(value))
 
 
@@ -36,7 +44,9 @@ def test_role_defaults_are_what_its_argument_specs_say(role: Path) -> None:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_role_reads_every_variable_it_declares(role: Path) -> None:
-    text = "".join(path.read_text() for path in role.rglob("*.yml") if path.parent.name in ("tasks", "handlers", "templates"))
+    text = "".join(
+        path.read_text() for path in role.rglob("*.yml") if path.parent.name in ("tasks", "handlers", "templates")
+    )
     declared = yaml.safe_load((role / "defaults/main.yml").read_text())
     assert [name for name in declared if not re.search(rf"\b{name}\b", text)] == []
     assert all(name.startswith(f"{role.name}_") for name in declared)
@@ -52,7 +62,11 @@ def test_role_sets_internal_names_with_its_prefix(role: Path) -> None:
 def test_every_notify_has_its_handler() -> None:
     for role in ROLES:
         handlers = role / "handlers/main.yml"
-        known = {value for task in (yaml.safe_load(handlers.read_text()) if handlers.exists() else []) for value in (task.get("name"), task.get("listen"))}
+        known = {
+            value
+            for task in (yaml.safe_load(handlers.read_text()) if handlers.exists() else [])
+            for value in (task.get("name"), task.get("listen"))
+        }
         for path in role.glob("tasks/*.yml"):
             assert {name for name in re.findall(r"notify: (.+)", path.read_text())} <= known
 
@@ -60,7 +74,9 @@ def test_every_notify_has_its_handler() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins/action").glob("*.py")), ids=lambda path: path.stem)
 def test_action_arguments_are_what_the_documentation_says(path: Path) -> None:
     code = ast.parse(path.read_text())
-    node = next(n.value for n in ast.walk(code) if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS")
+    node = next(
+        n.value for n in ast.walk(code) if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS"
+    )
     documented = literal(ast.parse((ROOT / "plugins/modules" / path.name).read_text()), "DOCUMENTATION")["options"]
     if "sorted(FORMATS)" in ast.unparse(node):
         names = {key.value for key in node.keys}
@@ -69,7 +85,9 @@ def test_action_arguments_are_what_the_documentation_says(path: Path) -> None:
         names = set(arguments)
         for name, option in arguments.items():
             for key in ("type", "default", "required", "elements", "choices"):
-                assert option.get(key, {"type": "str"}.get(key)) == documented[name].get(key, {"type": "str"}.get(key)), (name, key)
+                assert option.get(key, {"type": "str"}.get(key)) == documented[name].get(
+                    key, {"type": "str"}.get(key)
+                ), (name, key)
     assert names == set(documented)
 
 
@@ -94,5 +112,15 @@ def test_files_stay_small() -> None:
 def test_no_machine_or_registry_is_named() -> None:
     # Written so that this file does not name them itself.
     words = ["/wo" + "rk/", "artifact" + "-registry", "/ro" + "ot/.pyenv"]
-    files = [path for path in ROOT.rglob("*") if path.is_file() and not {".venv", ".venv-floor", "build", ".git", "__pycache__"} & set(path.relative_to(ROOT).parts)]
+    files = [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not {".venv", ".venv-floor", "build", ".git", "__pycache__"} & set(path.relative_to(ROOT).parts)
+    ]
     assert [(path.name, word) for path in files for word in words if word.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins").glob("module*/**/*.py")), ids=lambda path: path.stem)
+def test_what_runs_on_hosts_is_python_3_9(path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=(3, 9))

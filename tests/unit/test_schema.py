@@ -9,7 +9,12 @@ import jsonschema
 import pytest
 from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import ROOT as CATALOGUE
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
-from ansible_collections.unified.deploy.plugins.plugin_utils._schema import check_file, load_documents, load_schema, violations
+from ansible_collections.unified.deploy.plugins.plugin_utils._schema import (
+    check_file,
+    load_documents,
+    load_schema,
+    violations,
+)
 
 SCHEMAS = {name: load_schema(CATALOGUE / "schema" / f"{name}.json") for name in ("rules", "benchmark", "overlay")}
 DOCUMENTS = {
@@ -58,7 +63,10 @@ def _mutate(document: t.Any, chance: random.Random) -> t.Any:
 def test_both_validators_agree_on_mutated_documents(name: str) -> None:
     chance = random.Random(20261121)
     # Benchmarks are large and uniform: a few controls show as much as hundreds, much faster.
-    documents = [{**d, "controls": dict(list(d["controls"].items())[60:70])} if name == "benchmark" else d for d in DOCUMENTS[name]]
+    documents = [
+        {**d, "controls": dict(list(d["controls"].items())[60:70])} if name == "benchmark" else d
+        for d in DOCUMENTS[name]
+    ]
     reference = jsonschema.Draft202012Validator(SCHEMAS[name])
     refused = 0
     for _round in range(200):
@@ -74,8 +82,8 @@ def test_both_validators_agree_on_mutated_documents(name: str) -> None:
     [
         ("values:\n  sshd/Banner: {gt: 1}\n", 2, "unknown key 'gt'"),
         ("purposes: router\n", 1, "must be a list"),
-        ("waivers:\n  - rule: sshd/Banner\n    reason: later\n    until: \"2030-01-01\"\n", 2, "lacks the key 'owner'"),
-        ("waivers:\n  - rule: a\n    reason: b\n    owner: \" \"\n    until: \"2030-01-01\"\n", 4, "does not match"),
+        ('waivers:\n  - rule: sshd/Banner\n    reason: later\n    until: "2030-01-01"\n', 2, "lacks the key 'owner'"),
+        ('waivers:\n  - rule: a\n    reason: b\n    owner: " "\n    until: "2030-01-01"\n', 4, "does not match"),
         ("colour: red\n", 1, "unknown key 'colour'"),
         ("values:\n  a: 1\n  a: 2\n", 3, "stands twice"),
         ("values: [\n", 2, "not valid YAML"),

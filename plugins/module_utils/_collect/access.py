@@ -32,7 +32,14 @@ class Sshd:
         blocks: list[dict[str, object]] = []
         for path in ("/etc/ssh/sshd_config", *sorted(glob.glob("/etc/ssh/sshd_config.d/*.conf"))):
             blocks += _match_blocks(path, read(path) or "")
-        first = next((line.split()[0].lower() for line in main.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+        first = next(
+            (
+                line.split()[0].lower()
+                for line in main.splitlines()
+                if line.strip() and not line.lstrip().startswith("#")
+            ),
+            "",
+        )
         return {"installed": True, "effective": effective, "match": blocks, "includes_dropins": first == "include"}
 
 
@@ -97,7 +104,9 @@ def pam(services: list[str]) -> dict[str, list[dict[str, object]]]:
             found = re.match(r"\s*-?(auth|account|password|session)\s+(\[[^\]]*\]|\S+)\s+(\S+)\s*(.*)", line)
             if found:
                 arguments = found[4].split("#", 1)[0].split()
-                lines.append({"type": found[1], "control": found[2], "module": found[3].rpartition("/")[2], "args": arguments})
+                lines.append(
+                    {"type": found[1], "control": found[2], "module": found[3].rpartition("/")[2], "args": arguments}
+                )
         stacks[service] = lines
     return stacks
 

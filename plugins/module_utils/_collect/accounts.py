@@ -44,7 +44,7 @@ def accounts() -> dict[str, object]:
             limits[words[0]] = int(words[1])
     users = []
     for name, hashed, uid, gid, _gecos, home, shell in (fields[:7] for fields in rows("/etc/passwd", 7)):
-        line = shadow.get(name)
+        hashes = shadow.get(name)
         valid_shell = shell in shells and shell.rpartition("/")[2] not in NO_LOGIN
         user: dict[str, object] = {
             "name": name,
@@ -55,10 +55,10 @@ def accounts() -> dict[str, object]:
             "valid_shell": valid_shell,
             "system": (number(uid) or 0) < limits["UID_MIN"] or name == "nobody",
             "shadowed": hashed == "x",
-            "password": password_state(line[1] if line else None),
+            "password": password_state(hashes[1] if hashes else None),
         }
         for index, key in enumerate(("last_change", "min", "max", "warn", "inactive"), 2):
-            user[key] = number(line[index]) if line else None
+            user[key] = number(hashes[index]) if hashes else None
         if valid_shell and not user["system"]:
             user.update(_home(home))
         users.append(user)
@@ -79,7 +79,14 @@ def _home(home: str) -> dict[str, object]:
     for entry in sorted(os.scandir(home), key=lambda entry: entry.name)[:MOST_DOT_FILES]:
         if entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
             facts = entry.stat(follow_symlinks=False)
-            dots.append({"name": entry.name, "mode": f"{stat.S_IMODE(facts.st_mode):04o}", "owner": user_name(facts.st_uid), "group": group_name(facts.st_gid)})
+            dots.append(
+                {
+                    "name": entry.name,
+                    "mode": f"{stat.S_IMODE(facts.st_mode):04o}",
+                    "owner": user_name(facts.st_uid),
+                    "group": group_name(facts.st_gid),
+                }
+            )
     return {
         "home_exists": stat.S_ISDIR(found.st_mode),
         "home_mode": f"{stat.S_IMODE(found.st_mode):04o}",

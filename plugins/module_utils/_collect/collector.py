@@ -23,7 +23,12 @@ def collect(request: dict[str, t.Any]) -> dict[str, t.Any]:
         The evidence. A section that could not be read is missing, and ``errors`` says why.
     """
     started = time.monotonic()
-    evidence: dict[str, t.Any] = {"schema": SCHEMA, "collected": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "errors": {}, "seconds": {}}
+    evidence: dict[str, t.Any] = {
+        "schema": SCHEMA,
+        "collected": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "errors": {},
+        "seconds": {},
+    }
     # Started first, so that they run while this process reads files.
     walk = scan.Scan() if request.get("walk", True) else None
     audit, firewall, sshd = security.Audit(), security.Firewall(), access.Sshd()

@@ -67,7 +67,10 @@ def shell() -> dict[str, list[dict[str, str]]]:
     """Every place that sets TMOUT or the umask for login shells, in the order in which bash reads them."""
     found: dict[str, list[dict[str, str]]] = {"TMOUT": [], "umask": []}
     paths = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", *sorted(glob.glob("/etc/profile.d/*.sh"))]
-    patterns = {"TMOUT": r"^\s*(?:readonly\s+|export\s+|typeset\s+-\w+\s+)*TMOUT=(\d+)", "umask": r"^\s*umask\s+(\d{3,4})"}
+    patterns = {
+        "TMOUT": r"^\s*(?:readonly\s+|export\s+|typeset\s+-\w+\s+)*TMOUT=(\d+)",
+        "umask": r"^\s*umask\s+(\d{3,4})",
+    }
     for path in paths:
         text = read(path) or ""
         for name, pattern in patterns.items():

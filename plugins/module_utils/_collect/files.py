@@ -9,6 +9,7 @@ import grp
 import os
 import pwd
 import stat
+import typing as t
 
 from .commands import read
 
@@ -65,7 +66,9 @@ def expand(pattern: str, excluded: list[str]) -> list[str]:
     else:
         found = glob.glob(pattern)
     # What a link names is judged where it lies, if a rule speaks of it.
-    return sorted(path for path in found if not os.path.islink(path) and not any(fnmatch.fnmatch(path, skip) for skip in excluded))[:MOST]
+    return sorted(
+        path for path in found if not os.path.islink(path) and not any(fnmatch.fnmatch(path, skip) for skip in excluded)
+    )[:MOST]
 
 
 def files(patterns: dict[str, list[str]]) -> dict[str, dict[str, dict[str, str]]]:
@@ -83,7 +86,7 @@ def texts(paths: list[str]) -> dict[str, str | None]:
     return {path: read(path) for path in paths}
 
 
-def mounts() -> dict[str, object]:
+def mounts() -> dict[str, dict[str, t.Any]]:
     """What is mounted now, and what fstab asks for (proc(5) mountinfo, fstab(5))."""
     live = {}
     for line in (read("/proc/self/mountinfo") or "").splitlines():

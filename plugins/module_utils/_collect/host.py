@@ -7,7 +7,15 @@ import os
 
 from .commands import Command, CommandError, read
 
-FAMILIES = {"debian": "debian", "ubuntu": "debian", "rhel": "redhat", "rocky": "redhat", "almalinux": "redhat", "centos": "redhat", "fedora": "redhat"}
+FAMILIES = {
+    "debian": "debian",
+    "ubuntu": "debian",
+    "rhel": "redhat",
+    "rocky": "redhat",
+    "almalinux": "redhat",
+    "centos": "redhat",
+    "fedora": "redhat",
+}
 
 
 def host() -> dict[str, object]:

@@ -13,7 +13,13 @@ from .files import precedence
 SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
 # ufw loads this file last, each time it starts (ufw-framework(8), IPT_SYSCTL).
 UFW_SYSCTL = "/etc/ufw/sysctl.conf"
-MODPROBE_DIRECTORIES = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
+MODPROBE_DIRECTORIES = (
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
+)
 
 
 def sysctl_path(key: str) -> str:
@@ -42,12 +48,13 @@ def sysctl(keys: list[str]) -> dict[str, dict[str, str | None]]:
             live = " ".join((read(sysctl_path(key)) or "").split()) or None
         except OSError:
             live = None  # a few keys exist but refuse to be read
-        stored = disk.get(key)
+        stored: tuple[str | None, ...] | None = disk.get(key)
         if stored is None:
             # sysctl.d(5): a glob applies where no explicit line names the key.
-            stored = next(((v, p, pattern) for pattern, v, p in reversed(patterns) if fnmatch.fnmatch(key, pattern)), None)
-        value, source, written = stored or (None, None, None)
-        found[key] = {"live": live, "disk": value, "source": source, "written": written}
+            stored = next(
+                ((v, p, pattern) for pattern, v, p in reversed(patterns) if fnmatch.fnmatch(key, pattern)), None
+            )
+        found[key] = {"live": live, **dict(zip(("disk", "source", "written"), stored or (None, None, None)))}
     return found
 
 
@@ -65,8 +72,8 @@ def kmod(names: list[str]) -> dict[str, dict[str, object]]:
                 blacklist.add(_plain(words[1]))
     loaded = {line.split(" ", 1)[0] for line in (read("/proc/modules") or "").splitlines()}
     wanted = {_plain(name) for name in names}
-    on_disk = set()
-    built_in = set()
+    on_disk: set[str] = set()
+    built_in: set[str] = set()
     root = "/lib/modules"
     for kernel in os.listdir(root) if os.path.isdir(root) else []:
         for listing, known in (("modules.dep", on_disk), ("modules.builtin", built_in)):

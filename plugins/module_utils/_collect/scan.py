@@ -3,27 +3,85 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .commands import Command, CommandError
 from .files import mounts
 
 NOT_WALKED = frozenset(
-    "autofs bpf binfmt_misc cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fuse.sshfs fusectl hugetlbfs mqueue nfs nfs4 "
-    "nsfs proc pstore ramfs rpc_pipefs securityfs selinuxfs sysfs tracefs cifs smb3 9p overlayfs-lower".split()
+    [
+        "autofs",
+        "bpf",
+        "binfmt_misc",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "fuse.sshfs",
+        "fusectl",
+        "hugetlbfs",
+        "mqueue",
+        "nfs",
+        "nfs4",
+        "nsfs",
+        "proc",
+        "pstore",
+        "ramfs",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "sysfs",
+        "tracefs",
+        "cifs",
+        "smb3",
+        "9p",
+        "overlayfs-lower",
+    ]
 )
-PRUNED = ("/proc", "/sys", "/run/user", "/run/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/containerd", "/snap")
+PRUNED = (
+    "/proc",
+    "/sys",
+    "/run/user",
+    "/run/containerd",
+    "/var/lib/containers",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/snap",
+)
 MOST = 500
 # A dot for every inode (they prove that the walk walked) and a full record for what a rule asks about.
 RECORD = "\\n%y %m %U %G %p\\0\\n"
-TESTS = ["(", "-nouser", "-o", "-nogroup", "-o", "-perm", "/6000", "-type", "f", "-o", "-perm", "-0002", "!", "-type", "l", ")"]
+TESTS = [
+    "(",
+    "-nouser",
+    "-o",
+    "-nogroup",
+    "-o",
+    "-perm",
+    "/6000",
+    "-type",
+    "f",
+    "-o",
+    "-perm",
+    "-0002",
+    "!",
+    "-type",
+    "l",
+    ")",
+]
 
 
 class Scan:
     """World-writable, ownerless and set-ID files of every local file system."""
 
     def __init__(self) -> None:
-        live = mounts()["live"]
-        assert isinstance(live, dict)
-        roots = sorted(point for point, facts in live.items() if facts["type"] not in NOT_WALKED and not point.startswith(PRUNED))
+        live: dict[str, t.Any] = mounts()["live"]
+        roots = sorted(
+            point for point, facts in live.items() if facts["type"] not in NOT_WALKED and not point.startswith(PRUNED)
+        )
         # One device mounted twice would be walked twice: bind mounts of files and of subtrees are left out.
         sources: dict[tuple[str, str], str] = {}
         for point in roots:
@@ -41,9 +99,14 @@ class Scan:
         # find ends with 1 where a file vanished while it looked; the records it printed are good.
         output = self.command.output(accept=(0, 1))
         inodes = 0
-        lists: dict[str, list[str]] = {"world_writable_files": [], "world_writable_directories": [], "unowned": [], "set_id": []}
+        lists: dict[str, list[str]] = {
+            "world_writable_files": [],
+            "world_writable_directories": [],
+            "unowned": [],
+            "set_id": [],
+        }
         known_users, known_groups = _numbers("/etc/passwd"), _numbers("/etc/group")
-        for number, part in enumerate(output.split(b"\0\n")):
+        for part in output.split(b"\0\n"):
             dots, mark, record = part.partition(b"\n")
             inodes += dots.count(b".")
             if not mark:
@@ -63,7 +126,12 @@ class Scan:
         if inodes < 100:
             raise CommandError(f"the walk over {' '.join(self.roots)} saw only {inodes} inodes")
         counts = {name: len(found) for name, found in lists.items()}
-        return {"inodes": inodes, "roots": self.roots, "counts": counts, **{name: sorted(found)[:MOST] for name, found in lists.items()}}
+        return {
+            "inodes": inodes,
+            "roots": self.roots,
+            "counts": counts,
+            **{name: sorted(found)[:MOST] for name, found in lists.items()},
+        }
 
 
 def _numbers(path: str) -> set[str]:

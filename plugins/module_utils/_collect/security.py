@@ -20,8 +20,17 @@ class Audit:
     def collect(self) -> dict[str, object]:
         stored: list[str] = []
         for path in precedence(("/etc/audit/rules.d",), ".rules"):
-            stored += [line.strip() for line in (read(path) or "").splitlines() if line.strip() and not line.lstrip().startswith("#")]
-        found: dict[str, object] = {"installed": self.rules.found, "disk": [canonical(line) for line in stored], "live": None, "enabled": None}
+            stored += [
+                line.strip()
+                for line in (read(path) or "").splitlines()
+                if line.strip() and not line.lstrip().startswith("#")
+            ]
+        found: dict[str, object] = {
+            "installed": self.rules.found,
+            "disk": [canonical(line) for line in stored],
+            "live": None,
+            "enabled": None,
+        }
         if self.rules.found:
             try:
                 loaded = self.rules.text().splitlines()

@@ -24,12 +24,11 @@ class Sshd(Kind):
     sections = ("sshd", "texts")
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [SSHD_PATH, SSHD_MAIN]}
 
     @staticmethod
     def actual(demand: Demand, evidence: Evidence) -> str | None:
-        value = evidence["sshd"]["effective"].get(demand.key.lower())
+        value: str | None = evidence["sshd"]["effective"].get(demand.key.lower())
         return value.replace(" ", ",") if value and demand.key.startswith(("Allow", "Deny")) else value
 
     @staticmethod
@@ -51,16 +50,28 @@ class Sshd(Kind):
             return Ruling("fail", "; ".join(weaker), demand.value.describe())
         return ruling(demand.value.holds(value), value, demand.value.describe())
 
+    def wanted(self, demand: Demand, evidence: Evidence) -> str:
+        if demand.value.none_of is not None and demand.value.subset_of is None:
+            # sshd_config(5): all of sshd's own list but these. What is left of a list that was all weak could be
+            # an algorithm that the operator's client does not have.
+            return f"-{','.join(demand.value.none_of)}"
+        target = demand.value.target(self.actual(demand, evidence))
+        separator = " " if demand.key.startswith(("Allow", "Deny")) else ","
+        return separator.join(items(target)) if isinstance(target, list) else text(target)
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        actual = self.actual(demand, evidence)
-        target = demand.value.target(actual)
-        value = (" " if demand.key.startswith(("Allow", "Deny")) else ",").join(items(target)) if isinstance(target, list) else text(target)
+        value = self.wanted(demand, evidence)
         content = desired.text(SSHD_PATH, evidence) or f"{MARK}\n"
         content = set_key(content, demand.key, value, separator=" ")
         desired.file(SSHD_PATH, content, mode="0600", validate=["sshd", "-t", "-f", "%s"])
         main = desired.text(SSHD_MAIN, evidence)
         if not evidence["sshd"]["includes_dropins"] and not main.startswith("Include /etc/ssh/sshd_config.d/"):
-            desired.file(SSHD_MAIN, f"Include /etc/ssh/sshd_config.d/*.conf\n{main}", mode="0600", validate=["sshd", "-t", "-f", "%s"])
+            desired.file(
+                SSHD_MAIN,
+                f"Include /etc/ssh/sshd_config.d/*.conf\n{main}",
+                mode="0600",
+                validate=["sshd", "-t", "-f", "%s"],
+            )
         desired.add("units_restarted", ["ssh.service"])
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
@@ -83,7 +94,6 @@ class Sudo(Kind):
     listed: t.ClassVar[dict[str, str]] = {"nopasswd": "nopasswd", "authenticate": "no_authenticate"}
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [SUDO_PATH]}
 
     def actual(self, demand: Demand, evidence: Evidence) -> str | None:
@@ -113,12 +123,18 @@ class Sudo(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         if demand.key in self.listed:
             return [matching(as_json("sudo", self.listed[demand.key]), {"have-len": 0})]
-        sources = [entry["source"] for entry in evidence["sudo"]["defaults"] if entry["option"].lstrip("!").split("=")[0] == demand.key]
-        if not sources:
-            return checks_on_default(demand.value, self.actual(demand, evidence))
+        sources = [
+            entry["source"]
+            for entry in evidence["sudo"]["defaults"]
+            if entry["option"].lstrip("!").split("=")[0] == demand.key
+        ]
         value = self.actual(demand, evidence)
-        line = f"/^Defaults\\s.*\\b{literal(demand.key)}" + ("" if value == "yes" else f"\\s*=\\s*\"?{literal(value)}") + "/"
-        return [Check("file", {"path": sources[-1], "exists": True, "contents": [line]})]
+        judged = checks_on_default(demand.value, value)
+        if not sources:
+            return judged
+        given = {"yes": "", "no": ""}.get(value or "", f'\\s*=\\s*"?{literal(value)}"?')
+        line = f"/^Defaults\\s([^#]*,)?\\s*{'!' if value == 'no' else ''}{literal(demand.key)}{given}\\s*(,|$)/"
+        return [*judged, Check("file", {"path": sources[-1], "exists": True, "contents": [line]})]
 
 
 class Cron(Kind):
@@ -153,7 +169,6 @@ class Cron(Kind):
             desired.file(deny, None)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        del evidence
         allow, deny = self.paths(demand.key)
         return [Check("file", {"path": allow, "exists": True}), Check("file", {"path": deny, "exists": False})]
 
@@ -164,6 +179,7 @@ class Banner(Kind):
     name = "banner"
     sections = ("texts", "host")
     constrained = ()
+
     def request(self, rule: Rule) -> dict[str, t.Any]:
         return {"texts": [rule.key]}
 
@@ -182,7 +198,6 @@ class Banner(Kind):
         return ruling(not found, shown, "a warning that does not name the system")
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        del evidence
         desired.file(demand.key, desired.banner)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
@@ -209,7 +224,11 @@ class Firewall(Kind):
 
     @staticmethod
     def live(evidence: Evidence, hook: str) -> list[str]:
-        return [chain["policy"] for chain in evidence["firewall"]["chains"] if chain["hook"] == hook and chain["name"].isupper()]
+        return [
+            chain["policy"]
+            for chain in evidence["firewall"]["chains"]
+            if chain["hook"] == hook and chain["name"].isupper()
+        ]
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         enabled = evidence["config"]["ufw_main"].get("ENABLED", {}).get("value", "no")
@@ -233,14 +252,17 @@ class Firewall(Kind):
             desired.run("ufw", "default", text(demand.value.target()), direction)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        del evidence
         if demand.key == "enabled":
             content = Check("file", {"path": "/etc/ufw/ufw.conf", "exists": True, "contents": ["/^ENABLED=yes\\s*$/"]})
             return [content, matching(as_text("firewall", "chains"), {"match-regexp": "hook:input"})]
         variable, hook = self.variables[demand.key]
         values = [policy for policy, word in self.policies.items() if demand.value.holds(word)]
-        line = f"/^{variable}=\"?({'|'.join(values)})\"?\\s*$/"
+        line = f'/^{variable}="?({"|".join(values)})"?\\s*$/'
         found = [Check("file", {"path": "/etc/default/ufw", "exists": True, "contents": [line]})]
         if hook == "input" and "ACCEPT" not in values:
-            found.append(matching(as_text("firewall", "chains"), {"not": {"match-regexp": "hook:input name:INPUT policy:accept"}}))
+            found.append(
+                matching(
+                    as_text("firewall", "chains"), {"not": {"match-regexp": "hook:input name:INPUT policy:accept"}}
+                )
+            )
         return found

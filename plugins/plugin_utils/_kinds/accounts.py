@@ -15,7 +15,12 @@ from .settings import set_key
 User = dict[str, t.Any]
 USERADD = "/etc/default/useradd"
 ROOT_PROFILE = ("/root/.bash_profile", "/root/.bashrc", "/root/.profile")
-AGEING = {"password_max_days": "max", "password_min_days": "min", "password_warn_days": "warn", "inactive_days": "inactive"}
+AGEING = {
+    "password_max_days": "max",
+    "password_min_days": "min",
+    "password_warn_days": "warn",
+    "inactive_days": "inactive",
+}
 # Options of ansible.builtin.user for the same fields.
 USER_OPTIONS = {
     "password_max_days": "password_expire_max",
@@ -65,18 +70,30 @@ def findings(key: str, evidence: Evidence) -> list[str]:
         "gid_zero_groups": lambda: [group["name"] for group in groups if group["gid"] == 0 and group["name"] != "root"],
         "root_access": lambda: [u["name"] for u in users if u["name"] == "root" and u["password"] in ("empty", "none")],
         "root_path": lambda: list(evidence["root_shell"]["unsafe"]),
-        "root_umask": lambda: [] if int(evidence["root_shell"]["umask"], 8) & 0o027 == 0o027 else [evidence["root_shell"]["umask"]],
-        "system_shells": lambda: [u["name"] for u in users if u["system"] and u["valid_shell"] and u["name"] not in SHELL_EXEMPT],
-        "invalid_shell_locked": lambda: [u["name"] for u in users if not u["valid_shell"] and u["name"] != "root" and u["password"] == "set"],
+        "root_umask": lambda: (
+            [] if int(evidence["root_shell"]["umask"], 8) & 0o027 == 0o027 else [evidence["root_shell"]["umask"]]
+        ),
+        # A second account with number 0 is the finding of another rule, and people may log in with it.
+        "system_shells": lambda: [
+            u["name"] for u in users if u["system"] and u["valid_shell"] and u["uid"] and u["name"] not in SHELL_EXEMPT
+        ],
+        "invalid_shell_locked": lambda: [
+            u["name"] for u in users if not u["valid_shell"] and u["name"] != "root" and u["password"] == "set"
+        ],
         "shadowed": lambda: [user["name"] for user in users if not user["shadowed"]],
         "empty_password": lambda: [user["name"] for user in users if user["password"] == "empty"],
         "groups_exist": lambda: [f"{u['name']}: group {u['gid']}" for u in users if u["gid"] not in numbers.values()],
-        "shadow_group_empty": lambda: [*members.get("shadow", []), *(u["name"] for u in users if u["gid"] == numbers.get("shadow"))],
+        "shadow_group_empty": lambda: [
+            *members.get("shadow", []),
+            *(u["name"] for u in users if u["gid"] == numbers.get("shadow")),
+        ],
         "unique_uid": lambda: _repeated(user["uid"] for user in users),
         "unique_gid": lambda: _repeated(group["gid"] for group in groups),
         "unique_user_name": lambda: _repeated(user["name"] for user in users),
         "unique_group_name": lambda: _repeated(group["name"] for group in groups),
-        "password_change_past": lambda: [u["name"] for u in users if u["password"] == "set" and (u["last_change"] or 0) > today],
+        "password_change_past": lambda: [
+            u["name"] for u in users if u["password"] == "set" and (u["last_change"] or 0) > today
+        ],
         "home_directories": lambda: _homes(users),
         "dot_files": lambda: [
             f"{user['home']}/{dot['name']}: {problem}"
@@ -95,10 +112,12 @@ _TWICE = "{{ range $i, $a := %s }}{{ range $j, $b := %s }}{{ if and (lt $i $j) (
 _USERS, _GROUPS = "$.Vars.accounts.users", "$.Vars.accounts.groups"
 TEMPLATES = {
     "uid_zero": _EACH_USER % '(and (eq (int .uid) 0) (ne .name "root"))',
-    "gid_zero_accounts": _EACH_USER % '(and (eq (int .gid) 0) (not (has .name (list "root" "sync" "shutdown" "halt"))))',
+    "gid_zero_accounts": _EACH_USER
+    % '(and (eq (int .gid) 0) (not (has .name (list "root" "sync" "shutdown" "halt"))))',
     "gid_zero_groups": _EACH_GROUP % '(and (eq (int .gid) 0) (ne .name "root"))',
     "root_access": _EACH_USER % '(and (eq .name "root") (has .password (list "empty" "none")))',
-    "system_shells": _EACH_USER % '(and .system .valid_shell (not (has .name (list "root" "sync" "shutdown" "halt"))))',
+    "system_shells": _EACH_USER
+    % '(and .system .valid_shell (ne (int .uid) 0) (not (has .name (list "root" "sync" "shutdown" "halt"))))',
     "invalid_shell_locked": _EACH_USER % '(and (not .valid_shell) (ne .name "root") (eq .password "set"))',
     "shadowed": _EACH_USER % "(not .shadowed)",
     "empty_password": _EACH_USER % '(eq .password "empty")',
@@ -112,7 +131,7 @@ TEMPLATES = {
     "{{ if eq .gid $u.gid }}{{ $found = true }}{{ end }}{{ end }}{{ if not $found }}{{ $u.name }} {{ end }}{{ end }}",
     "root_path": '{{ join " " .Vars.root_shell.unsafe }}',
     "password_change_past": '{{ $today := div (toDate "2006-01-02T15:04:05Z" .Vars.collected | unixEpoch | int64) 86400 }}'
-    "{{ range .Vars.accounts.users }}{{ if and (eq .password \"set\") (gt (int64 (default 0 .last_change)) $today) }}{{ .name }} {{ end }}{{ end }}",
+    '{{ range .Vars.accounts.users }}{{ if and (eq .password "set") (gt (int64 (default 0 .last_change)) $today) }}{{ .name }} {{ end }}{{ end }}',
 }
 
 
@@ -121,7 +140,6 @@ class Account(Kind):
     sections = ("accounts", "root_shell", "config", "texts")
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [USERADD, *ROOT_PROFILE]}
 
     @staticmethod
@@ -133,7 +151,9 @@ class Account(Kind):
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         if demand.key in AGEING:
-            return offenders([f"{name}: {value}" for name, value in self.aged(demand, evidence)], demand.value.describe())
+            return offenders(
+                [f"{name}: {value}" for name, value in self.aged(demand, evidence)], demand.value.describe()
+            )
         if demand.key == "useradd_inactive":
             value = evidence["config"]["useradd"].get("INACTIVE", {}).get("value")
             return ruling(demand.value.holds(value), value, demand.value.describe())
@@ -146,7 +166,10 @@ class Account(Kind):
                 target = int(text(demand.value.target(value)))
                 desired.users.setdefault(name, {"name": name})[USER_OPTIONS[key]] = target
         elif key == "useradd_inactive":
-            desired.file(USERADD, set_key(desired.text(USERADD, evidence), "INACTIVE", text(demand.value.target()), separator="="))
+            desired.file(
+                USERADD,
+                set_key(desired.text(USERADD, evidence), "INACTIVE", text(demand.value.target()), separator="="),
+            )
         elif key == "root_umask":
             path = next((path for path in ROOT_PROFILE if evidence["texts"].get(path) is not None), ROOT_PROFILE[-1])
             desired.file(path, f"{desired.text(path, evidence)}umask 027\n")
@@ -189,7 +212,15 @@ class Account(Kind):
             return [matching(as_text("root_shell", "umask"), {"match-regexp": "^0*[0-7][2367]7$"})]
         if key == "home_directories":
             return [
-                Check("file", {"path": user["home"], "exists": True, "owner": user["name"], "mode": {"match-regexp": "^0[0-7][0145]0$"}})
+                Check(
+                    "file",
+                    {
+                        "path": user["home"],
+                        "exists": True,
+                        "owner": user["name"],
+                        "mode": {"match-regexp": "^0[0-7][0145]0$"},
+                    },
+                )
                 for user in evidence["accounts"]["users"]
                 if "home_exists" in user
             ] or [matching(as_json("accounts", "uid_min"), {"gt": 0})]
@@ -209,5 +240,10 @@ class Account(Kind):
                 if dot["name"] not in (".forward", ".rhosts"):
                     pattern = "^0[0-7]00$" if dot["name"] in (".netrc", ".bash_history") else "^0[0-7][04][04]$"
                     path = f"{user['home']}/{dot['name']}"
-                    found.append(Check("file", {"path": path, "exists": True, "owner": user["name"], "mode": {"match-regexp": pattern}}))
+                    found.append(
+                        Check(
+                            "file",
+                            {"path": path, "exists": True, "owner": user["name"], "mode": {"match-regexp": pattern}},
+                        )
+                    )
         return found or [matching(as_json("accounts", "uid_min"), {"gt": 0})]

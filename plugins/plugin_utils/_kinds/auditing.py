@@ -24,7 +24,6 @@ class Audit(Kind):
     fields = frozenset({"rules", "control"})
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [RULES, FINAL]}
 
     @staticmethod
@@ -53,7 +52,9 @@ class Audit(Kind):
         parts += [f"{len(loaded)} not loaded"] if loaded else []
         fine = "stored" if evidence["audit"]["live"] is None else "stored and loaded"
         shown = f"{', '.join(parts)}: {(stored or loaded)[0]}" if parts else fine
-        return Ruling("fail" if parts else "pass", shown, f"{len(self.lines(demand, evidence))} rules stored and loaded")
+        return Ruling(
+            "fail" if parts else "pass", shown, f"{len(self.lines(demand, evidence))} rules stored and loaded"
+        )
 
     def pending(self, demand: Demand, evidence: Evidence) -> str:
         stored, _loaded = self.missing(demand, evidence)

@@ -117,7 +117,6 @@ class Kind:
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
         """What the collector must look at for this rule."""
-        del rule
         return {}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
@@ -125,12 +124,10 @@ class Kind:
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         """Why nothing can make this failing rule hold on this host; empty when something can."""
-        del demand, evidence
         return ""
 
     def pending(self, demand: Demand, evidence: Evidence) -> str:
         """What the next boot brings, where all else is done for this failing rule; empty otherwise."""
-        del demand, evidence
         return ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:

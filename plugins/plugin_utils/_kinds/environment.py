@@ -23,12 +23,13 @@ class Limits(Kind):
     sections = ("config", "texts")
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [LIMITS]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         values = evidence["config"]["limits"].get(demand.key, [])
-        return ruling(demand.value.holds(values[-1] if values else None), values[-1] if values else None, demand.value.describe())
+        return ruling(
+            demand.value.holds(values[-1] if values else None), values[-1] if values else None, demand.value.describe()
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         kept = [line for line in desired.text(LIMITS, evidence).splitlines() if line.split()[2:3] != [demand.key]]
@@ -37,7 +38,11 @@ class Limits(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         values = evidence["config"]["limits"].get(demand.key, [])
-        return checks(demand.value, "config", "limits", demand.key, max(len(values) - 1, 0)) if values else [matching(as_json("config", "limits", demand.key), {"have-len": 1})]
+        return (
+            checks(demand.value, "config", "limits", demand.key, max(len(values) - 1, 0))
+            if values
+            else [matching(as_json("config", "limits", demand.key), {"have-len": 1})]
+        )
 
 
 class Shell(Kind):
@@ -47,7 +52,6 @@ class Shell(Kind):
     sections = ("config", "texts")
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [PROFILE]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
@@ -82,7 +86,6 @@ class Rsyslog(Kind):
     sections = ("config", "texts")
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [RSYSLOG]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
@@ -105,7 +108,7 @@ class Rsyslog(Kind):
         found = evidence["config"]["rsyslog"][demand.key]
         tests = checks(demand.value, "config", "rsyslog", demand.key, "value")
         if found:
-            line = f"/(?i)FileCreateMode[ =\"]+{literal(found['value'])}/"
+            line = f'/(?i)FileCreateMode[ ="]+{literal(found["value"])}/'
             tests.append(Check("file", {"path": found["source"], "exists": True, "contents": [line]}))
         return tests
 
@@ -118,12 +121,10 @@ class Manual(Kind):
     fields = frozenset({"question"})
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        del evidence
         return Ruling("not_checked", "to be answered by an attestation", demand.rule.spec["question"])
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         raise AssertionError("a manual rule never fails")
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        del demand, evidence
         return []

@@ -74,10 +74,10 @@ class Scan(Kind):
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         change = {"world_writable_files": "o-w", "world_writable_directories": "+t"}[demand.key]
         for path in evidence["scan"][demand.key]:
-            desired.attributes.setdefault(path, {"path": path})["mode"] = change
+            # A rule on the file itself has the stricter word.
+            desired.attributes.setdefault(path, {"path": path}).setdefault("mode", change)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        del evidence
         return [
             matching(as_json("scan", demand.key), {"have-len": 0}),
             # A walk that walked nothing would be green.
@@ -112,7 +112,6 @@ class Mount(Kind):
     constrained = ()
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [FSTAB]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
@@ -121,14 +120,23 @@ class Mount(Kind):
         stored = evidence["mounts"]["fstab"].get(point)
         if live is None:
             return Ruling("not_applicable", f"{point} is not a file system of its own")
-        missing = [where for where, facts in (("mounted", live), ("in fstab", stored)) if facts and option not in facts["options"]]
-        return ruling(not missing, f"without {option}: {' and '.join(missing)}" if missing else ",".join(live["options"]), option)
+        missing = [
+            where
+            for where, facts in (("mounted", live), ("in fstab", stored))
+            if facts and option not in facts["options"]
+        ]
+        return ruling(
+            not missing, f"without {option}: {' and '.join(missing)}" if missing else ",".join(live["options"]), option
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         point, option = demand.key.rsplit(":", 1)
         live = evidence["mounts"]["live"][point]
         planned = _planned(desired.text(FSTAB, evidence)).get(point)
-        stored = planned or {**live, "options": ["defaults", *(o for o in ("nosuid", "nodev", "noexec") if o in live["options"])]}
+        stored = planned or {
+            **live,
+            "options": ["defaults", *(o for o in ("nosuid", "nodev", "noexec") if o in live["options"])],
+        }
         if live["type"] == "tmpfs" and not planned and point != "/dev/shm":
             # systemd's tmp.mount gives these; a line in fstab takes its place.
             stored["options"] += ["mode=1777", "size=50%"]
@@ -138,7 +146,6 @@ class Mount(Kind):
             desired.run("mount", "-o", f"remount,{option}", point)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        del evidence
         point, option = demand.key.rsplit(":", 1)
         return [Check("mount", {"mountpoint": point, "exists": True, "opts": {"contain-element": option}})]
 
@@ -149,12 +156,15 @@ class Partition(Kind):
     constrained = ()
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [FSTAB]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         live = evidence["mounts"]["live"].get(demand.key)
-        return ruling(live is not None, f"{live['type']} on {live['source']}" if live else "part of another file system", "a file system of its own")
+        return ruling(
+            live is not None,
+            f"{live['type']} on {live['source']}" if live else "part of another file system",
+            "a file system of its own",
+        )
 
     def pending(self, demand: Demand, evidence: Evidence) -> str:
         # Mounting over a directory in use would hide its files from running programs.
@@ -166,7 +176,6 @@ class Partition(Kind):
         desired.file(FSTAB, set_mount(desired.text(FSTAB, evidence), demand.key, line))
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        del evidence
         return [Check("mount", {"mountpoint": demand.key, "exists": True})]
 
 

@@ -43,7 +43,9 @@ class Sysctl(Kind):
         content = desired.text(SYSCTL_PATH, evidence) or f"{MARK}\n"
         desired.file(SYSCTL_PATH, set_key(content, demand.key, target, separator=" = "))
         if found["source"] == UFW_SYSCTL:
-            desired.file(UFW_SYSCTL, set_key(desired.text(UFW_SYSCTL, evidence), found["written"], target, separator="="))
+            desired.file(
+                UFW_SYSCTL, set_key(desired.text(UFW_SYSCTL, evidence), found["written"], target, separator="=")
+            )
         if not demand.value.holds(live):
             desired.run("/usr/lib/systemd/systemd-sysctl", SYSCTL_PATH)
 
@@ -62,7 +64,10 @@ class Sysctl(Kind):
             key = literal(found["written"])
             line = f"/^\\s*-?{key}\\s*=\\s*({pattern})\\s*$/"
             return [*checks, Check("file", {"path": found["source"], "exists": True, "contents": [line]})]
-        return [*checks, matching(Template(f"{{{{ {lookup('sysctl', demand.key, 'source')} | toJson }}}}"), {"match-regexp": "^/"})]
+        return [
+            *checks,
+            matching(Template(f"{{{{ {lookup('sysctl', demand.key, 'source')} | toJson }}}}"), {"match-regexp": "^/"}),
+        ]
 
 
 class Kmod(Kind):
@@ -86,7 +91,11 @@ class Kmod(Kind):
         return ruling(not present, ", ".join(present) or fine, "not loadable, not loaded")
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
-        return "it is built into this kernel: only another kernel is without it" if evidence["kmod"][demand.key]["built_in"] else ""
+        return (
+            "it is built into this kernel: only another kernel is without it"
+            if evidence["kmod"][demand.key]["built_in"]
+            else ""
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         name = demand.key

@@ -17,41 +17,41 @@ Default: yes
 Priority: 256
 Auth-Type: Primary
 Auth:
-	[success=end default=ignore]	pam_unix.so try_first_pass
+    [success=end default=ignore]    pam_unix.so try_first_pass
 Auth-Initial:
-	[success=end default=ignore]	pam_unix.so
+    [success=end default=ignore]    pam_unix.so
 Account-Type: Primary
 Account:
-	[success=end new_authtok_reqd=done default=ignore]	pam_unix.so
+    [success=end new_authtok_reqd=done default=ignore]    pam_unix.so
 Account-Initial:
-	[success=end new_authtok_reqd=done default=ignore]	pam_unix.so
+    [success=end new_authtok_reqd=done default=ignore]    pam_unix.so
 Session-Type: Additional
 Session:
-	required	pam_unix.so
+    required    pam_unix.so
 Session-Initial:
-	required	pam_unix.so
+    required    pam_unix.so
 Password-Type: Primary
 Password:
-	[success=end default=ignore]	pam_unix.so obscure use_authtok try_first_pass yescrypt
+    [success=end default=ignore]    pam_unix.so obscure use_authtok try_first_pass yescrypt
 Password-Initial:
-	[success=end default=ignore]	pam_unix.so obscure yescrypt
+    [success=end default=ignore]    pam_unix.so obscure yescrypt
 """
 FAILLOCK = """Name: Count failed logins
 Default: yes
 Priority: 0
 Auth-Type: Primary
 Auth:
-	[default=die]	pam_faillock.so authfail
+    [default=die]    pam_faillock.so authfail
 """
 FAILLOCK_NOTIFY = """Name: Refuse locked accounts
 Default: yes
 Priority: 1024
 Auth-Type: Primary
 Auth:
-	requisite	pam_faillock.so preauth
+    requisite    pam_faillock.so preauth
 Account-Type: Primary
 Account:
-	required	pam_faillock.so
+    required    pam_faillock.so
 """
 # Just below pwquality (1024): it has asked for the password by then.
 PWHISTORY = """Name: Refuse old passwords
@@ -59,7 +59,7 @@ Default: yes
 Priority: 1023
 Password-Type: Primary
 Password:
-	requisite	pam_pwhistory.so use_authtok
+    requisite    pam_pwhistory.so use_authtok
 """
 TEXTS = {"unix": UNIX, "faillock": FAILLOCK, "faillock_notify": FAILLOCK_NOTIFY, "pwhistory": PWHISTORY}
 
@@ -81,7 +81,9 @@ class Pam(Kind):
         spec, wrong = demand.rule.spec, []
         for wanted in spec.get("stacks", ()):
             service, kind, *arguments = wanted.split()
-            lines = [line for line in evidence["pam"][service] if line["type"] == kind and line["module"] == spec["module"]]
+            lines = [
+                line for line in evidence["pam"][service] if line["type"] == kind and line["module"] == spec["module"]
+            ]
             if not lines:
                 wrong.append(f"not in {service} ({kind})")
             elif not any(_has(line["args"], arguments) for line in lines):
@@ -103,7 +105,10 @@ class Pam(Kind):
             line = f"auth\trequired\tpam_wheel.so use_uid group={SU_GROUP}"
             content = desired.text("/etc/pam.d/su", evidence).splitlines()
             # After pam_rootok, which lets root itself pass.
-            place = next((i + 1 for i, old in enumerate(content) if "pam_rootok.so" in old and not old.lstrip().startswith("#")), 0)
+            place = next(
+                (i + 1 for i, old in enumerate(content) if "pam_rootok.so" in old and not old.lstrip().startswith("#")),
+                0,
+            )
             desired.file("/etc/pam.d/su", "\n".join([*content[:place], line, *content[place:]]) + "\n")
             return
         profiles = demand.rule.spec["profiles"]
@@ -116,7 +121,9 @@ class Pam(Kind):
         if others:
             desired.run("pam-auth-update", "--enable", *others)
         if not profiles:
-            desired.run("pam-auth-update", "--enable", demand.rule.spec["module"].removeprefix("pam_").removesuffix(".so"))
+            desired.run(
+                "pam-auth-update", "--enable", demand.rule.spec["module"].removeprefix("pam_").removesuffix(".so")
+            )
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         spec, found = demand.rule.spec, []
@@ -135,4 +142,7 @@ class Pam(Kind):
 
 
 def _has(given: list[str], wanted: list[str]) -> bool:
-    return all(any(arg == one or (one.endswith("=") and arg.startswith(one)) for one in want.split("|") for arg in given) for want in wanted)
+    return all(
+        any(arg == one or (one.endswith("=") and arg.startswith(one)) for one in want.split("|") for arg in given)
+        for want in wanted
+    )

@@ -68,7 +68,6 @@ class Settings(Kind):
         self.defaults, self.restart, self.bare = defaults or {}, restart, bare
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        del rule
         return {"texts": [self.path]}
 
     def actual(self, demand: Demand, evidence: Evidence) -> tuple[str | None, str]:
@@ -88,7 +87,9 @@ class Settings(Kind):
         if isinstance(target, list):
             value = " ".join(text(item) for item in target)
         start = desired.text(self.path, evidence) or f"{MARK}\n"
-        desired.file(self.path, set_key(start, demand.key, value, separator=self.separator, section=self.section), mode=self.mode)
+        desired.file(
+            self.path, set_key(start, demand.key, value, separator=self.separator, section=self.section), mode=self.mode
+        )
         if self.restart:
             desired.add("units_restarted", [self.restart])
 
@@ -99,7 +100,7 @@ class Settings(Kind):
         found = checks(demand.value, "config", self.name, demand.key, "value")
         key = literal(demand.key)
         between = r"\s+" if self.separator.isspace() else r"\s*=?\s*"
-        line = f"/^\\s*{key}({between}\"?{literal(value)}\"?)?\\s*(#.*)?$/"
+        line = f'/^\\s*{key}({between}"?{literal(value)}"?)?\\s*(#.*)?$/'
         return [*found, Check("file", {"path": source, "exists": True, "contents": [line]})]
 
 
@@ -111,16 +112,29 @@ SETTINGS = (
         defaults={"Compress": "yes", "ForwardToSyslog": "no", "Storage": "auto"},
         restart="systemd-journald.service",
     ),
-    Settings("coredump", "/etc/systemd/coredump.conf.d/zz-unified.conf", section="Coredump", defaults={"Storage": "external"}),
     Settings(
-        "timesyncd", "/etc/systemd/timesyncd.conf.d/zz-unified.conf", section="Time", restart="systemd-timesyncd.service"
+        "coredump", "/etc/systemd/coredump.conf.d/zz-unified.conf", section="Coredump", defaults={"Storage": "external"}
+    ),
+    Settings(
+        "timesyncd",
+        "/etc/systemd/timesyncd.conf.d/zz-unified.conf",
+        section="Time",
+        restart="systemd-timesyncd.service",
     ),
     # pwquality.conf is read after its drop-ins, so only the main file is sure to win.
     Settings(
         "pwquality",
         "/etc/security/pwquality.conf",
         separator=" = ",
-        defaults={"dictcheck": "1", "difok": "1", "enforcing": "1", "maxrepeat": "0", "maxsequence": "0", "minclass": "0", "minlen": "8"},
+        defaults={
+            "dictcheck": "1",
+            "difok": "1",
+            "enforcing": "1",
+            "maxrepeat": "0",
+            "maxsequence": "0",
+            "minclass": "0",
+            "minlen": "8",
+        },
         bare=frozenset({"enforce_for_root"}),
     ),
     Settings(

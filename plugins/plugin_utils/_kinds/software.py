@@ -21,7 +21,11 @@ class Package(Kind):
         if state == "absent":
             return ruling(not here, f"{', '.join(here)} installed" if here else "not installed", "not installed")
         missing = [name for name in names if name not in here]
-        shown = f"{', '.join(missing)} not installed" if missing else ", ".join(f"{n} {evidence['packages'][n]}" for n in here)
+        shown = (
+            f"{', '.join(missing)} not installed"
+            if missing
+            else ", ".join(f"{n} {evidence['packages'][n]}" for n in here)
+        )
         return ruling(not missing, shown, "installed")
 
     @staticmethod
@@ -38,7 +42,8 @@ class Package(Kind):
         present = demand.rule.spec["state"] == "present"
         # Goss' own package resource forks dpkg for each name: 3 ms instead of none.
         return [
-            matching(Template(f'{{{{ hasKey {lookup("packages")} "{name}" }}}}'), present) for name in self.names(demand)
+            matching(Template(f'{{{{ hasKey {lookup("packages")} "{name}" }}}}'), present)
+            for name in self.names(demand)
         ]
 
 
@@ -61,12 +66,22 @@ class Service(Kind):
         state, units = demand.rule.spec["state"], demand.rule.spec["units"]
         facts = {unit: evidence["units"][unit] for unit in units}
         if state == "unused":
-            used = [f"{unit} {found['file'] or 'no unit file'}, {found['active']}" for unit, found in facts.items() if self.in_use(found)]
+            used = [
+                f"{unit} {found['file'] or 'no unit file'}, {found['active']}"
+                for unit, found in facts.items()
+                if self.in_use(found)
+            ]
             gone = all(found["load"] == "not-found" for found in facts.values())
-            return ruling(not used, "; ".join(used) or ("not installed" if gone else "masked or disabled"), "not in use")
+            return ruling(
+                not used, "; ".join(used) or ("not installed" if gone else "masked or disabled"), "not in use"
+            )
         wrong = [unit for unit, found in facts.items() if found["active"] != "active"]
         if state == "enabled":
-            wrong += [unit for unit, found in facts.items() if found["file"] not in ("enabled", "enabled-runtime", "static", "alias")]
+            wrong += [
+                unit
+                for unit, found in facts.items()
+                if found["file"] not in ("enabled", "enabled-runtime", "static", "alias")
+            ]
         shown = "; ".join(f"{unit} {facts[unit]['file'] or 'not found'}, {facts[unit]['active']}" for unit in facts)
         return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
 
@@ -79,7 +94,6 @@ class Service(Kind):
             desired.add("units_enabled", units)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        del evidence
         state, found = demand.rule.spec["state"], []
         for unit in demand.rule.spec["units"]:
             active, file = as_text("units", unit, "active"), as_text("units", unit, "file")

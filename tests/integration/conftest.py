@@ -1,0 +1,119 @@
+"""Fixtures: disposable hosts, and playbooks run from the installed collection over SSH."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.hosts import __main__ as tool
+from tests.hosts.network import ssh
+from tests.hosts.store import Host
+
+OVERLAY = ROOT / "inventories/example/group_vars/overlay.yml"
+ANSIBLE = {
+    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
+    "ANSIBLE_PIPELINING": "1",
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_DEPRECATION_WARNINGS": "0",
+}
+
+
+@dataclass
+class Play:
+    """A finished playbook run."""
+
+    code: int
+    output: str
+    results: Path
+
+    def changed(self, host: str) -> int:
+        found = re.search(rf"^{host}\s*: .*changed=(\d+)", self.output, re.MULTILINE)
+        assert found, self.output[-3000:]
+        return int(found[1])
+
+    def model(self, host: str) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", json.loads((self.results / "hosts" / host / "result.json").read_text()))
+
+
+@dataclass
+class Target:
+    """A test host and ways to reach it that use nothing of the collection."""
+
+    host: Host
+    directory: Path
+
+    def shell(self, script: str) -> str:
+        done = ssh(self.host, f"sudo bash -euo pipefail -c {_quote(script)}", timeout=300)
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def play(
+        self,
+        book: str,
+        *arguments: str,
+        fails: bool = False,
+        variables: dict[str, t.Any] | None = None,
+        python: str = sys.executable,
+        inventory: str = "",
+    ) -> Play:
+        """Run unified.deploy.BOOK on this host; asserts success unless FAILS."""
+        inventory = inventory or str(self.directory / "inventory.json")
+        (self.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
+        results = self.directory / "results"
+        role = "compliance" if book == "audit_hosts" else "hardening"
+        given = {f"{role}_results": str(results), **(variables or {})}
+        argv = [
+            str(Path(python).parent / "ansible-playbook"),
+            f"unified.deploy.{book}",
+            "-i",
+            inventory,
+            "-l",
+            self.host.name,
+            "-e",
+            json.dumps(given),
+            *arguments,
+        ]
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, env={**os.environ, **ANSIBLE}, cwd=self.directory
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output[-6000:]
+        return Play(done.returncode, output, results)
+
+
+def _quote(script: str) -> str:
+    return "'" + script.replace("'", "'\\''") + "'"
+
+
+def _target(name: str, kind: str, suite: str, directory: Path) -> t.Iterator[Target]:
+    host = tool.up(name, kind, suite)
+    try:
+        yield Target(host, directory)
+    finally:
+        tool.down([name])
+
+
+@pytest.fixture(scope="module")
+def container(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Target]:
+    name = f"it-{request.module.__name__.rpartition('_')[2]}"
+    yield from _target(name, "container", "debian13", tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="module")
+def uml(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Target]:
+    lacks = tool.KINDS["uml"].missing()
+    if lacks:
+        pytest.skip("this machine cannot run uml hosts: " + "; ".join(lacks))
+    name = f"it-{request.module.__name__.rpartition('_')[2]}"
+    yield from _target(name, "uml", "debian13", tmp_path_factory.mktemp(name))

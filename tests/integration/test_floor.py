@@ -1,0 +1,29 @@
+"""The oldest supported ansible-core runs the same playbooks from the same tarball."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import OVERLAY, ROOT, Target
+
+FLOOR = ROOT / ".venv-floor/bin/python"
+SITE = {
+    "hardening_overlay": str(OVERLAY),
+    "compliance_overlay": str(OVERLAY),
+    "hardening_kinds": ["sshd", "sysctl", "file", "limits"],
+}
+
+
+@pytest.mark.skipif(not Path(FLOOR).exists(), reason="no Python 3.11 here (see make setup)")
+def test_oldest_ansible_audits_and_hardens(container: Target) -> None:
+    name = container.host.name
+    assert (
+        container.play("audit_hosts", variables=SITE, python=str(FLOOR)).model(name)["summary"]["controls"]["fail"] > 50
+    )
+    container.play("harden_hosts", variables=SITE, python=str(FLOOR))
+    again = container.play("harden_hosts", variables=SITE, python=str(FLOOR))
+    assert again.changed(name) == 0
+    assert again.model(name)["summary"]["rules"].get("fail", 0) == 0
+    assert again.model(name)["summary"]["rules"].get("error", 0) == 0

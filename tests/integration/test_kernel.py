@@ -1,0 +1,94 @@
+"""What is the kernel's: parameters, modules, mounts and audit, broken and mended on a kernel of its own, and after a reboot."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.hosts import uml as uml_hosts
+
+from . import breaks
+from .conftest import Target
+
+KINDS = ["audit", "auditd", "kmod", "limits", "mount", "sysctl"]
+LEVEL_2 = [{"name": "cis", "level": "l2_server"}]
+HARDEN = {"hardening_benchmarks": LEVEL_2, "hardening_kinds": KINDS, "hardening_walk": False}
+AUDIT = {"compliance_benchmarks": LEVEL_2, "compliance_kinds": KINDS, "compliance_walk": False}
+# Immutable rules refuse every later test; they come last.
+WITHOUT_LOCK = {**HARDEN, "hardening_rules": []}
+
+
+def judged(model: dict[str, t.Any], rules: t.Iterable[str]) -> dict[str, tuple[str, str]]:
+    return {rule: (model["rules"][rule]["verdict"], model["rules"][rule]["goss"]) for rule in rules}
+
+
+@pytest.fixture(scope="module")
+def rules(uml: Target) -> dict[str, t.Any]:
+    """The rules of a hardened host, without the one that makes audit rules immutable."""
+    wanted = [
+        rule
+        for rule in uml.play("audit_hosts", variables=AUDIT).model(uml.host.name)["rules"]
+        if rule != "audit/immutable"
+    ]
+    WITHOUT_LOCK["hardening_rules"] = wanted
+    return t.cast("dict[str, t.Any]", uml.play("harden_hosts", variables=WITHOUT_LOCK).model(uml.host.name)["rules"])
+
+
+def test_kernel_rules_hold_and_a_second_run_changes_nothing(uml: Target, rules: dict[str, t.Any]) -> None:
+    assert {
+        rule: (found["verdict"], found["actual"])
+        for rule, found in rules.items()
+        if found["verdict"] in ("fail", "error")
+    } == {}
+    assert {rule.split("/")[0] for rule, found in rules.items() if found["verdict"] == "pass"} == set(KINDS)
+    assert uml.play("harden_hosts", variables=WITHOUT_LOCK).changed(uml.host.name) == 0
+
+
+def test_broken_kernel_rules_fail_in_both_judges_and_apply_mends_them(uml: Target, rules: dict[str, t.Any]) -> None:
+    scripts = {rule: breaks.script(rule, found) for rule, found in rules.items() if found["verdict"] == "pass"}
+    # A module that is not on the disk cannot be made loadable.
+    broken = {rule for rule, script in scripts.items() if script and rules[rule]["actual"] != "not on this host"}
+    assert {rule.split("/")[0] for rule in broken} == set(KINDS)
+    assert len(broken) > 80
+    # Clearing the audit rules a dozen times would only take time.
+    once = dict.fromkeys(scripts[rule] for rule in broken)
+    uml.shell("\n".join(f"( {script}\n) >/dev/null || echo 'one did not break'" for script in once))
+    audit = uml.play("audit_hosts", variables=AUDIT).model(uml.host.name)
+    assert {rule: found for rule, found in judged(audit, broken).items() if found != ("fail", "fail")} == {}
+    mended = uml.play("harden_hosts", variables=WITHOUT_LOCK).model(uml.host.name)
+    assert {rule: found for rule, found in judged(mended, broken).items() if found != ("pass", "pass")} == {}
+    assert uml.play("harden_hosts", variables=WITHOUT_LOCK).changed(uml.host.name) == 0
+
+
+def test_kernel_really_refuses_a_blocked_module_and_records_what_it_should(
+    uml: Target, rules: dict[str, t.Any]
+) -> None:
+    assert rules["kmod/cramfs"]["verdict"] == "pass"
+    assert uml.shell("modprobe cramfs 2>&1 || true; lsmod | grep -c cramfs || true").splitlines()[-1] == "0"
+    uml.shell("touch /etc/group")
+    found = uml.shell("sleep 1; ausearch --input-logs -k identity --raw | grep -c 'name=\"/etc/group\"' || true")
+    assert int(found) >= 1
+
+
+def test_everything_survives_a_reboot_and_immutable_rules_wait_for_one(uml: Target, rules: dict[str, t.Any]) -> None:
+    name = uml.host.name
+    locked = uml.play("harden_hosts", variables=HARDEN)
+    assert locked.model(name)["rules"]["audit/immutable"]["verdict"] == "pass"
+    assert uml.shell("auditctl -D 2>&1 || true").strip().endswith(
+        "Operation not permitted"
+    ) or "immutable" in uml.shell("auditctl -s")
+    uml_hosts.restart(uml.host)
+    after = uml.play("audit_hosts", variables=AUDIT).model(name)
+    assert {
+        rule: (r["verdict"], r["actual"]) for rule, r in after["rules"].items() if r["verdict"] in ("fail", "error")
+    } == {}
+    # One line less on disk cannot be loaded while the rules are immutable: a reboot is due, and no run repeats itself.
+    uml.shell("sed -i '/-k identity/d' /etc/audit/rules.d/50-unified.rules; augenrules >/dev/null")
+    uml_hosts.restart(uml.host)
+    pending = uml.play("harden_hosts", variables=HARDEN)
+    assert pending.model(name)["reboot_required"] == ["the loaded audit rules are immutable until the next boot"]
+    assert uml.play("harden_hosts", variables=HARDEN).changed(name) == 0
+    uml_hosts.restart(uml.host)
+    final = uml.play("audit_hosts", variables=AUDIT).model(name)
+    assert {rule for rule, r in final["rules"].items() if r["verdict"] in ("fail", "error")} == set()

@@ -1,0 +1,226 @@
+"""Measure on one machine, in one run: our audit and hardening beside a one-task play, oscap and lynis.
+
+Writes build/bench.json and prints a table. Times are the median of several runs; the spread of the one-task play
+is the machine's noise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.hosts import __main__ as tool
+from tests.hosts.network import ssh
+
+OUT = ROOT / "build" / "bench"
+NAME = "bench"
+INODES = 250_000
+RUNS = 5
+FLOOR = "- {hosts: all, gather_facts: false, become: true, tasks: [{ansible.builtin.command: 'true', changed_when: false}]}\n"
+
+
+def say(text: str) -> None:
+    print(f"bench: {text}", flush=True)
+
+
+def play(book: str, variables: dict[str, t.Any] | None = None, *, verbose: bool = False) -> tuple[float, float, str]:
+    """Wall seconds, controller CPU seconds and output of a playbook run."""
+    env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    argv = [
+        str(ROOT / ".venv/bin/ansible-playbook"),
+        book,
+        "-i",
+        str(OUT / "inventory.json"),
+        "-l",
+        NAME,
+        "-e",
+        json.dumps(variables or {}),
+    ]
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(
+        [*argv, *(["-vvv"] if verbose else [])], capture_output=True, text=True, check=False, env=env, cwd=ROOT
+    )
+    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"bench: {book} failed\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+
+
+def executions(output: str) -> int:
+    """Module executions on the host: with pipelining each is one command that pipes a program into Python."""
+    return len(re.findall(r"SSH: EXEC .*python3", output))
+
+
+def changed(output: str) -> int:
+    found = re.search(rf"^{NAME}\s*: .*changed=(\d+)", output, re.MULTILINE)
+    return int(found[1]) if found else -1
+
+
+def median(runs: list[tuple[float, float, str]]) -> tuple[float, float]:
+    return statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
+
+
+def root(command: str, *, check: bool = True) -> str:
+    done = ssh(host, f"sudo bash -c '{command}'", timeout=900)
+    if check and done.returncode:
+        raise SystemExit(f"bench: {command}: {done.stderr}")
+    return done.stdout
+
+
+def timed(command: str) -> float:
+    started = time.monotonic()
+    root(command, check=False)
+    return time.monotonic() - started
+
+
+def catalogue_seconds() -> float:
+    code = (
+        "import time; t = time.monotonic()\n"
+        "from ansible_collections.unified.deploy.plugins.plugin_utils import _catalogue, _selection as s\n"
+        "c = _catalogue.Catalogue()\n"
+        "[s.select(c, [(b.id, l)], s.Overlay(), {'os': b.os, 'version': b.os_version}) for b in c.benchmarks.values() for l in b.levels]\n"
+        "print(time.monotonic() - t)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "build/collections")}
+    times = [
+        float(
+            subprocess.run(
+                [str(ROOT / ".venv/bin/python"), "-c", code], capture_output=True, text=True, check=True, env=env
+            ).stdout
+        )
+        for _ in range(RUNS)
+    ]
+    return statistics.median(times)
+
+
+def main() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "inventory.json").write_text(json.dumps(tool.inventory()))
+    (OUT / "floor.yml").write_text(FLOOR)
+    overlay = str(ROOT / "inventories/example/group_vars/overlay.yml")
+    harden = {"hardening_overlay": overlay, "hardening_results": str(OUT / "hardening")}
+    audit = {"compliance_overlay": overlay, "compliance_results": str(OUT / "audit")}
+    found: dict[str, t.Any] = {}
+
+    say("installing the peers on the host (oscap, lynis)")
+    root(
+        "apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qqy install --no-install-recommends openscap-scanner ssg-debian lynis goss >/dev/null"
+    )
+    say("hardening a fresh host")
+    wall, cpu, output = play("unified.deploy.harden_hosts", harden, verbose=True)
+    packages = len(re.findall(r"ansible\.builtin\.apt|/apt\.py", output)) and 1
+    found.update(
+        converge_wall_s=wall, converge_controller_cpu_s=cpu, converge_module_executions=executions(output) - packages
+    )
+    say("running again with nothing to change, and the one-task play beside it")
+    floors, reruns = [], []
+    for _ in range(RUNS):
+        floors.append(play(str(OUT / "floor.yml")))
+        reruns.append(play("unified.deploy.harden_hosts", harden))
+    found["floor_wall_s"], found["floor_controller_cpu_s"] = median(floors)
+    found["rerun_wall_s"], found["rerun_controller_cpu_s"] = median(reruns)
+    found["changed_on_rerun"] = max(changed(run[2]) for run in reruns)
+    found["rerun_module_executions"] = executions(play("unified.deploy.harden_hosts", harden, verbose=True)[2])
+    found["audit_module_executions"] = executions(play("unified.deploy.audit_hosts", audit, verbose=True)[2])
+    noise = [run[0] for run in floors]
+    found["noise_percent"] = 100 * (max(noise) - min(noise)) / found["floor_wall_s"]
+
+    say(f"filling the host to {INODES:,} inodes")
+    root(
+        f"mkdir -p /srv/many; cd /srv/many; for d in $(seq 1 250); do mkdir $d; (cd $d; seq -f %g 1 {INODES // 250} | xargs touch); done"
+    )
+    walks, scans, gosses = [], [], []
+    for walk, times in ((True, walks), (False, scans)):
+        for _ in range(RUNS):
+            play("unified.deploy.audit_hosts", {**audit, "compliance_walk": walk})
+            model = json.loads((OUT / f"audit/hosts/{NAME}/result.json").read_text())
+            times.append(model["seconds"] + model["goss"]["seconds"])
+            gosses.append(model["goss"]["seconds"])
+            found["inodes"] = model["inodes"] or found["inodes"]
+    found["scan_walk_s"], found["scan_s"] = statistics.median(walks), statistics.median(scans)
+    found["goss_s"] = statistics.median(gosses)
+    found["catalogue_load_s"] = catalogue_seconds()
+
+    say("the peers' scans of the same host")
+    content = "/usr/share/xml/scap/ssg/content/ssg-debian13-ds.xml"
+    profile = "xccdf_org.ssgproject.content_profile_cis_level1_server"
+    content = root(
+        f"ls {content} /usr/share/xml/scap/ssg/content/ssg-debian12-ds.xml 2>/dev/null | head -1", check=False
+    ).strip()
+    profiles = root(f"oscap info --profiles {content} | cut -d: -f1", check=False).split()
+    profile = next((name for name in [profile, *profiles] if name in profiles), "")
+    found["oscap_profile"] = f"{Path(content).stem} {profile.rpartition('_profile_')[2]}"
+    found["oscap_wall_s"] = timed(
+        f"oscap xccdf eval --profile {profile} --results /run/oscap.xml {content} >/dev/null 2>&1"
+    )
+    found["lynis_wall_s"] = timed("lynis audit system --quick --no-colors >/dev/null 2>&1")
+    (ROOT / "build/bench.json").write_text(
+        json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}, indent=1) + "\n"
+    )
+    print(table(found))
+
+
+def table(found: dict[str, t.Any]) -> str:
+    floor, cpu = found["floor_wall_s"], found["floor_controller_cpu_s"]
+    rows = [
+        ("one-task play (the floor)", f"{floor:.2f} s", f"noise {found['noise_percent']:.0f} %", ""),
+        ("controller CPU of it", f"{cpu:.2f} s", "", ""),
+        (
+            "re-run, nothing to change",
+            f"{found['rerun_wall_s']:.2f} s",
+            f"{found['rerun_wall_s'] / floor:.2f} x floor",
+            "3 x",
+        ),
+        (
+            "  controller CPU",
+            f"{found['rerun_controller_cpu_s']:.2f} s",
+            f"{found['rerun_controller_cpu_s'] / cpu:.2f} x floor",
+            "2 x",
+        ),
+        (
+            "  module executions",
+            str(found["rerun_module_executions"]),
+            f"{found['changed_on_rerun']} changed",
+            "4, 0 changed",
+        ),
+        ("audit, module executions", str(found["audit_module_executions"]), "", "3"),
+        ("converge a fresh host", f"{found['converge_wall_s']:.1f} s", "with package downloads", ""),
+        ("  module executions", str(found["converge_module_executions"]), "besides packages", "40"),
+        (f"scan of {found['inodes']:,} inodes", f"{found['scan_walk_s']:.2f} s", "collect + Goss", "1.5 s"),
+        ("scan without the walk", f"{found['scan_s']:.2f} s", "", "0.5 s"),
+        ("  Goss alone", f"{found['goss_s']:.3f} s", "", "0.1 s"),
+        ("load, select, meet everything", f"{found['catalogue_load_s']:.2f} s", "", "0.5 s"),
+        (
+            "oscap scan (peer)",
+            f"{found['oscap_wall_s']:.1f} s",
+            f"{found['oscap_wall_s'] / found['scan_walk_s']:.0f} x ours",
+            "",
+        ),
+        (
+            "lynis scan (peer)",
+            f"{found['lynis_wall_s']:.1f} s",
+            f"{found['lynis_wall_s'] / found['scan_walk_s']:.0f} x ours",
+            "",
+        ),
+    ]
+    lines = [f"{'':32}{'measured':>12}   {'':26}{'to reach':>12}"]
+    return "\n".join([*lines, *(f"{name:32}{value:>12}   {note:26}{goal:>12}" for name, value, note, goal in rows)])
+
+
+if __name__ == "__main__":
+    host = tool.up(NAME, "container", "debian13")
+    try:
+        main()
+    finally:
+        tool.down([NAME])
