@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := $(CURDIR)/.venv/bin
 COLLECTION := $(CURDIR)/build/collections/ansible_collections/unified/deploy
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,PATH")
-SOURCES := $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)
+SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
 .PHONY: help setup install demo demo-remove lint unit sanity integration molecule test bench clean
 

@@ -8,7 +8,7 @@ import typing as t
 
 from .._constraint import text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .goss import as_json, checks, literal, matching
+from .goss import as_json, checks, checks_on_default, literal, matching
 from .settings import MARK
 
 LIMITS = "/etc/security/limits.d/zz-unified.conf"
@@ -106,11 +106,11 @@ class Rsyslog(Kind):
         if demand.key == "listen":
             return [matching(as_json("config", "rsyslog", "listen"), {"have-len": 0})]
         found = evidence["config"]["rsyslog"][demand.key]
+        if not found:
+            return checks_on_default(demand.value, None)
+        line = f'/(?i)FileCreateMode[ ="]+{literal(found["value"])}/'
         tests = checks(demand.value, "config", "rsyslog", demand.key, "value")
-        if found:
-            line = f'/(?i)FileCreateMode[ ="]+{literal(found["value"])}/'
-            tests.append(Check("file", {"path": found["source"], "exists": True, "contents": [line]}))
-        return tests
+        return [*tests, Check("file", {"path": found["source"], "exists": True, "contents": [line]})]
 
 
 class Manual(Kind):

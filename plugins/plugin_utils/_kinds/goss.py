@@ -22,7 +22,12 @@ class Template(str):
 
 
 def lookup(*path: str | int) -> str:
-    """Go template expression for a value in the evidence; a missing key gives nothing, not an error."""
+    """Go template expression for a value in the evidence; a missing key gives nothing, not an error.
+
+    ``dig`` (sprig) is one call for all keys; it knows no lists, so a path with an index is taken step by step.
+    """
+    if all(isinstance(part, str) for part in path):
+        return f'(dig {" ".join(json.dumps(part) for part in path)} "" .Vars)'
     expression = ".Vars"
     for part in path:
         # index of nothing is an error in Go; of an empty mapping it is nothing.
