@@ -84,6 +84,26 @@ def timed(command: str) -> float:
     return time.monotonic() - started
 
 
+def oscap() -> tuple[str, float]:
+    """Profile and wall seconds of an oscap scan, on a Debian 12 host: for 13 Debian has no content yet."""
+    peer = tool.up(f"{NAME}-oscap", "container", "debian12")
+    try:
+        install = "apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qqy install openscap-scanner ssg-debian >/dev/null"
+        ssh(peer, f"sudo bash -c '{install}'", timeout=600)
+        content = "/usr/share/xml/scap/ssg/content/ssg-debian12-ds.xml"
+        profiles = ssh(peer, f"oscap info --profiles {content}").stdout.split()
+        names = [line.partition(":")[0].rpartition("_profile_")[2] for line in profiles if "_profile_" in line]
+        name = next(one for one in ("cis_level1_server", "anssi_np_nt28_average", *names) if one in names)
+        scan = f"sudo oscap xccdf eval --profile {name} --results /run/oscap.xml {content}"
+        started = time.monotonic()
+        done = ssh(peer, scan, timeout=900)
+        if done.returncode not in (0, 2):
+            raise SystemExit(f"bench: oscap failed: {done.stderr[-500:]}")
+        return name, time.monotonic() - started
+    finally:
+        tool.down([peer.name])
+
+
 def catalogue_seconds() -> float:
     code = (
         "import time; t = time.monotonic()\n"
@@ -113,9 +133,9 @@ def main() -> None:
     audit = {"compliance_overlay": overlay, "compliance_results": str(OUT / "audit")}
     found: dict[str, t.Any] = {}
 
-    say("installing the peers on the host (oscap, lynis)")
+    say("installing lynis on the host")
     root(
-        "apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qqy install --no-install-recommends openscap-scanner ssg-debian lynis goss >/dev/null"
+        "apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qqy install --no-install-recommends lynis goss >/dev/null"
     )
     say("hardening a fresh host")
     wall, cpu, output = play("unified.deploy.harden_hosts", harden, verbose=True)
@@ -153,17 +173,7 @@ def main() -> None:
     found["catalogue_load_s"] = catalogue_seconds()
 
     say("the peers' scans of the same host")
-    content = "/usr/share/xml/scap/ssg/content/ssg-debian13-ds.xml"
-    profile = "xccdf_org.ssgproject.content_profile_cis_level1_server"
-    content = root(
-        f"ls {content} /usr/share/xml/scap/ssg/content/ssg-debian12-ds.xml 2>/dev/null | head -1", check=False
-    ).strip()
-    profiles = root(f"oscap info --profiles {content} | cut -d: -f1", check=False).split()
-    profile = next((name for name in [profile, *profiles] if name in profiles), "")
-    found["oscap_profile"] = f"{Path(content).stem} {profile.rpartition('_profile_')[2]}"
-    found["oscap_wall_s"] = timed(
-        f"oscap xccdf eval --profile {profile} --results /run/oscap.xml {content} >/dev/null 2>&1"
-    )
+    found["oscap_profile"], found["oscap_wall_s"] = oscap()
     found["lynis_wall_s"] = timed("lynis audit system --quick --no-colors >/dev/null 2>&1")
     (ROOT / "build/bench.json").write_text(
         json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}, indent=1) + "\n"
@@ -204,7 +214,7 @@ def table(found: dict[str, t.Any]) -> str:
         (
             "oscap scan (peer)",
             f"{found['oscap_wall_s']:.1f} s",
-            f"{found['oscap_wall_s'] / found['scan_walk_s']:.0f} x ours",
+            found["oscap_profile"],
             "",
         ),
         (

@@ -73,12 +73,23 @@ def test_kernel_really_refuses_a_blocked_module_and_records_what_it_should(
 
 def test_everything_survives_a_reboot_and_immutable_rules_wait_for_one(uml: Target, rules: dict[str, t.Any]) -> None:
     name = uml.host.name
+    # A file system that is gone comes back at the next boot, and until then nothing is planned again for it.
+    partition = {"hardening_rules": ["partition//dev/shm"], "hardening_walk": False}
+    seen = {"compliance_rules": ["partition//dev/shm"], "compliance_walk": False}
+    uml.shell("sed -i '\\#/dev/shm#d' /etc/fstab; umount -l /dev/shm")
+    gone = uml.play("audit_hosts", variables=seen).model(name)
+    assert judged(gone, ["partition//dev/shm"]) == {"partition//dev/shm": ("fail", "fail")}
+    waiting = uml.play("harden_hosts", variables=partition).model(name)
+    assert waiting["reboot_required"] == ["/dev/shm is mounted at the next boot"]
+    assert uml.play("harden_hosts", variables=partition).changed(name) == 0
     locked = uml.play("harden_hosts", variables=HARDEN)
     assert locked.model(name)["rules"]["audit/immutable"]["verdict"] == "pass"
     assert uml.shell("auditctl -D 2>&1 || true").strip().endswith(
         "Operation not permitted"
     ) or "immutable" in uml.shell("auditctl -s")
     uml_hosts.restart(uml.host)
+    back = uml.play("audit_hosts", variables=seen).model(name)
+    assert judged(back, ["partition//dev/shm"]) == {"partition//dev/shm": ("pass", "pass")}
     after = uml.play("audit_hosts", variables=AUDIT).model(name)
     assert {
         rule: (r["verdict"], r["actual"]) for rule, r in after["rules"].items() if r["verdict"] in ("fail", "error")
