@@ -55,4 +55,5 @@ bench: install ## Measure; writes build/bench.json
 
 clean: ## Remove all test hosts and what was built here (caches stay)
 	-$(SUDO) python3 -m tests.hosts down
-	rm -rf build .venv .venv-floor
+	$(SUDO) rm -rf build
+	rm -rf .venv .venv-floor

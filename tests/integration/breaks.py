@@ -92,7 +92,7 @@ TABLES: dict[str, dict[str, str]] = {
         "password_max_days": "chage -M 99999 ansible",
         "password_min_days": "chage -m 0 ansible",
         "password_warn_days": "chage -W 0 ansible",
-        "root_umask": "sed -i '/^umask/d' /root/.bashrc /root/.profile /root/.bash_profile 2>/dev/null || true; echo 'umask 022' >> /root/.bashrc",
+        "root_umask": "sed -i '/^umask/d' /etc/profile.d/zz-unified.sh",
         "system_shells": "usermod -s /bin/bash games",
         "useradd_inactive": "sed -i '/^INACTIVE/d' /etc/default/useradd",
     },

@@ -180,3 +180,14 @@ def test_weak_algorithms_are_taken_from_sshds_own_list(catalogue: t.Any, fresh: 
     fresh["sshd"]["effective"]["kexalgorithms"] = "diffie-hellman-group14-sha1"
     text = planned(catalogue, fresh).desired.files["/etc/ssh/sshd_config.d/00-unified.conf"]["content"]
     assert "\nKexAlgorithms -diffie-hellman-group1-sha1,diffie-hellman-group14-sha1," in text
+
+
+def test_umask_in_roots_own_file_is_named_and_left_to_people(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["root_shell"]["umask_set_in"] = ["/root/.bashrc"]
+    plan = planned(catalogue, fresh)
+    assert "root's own /root/.bashrc sets it" in plan.verdicts["account/root_umask"].held
+    assert not [path for path in plan.desired.files if path.startswith("/root/")]
+
+
+def test_evidence_holds_no_text_of_a_private_file(fresh: t.Any) -> None:
+    assert not [path for path in fresh["texts"] if path.startswith(("/root/", "/home/"))]

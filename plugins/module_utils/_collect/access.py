@@ -9,7 +9,7 @@ import re
 
 from .commands import Command, CommandError, read
 
-DEFAULT_LISTS = ("/etc/cron.allow", "/etc/cron.deny", "/etc/at.allow", "/etc/at.deny")
+ROOT_FILES = ("/root/.bash_profile", "/root/.bashrc", "/root/.profile")
 
 
 class Sshd:
@@ -128,4 +128,6 @@ class RootShell:
                 continue  # a directory that is not there cannot hold a trap
             if found.st_uid != 0 or found.st_mode & 0o022:
                 unsafe.append(part)
-        return {"path": parts, "unsafe": unsafe, "umask": umask}
+        # Only which of root's own files set a umask: what else stands in them is nobody's business.
+        own = [path for path in ROOT_FILES if re.search(r"^\s*umask\b", read(path) or "", re.MULTILINE)]
+        return {"path": parts, "unsafe": unsafe, "umask": umask, "umask_set_in": own}

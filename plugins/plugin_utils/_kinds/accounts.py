@@ -9,12 +9,12 @@ import typing as t
 
 from .._constraint import text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
+from .environment import PROFILE, set_umask
 from .goss import Template, as_json, as_text, checks, lookup, matching
 from .settings import set_key
 
 User = dict[str, t.Any]
 USERADD = "/etc/default/useradd"
-ROOT_PROFILE = ("/root/.bash_profile", "/root/.bashrc", "/root/.profile")
 AGEING = {
     "password_max_days": "max",
     "password_min_days": "min",
@@ -140,7 +140,7 @@ class Account(Kind):
     sections = ("accounts", "root_shell", "config", "texts")
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [USERADD, *ROOT_PROFILE]}
+        return {"texts": [USERADD, PROFILE]}
 
     @staticmethod
     def aged(demand: Demand, evidence: Evidence) -> list[tuple[str, int | None]]:
@@ -159,6 +159,10 @@ class Account(Kind):
             return ruling(demand.value.holds(value), value, demand.value.describe())
         return offenders(findings(demand.key, evidence), "none")
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        own = evidence["root_shell"].get("umask_set_in") if demand.key == "root_umask" else None
+        return f"root's own {' and '.join(own)} sets it: mend it there" if own else ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         key = demand.key
         if key in AGEING:
@@ -171,8 +175,7 @@ class Account(Kind):
                 set_key(desired.text(USERADD, evidence), "INACTIVE", text(demand.value.target()), separator="="),
             )
         elif key == "root_umask":
-            path = next((path for path in ROOT_PROFILE if evidence["texts"].get(path) is not None), ROOT_PROFILE[-1])
-            desired.file(path, f"{desired.text(path, evidence)}umask 027\n")
+            desired.file(PROFILE, set_umask(desired.text(PROFILE, evidence), "027"))
         elif key == "system_shells":
             for name in findings(key, evidence):
                 desired.users.setdefault(name, {"name": name})["shell"] = "/usr/sbin/nologin"

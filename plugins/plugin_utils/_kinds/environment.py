@@ -16,6 +16,16 @@ PROFILE = "/etc/profile.d/zz-unified.sh"
 RSYSLOG = "/etc/rsyslog.d/00-unified.conf"
 
 
+def set_umask(content: str, value: str) -> str:
+    """The text of our profile script with this umask."""
+    return _set_line(content, r"^umask\s", f"umask {value}")
+
+
+def _set_line(content: str, pattern: str, line: str) -> str:
+    kept = [old for old in content.splitlines() if not re.match(pattern, old)] or [MARK]
+    return "\n".join([*kept, line]) + "\n"
+
+
 class Limits(Kind):
     """A hard limit for all users; the last one read holds (limits.conf(5))."""
 
@@ -62,11 +72,12 @@ class Shell(Kind):
         return ruling(True, places[-1]["value"], demand.value.describe())
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        value = text(demand.value.target())
-        line = f"umask {value}" if demand.key == "umask" else f"readonly TMOUT={value}; export TMOUT"
-        pattern = re.compile(rf"^(umask\s|readonly {demand.key}=)" if demand.key == "umask" else r"^readonly TMOUT=")
-        kept = [old for old in desired.text(PROFILE, evidence).splitlines() if not pattern.match(old)]
-        desired.file(PROFILE, "\n".join([*(kept or [MARK]), line]) + "\n")
+        content, value = desired.text(PROFILE, evidence), text(demand.value.target())
+        if demand.key == "umask":
+            content = set_umask(content, value)
+        else:
+            content = _set_line(content, r"^readonly TMOUT=", f"readonly TMOUT={value}; export TMOUT")
+        desired.file(PROFILE, content)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         places = evidence["config"]["shell"][demand.key]
