@@ -129,7 +129,7 @@ TABLES: dict[str, dict[str, str]] = {
 # Failures that people must mend: what breaks them, and what undoes it.
 MANUAL: dict[str, tuple[str, str]] = {
     "account/gid_zero_accounts": ("useradd -M -g 0 -N zerogroup", "userdel zerogroup"),
-    "account/gid_zero_groups": ("groupadd -o -g 0 zero", "groupdel zero"),
+    "account/gid_zero_groups": ("groupadd -o -g 0 zero", "sed -i '/^zero:/d' /etc/group /etc/gshadow"),
     "account/password_change_past": ("chage -d 2050-01-01 ansible", "chage -d 2026-11-20 ansible"),
     "account/shadow_group_empty": ("usermod -aG shadow games", "gpasswd -d games shadow"),
     "account/shadowed": (
@@ -140,7 +140,7 @@ MANUAL: dict[str, tuple[str, str]] = {
         "useradd -o -u 0 -M toor",
         "sed -i '/^toor:/d' /etc/passwd /etc/shadow; sed -i '/^toor:/d' /etc/group /etc/gshadow",
     ),
-    "account/unique_gid": ("groupadd -o -g 1000 twin", "groupdel twin"),
+    "account/unique_gid": ("groupadd -o -g 1000 twin", "sed -i '/^twin:/d' /etc/group /etc/gshadow"),
     "account/unique_uid": (
         "useradd -o -u 1 -M -s /usr/sbin/nologin twinuser",
         "sed -i '/^twinuser:/d' /etc/passwd /etc/shadow; sed -i '/^twinuser:/d' /etc/group /etc/gshadow",

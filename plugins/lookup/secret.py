@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look up secrets by reference."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: secret
+short_description: Read secrets by reference
+version_added: 0.2.0
+description:
+  - Reads a secret from a store by a reference of the form C(<store>://<path>[#<field>][?<option>=<value>]).
+  - Stores of type V(env), V(file), V(literal) and V(ansible_vault) are there without being declared.
+  - Each secret is read once in a process, however often it is looked up.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  _terms:
+    description: References.
+    required: true
+  stores:
+    description:
+      - Declared stores, by name. Each has a V(type) and the options of that type.
+      - Type V(file) has V(base), a directory that references are relative to and cannot leave, and V(allow_readable_by_others).
+      - Type V(ansible_vault) has V(base).
+    type: dict
+    default: {}
+    vars:
+      - name: secret_stores
+  default:
+    description: Value to return where a secret does not exist. Other failures still end the task.
+    type: str
+  optional:
+    description: Whether a secret that does not exist is left out of the result.
+    type: bool
+    default: false
+notes:
+  - Set C(no_log=true) on tasks that pass the value on.
+"""
+
+EXAMPLES = r"""
+- name: Write a password
+  ansible.builtin.copy:
+    content: "{{ lookup('unified.deploy.secret', 'file:///etc/keys/app.yml#database.password') }}"
+    dest: /etc/app/password
+    mode: "0600"
+  no_log: true
+
+- name: Use a store of one's own
+  ansible.builtin.debug:
+    msg: "{{ lookup('unified.deploy.secret', 'team://app.yml#user') }}"
+  vars:
+    secret_stores:
+      team:
+        type: ansible_vault
+        base: "{{ playbook_dir }}/secrets"
+"""
+
+RETURN = r"""
+_raw:
+  description: The secrets' texts, in the order of the references.
+  type: list
+  elements: str
+"""
+
+import json
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import NotFoundError, SecretError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
+
+_RESOLVERS: dict[tuple[int, str], Resolver] = {}
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type information
+    def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
+        self.set_options(var_options=variables, direct=kwargs)
+        resolver = self._resolver(self.get_option("stores"))
+        default, found = self.get_option("default"), []
+        for term in terms:
+            try:
+                found.append(resolver.resolve(term))
+            except NotFoundError as exc:
+                if default is not None:
+                    found.append(default)
+                elif not self.get_option("optional"):
+                    raise AnsibleLookupError(str(exc)) from exc
+            except SecretError as exc:
+                raise AnsibleLookupError(str(exc)) from exc
+        return found
+
+    def _resolver(self, declared: dict[str, t.Any]) -> Resolver:
+        vault = getattr(self._loader, "_vault", None)
+        key = (id(vault), json.dumps(declared, sort_keys=True, default=str))
+        return _RESOLVERS.setdefault(key, Resolver(declared, vault))

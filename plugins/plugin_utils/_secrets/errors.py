@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong with a secret; messages name the reference and the cure, never a value."""
+
+from __future__ import annotations
+
+
+class SecretError(Exception):
+    """A secret cannot be had.
+
+    Attributes:
+        reference: the reference as written, empty when none is at fault.
+    """
+
+    def __init__(self, what: str, *, reference: str = "", fix: str = "") -> None:
+        self.reference = reference
+        message = f"{reference}: {what}" if reference else what
+        super().__init__(f"{message}. {fix}" if fix else message)
+
+
+class MalformedReferenceError(SecretError):
+    """The text is no reference; the message names the position."""
+
+
+class UnknownStoreError(SecretError):
+    """No store of this name is declared."""
+
+
+class NotFoundError(SecretError):
+    """The store has no such secret, field or version."""
+
+
+class ForbiddenError(SecretError):
+    """The store refuses: credentials are wrong, expired or lack a right."""
+
+
+class UnavailableError(SecretError):
+    """The store cannot be reached, or did not answer in time."""
+
+
+class UnsupportedError(SecretError):
+    """The store cannot do what was asked of it."""
