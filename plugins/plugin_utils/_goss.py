@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verify: a Goss file from the selected rules, and the results of running it, by rule."""
+"""Verify: a Goss file from the selected rules."""
 
 from __future__ import annotations
 
@@ -72,10 +72,3 @@ def _value(value: t.Any) -> str:
         return str(value)
     # What looks like a template in a path or pattern is text.
     return json.dumps(value).replace("{{", '{{ "{{" }}')
-
-
-def outcome(results: t.Mapping[str, t.Any], identifier: str) -> tuple[str, str]:
-    """What Goss says of a rule: pass, fail or none (it has no check for it), and why."""
-    if identifier in results["failing"]:
-        return "fail", "; ".join(results["failing"][identifier][:3])
-    return ("pass", "") if identifier in results["passed"] else ("none", "")

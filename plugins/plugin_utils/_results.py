@@ -6,10 +6,11 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ._catalogue import Catalogue
-from ._goss import outcome
-from ._plan import Plan, Verdict
-from ._selection import SelectedControl, Selection
+# Ansible's loader compiles what a collection imports anew in every task: only the planning task needs all of it.
+if t.TYPE_CHECKING:
+    from ._catalogue import Catalogue
+    from ._plan import Plan, Verdict
+    from ._selection import SelectedControl, Selection
 
 SCHEMA = 1
 VERDICTS = ("error", "fail", "waived", "not_checked", "attested", "pass", "not_applicable")
@@ -102,6 +103,13 @@ def add_goss(model: Model, results: Model) -> None:
         elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail"):
             rule["verdict"] = "error"
             rule["actual"] = "Goss returned no result for it"
+
+
+def outcome(results: t.Mapping[str, t.Any], identifier: str) -> tuple[str, str]:
+    """What Goss says of a rule: pass, fail or none (it has no check for it), and why."""
+    if identifier in results["failing"]:
+        return "fail", "; ".join(results["failing"][identifier][:3])
+    return ("pass", "") if identifier in results["passed"] else ("none", "")
 
 
 def summarise(model: Model) -> Model:
