@@ -93,7 +93,7 @@ def test_hostile_values_are_escaped_everywhere(report: t.Any) -> None:
 
 def test_table_fits_a_terminal_and_shows_before_and_after(report: t.Any) -> None:
     table = _report.table(report[1], {"html": "/x/report.html"})
-    assert max(len(line) for line in table.splitlines()) <= 140
+    assert max(len(line) for line in table.splitlines()) <= 120
     assert " > " in table and "(was " in table
     assert "not run (unreachable or failed): web2" in table
 

@@ -235,12 +235,12 @@ def _percent(value: float | None) -> str:
 
 def _section_table(host: Report) -> list[str]:
     heads = [TITLES[verdict] for verdict in SHOWN]
-    lines = ["  " + f"{'section':24}" + "".join(f"{head:>12}" for head in heads)]
+    lines = ["  " + f"{'section':20}" + "".join(f"{head:>10}" for head in heads)]
     totals: collections.Counter[str] = collections.Counter()
     for section in [*host["sections"], None]:
         if section is None:
             title, counts, before = "all", dict(totals), (host["baseline"] or {}).get("controls")
-            lines.append("  " + "-" * (24 + 12 * len(heads)))
+            lines.append("  " + "-" * (20 + 10 * len(heads)))
         else:
             title, counts, before = section["title"], section["counts"], section["baseline"]
             totals.update(counts)
@@ -249,7 +249,7 @@ def _section_table(host: Report) -> list[str]:
             now = counts.get(verdict, 0)
             was = (before or {}).get(verdict, 0)
             cells.append(f"{was} > {now}" if before is not None and was != now else str(now))
-        lines.append("  " + f"{title[:23]:24}" + "".join(f"{cell:>12}" for cell in cells))
+        lines.append("  " + f"{title[:19]:20}" + "".join(f"{cell:>10}" for cell in cells))
     return lines
 
 
@@ -265,7 +265,7 @@ def _failures(host: Report, width: int) -> list[str]:
             else f"{rule['actual']} - not changed: {rule['held']}"
         )
         head = f"  {control['id']:11} {identifier:34} "
-        lines.append(head + (why if len(head) + len(why) <= width + 40 else why[: width + 37 - len(head)] + "..."))
+        lines.append(head + (why if len(head) + len(why) <= width + 20 else why[: width + 17 - len(head)] + "..."))
     if len(bad) > 25:
         lines.append(f"  and {len(bad) - 25} more: see the report")
     return lines
