@@ -49,7 +49,7 @@ class ActionModule(ComplianceAction):
         filters = _selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
         selection = _selection.select(catalogue, wishes, overlay, evidence["host"], filters)
         connection = _plan.Connection(user=str(self._connection_user(task_vars)))
-        plan = _plan.plan(selection, evidence, connection, today())
+        plan = _plan.plan(selection, evidence, connection)
         name = self._host(task_vars)
         changed = arguments["changed_rules"]
         model = _results.host_model(name, catalogue, selection, plan, evidence, changed=changed)

@@ -63,8 +63,8 @@ class Transaction:
                 found.append((change, before))
         return found
 
-    def apply(self, *, dry: bool = False) -> None:
-        """Bring the disk to the wanted texts.
+    def apply(self, *, dry: bool = False) -> list[tuple[Change, str | None]]:
+        """Bring the disk to the wanted texts; returns what differed, as changes() does.
 
         Raises:
             TransactionError: a validator refused, or the file system did; every file is as it was.
@@ -92,6 +92,7 @@ class Transaction:
             for directory in reversed(made if dry else []):
                 with contextlib.suppress(OSError):
                     os.rmdir(directory)
+        return changes
 
     @staticmethod
     def _read(path: str) -> str | None:

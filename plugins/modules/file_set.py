@@ -88,7 +88,6 @@ paths:
   returned: success
 """
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -115,19 +114,14 @@ def main() -> t.NoReturn:
         [Change(**entry) for entry in module.params["files"]], backup=module.params["backup_path"]
     )
     try:
-        changes = transaction.changes()
-        transaction.apply(dry=module.check_mode)
+        changes = transaction.apply(dry=module.check_mode)
     except TransactionError as exc:
         module.fail_json(msg=str(exc))
     diff = []
     for change, before in changes:
-        names = (
-            os.path.basename(change.path) and change.path,
-            change.path if change.content is not None else "/dev/null",
-        )
-        diff.append(
-            {"before_header": names[0], "after_header": names[1], "before": before or "", "after": change.content or ""}
-        )
+        after = change.path if change.content is not None else "/dev/null"
+        texts = {"before": before or "", "after": change.content or ""}
+        diff.append({"before_header": change.path, "after_header": after, **texts})
     module.exit_json(changed=bool(changes), paths=[change.path for change, _before in changes], diff=diff)
 
 

@@ -88,7 +88,8 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH
+from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH, CommandError
+from ansible_collections.unified.deploy.plugins.module_utils._collect.host import packages
 from ansible_collections.unified.deploy.plugins.module_utils._transaction import make_directories
 
 FLOOR = (0, 4, 9)
@@ -104,11 +105,9 @@ def packaged_version(program: str) -> tuple[int, ...] | None:
     if os.path.realpath(program) != "/usr/bin/goss":
         return None
     try:
-        with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as handle:
-            paragraph = next((p for p in handle.read().split("\n\n") if p.startswith("Package: goss\n")), "")
-    except OSError:
+        version = packages().get("goss", "")
+    except CommandError:
         return None
-    version = next((line[9:] for line in paragraph.splitlines() if line.startswith("Version: ")), "")
     number = version.split("-")[0].split("+")[0]
     return tuple(int(part) for part in number.split(".") if part.isdigit()) or None
 

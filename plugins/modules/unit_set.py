@@ -65,33 +65,22 @@ units:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import CommandError
+from ansible_collections.unified.deploy.plugins.module_utils._collect.host import Units
 
 State = dict[str, str]
-
-
-def states(module: AnsibleModule, units: list[str]) -> dict[str, State]:
-    code, out, err = module.run_command(
-        ["systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", "--", *units]
-    )
-    blocks = out.strip().split("\n\n")
-    if code or len(blocks) != len(units):
-        module.fail_json(msg=f"systemctl cannot describe the units: {err.strip() or out.strip()}", rc=code)
-    return {
-        unit: dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        for unit, block in zip(units, blocks)
-    }
 
 
 def plan(found: dict[str, State], enabled: list[str], masked: list[str], restarted: list[str]) -> dict[str, list[str]]:
     """The systemctl verbs to run, each with the units that need it."""
     on = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
     return {
-        "unmask": [unit for unit in enabled if found[unit]["LoadState"] == "masked"],
-        "enable": [unit for unit in enabled if found[unit]["UnitFileState"] not in on],
-        "start": [unit for unit in enabled if found[unit]["ActiveState"] != "active"],
-        "stop": [unit for unit in masked if found[unit]["ActiveState"] not in ("inactive", "failed")],
-        "mask": [unit for unit in masked if found[unit]["LoadState"] not in ("masked", "not-found")],
-        "restart": [unit for unit in restarted if found[unit]["ActiveState"] == "active"],
+        "unmask": [unit for unit in enabled if found[unit]["load"] == "masked"],
+        "enable": [unit for unit in enabled if found[unit]["file"] not in on],
+        "start": [unit for unit in enabled if found[unit]["active"] != "active"],
+        "stop": [unit for unit in masked if found[unit]["active"] not in ("inactive", "failed")],
+        "mask": [unit for unit in masked if found[unit]["load"] not in ("masked", "not-found")],
+        "restart": [unit for unit in restarted if found[unit]["active"] == "active"],
     }
 
 
@@ -112,7 +101,10 @@ def main() -> t.NoReturn:
         module.exit_json(changed=False, units=[])
     if module.params["daemon_reload"] and not module.check_mode:
         module.run_command(["systemctl", "daemon-reload"], check_rc=True)
-    found = states(module, units)
+    try:
+        found = Units(units).collect()
+    except CommandError as exc:
+        module.fail_json(msg=f"systemctl cannot describe the units: {exc}")
     verbs = plan(found, *(module.params[name] for name in lists))
     changed = list(dict.fromkeys(unit for wanted in verbs.values() for unit in wanted))
     for verb, wanted in verbs.items():
@@ -123,8 +115,7 @@ def main() -> t.NoReturn:
                     msg=f"'systemctl {verb} {' '.join(wanted)}' ended with {code}: {err.strip()[-400:]}", units=changed
                 )
     before = "".join(
-        f"{unit} {found[unit]['UnitFileState'] or found[unit]['LoadState']}, {found[unit]['ActiveState']}\n"
-        for unit in changed
+        f"{unit} {found[unit]['file'] or found[unit]['load']}, {found[unit]['active']}\n" for unit in changed
     )
     after = "".join(
         f"{unit} {', '.join(verb for verb, wanted in verbs.items() if unit in wanted)}\n" for unit in changed

@@ -96,11 +96,13 @@ class Catalogue:
         self.root = root
         self.rules: dict[str, Rule] = {}
         self.own_values: dict[str, dict[str, t.Any]] = {}
+        schema = load_schema(root / "schema" / "rules.json")
         for path in sorted((root / "rules").glob("*.yml")):
-            self._load_rules(path, load_schema(root / "schema" / "rules.json"))
+            self._load_rules(path, schema)
         self.benchmarks: dict[str, Benchmark] = {}
+        schema = load_schema(root / "schema" / "benchmark.json")
         for path in sorted((root / "benchmarks").glob("*.yml")):
-            self._load_benchmark(path, load_schema(root / "schema" / "benchmark.json"))
+            self._load_benchmark(path, schema)
 
     @cached_property
     def nist(self) -> dict[str, str]:

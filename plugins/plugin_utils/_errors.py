@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one exception tree of everything that runs on the controller."""
+"""The root of every exception that an operator reads."""
 
 from __future__ import annotations
 
 
-class ComplianceError(Exception):
+class OperatorError(Exception):
     """Something the operator must mend; the message says what, where and how.
 
     Attributes:
-        where: ``file:line`` or a host name, empty when neither is known.
+        where: ``file:line``, a host or a reference to a secret; empty when none is at fault.
     """
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.where = where
         message = f"{where}: {what}" if where else what
         super().__init__(f"{message}. {fix}" if fix else message)
+
+
+class ComplianceError(OperatorError):
+    """Auditing or hardening cannot go on."""
 
 
 class CatalogueError(ComplianceError):

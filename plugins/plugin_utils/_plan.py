@@ -25,7 +25,6 @@ class Connection:
     """How the controller reaches the host: what a change must not cut."""
 
     user: str = ""
-    port: str = ""
 
 
 @dataclass
@@ -91,9 +90,8 @@ def check(evidence: t.Any) -> None:
         )
 
 
-def judge(selection: Selection, evidence: Evidence, today: datetime.date) -> dict[str, Verdict]:
+def judge(selection: Selection, evidence: Evidence) -> dict[str, Verdict]:
     """The verdict of every selected rule."""
-    del today  # dates of waivers are checked where the overlay is read
     verdicts = {}
     coming = _packages_to_come(selection, evidence)
     for identifier, demand in selection.demands.items():
@@ -186,9 +184,9 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
                 verdict.held = "people found it failing: people must mend it"
 
 
-def plan(selection: Selection, evidence: Evidence, connection: Connection, today: datetime.date) -> Plan:
+def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Plan:
     """Verdicts, and the desired state that makes the failing rules hold, except what must not be changed."""
-    verdicts = judge(selection, evidence, today)
+    verdicts = judge(selection, evidence)
     desired = Desired(banner=selection.overlay.banner or Desired.banner)
     made = Plan(verdicts, desired)
     for identifier, verdict in verdicts.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .network import link_down, link_up, wait_for_ssh
 from .rootfs import rootfs
-from .store import CACHE, Host, HostsError, need, process_start, run
+from .store import CACHE, Host, HostsError, lacking, need, process_start, run
 
 PROGRAMS = {
     "podman": "podman",
@@ -123,11 +123,7 @@ def restart(host: Host) -> None:
 
 def missing() -> list[str]:
     """What this machine lacks to run this kind; empty when it can."""
-    lacks = [
-        f"program {program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)
-    ]
-    if os.geteuid():
-        lacks.append("root (run it with sudo)")
+    lacks = lacking(PROGRAMS)
     if not Path("/dev/net/tun").exists():
         lacks.append("/dev/net/tun, for the host's way out")
     return lacks

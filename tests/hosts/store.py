@@ -43,6 +43,12 @@ def run(argv: list[str], *, why: str, env: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
+def lacking(programs: dict[str, str]) -> list[str]:
+    """What every kind of host needs and this machine has not."""
+    lacks = [f"program {name} (package {package})" for name, package in programs.items() if not shutil.which(name)]
+    return [*lacks, "root (run it with sudo)"] if os.geteuid() else lacks
+
+
 def need(programs: dict[str, str]) -> None:
     """Raise when a program is missing, naming every Debian package that has one of them."""
     missing = sorted({package for program, package in programs.items() if not shutil.which(program)})

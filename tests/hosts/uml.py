@@ -18,7 +18,7 @@ from pathlib import Path
 from .archive import download
 from .network import link_down, link_up, ssh, wait_for_ssh
 from .rootfs import rootfs
-from .store import CACHE, Host, HostsError, locked, need, process_start, run, say
+from .store import CACHE, Host, HostsError, lacking, locked, need, process_start, run, say
 
 PROGRAMS = {
     "mkfs.ext4": "e2fsprogs",
@@ -178,12 +178,7 @@ def restart(host: Host) -> None:
 
 def missing() -> list[str]:
     """What this machine lacks to run this kind; empty when it can."""
-    lacks = [
-        f"program {program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)
-    ]
-
+    lacks = lacking(PROGRAMS)
     if platform.machine() != "x86_64":
         lacks.append(f"an x86-64 processor (this is {platform.machine()})")
-    if os.geteuid():
-        lacks.append("root (run it with sudo)")
     return lacks

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import shutil
@@ -21,7 +20,7 @@ GOSS = shutil.which("goss") or next(iter(Path.home().glob(".cache/unified-deploy
 
 def generated(catalogue: t.Any, evidence: t.Any, level: str = "l2_server") -> tuple[str, t.Any]:
     selection = _selection.select(catalogue, [("cis", level)], _selection.Overlay(), evidence["host"])
-    verdicts = _plan.judge(selection, evidence, datetime.date(2026, 11, 21))
+    verdicts = _plan.judge(selection, evidence)
     return _goss.generate(verdicts, evidence), verdicts
 
 

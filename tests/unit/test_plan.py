@@ -11,14 +11,12 @@ from ansible_collections.unified.deploy.plugins.plugin_utils import _plan, _resu
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
 from ansible_collections.unified.deploy.plugins.plugin_utils._kinds.registry import KINDS
 
-TODAY = datetime.date(2026, 11, 21)
-
 
 def planned(
     catalogue: t.Any, evidence: t.Any, *, level: str = "l1_server", user: str = "ansible", **overlay: t.Any
 ) -> _plan.Plan:
     selection = _selection.select(catalogue, [("cis", level)], _selection.Overlay(**overlay), evidence["host"])
-    return _plan.plan(selection, evidence, _plan.Connection(user=user), TODAY)
+    return _plan.plan(selection, evidence, _plan.Connection(user=user))
 
 
 def test_fresh_host_fails_much_and_hardened_host_nothing_automatic(
@@ -156,7 +154,7 @@ def test_cut_off_evidence_is_refused(fresh: t.Any) -> None:
 
 def test_disagreement_of_the_judges_is_an_error(catalogue: t.Any, hardened: t.Any) -> None:
     selection = _selection.select(catalogue, [("cis", "l1_server")], _selection.Overlay(), hardened["host"])
-    plan = _plan.plan(selection, hardened, _plan.Connection(), TODAY)
+    plan = _plan.plan(selection, hardened, _plan.Connection())
     model = _results.host_model("h", catalogue, selection, plan, hardened)
     passing = [name for name, rule in model["rules"].items() if rule["verdict"] == "pass"]
     failing = {name: ["x"] for name, rule in model["rules"].items() if rule["verdict"] in ("fail", "waived")}

@@ -98,9 +98,10 @@ def mounts() -> dict[str, dict[str, t.Any]]:
             "type": rest[0],
             "source": rest[1],
         }
-    fstab = {}
-    for line in (read("/etc/fstab") or "").splitlines():
-        columns = line.split()
-        if len(columns) >= 4 and not columns[0].startswith("#"):
-            fstab[columns[1]] = {"source": columns[0], "type": columns[2], "options": columns[3].split(",")}
-    return {"live": live, "fstab": fstab}
+    return {"live": live, "fstab": fstab(read("/etc/fstab") or "")}
+
+
+def fstab(text: str) -> dict[str, dict[str, t.Any]]:
+    """The file systems of an fstab, by mount point."""
+    rows = (line.split() for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return {row[1]: {"source": row[0], "type": row[2], "options": row[3].split(",")} for row in rows if len(row) >= 4}

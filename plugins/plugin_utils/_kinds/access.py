@@ -9,7 +9,7 @@ import typing as t
 from .._constraint import items, text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
 from .goss import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching
-from .settings import MARK, set_key
+from .settings import MARK, put_line, set_key
 
 # sshd takes the first value it reads; cloud images bring 50-cloud-init.conf.
 SSHD_PATH = "/etc/ssh/sshd_config.d/00-unified.conf"
@@ -115,9 +115,8 @@ class Sudo(Kind):
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         target = text(demand.value.target(self.actual(demand, evidence)))
         option = demand.key if target == "yes" else f"{demand.key}={target}"
-        content = desired.text(SUDO_PATH, evidence) or f"{MARK}\n"
-        kept = [line for line in content.splitlines() if not re.match(rf"Defaults\s+!?{demand.key}\b", line)]
-        content = "\n".join([*kept, f"Defaults {option}"]) + "\n"
+        pattern = rf"^Defaults\s+!?{demand.key}\b"
+        content = put_line(desired.text(SUDO_PATH, evidence), pattern, f"Defaults {option}")
         desired.file(SUDO_PATH, content, mode="0440", validate=["visudo", "-c", "-f", "%s"])
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:

@@ -8,7 +8,7 @@ import typing as t
 from ...module_utils._collect.security import canonical
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling
 from .goss import as_json, matching
-from .settings import MARK
+from .settings import add_lines
 
 RULES = "/etc/audit/rules.d/50-unified.rules"
 # augenrules(8) reads files in order of their names: what makes the rules immutable must come last.
@@ -63,10 +63,7 @@ class Audit(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         path = FINAL if demand.rule.spec.get("control") == "-e 2" else RULES
-        content = desired.text(path, evidence) or f"{MARK}\n"
-        for line in self.missing(demand, evidence)[0]:
-            if line not in content.splitlines():
-                content += f"{line}\n"
+        content = add_lines(desired.text(path, evidence), self.missing(demand, evidence)[0])
         desired.file(path, content, mode="0640")
         if evidence["audit"]["enabled"] == "2" or evidence["audit"].get("unavailable"):
             # They cannot be loaded now: compiled, they wait for the next boot.

@@ -17,7 +17,6 @@ class Rule:
 
     Attributes:
         spec: what only this kind knows of the rule (``mode``, ``state``, ``rules`` ...).
-        where: ``file:key``, for messages.
     """
 
     id: str
@@ -32,7 +31,6 @@ class Rule:
     risk: str = ""
     remediate: str = "automatic"
     reason: str = ""
-    where: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from .._constraint import text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
 from .goss import as_json, checks, checks_on_default, literal, matching
-from .settings import MARK
+from .settings import MARK, put_line
 
 LIMITS = "/etc/security/limits.d/zz-unified.conf"
 PROFILE = "/etc/profile.d/zz-unified.sh"
@@ -18,12 +17,7 @@ RSYSLOG = "/etc/rsyslog.d/00-unified.conf"
 
 def set_umask(content: str, value: str) -> str:
     """The text of our profile script with this umask."""
-    return _set_line(content, r"^umask\s", f"umask {value}")
-
-
-def _set_line(content: str, pattern: str, line: str) -> str:
-    kept = [old for old in content.splitlines() if not re.match(pattern, old)] or [MARK]
-    return "\n".join([*kept, line]) + "\n"
+    return put_line(content, r"^umask\s", f"umask {value}")
 
 
 class Limits(Kind):
@@ -42,9 +36,8 @@ class Limits(Kind):
         )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        kept = [line for line in desired.text(LIMITS, evidence).splitlines() if line.split()[2:3] != [demand.key]]
-        kept = kept or [MARK]
-        desired.file(LIMITS, "\n".join([*kept, f"* hard {demand.key} {text(demand.value.target())}"]) + "\n")
+        line = f"* hard {demand.key} {text(demand.value.target())}"
+        desired.file(LIMITS, put_line(desired.text(LIMITS, evidence), rf"^\S+\s+\S+\s+{demand.key}(\s|$)", line))
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         values = evidence["config"]["limits"].get(demand.key, [])
@@ -76,7 +69,7 @@ class Shell(Kind):
         if demand.key == "umask":
             content = set_umask(content, value)
         else:
-            content = _set_line(content, r"^readonly TMOUT=", f"readonly TMOUT={value}; export TMOUT")
+            content = put_line(content, r"^readonly TMOUT=", f"readonly TMOUT={value}; export TMOUT")
         desired.file(PROFILE, content)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:

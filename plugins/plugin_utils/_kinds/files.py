@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ...module_utils._collect.files import fstab
 from .._constraint import text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
 from .goss import Template, as_json, literal, lookup, matching, mode_pattern
@@ -132,7 +133,7 @@ class Mount(Kind):
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         point, option = demand.key.rsplit(":", 1)
         live = evidence["mounts"]["live"][point]
-        planned = _planned(desired.text(FSTAB, evidence)).get(point)
+        planned = fstab(desired.text(FSTAB, evidence)).get(point)
         stored = planned or {
             **live,
             "options": ["defaults", *(o for o in ("nosuid", "nodev", "noexec") if o in live["options"])],
@@ -177,8 +178,3 @@ class Partition(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         return [Check("mount", {"mountpoint": demand.key, "exists": True})]
-
-
-def _planned(content: str) -> dict[str, dict[str, t.Any]]:
-    rows = (line.split() for line in content.splitlines() if not line.lstrip().startswith("#"))
-    return {row[1]: {"source": row[0], "type": row[2], "options": row[3].split(",")} for row in rows if len(row) >= 4}

@@ -9,7 +9,7 @@ from ...module_utils._collect.kernel import UFW_SYSCTL
 from .._constraint import text
 from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, ruling
 from .goss import Template, literal, lookup, matching
-from .settings import MARK, set_key
+from .settings import MARK, add_lines, set_key
 
 # Files of one name order decide: nothing may come after ours (sysctl.d(5)).
 SYSCTL_PATH = "/etc/sysctl.d/zz-unified.conf"
@@ -99,11 +99,8 @@ class Kmod(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         name = demand.key
-        content = desired.text(MODPROBE_PATH, evidence) or f"{MARK}\n"
-        for line in (f"install {name} /bin/false", f"blacklist {name}"):
-            if line not in content.splitlines():
-                content += f"{line}\n"
-        desired.file(MODPROBE_PATH, content)
+        lines = (f"install {name} /bin/false", f"blacklist {name}")
+        desired.file(MODPROBE_PATH, add_lines(desired.text(MODPROBE_PATH, evidence), lines))
         if evidence["kmod"][name]["loaded"]:
             desired.run("modprobe", "--remove", name)
 

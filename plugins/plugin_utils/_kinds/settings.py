@@ -36,6 +36,18 @@ def set_key(content: str, key: str, value: str | None, *, separator: str, sectio
     return "\n".join(lines) + "\n"
 
 
+def put_line(content: str, pattern: str, line: str) -> str:
+    """The text with LINE at its end, in place of the lines that PATTERN matches at their beginning."""
+    kept = [old for old in content.splitlines() if not re.match(pattern, old)] or [MARK]
+    return "\n".join([*kept, line]) + "\n"
+
+
+def add_lines(content: str, lines: t.Iterable[str]) -> str:
+    """The text with those LINES appended that it does not have."""
+    content = content or f"{MARK}\n"
+    return content + "".join(f"{line}\n" for line in lines if line not in content.splitlines())
+
+
 class Settings(Kind):
     """A program's settings.
 

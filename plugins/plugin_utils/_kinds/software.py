@@ -53,7 +53,7 @@ class Service(Kind):
     name = "service"
     sections = ("units", "packages")
     constrained = ()
-    fields = frozenset({"state", "units", "packages"})
+    fields = frozenset({"state", "units"})
 
     def request(self, rule: Rule) -> dict[str, t.Any]:
         return {"units": list(rule.spec["units"])}

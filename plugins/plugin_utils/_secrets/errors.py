@@ -3,18 +3,11 @@
 
 from __future__ import annotations
 
+from .._errors import OperatorError
 
-class SecretError(Exception):
-    """A secret cannot be had.
 
-    Attributes:
-        reference: the reference as written, empty when none is at fault.
-    """
-
-    def __init__(self, what: str, *, reference: str = "", fix: str = "") -> None:
-        self.reference = reference
-        message = f"{reference}: {what}" if reference else what
-        super().__init__(f"{message}. {fix}" if fix else message)
+class SecretError(OperatorError):
+    """A secret cannot be had; `where` is the reference as written."""
 
 
 class MalformedReferenceError(SecretError):

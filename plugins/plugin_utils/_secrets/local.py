@@ -25,7 +25,7 @@ class Env(SecretStore):
             return os.environ[reference.path]
         except KeyError:
             raise NotFoundError(
-                "this environment variable is not set", reference=str(reference), fix="Export it before the run"
+                "this environment variable is not set", where=str(reference), fix="Export it before the run"
             ) from None
 
 
@@ -55,34 +55,34 @@ class File(SecretStore):
             with path.open("rb") as handle:
                 mode = os.fstat(handle.fileno()).st_mode
                 if not stat.S_ISREG(mode):
-                    raise UnsupportedError("is no regular file", reference=str(reference))
+                    raise UnsupportedError("is no regular file", where=str(reference))
                 if mode & 0o077 and not self.lenient:
                     fix = f"Run 'chmod 600 {path}', or declare the store with allow_readable_by_others: true"
                     raise ForbiddenError(
-                        f"others may read this file (mode {stat.S_IMODE(mode):04o})", reference=str(reference), fix=fix
+                        f"others may read this file (mode {stat.S_IMODE(mode):04o})", where=str(reference), fix=fix
                     )
                 return self.text(handle.read(), reference)
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundError(f"there is no file {path}", reference=str(reference)) from None
+            raise NotFoundError(f"there is no file {path}", where=str(reference)) from None
         except PermissionError:
-            raise ForbiddenError(f"{path} may not be read by this user", reference=str(reference)) from None
+            raise ForbiddenError(f"{path} may not be read by this user", where=str(reference)) from None
 
     def path(self, reference: Reference) -> Path:
         path = Path(reference.path)
         if self.base is None:
             if not path.is_absolute():
-                raise UnsupportedError("a relative path needs a store with 'base'", reference=str(reference))
+                raise UnsupportedError("a relative path needs a store with 'base'", where=str(reference))
             return path
         below = (self.base / path).resolve()
         if not below.is_relative_to(self.base.resolve()):
-            raise ForbiddenError(f"leads out of {self.base}", reference=str(reference))
+            raise ForbiddenError(f"leads out of {self.base}", where=str(reference))
         return below
 
     def text(self, content: bytes, reference: Reference) -> str:
         try:
             return content.decode().removesuffix("\n")
         except UnicodeDecodeError:
-            raise UnsupportedError("is binary, and text was asked for", reference=str(reference)) from None
+            raise UnsupportedError("is binary, and text was asked for", where=str(reference)) from None
 
 
 class AnsibleVault(File):
@@ -99,18 +99,18 @@ class AnsibleVault(File):
     def text(self, content: bytes, reference: Reference) -> str:
         if not content.startswith(b"$ANSIBLE_VAULT;"):
             raise UnsupportedError(
-                "is not encrypted with ansible-vault", reference=str(reference), fix="Run 'ansible-vault encrypt' on it"
+                "is not encrypted with ansible-vault", where=str(reference), fix="Run 'ansible-vault encrypt' on it"
             )
         if self.vault is None or not self.vault.secrets:
             raise ForbiddenError(
                 "no vault secret is loaded",
-                reference=str(reference),
+                where=str(reference),
                 fix="Give --vault-password-file or --ask-vault-pass",
             )
         try:
             decrypted = self.vault.decrypt(content)
         except AnsibleError:
-            raise ForbiddenError("no vault secret of this run decrypts it", reference=str(reference)) from None
+            raise ForbiddenError("no vault secret of this run decrypts it", where=str(reference)) from None
         return super().text(bytes(decrypted), reference)
 
 

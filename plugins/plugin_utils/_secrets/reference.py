@@ -54,7 +54,7 @@ def parse(text: str) -> Reference:
 
     def wrong(position: int, what: str) -> MalformedReferenceError:
         fix = "Write <store>://<path>[#<field>][?version=<n>]"
-        return MalformedReferenceError(f"position {position + 1}: {what}", reference=_shown(text), fix=fix)
+        return MalformedReferenceError(f"position {position + 1}: {what}", where=_shown(text), fix=fix)
 
     for position, character in enumerate(text):
         if ord(character) < 32 or ord(character) == 127:

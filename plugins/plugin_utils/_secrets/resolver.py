@@ -37,7 +37,7 @@ class Resolver:
                     if close
                     else f"Declared are {', '.join(sorted(self.declared))}"
                 )
-                raise UnknownStoreError(f"no store '{name}' is declared", reference=reference, fix=fix)
+                raise UnknownStoreError(f"no store '{name}' is declared", where=reference, fix=fix)
             options = dict(self.declared[name])
             kind = TYPES.get(options.pop("type", ""))
             if kind is None:

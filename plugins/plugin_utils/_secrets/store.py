@@ -43,9 +43,7 @@ class SecretStore:
         """
         unknown = sorted(set(reference.options) - self.reference_options)
         if unknown:
-            raise UnsupportedError(
-                f"stores of type {self.type} know no option '{unknown[0]}'", reference=str(reference)
-            )
+            raise UnsupportedError(f"stores of type {self.type} know no option '{unknown[0]}'", where=str(reference))
         text = self.read(reference)
         return text if not reference.field else field_of(text, reference)
 
@@ -60,7 +58,7 @@ def field_of(text: str, reference: Reference) -> str:
         value: t.Any = yaml.safe_load(text)
     except yaml.YAMLError:
         # The parser's message quotes the text.
-        raise UnsupportedError("has no fields: it is neither JSON nor YAML", reference=str(reference)) from None
+        raise UnsupportedError("has no fields: it is neither JSON nor YAML", where=str(reference)) from None
     for part in reference.field.split("."):
         if isinstance(value, list) and part.isdigit() and int(part) < len(value):
             value = value[int(part)]
@@ -68,7 +66,7 @@ def field_of(text: str, reference: Reference) -> str:
             value = value[part]
         else:
             # The fields that there are stay unsaid: a text that merely looks like YAML would show itself.
-            raise NotFoundError(f"no field '{part}'", reference=str(reference))
+            raise NotFoundError(f"no field '{part}'", where=str(reference))
     if isinstance(value, (dict, list)) or value is None:
         return json.dumps(value)
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
