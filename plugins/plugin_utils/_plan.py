@@ -121,7 +121,8 @@ def _packages_to_come(selection: Selection, evidence: Evidence) -> set[str]:
 
 def _rule(demand: Demand, evidence: Evidence, purposes: frozenset[str]) -> Ruling:
     rule, kind = demand.rule, KINDS[demand.rule.kind]
-    for section in kind.sections:
+    conditional = ("packages",) if "package" in rule.when or "package" in rule.unless else ()
+    for section in (*kind.sections, *conditional):
         if section not in evidence:
             return Ruling("error", evidence["errors"].get(section, f"evidence has no section '{section}'"), "readable")
     reason = _not_applicable(rule.when, rule.unless, evidence, purposes)

@@ -189,3 +189,14 @@ def test_umask_in_roots_own_file_is_named_and_left_to_people(catalogue: t.Any, f
 
 def test_evidence_holds_no_text_of_a_private_file(fresh: t.Any) -> None:
     assert not [path for path in fresh["texts"] if path.startswith(("/root/", "/home/"))]
+
+
+def test_missing_package_list_is_an_error_for_every_rule_that_depends_on_it(catalogue: t.Any, hardened: t.Any) -> None:
+    del hardened["packages"]
+    hardened["errors"]["packages"] = "OSError: gone"
+    verdicts = planned(catalogue, hardened).verdicts
+    dependent = {
+        name for name, v in verdicts.items() if v.demand.rule.kind == "package" or "package" in v.demand.rule.when
+    }
+    assert {verdicts[name].verdict for name in dependent} == {"error"}
+    assert verdicts["sshd/Banner"].actual == "OSError: gone"
