@@ -32,3 +32,11 @@ class UnavailableError(SecretError):
 
 class UnsupportedError(SecretError):
     """The store cannot do what was asked of it."""
+
+
+class MissingClientError(SecretError):
+    """A vendor's client or program is not installed."""
+
+
+class CyclicStoresError(SecretError):
+    """The credentials of a store lead back to the store."""

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
 import stat
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -12,13 +15,14 @@ from ansible.errors import AnsibleError
 
 from .errors import ForbiddenError, NotFoundError, UnsupportedError
 from .reference import Reference
-from .store import SecretStore
+from .store import Description, Document, SecretStore
 
 
 class Env(SecretStore):
     """Environment variables of the controller: ``env://NAME``."""
 
     type = "env"
+    capabilities = frozenset({"describe", "list"})
 
     def read(self, reference: Reference) -> str:
         try:
@@ -27,6 +31,13 @@ class Env(SecretStore):
             raise NotFoundError(
                 "this environment variable is not set", where=str(reference), fix="Export it before the run"
             ) from None
+
+    def describe(self, reference: Reference) -> Description:
+        self.read(reference)
+        return Description(reference.path)
+
+    def list(self, prefix: str = "") -> list[str]:
+        return sorted(name for name in os.environ if name.startswith(prefix))
 
 
 class Literal(SecretStore):
@@ -42,14 +53,15 @@ class File(SecretStore):
     """Files: ``file:///path`` or, below the declared ``base``, ``file://path``. One final newline is not part of the secret."""
 
     type = "file"
-    options = frozenset({"base", "allow_readable_by_others"})
+    spec = {"base": {"type": "path"}, "allow_readable_by_others": {"type": "bool", "default": False}}
+    capabilities = frozenset({"describe", "list", "put"})
 
-    def __init__(self, name: str, **options: t.Any) -> None:
-        super().__init__(name, **options)
+    def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
+        super().__init__(name, options, vault)
         self.base = Path(options["base"]).expanduser() if options.get("base") else None
         self.lenient = bool(options.get("allow_readable_by_others"))
 
-    def read(self, reference: Reference) -> str:
+    def read(self, reference: Reference) -> Document:
         path = self.path(reference)
         try:
             with path.open("rb") as handle:
@@ -61,11 +73,36 @@ class File(SecretStore):
                     raise ForbiddenError(
                         f"others may read this file (mode {stat.S_IMODE(mode):04o})", where=str(reference), fix=fix
                     )
-                return self.text(handle.read(), reference)
+                return text_or_bytes(self.opened(handle.read(), reference))
         except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError(f"there is no file {path}", where=str(reference)) from None
+        except IsADirectoryError:
+            raise UnsupportedError("is a directory", where=str(reference)) from None
         except PermissionError:
             raise ForbiddenError(f"{path} may not be read by this user", where=str(reference)) from None
+
+    def describe(self, reference: Reference) -> Description:
+        self.read(reference)
+        changed = datetime.datetime.fromtimestamp(self.path(reference).stat().st_mtime, datetime.timezone.utc)
+        return Description(reference.path, created=changed.isoformat(timespec="seconds"))
+
+    def list(self, prefix: str = "") -> list[str]:
+        if self.base is None:
+            raise UnsupportedError(f"store '{self.name}' has no 'base' to list", fix="Declare one")
+        found = (path.relative_to(self.base) for path in self.base.rglob("*") if path.is_file())
+        return sorted(str(path) for path in found if str(path).startswith(prefix))
+
+    def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
+        if not isinstance(document, str):
+            raise UnsupportedError("a file holds a text, not fields", where=str(reference))
+        path = self.path(reference)
+        with contextlib.suppress(NotFoundError):
+            if self.read(reference) == document:
+                return False
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace(path, self.closed(f"{document}\n".encode()))
+        self._documents.clear()
+        return True
 
     def path(self, reference: Reference) -> Path:
         path = Path(reference.path)
@@ -78,40 +115,62 @@ class File(SecretStore):
             raise ForbiddenError(f"leads out of {self.base}", where=str(reference))
         return below
 
-    def text(self, content: bytes, reference: Reference) -> str:
-        try:
-            return content.decode().removesuffix("\n")
-        except UnicodeDecodeError:
-            raise UnsupportedError("is binary, and text was asked for", where=str(reference)) from None
+    def opened(self, content: bytes, reference: Reference) -> bytes:
+        return content
+
+    def closed(self, content: bytes) -> bytes:
+        return content
 
 
 class AnsibleVault(File):
     """Files encrypted by ansible-vault, with the vault secrets of this run: ``ansible_vault://path#field``."""
 
     type = "ansible_vault"
-    options = frozenset({"base"})
+    spec = {"base": {"type": "path"}}
 
-    def __init__(self, name: str, vault: t.Any = None, **options: t.Any) -> None:
-        super().__init__(name, **options)
+    def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
+        super().__init__(name, options, vault)
         self.lenient = True  # what lies there is encrypted
-        self.vault = vault
 
-    def text(self, content: bytes, reference: Reference) -> str:
+    def opened(self, content: bytes, reference: Reference) -> bytes:
         if not content.startswith(b"$ANSIBLE_VAULT;"):
             raise UnsupportedError(
                 "is not encrypted with ansible-vault", where=str(reference), fix="Run 'ansible-vault encrypt' on it"
             )
-        if self.vault is None or not self.vault.secrets:
-            raise ForbiddenError(
-                "no vault secret is loaded",
-                where=str(reference),
-                fix="Give --vault-password-file or --ask-vault-pass",
-            )
+        self._with_secrets(str(reference))
         try:
-            decrypted = self.vault.decrypt(content)
+            return bytes(self.vault.decrypt(content))
         except AnsibleError:
             raise ForbiddenError("no vault secret of this run decrypts it", where=str(reference)) from None
-        return super().text(bytes(decrypted), reference)
+
+    def closed(self, content: bytes) -> bytes:
+        self._with_secrets("")
+        return bytes(self.vault.encrypt(content))
+
+    def _with_secrets(self, where: str) -> None:
+        if self.vault is None or not self.vault.secrets:
+            raise ForbiddenError(
+                "no vault secret is loaded", where=where, fix="Give --vault-password-file or --ask-vault-pass"
+            )
 
 
-TYPES: dict[str, type[SecretStore]] = {store.type: store for store in (AnsibleVault, Env, File, Literal)}
+def text_or_bytes(content: bytes) -> str | bytes:
+    try:
+        return content.decode().removesuffix("\n")
+    except UnicodeDecodeError:
+        return content
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put a file in the place of another in one step, closed to all others from its first byte on."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise

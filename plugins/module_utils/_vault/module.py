@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The edge that all Vault modules share: arguments in, result or clear failure out."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from .client import HVAC_ERROR, OPTIONS, Answer, VaultClient, VaultError
+from .settings import differing, names_diff
+
+Act = t.Callable[[VaultClient, Answer, bool], Answer]
+
+
+def run_module(spec: dict[str, dict[str, t.Any]], act: Act, **constraints: t.Any) -> t.NoReturn:
+    """Build the module, connect, and answer with what ACT(client, parameters, check mode) returns."""
+    module = AnsibleModule(argument_spec={**OPTIONS, **spec}, supports_check_mode=True, **constraints)
+    result: Answer = {}
+    if HVAC_ERROR:
+        module.fail_json(msg=missing_required_lib("hvac"), exception=HVAC_ERROR)
+    try:
+        result = act(VaultClient(module.params), module.params, module.check_mode)
+    except VaultError as exc:
+        module.fail_json(msg=str(exc), kind=exc.kind)
+    except OSError as exc:
+        module.fail_json(msg=f"{exc.filename or 'a file'}: {exc.strerror}; nothing was changed")
+    module.exit_json(**result)
+    raise SystemExit  # exit_json does not return
+
+
+def settle(
+    client: VaultClient,
+    path: str,
+    config: t.Mapping[str, t.Any],
+    *,
+    state: str = "present",
+    check_mode: bool = False,
+    write_only: t.Collection[str] = (),
+) -> Answer:
+    """Bring the object at PATH to the wanted settings: one read, and one write or delete where it differs.
+
+    Args:
+        write_only: settings that the server takes but never shows; they are sent when the object is new, or something
+            else changes.
+    """
+    answer = client.read(path)
+    found = answer["data"] if answer else None
+    if state == "absent":
+        if found is not None and not check_mode:
+            client.delete(path)
+        return {"changed": found is not None, "diff": names_diff(found or (), found, None)}
+    visible = {name: value for name, value in config.items() if name not in write_only}
+    changed = differing(visible, found)
+    if found is None or changed:
+        if not check_mode:
+            client.write(path, **config)
+        return {"changed": True, "diff": names_diff(changed, found, visible)}
+    return {"changed": False, "diff": names_diff((), found, visible)}

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wanted settings against those a server shows: what differs, whatever the notation."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def seconds(value: t.Any) -> int | None:
+    """Seconds of a duration (``90``, ``"90s"``, ``"1h30m"``, ``"30d"``); None where it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    text = str(value).strip()
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    if not re.fullmatch(r"(\d+[smhdw])+", text):
+        return None
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text))
+
+
+def equal(wanted: t.Any, found: t.Any) -> bool:
+    """Whether a server shows what was asked for: lists in any order, durations in any unit, numbers as text."""
+    if wanted == found:
+        return True
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return set(wanted) == set(found) and all(equal(value, found[key]) for key, value in wanted.items())
+    if isinstance(found, list) or isinstance(wanted, list):
+        return sorted(map(str, _listed(wanted))) == sorted(map(str, _listed(found)))
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return str(wanted).lower() in (
+            {"true", "yes", "1"} if found in (True, "true") else {"false", "no", "0", "none", ""}
+        )
+    if found is None or wanted is None:
+        return wanted in ("", None) and found in ("", None)
+    length, other = seconds(wanted), seconds(found)
+    if length is not None and other is not None:
+        return length == other
+    return str(wanted).strip() == str(found).strip()
+
+
+def _listed(value: t.Any) -> list[t.Any]:
+    if value in (None, ""):
+        return []
+    return value if isinstance(value, list) else [part.strip() for part in str(value).split(",")]
+
+
+def differing(wanted: t.Mapping[str, t.Any], found: t.Mapping[str, t.Any] | None) -> list[str]:
+    """Names of settings whose value is not the wanted one. Settings that are not named stay as they are."""
+    if found is None:
+        return sorted(wanted)
+    return sorted(name for name, value in wanted.items() if name not in found or not equal(value, found[name]))
+
+
+def names_diff(
+    changed: t.Iterable[str], before: t.Mapping[str, t.Any] | None, wanted: t.Mapping[str, t.Any] | None
+) -> dict[str, str]:
+    """A diff of names, never of values."""
+    changed = set(changed)
+
+    def side(values: t.Mapping[str, t.Any] | None, changed_word: str) -> str:
+        if values is None:
+            return ""
+        names = sorted(set(values) & (set(wanted or {}) | changed) if wanted is not None else set(values))
+        return "".join(f"{name}: {changed_word if name in changed else 'unchanged'}\n" for name in names)
+
+    return {"before": side(before, "before"), "after": side(wanted, "changed")}

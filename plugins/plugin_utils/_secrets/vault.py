@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HashiCorp Vault and OpenBao, KV version 1 and 2, by hvac: ``vault://path#field?version=3``."""
+
+from __future__ import annotations
+
+import operator
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultError
+
+from .errors import ForbiddenError, MissingClientError, NotFoundError, SecretError, UnavailableError, UnsupportedError
+from .reference import Reference
+from .store import Description, Document, Health, SecretStore
+
+KINDS = {
+    "missing": NotFoundError,
+    "forbidden": ForbiddenError,
+    "unauthorized": ForbiddenError,
+    "invalid": UnsupportedError,
+}
+
+
+class Vault(SecretStore):
+    type = "vault"
+    spec = {
+        **_client.OPTIONS,
+        "mount": {"type": "str", "default": "secret"},
+        "kv_version": {"type": "int", "choices": [1, 2]},
+    }
+    reference_options = frozenset({"version"})
+    capabilities = frozenset({"describe", "list", "put", "versions"})
+
+    def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
+        super().__init__(name, options, vault)
+        self._connection: t.Any = None
+        self._kv = options.get("kv_version")
+
+    @property
+    def mount(self) -> str:
+        return str(self.options["mount"]).strip("/")
+
+    def _ask(self, where: str, ask: t.Callable[[t.Any], t.Any]) -> t.Any:
+        if _client.HVAC_ERROR:
+            raise MissingClientError(
+                f"store '{self.name}' of type vault needs the Python package 'hvac' on the controller",
+                fix="Run 'python3 -m pip install hvac' with the Python that runs Ansible",
+            )
+        try:
+            self._connection = self._connection or _client.VaultClient(self.options)
+            return ask(self._connection)
+        except VaultError as exc:
+            raise self._error(exc, where) from None
+
+    @staticmethod
+    def _error(exc: VaultError, where: str) -> SecretError:
+        return KINDS.get(exc.kind, UnavailableError)(exc.what, where=where, fix=exc.fix)
+
+    @property
+    def kv(self) -> int:
+        """The KV version: declared, or asked for once (any token may ask this of a mount that it may use)."""
+        if self._kv is None:
+            answer = self._ask(self.mount, lambda client: client.request("GET", f"sys/internal/ui/mounts/{self.mount}"))
+            self._kv = int((answer["data"].get("options") or {}).get("version") or 1)
+        return int(self._kv)
+
+    def _path(self, reference: Reference, part: str) -> str:
+        path = reference.path.strip("/")
+        return f"{self.mount}/{part}/{path}" if self.kv == 2 else f"{self.mount}/{path}"
+
+    def read(self, reference: Reference) -> Document:
+        where, version = str(reference), reference.options.get("version")
+        if version and self.kv == 1:
+            raise UnsupportedError("KV version 1 keeps no versions", where=where)
+        query = {"version": version} if version else {}
+        answer = self._ask(where, lambda client: client.read(self._path(reference, "data"), **query))
+        data = answer and (answer["data"]["data"] if self.kv == 2 else answer["data"])
+        if data is None:
+            raise NotFoundError("there is no such secret or version", where=where)
+        return dict(data)
+
+    def describe(self, reference: Reference) -> Description:
+        if self.kv == 1:
+            self.read(reference)
+            return Description(reference.path)
+        return self.versions(reference)[0]
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Every path below the prefix's folder."""
+        found: list[str] = []
+        folders = [prefix.rpartition("/")[0]]
+        while folders:
+            folder = folders.pop()
+            base = "/".join(part for part in (self.mount, "metadata" if self.kv == 2 else "", folder) if part)
+            for key in self._ask(folder, operator.methodcaller("list", base)):
+                path = f"{folder}/{key}".lstrip("/")
+                if key.endswith("/"):
+                    folders.append(path.rstrip("/"))
+                else:
+                    found.append(path)
+        return sorted(path for path in found if path.startswith(prefix))
+
+    def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
+        where = str(reference)
+        if isinstance(document, str):
+            raise UnsupportedError("Vault keeps fields, not a text", where=where, fix="Give named fields")
+        path = self._path(reference, "data")
+        answer = self._ask(where, lambda client: client.read(path))
+        found = answer and (answer["data"]["data"] if self.kv == 2 else answer["data"])
+        if found == dict(document):
+            return False
+        body: dict[str, t.Any] = dict(document)
+        if self.kv == 2:
+            version = answer["data"]["metadata"]["version"] if answer else self._last(reference)
+            body = {"data": dict(document), "options": {"cas": version}}
+        self._ask(where, lambda client: client.request("POST", path, json=body))
+        self._documents.clear()
+        return True
+
+    def _last(self, reference: Reference) -> int:
+        """A deleted secret keeps counting its versions."""
+        answer = self._ask(str(reference), lambda client: client.read(self._path(reference, "metadata")))
+        return int(answer["data"]["current_version"]) if answer else 0
+
+    def versions(self, reference: Reference) -> t.Sequence[Description]:
+        if self.kv == 1:
+            raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
+        answer = self._ask(str(reference), lambda client: client.read(self._path(reference, "metadata")))
+        if not answer:
+            raise NotFoundError("there is no such secret", where=str(reference))
+        numbered = sorted(answer["data"]["versions"].items(), key=lambda item: int(item[0]), reverse=True)
+        return [
+            Description(reference.path, number, version["created_time"], version.get("deletion_time", ""))
+            for number, version in numbered
+        ]
+
+    def check(self) -> Health:
+        found = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
+        return Health(str(found.get("display_name") or "token"), str(found.get("expire_time") or ""))

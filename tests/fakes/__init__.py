@@ -1,0 +1,1 @@
+"""Fakes of services that cannot run here. Each says which published API it follows, and what it leaves out."""

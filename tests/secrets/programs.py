@@ -1,0 +1,118 @@
+"""Programs that the tests of secrets need: built once, cached outside the checkout by version."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+T = t.TypeVar("T")
+# Debian's age has no post-quantum keys, and Debian has no sops.
+BUILT = {
+    "age": ("filippo.io/age/cmd/...", "v1.3.2"),
+    "age-keygen": ("filippo.io/age/cmd/...", "v1.3.2"),
+    "sops": ("github.com/getsops/sops/v3/cmd/sops", "v3.13.3"),
+}
+
+
+def cache() -> Path:
+    versions = "-".join(f"{name}{BUILT[name][1]}" for name in ("age", "sops"))
+    base = Path(os.environ.get("UNIFIED_CACHE") or Path("~/.cache/unified-deploy").expanduser())
+    return base / "programs" / versions
+
+
+def build() -> Path:
+    """Build what is missing, and return the directory of programs."""
+    directory = cache()
+    missing = sorted({BUILT[name] for name in BUILT if not (directory / name).exists()})
+    if missing and not shutil.which("go"):
+        installed = all(shutil.which(name) for name in BUILT)
+        if installed:
+            return Path(str(shutil.which("sops"))).parent
+        raise FileNotFoundError(
+            "age and sops are built with Go: install Go 1.24 or newer (apt-get install golang, or https://go.dev/dl), "
+            f"or put age, age-keygen and sops on the PATH: {', '.join(f'{path}@{version}' for path, version in missing)}"
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    for path, version in missing:
+        print(f"building {path}@{version} (once, up to 5 minutes)", flush=True)
+        environment = {**os.environ, "GOBIN": str(directory), "CGO_ENABLED": "0"}
+        subprocess.run(
+            ["go", "install", "-trimpath", "-ldflags=-s -w", f"{path}@{version}"], check=True, env=environment
+        )
+    return directory
+
+
+def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{build()}:{os.environ['PATH']}")
+
+
+def need(*names: str) -> None:
+    """Fail, and say what to install, where a program is missing: a test that is left out proves nothing."""
+    packages = {
+        "gpg": "gnupg",
+        "gpgconf": "gnupg",
+        "dbus-daemon": "dbus-daemon",
+        "gnome-keyring-daemon": "gnome-keyring",
+    }
+    for name in names:
+        if not shutil.which(name):
+            pytest.fail(f"'{name}' is not installed: run 'make setup', or apt-get install {packages.get(name, name)}")
+
+
+def run(*argv: t.Any, data: bytes = b"", **options: t.Any) -> bytes:
+    done = subprocess.run([str(part) for part in argv], input=data, capture_output=True, check=False, **options)
+    assert done.returncode == 0, f"{argv}: {done.stderr.decode()}"
+    return done.stdout
+
+
+def gpg_key(home: Path, name: str = "test@example.org") -> str:
+    """Make a PGP key without a passphrase and return its fingerprint."""
+    environment = {**os.environ, "GNUPGHOME": str(home)}
+    run(
+        "gpg",
+        "--batch",
+        "--passphrase",
+        "",
+        "--quick-generate-key",
+        name,
+        "default",
+        "default",
+        "never",
+        env=environment,
+    )
+    listed = run("gpg", "--batch", "--with-colons", "--list-keys", name, env=environment).decode()
+    return next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr"))
+
+
+@contextlib.contextmanager
+def short_directory() -> t.Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="u", dir="/tmp", ignore_cleanup_errors=True) as directory:
+        yield directory
+
+
+def until(make: t.Callable[[], T], good: t.Callable[[T], bool], timeout: float = 10) -> T:
+    """What MAKE gives, once it is GOOD."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            made = make()
+            if good(made):
+                return made
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    build()

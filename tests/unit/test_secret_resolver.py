@@ -1,0 +1,174 @@
+"""Declarations of stores, references to them, and what is special to the stores on the controller itself."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.unified.deploy.plugins.lookup import secret as lookup_plugin
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import (
+    CyclicStoresError,
+    ForbiddenError,
+    NotFoundError,
+    UnknownStoreError,
+    UnsupportedError,
+)
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
+
+from tests.secrets import programs
+from tests.secrets.cases import CASES, DOCUMENT, VAULT
+
+
+def test_all_failures_are_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERE", "canary")
+    failures = Resolver().check(["env://HERE", "env://GONE", "nowhere://x", "malformed"])
+    assert [type(failure).__name__ for failure in failures] == [
+        "NotFoundError",
+        "UnknownStoreError",
+        "MalformedReferenceError",
+    ]
+
+
+def test_unknown_store_type_and_option_are_named() -> None:
+    with pytest.raises(UnknownStoreError, match=r"no store 'fiel' is declared\. Did you mean file"):
+        Resolver().resolve("fiel://x")
+    with pytest.raises(UnsupportedError, match=r"secret_stores\.team\.type is unknown"):
+        Resolver({"team": {"type": "sticky_note"}}).resolve("team://x")
+    with pytest.raises(UnsupportedError, match=r"secret_stores\.team\.type is missing"):
+        Resolver({"team": {"base": "/x"}}).resolve("team://x")
+    with pytest.raises(UnsupportedError, match=r"secret_stores\.team: type file has no option 'bse'"):
+        Resolver({"team": {"type": "file", "bse": "/x"}}).resolve("team://x")
+    with pytest.raises(UnsupportedError, match=r"secret_stores\.team is no mapping"):
+        Resolver({"team": "file"}).resolve("team://x")  # type: ignore[dict-item]  # what an inventory may say
+
+
+def test_declaration_is_checked_and_its_secrets_stay_unsaid() -> None:
+    with pytest.raises(UnsupportedError, match=r"secret_stores\.team: missing required arguments: url") as caught:
+        Resolver({"team": {"type": "onepassword", "token": "canary"}}).resolve("team://v/i")
+    assert "canary" not in str(caught.value)
+    with pytest.raises(UnsupportedError, match=r"secret_stores\.team: .*timeout") as caught:
+        Resolver({"team": {"type": "vault", "url": "x", "timeout": "soon", "token": "canary"}}).resolve("team://v")
+    assert "canary" not in str(caught.value)
+
+
+def test_credentials_come_from_another_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as stack:
+        case = CASES["vault"](tmp_path, monkeypatch, stack)
+        token = tmp_path / "token"
+        token.touch(mode=0o600)
+        token.write_text(case.declared["team"]["token"])
+        declared = {
+            "team": {**case.declared["team"], "token": "keys://token"},
+            "keys": {"type": "file", "base": str(tmp_path)},
+        }
+        assert Resolver(declared).resolve(case.plain)
+        token.unlink()
+        with pytest.raises(NotFoundError, match=r"secret_stores\.team\.token: cannot be read: keys://token"):
+            Resolver(declared).resolve(case.plain)
+
+
+def test_cyclic_credentials_are_refused() -> None:
+    vault = {"type": "vault", "url": "https://localhost"}
+    declared = {name: {**vault, "token": f"{other}://t#x"} for name, other in (("a", "b"), ("b", "c"), ("c", "a"))}
+    with pytest.raises(CyclicStoresError, match="store 'a' come from itself: a -> b -> c -> a"):
+        Resolver(declared).resolve("a://x")
+    with pytest.raises(CyclicStoresError, match="a -> a"):
+        Resolver({"a": {**vault, "token": "a://t"}}).resolve("a://x")
+
+
+def test_binary_needs_an_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "binary"
+    path.touch(mode=0o600)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UnsupportedError, match=r"is binary, and text was asked for\. Add \?encoding=base64"):
+        Resolver().resolve(f"file://{path}")
+    assert Resolver().resolve(f"file://{path}?encoding=base64") == "//4A"
+    with pytest.raises(UnsupportedError, match="has no fields"):
+        Resolver().resolve(f"file://{path}#x")
+
+
+def test_sops_file_that_was_tampered_with_or_is_half_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as stack:
+        case = CASES["sops"](tmp_path, monkeypatch, stack)
+        path = tmp_path / "base/document.json"
+        whole = path.read_text()
+        path.write_text(whole.replace('"deep": {', '"added": "plain", "deep": {'))
+        with pytest.raises(ForbiddenError, match="is half plain: 'added' is not encrypted"):
+            Resolver(case.declared).resolve(case.document)
+        path.write_text(re.sub(r'"user": "[^"]*",', "", whole))
+        with pytest.raises(ForbiddenError, match=r"message authentication code does not match\. Somebody changed it"):
+            Resolver(case.declared).resolve(case.document)
+        path.write_text(DOCUMENT)
+        with pytest.raises(UnsupportedError, match="is not encrypted by sops"):
+            Resolver(case.declared).resolve(case.document)
+        path.write_text("{")
+        with pytest.raises(UnsupportedError, match="cannot be parsed as json"):
+            Resolver(case.declared).resolve(case.document)
+
+
+@pytest.mark.parametrize(("name", "text"), [("x.env", "A=1\nB=two words\n"), ("x.ini", "[s]\na=1\n")])
+def test_sops_dotenv_and_ini_have_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    with contextlib.ExitStack() as stack:
+        case = CASES["sops"](tmp_path, monkeypatch, stack)
+        base = tmp_path / "base"
+        data = programs.run("sops", "encrypt", "--filename-override", base / name, data=text.encode(), cwd=base)
+        (base / name).write_bytes(data)
+        resolver = Resolver(case.declared)
+        field = "B" if name == "x.env" else "s.a"
+        assert resolver.resolve(f"team://{name}#{field}") == ("two words" if name == "x.env" else "1")
+        assert resolver.stores["team"].list() == ["document.json", "plain.txt", name]
+
+
+def test_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "open"
+    path.write_text("canary")
+    path.chmod(0o644)
+    with pytest.raises(ForbiddenError, match="others may read this file"):
+        Resolver().resolve(f"file://{path}")
+    lenient = {"open": {"type": "file", "base": str(tmp_path), "allow_readable_by_others": True}}
+    assert Resolver(lenient).resolve("open://open") == "canary"
+
+
+def test_path_cannot_leave_the_base(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "outside").touch(mode=0o600)
+    (tmp_path / "base/link").symlink_to(tmp_path / "outside")
+    resolver = Resolver({"team": {"type": "file", "base": str(tmp_path / "base")}})
+    for reference in ("team://../outside", "team://link", f"team://{tmp_path}/outside"):
+        with pytest.raises(ForbiddenError, match="leads out of"):
+            resolver.resolve(reference)
+
+
+def test_vault_file_needs_the_right_secret_and_encryption(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(VAULT.encrypt("canary"))
+    with pytest.raises(ForbiddenError, match="no vault secret is loaded"):
+        Resolver().resolve(f"ansible_vault://{path}")
+    with pytest.raises(ForbiddenError, match="decrypts it"):
+        Resolver(vault=VaultLib([("default", VaultSecret(b"wrong"))])).resolve(f"ansible_vault://{path}")
+    path.write_text("canary")
+    with pytest.raises(UnsupportedError, match="is not encrypted"):
+        Resolver(vault=VAULT).resolve(f"ansible_vault://{path}")
+
+
+def test_literal_is_its_path() -> None:
+    assert Resolver().resolve("literal://a%23b") == "a#b"
+
+
+def test_lookup_takes_default_and_optional_for_what_is_missing_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible.errors import AnsibleLookupError
+    from ansible.plugins.loader import lookup_loader
+
+    monkeypatch.setenv("HERE", "canary")
+    lookup = lookup_loader.get("unified.deploy.secret")
+    assert type(lookup).__name__ == lookup_plugin.LookupModule.__name__
+    assert lookup.run(["env://HERE", "literal://x"], {}) == ["canary", "x"]
+    assert lookup.run(["env://GONE", "env://HERE"], {}, default="none") == ["none", "canary"]
+    assert lookup.run(["env://GONE", "env://HERE"], {}, optional=True) == ["canary"]
+    with pytest.raises(AnsibleLookupError, match="env://GONE: this environment variable is not set"):
+        lookup.run(["env://GONE"], {})
+    with pytest.raises(AnsibleLookupError, match="no store 'nowhere'"):
+        lookup.run(["nowhere://x"], {}, default="none")
