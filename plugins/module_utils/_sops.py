@@ -12,7 +12,8 @@ import typing as t
 Runner = t.Callable[[t.Sequence[str], bytes, t.Mapping[str, str]], "tuple[int, bytes, bytes]"]
 
 # https://github.com/getsops/sops/blob/main/cmd/sops/codes/codes.go
-MAC_MISMATCH, MAC_NOT_FOUND, CONFIG_NOT_FOUND, NO_FILE, NO_KEY, ALREADY_ENCRYPTED = 51, 52, 61, 100, 128, 203
+DECRYPTING_MAC, DECRYPTING_TREE, MAC_MISMATCH, MAC_NOT_FOUND = 24, 25, 51, 52
+CONFIG_NOT_FOUND, NO_FILE, NO_KEY, ALREADY_ENCRYPTED = 61, 100, 128, 203
 
 FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 
@@ -88,12 +89,16 @@ class Sops:
     def rotate(self, path: str, kind: str, options: t.Sequence[str] = ()) -> bytes:
         return self._call(["rotate", "--input-type", kind, "--output-type", kind, *options, path], path)
 
+    def update_keys(self, path: str, kind: str, config: str) -> None:
+        """Bring the recipients of the file to its creation rule, in place."""
+        self._call(["--config", config, "updatekeys", "--yes", "--input-type", kind, path], path)
+
     def _call(self, arguments: list[str], path: str, content: bytes = b"") -> bytes:
         code, out, err = self.run([self.program, *arguments], content, self.environment)
         if code == 0:
             return out
         said = err.decode(errors="replace")
-        if code in (MAC_MISMATCH, MAC_NOT_FOUND) or "cipher: message authentication failed" in said:
+        if code in (DECRYPTING_MAC, DECRYPTING_TREE, MAC_MISMATCH, MAC_NOT_FOUND):
             fix = "Somebody changed it without sops: restore it from version control"
             raise SopsError("its message authentication code does not match", kind="tampered", fix=fix)
         if code == NO_KEY:
@@ -150,7 +155,7 @@ def metadata(
             data = load_yaml(text) if kind == "yaml" else json.loads(text)
             section = data.pop("sops", None) if isinstance(data, dict) else None
         else:
-            flat = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith(";"))
+            flat = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith((";", "#")))
             flat = {key.strip(): value.strip() for key, value in flat.items()}
             prefix = "sops_" if kind == "dotenv" else ""
             inside = text.rpartition("[sops]")[2] if kind == "ini" else text

@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be said of SOPS files without a key."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sops_info
+short_description: Show recipients and names of files encrypted by SOPS
+version_added: 0.2.0
+description:
+  - Reads what SOPS leaves in plain. It needs no key, and neither the program C(sops).
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  paths:
+    description: Files to read.
+    type: list
+    elements: path
+    required: true
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Who can read this?
+  unified.deploy.sops_info:
+    paths: [secrets/app.sops.yaml]
+  register: sops
+"""
+
+RETURN = r"""
+files:
+  description: What is known of each file, by path.
+  type: dict
+  returned: success
+  contains:
+    encrypted:
+      description: Whether SOPS encrypted it.
+      type: bool
+    format:
+      description: yaml, json, dotenv, ini or binary.
+      type: str
+    recipients:
+      description: Recipients by key group.
+      type: list
+      elements: list
+    last_modified:
+      description: When it was last encrypted, ISO 8601.
+      type: str
+    version:
+      description: The version of SOPS that wrote it.
+      type: str
+    names:
+      description: Paths of its values.
+      type: list
+      elements: str
+    plain:
+      description: Paths of values that are plain and by their name should not be, or would not be by the file's own rule.
+      type: list
+      elements: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.unified.deploy.plugins.module_utils import _sops, _sops_file
+from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
+
+try:
+    import yaml
+except ImportError:
+    yaml = None  # type: ignore[assignment]
+
+
+def describe(path: str) -> dict[str, t.Any]:
+    """What the file says of itself."""
+    kind = _sops.format_of(path)
+    with open(path, "rb") as handle:
+        content = handle.read()
+    try:
+        data, section = _sops.metadata(content, kind, yaml.safe_load)
+    except SopsError as exc:
+        if exc.kind == "plain" or kind == "binary":
+            return {"encrypted": False, "format": kind}
+        raise
+    return {
+        "encrypted": True,
+        "format": kind,
+        "recipients": _sops.recipients(section),
+        "last_modified": str(section.get("lastmodified", "")),
+        "version": str(section.get("version", "")),
+        "names": sorted(name for name, _value in _sops.leaves(data)),
+        "plain": _sops_file.plain_secrets(content, kind, yaml.safe_load),
+    }
+
+
+def main() -> t.NoReturn:
+    spec = {"paths": {"type": "list", "elements": "path", "required": True}}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    if yaml is None:
+        module.fail_json(msg=missing_required_lib("PyYAML"))
+    files = {}
+    for path in module.params["paths"]:
+        try:
+            files[path] = describe(path)
+        except OSError as exc:
+            module.fail_json(msg=f"{path}: {exc.strerror}")
+        except SopsError as exc:
+            module.fail_json(msg=f"{path}: {exc}")
+    module.exit_json(changed=False, files=files)
+
+
+if __name__ == "__main__":
+    main()
