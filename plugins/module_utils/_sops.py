@@ -155,7 +155,9 @@ def metadata(
             data = load_yaml(text) if kind == "yaml" else json.loads(text)
             section = data.pop("sops", None) if isinstance(data, dict) else None
         else:
-            flat = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith((";", "#")))
+            flat = dict(
+                line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith((";", "#"))
+            )
             flat = {key.strip(): value.strip() for key, value in flat.items()}
             prefix = "sops_" if kind == "dotenv" else ""
             inside = text.rpartition("[sops]")[2] if kind == "ini" else text

@@ -7,6 +7,7 @@ import configparser
 import json
 import os
 import re
+import shutil
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils import _sops
@@ -130,3 +131,123 @@ def plain_secrets(content: bytes, kind: str, load_yaml: LoadYaml, allowed: t.Col
         ):
             found.append(path)
     return found
+
+
+class File:
+    """The file as it is, the rule for it, and what has to happen."""
+
+    def __init__(self, given: t.Mapping[str, t.Any], sops: _sops.Sops, scratch: str, load_yaml: LoadYaml) -> None:
+        self.given = given
+        self.load_yaml = load_yaml
+        self.path = os.path.abspath(self.given["path"])
+        self.kind = _sops.format_of(self.path, self.given["format"])
+        self.sops = sops
+        self.scratch = scratch
+        self.actions: list[str] = []
+        self.values: dict[str, str] = {}
+        own = {name: self.given[name] for name in ("age", "pgp", "key_groups") if self.given[name]}
+        selection = {name: self.given[name] for name in ("encrypted_regex", "unencrypted_regex") if self.given[name]}
+        if selection and not own:
+            raise SopsError("encrypted_regex and unencrypted_regex need recipients", fix="Give age, pgp or key_groups")
+        if own:
+            groups = own.pop("key_groups", [])
+            self.rule: dict[str, t.Any] = {**({"key_groups": [*([own] if own else []), *groups]}), **selection}
+            if self.given["shamir_threshold"]:
+                self.rule["shamir_threshold"] = self.given["shamir_threshold"]
+        else:
+            config = self.given["config"] or _sops.config_for(self.path)
+            if not config:
+                fix = "Add a .sops.yaml, or give age, pgp or key_groups"
+                raise SopsError("has no recipients: there is no .sops.yaml above it", kind="no_recipients", fix=fix)
+            self.rule = {
+                name: value
+                for name, value in rule_for(self.path, config, self.load_yaml).items()
+                if name != "path_regex"
+            }
+        self.config = os.path.join(scratch, ".sops.yaml")
+        with open(self.config, "w", encoding="utf-8") as handle:
+            json.dump({"creation_rules": [self.rule]}, handle)
+
+    def result(self) -> bytes | None:
+        """The bytes to write, or None where the file is right."""
+        before = None
+        if os.path.exists(self.path):
+            with open(self.path, "rb") as handle:
+                before = handle.read()
+        if self.given["data"] is None and self.given["content"] is None:
+            if before is None:
+                raise SopsError("there is no such file, and no data or content is given", fix="Give one of them")
+            return self._keys(before)
+        section = self._section(before)
+        wanted = self._wanted()
+        if section is not None:
+            found = self._found(before or b"")
+            self.values = changes(wanted, found)
+            if not self.values and not self._selection_differs(section):
+                return self._keys(before or b"")
+        else:
+            self.values = {name: "added" for name, _value in _sops.leaves(wanted)}
+        self.actions.append("encrypted")
+        return self._checked(self._encrypt())
+
+    def _section(self, before: bytes | None) -> dict[str, t.Any] | None:
+        if before is None:
+            return None
+        try:
+            return _sops.metadata(before, self.kind, self.load_yaml)[1]
+        except SopsError as exc:
+            if exc.kind == "plain":
+                return None
+            raise
+
+    def _wanted(self) -> t.Any:
+        values = self.given["data"]
+        if values is None:
+            values = parse(self.given["content"], self.kind, self.load_yaml)
+        if not isinstance(values, (dict, list)) or (self.kind in ("dotenv", "ini") and not isinstance(values, dict)):
+            raise SopsError(f"data of a {self.kind} file is a mapping", fix="Give names and values")
+        if self.kind == "binary" and self.given["data"] is not None:
+            raise SopsError("a binary file has content, not data", fix="Give content, or a format")
+        return shown(values, self.kind)
+
+    def _found(self, before: bytes) -> t.Any:
+        if self.kind == "binary":
+            return {"data": self.sops.decrypt(self.path, self.kind).decode(errors="surrogateescape")}
+        return shown(json.loads(self.sops.decrypt(self.path, self.kind, "json")), self.kind)
+
+    def _selection_differs(self, section: dict[str, t.Any]) -> bool:
+        return any((self.rule.get(name) or None) != (section.get(name) or None) for name in SELECTION[:3])
+
+    def _encrypt(self) -> bytes:
+        text, kind = self.given["content"], self.kind
+        if text is None:
+            text, kind = json.dumps(self.given["data"]), "json"
+        return self.sops.encrypt(text.encode(errors="surrogateescape"), self.path, kind, self.kind, config=self.config)
+
+    def _checked(self, after: bytes) -> bytes:
+        plain = plain_secrets(after, self.kind, self.load_yaml, self.given["allow_plain"])
+        if plain:
+            raise SopsError(
+                f"these values would stay plain: {', '.join(plain[:10])}",
+                kind="plain",
+                fix="Widen encrypted_regex, or name them in allow_plain",
+            )
+        return after
+
+    def _keys(self, before: bytes) -> bytes | None:
+        """Recipients and data key, on a copy."""
+        section = _sops.metadata(before, self.kind, self.load_yaml)[1]
+        added, removed = drifted(groups_of(self.rule), _sops.recipients(section))
+        rotate = self.given["rotate"] == "always" or (removed and self.given["rotate"] == "on_removal")
+        if not added and not removed and not rotate:
+            return None
+        copy = os.path.join(self.scratch, os.path.basename(self.path))
+        shutil.copyfile(self.path, copy)
+        if added or removed:
+            self.sops.update_keys(copy, self.kind, self.config)
+            self.actions.append("recipients updated")
+        if rotate:
+            self.actions.append("data key rotated")
+            return self.sops.rotate(copy, self.kind)
+        with open(copy, "rb") as handle:
+            return handle.read()

@@ -31,7 +31,7 @@ options:
     description: Wanted values. Excludes O(content).
     type: raw
   content:
-    description: Wanted text, for example of M(ansible.builtin.template#lookup). Comments are kept, but not compared.
+    description: Wanted text, for example of P(ansible.builtin.template#lookup). Comments are kept, but not compared.
     type: str
   format:
     description: The file's format. By default the name's ending decides, and V(binary) is taken for what is unknown.
@@ -118,7 +118,7 @@ actions:
   elements: str
   returned: success
   sample: [encrypted, recipients updated, data key rotated]
-values:
+changes:
   description: Paths of values that change, each with added, changed or removed.
   type: dict
   returned: success
@@ -129,7 +129,6 @@ recipients:
   returned: success
 """
 
-import json
 import os
 import shutil
 import tempfile
@@ -145,125 +144,6 @@ try:
     load_yaml = yaml.safe_load
 except ImportError:
     load_yaml = None  # type: ignore[assignment]
-
-
-class File:
-    """The file as it is, the rule for it, and what has to happen."""
-
-    def __init__(self, module: AnsibleModule, sops: _sops.Sops, scratch: str) -> None:
-        self.given = module.params
-        self.path = os.path.abspath(self.given["path"])
-        self.kind = _sops.format_of(self.path, self.given["format"])
-        self.sops = sops
-        self.scratch = scratch
-        self.actions: list[str] = []
-        self.values: dict[str, str] = {}
-        own = {name: self.given[name] for name in ("age", "pgp", "key_groups") if self.given[name]}
-        selection = {name: self.given[name] for name in ("encrypted_regex", "unencrypted_regex") if self.given[name]}
-        if selection and not own:
-            raise SopsError("encrypted_regex and unencrypted_regex need recipients", fix="Give age, pgp or key_groups")
-        if own:
-            groups = own.pop("key_groups", [])
-            self.rule: dict[str, t.Any] = {**({"key_groups": [*([own] if own else []), *groups]}), **selection}
-            if self.given["shamir_threshold"]:
-                self.rule["shamir_threshold"] = self.given["shamir_threshold"]
-        else:
-            config = self.given["config"] or _sops.config_for(self.path)
-            if not config:
-                fix = "Add a .sops.yaml, or give age, pgp or key_groups"
-                raise SopsError("has no recipients: there is no .sops.yaml above it", kind="no_recipients", fix=fix)
-            self.rule = {
-                name: value
-                for name, value in _sops_file.rule_for(self.path, config, load_yaml).items()
-                if name != "path_regex"
-            }
-        self.config = os.path.join(scratch, ".sops.yaml")
-        with open(self.config, "w", encoding="utf-8") as handle:
-            json.dump({"creation_rules": [self.rule]}, handle)
-
-    def result(self) -> bytes | None:
-        """The bytes to write, or None where the file is right."""
-        before = None
-        if os.path.exists(self.path):
-            with open(self.path, "rb") as handle:
-                before = handle.read()
-        if self.given["data"] is None and self.given["content"] is None:
-            if before is None:
-                raise SopsError("there is no such file, and no data or content is given", fix="Give one of them")
-            return self._keys(before)
-        section = self._section(before)
-        wanted = self._wanted()
-        if section is not None:
-            found = self._found(before or b"")
-            self.values = _sops_file.changes(wanted, found)
-            if not self.values and not self._selection_differs(section):
-                return self._keys(before or b"")
-        else:
-            self.values = {name: "added" for name, _value in _sops.leaves(wanted)}
-        self.actions.append("encrypted")
-        return self._checked(self._encrypt())
-
-    def _section(self, before: bytes | None) -> dict[str, t.Any] | None:
-        if before is None:
-            return None
-        try:
-            return _sops.metadata(before, self.kind, load_yaml)[1]
-        except SopsError as exc:
-            if exc.kind == "plain":
-                return None
-            raise
-
-    def _wanted(self) -> t.Any:
-        values = self.given["data"]
-        if values is None:
-            values = _sops_file.parse(self.given["content"], self.kind, load_yaml)
-        if not isinstance(values, (dict, list)) or (self.kind in ("dotenv", "ini") and not isinstance(values, dict)):
-            raise SopsError(f"data of a {self.kind} file is a mapping", fix="Give names and values")
-        if self.kind == "binary" and self.given["data"] is not None:
-            raise SopsError("a binary file has content, not data", fix="Give content, or a format")
-        return _sops_file.shown(values, self.kind)
-
-    def _found(self, before: bytes) -> t.Any:
-        if self.kind == "binary":
-            return {"data": self.sops.decrypt(self.path, self.kind).decode(errors="surrogateescape")}
-        return _sops_file.shown(json.loads(self.sops.decrypt(self.path, self.kind, "json")), self.kind)
-
-    def _selection_differs(self, section: dict[str, t.Any]) -> bool:
-        return any((self.rule.get(name) or None) != (section.get(name) or None) for name in _sops_file.SELECTION[:3])
-
-    def _encrypt(self) -> bytes:
-        text, kind = self.given["content"], self.kind
-        if text is None:
-            text, kind = json.dumps(self.given["data"]), "json"
-        return self.sops.encrypt(text.encode(errors="surrogateescape"), self.path, kind, self.kind, config=self.config)
-
-    def _checked(self, after: bytes) -> bytes:
-        plain = _sops_file.plain_secrets(after, self.kind, load_yaml, self.given["allow_plain"])
-        if plain:
-            raise SopsError(
-                f"these values would stay plain: {', '.join(plain[:10])}",
-                kind="plain",
-                fix="Widen encrypted_regex, or name them in allow_plain",
-            )
-        return after
-
-    def _keys(self, before: bytes) -> bytes | None:
-        """Recipients and data key, on a copy."""
-        section = _sops.metadata(before, self.kind, load_yaml)[1]
-        added, removed = _sops_file.drifted(_sops_file.groups_of(self.rule), _sops.recipients(section))
-        rotate = self.given["rotate"] == "always" or (removed and self.given["rotate"] == "on_removal")
-        if not added and not removed and not rotate:
-            return None
-        copy = os.path.join(self.scratch, os.path.basename(self.path))
-        shutil.copyfile(self.path, copy)
-        if added or removed:
-            self.sops.update_keys(copy, self.kind, self.config)
-            self.actions.append("recipients updated")
-        if rotate:
-            self.actions.append("data key rotated")
-            return self.sops.rotate(copy, self.kind)
-        with open(copy, "rb") as handle:
-            return handle.read()
 
 
 def write(module: AnsibleModule, path: str, content: bytes) -> None:
@@ -311,7 +191,7 @@ def main() -> t.NoReturn:
         there = os.path.exists(path)
         if there and not module.check_mode:
             os.unlink(path)
-        module.exit_json(changed=there, actions=["removed"] if there else [], values={}, recipients=[])
+        module.exit_json(changed=there, actions=["removed"] if there else [], changes={}, recipients=[])
     keys = {name: module.params[name] or "" for name in ("age_key", "age_key_file", "gnupg_home")}
 
     def run(argv: t.Sequence[str], data: bytes, environment: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
@@ -322,7 +202,7 @@ def main() -> t.NoReturn:
     scratch = tempfile.mkdtemp(dir=module.tmpdir)
     try:
         program = module.get_bin_path("sops", required=True)
-        wanted = File(module, _sops.Sops(run, program, **keys), scratch)
+        wanted = _sops_file.File(module.params, _sops.Sops(run, program, **keys), scratch, load_yaml)
         content = wanted.result()
         if not os.path.exists(path) and module.params["mode"] is None:
             module.params["mode"] = "0600"
@@ -340,7 +220,7 @@ def main() -> t.NoReturn:
         changed = module.set_fs_attributes_if_different(arguments, changed)
     rows = [*(f"{name}: {what}" for name, what in wanted.values.items()), *wanted.actions]
     module.exit_json(
-        changed=changed, actions=wanted.actions, values=wanted.values, recipients=_sops_file.groups_of(wanted.rule),
+        changed=changed, actions=wanted.actions, changes=wanted.values, recipients=_sops_file.groups_of(wanted.rule),
         diff={"before": "", "after": "".join(f"{row}\n" for row in rows)},
     )  # fmt: skip
 

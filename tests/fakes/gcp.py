@@ -48,7 +48,7 @@ class FakeSecretManager(FakeServer):
 
     def authenticate(self, request: Request) -> None:
         try:
-            signed, _, signature = request.headers["Authorization"].removeprefix("Bearer ").rpartition(".")
+            signed, _mark, signature = request.headers["Authorization"].removeprefix("Bearer ").rpartition(".")
             self.key.public_key().verify(_decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
             claims = json.loads(_decoded(signed.partition(".")[2]))
             assert claims["iss"] == ACCOUNT

@@ -126,10 +126,10 @@ class FakeServer:
             pass  # the client gave up waiting
 
     def dispatch(self, request: Request) -> t.Any:
-        if isinstance(self.fault, Refusal):
-            raise self.fault
         if isinstance(self.fault, float):
             threading.Event().wait(self.fault)
+        elif self.fault is not None:
+            raise self.fault
         self.authenticate(request)
         for method, pattern, function in self.routes:
             found = pattern.fullmatch(request.path)
@@ -151,7 +151,7 @@ def certificate(directory: Path) -> tuple[str, str]:
     if not ca_path.exists():
         now = datetime.datetime.now(datetime.timezone.utc)
         pem = serialization.Encoding.PEM
-        keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+        keys = [ec.generate_private_key(ec.SECP256R1()) for _number in range(2)]
         names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]) for name in ("fake CA", "localhost")]
         made = []
         for number in (0, 1):

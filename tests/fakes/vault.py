@@ -84,7 +84,7 @@ class FakeVault(FakeServer):
 
     def _rights(self, token: str, path: str) -> list[str]:
         for grant in self.grants.get(token, ["*:create,read,update,delete,list,sudo"]):
-            pattern, _, rights = grant.partition(":")
+            pattern, _mark, rights = grant.partition(":")
             if re.fullmatch(pattern.replace("*", ".*"), path):
                 return rights.split(",")
         return ["deny"]

@@ -67,7 +67,7 @@ class Target:
         python: str = sys.executable,
         inventory: str = "",
     ) -> Play:
-        """Run unified.deploy.BOOK on this host; asserts success unless FAILS."""
+        """Run unified.deploy.BOOK, or a file, on this host; asserts success unless FAILS."""
         inventory = inventory or str(self.directory / "inventory.json")
         (self.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
         results = self.directory / "results"
@@ -75,7 +75,7 @@ class Target:
         given = {f"{role}_results": str(results), **(variables or {})}
         argv = [
             str(Path(python).parent / "ansible-playbook"),
-            f"unified.deploy.{book}",
+            book if book.endswith(".yml") else f"unified.deploy.{book}",
             "-i",
             inventory,
             "-l",

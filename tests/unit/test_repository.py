@@ -104,7 +104,16 @@ def test_one_way_imports() -> None:
 
 
 def test_files_stay_small() -> None:
-    limits = {"modules": 300, "action": 200, "lookup": 200, "module_utils": 400, "plugin_utils": 400}
+    limits = {
+        "modules": 300,
+        "action": 200,
+        "lookup": 200,
+        "filter": 200,
+        "test": 200,
+        "doc_fragments": 200,
+        "module_utils": 400,
+        "plugin_utils": 400,
+    }
     for path in (ROOT / "plugins").rglob("*.py"):
         lines = len(path.read_text().splitlines())
         assert lines <= limits[path.relative_to(ROOT / "plugins").parts[0]], f"{path.name} has {lines} lines"

@@ -130,7 +130,7 @@ def test_diff_has_names_and_no_values(place: Path, keys: Keys) -> None:
     base = {"path": str(path), "age_key_file": keys.file("ann")}
     run("sops_file", {**base, "data": {"password": "canary-1", "user": "canary-2", "gone": "canary-3"}})
     result = run("sops_file", {**base, "data": {"password": "canary-4", "user": "canary-2", "new": "canary-5"}})
-    assert result["values"] == {"gone": "removed", "new": "added", "password": "changed"}
+    assert result["changes"] == {"gone": "removed", "new": "added", "password": "changed"}
     assert result["diff"]["after"] == "gone: removed\nnew: added\npassword: changed\nencrypted\n"
     assert "canary" not in json.dumps(result)
 

@@ -27,7 +27,7 @@ def _answer(sdk: t.Any, asked: dict[str, t.Any]) -> dict[str, t.Any]:
         step = "call"
         found = getattr(client.secrets(), asked["operation"])(*asked["arguments"]).data
         items = [found] if asked["operation"] in ("get", "create", "update") else found.data
-        return {"items": [{key: value for key, value in vars(item).items()} for item in items]}
+        return {"items": [dict(vars(item)) for item in items]}
     except Exception as exc:
         # The client has one exception for all; its text has the status, and could have the response.
         status = re.search(r"\[(\d{3})\b", str(exc))

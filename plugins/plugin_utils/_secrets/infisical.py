@@ -52,7 +52,7 @@ class Infisical(SecretStore):
             raise self.unreachable(where) from None
 
     def _place(self, reference: Reference) -> dict[str, str]:
-        folder, _, name = reference.path.rpartition("/")
+        folder, _mark, name = reference.path.rpartition("/")
         return {
             "secret_name": name,
             "secret_path": f"/{folder.strip('/')}",

@@ -46,7 +46,7 @@ class PasswordStore(SecretStore):
         text = super().resolve(self.document_key(reference))
         if not reference.field or text.lstrip().startswith(("{", "---")):
             return super().resolve(reference)
-        first, _, rest = text.partition("\n")
+        first, _mark, rest = text.partition("\n")
         if reference.field == "password":
             return first
         for line in rest.splitlines():

@@ -39,7 +39,7 @@ TYPES = {
 
 
 def store_class(kind: str) -> type[SecretStore]:
-    module, _, name = TYPES[kind].partition(".")
+    module, _mark, name = TYPES[kind].partition(".")
     found = getattr(importlib.import_module(f"{__package__}.{module}"), name)
     return t.cast("type[SecretStore]", found)
 

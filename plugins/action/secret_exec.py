@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""References to values on the controller, then the command on the host."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+
+
+class ActionModule(SecretAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "argv": {"type": "list", "elements": "str", "required": True},
+        "environment": {"type": "dict", "default": {}},
+        "files": {"type": "dict", "default": {}},
+        "chdir": {"type": "path"},
+        "timeout": {"type": "float", "default": 300},
+        "creates": {"type": "path"},
+        "removes": {"type": "path"},
+    }
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
+        if checked.error_messages:
+            raise AnsibleActionFail("; ".join(checked.error_messages))
+        given: Result = checked.validated_parameters
+        if not given["argv"]:
+            raise AnsibleActionFail("argv is empty. Name a command")
+        references = {**given["environment"], **given["files"]}
+        twice = sorted(set(given["environment"]) & set(given["files"]))
+        wrong = [name for name in references if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name))]
+        if twice or wrong:
+            what = (
+                f"{twice[0]} stands in environment and in files" if twice else f"'{wrong[0]}' is no name of a variable"
+            )
+            raise AnsibleActionFail(f"{what}. Choose another name")
+        values = self.resolve(self.resolver(task_vars or {}), references.values())
+        for name in ("environment", "files"):
+            given[name] = {key: values[reference] for key, reference in given[name].items()}
+        result.update(self.module("secret_exec", given, task_vars or {}))
+        return result

@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""References to values on the controller, then one module call."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.template import trust_as_template
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform import FORMATS
+
+
+class ActionModule(SecretAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "name": {"type": "str", "default": "default"},
+        "files": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "path": {"type": "path", "required": True},
+                "reference": {"type": "str"},
+                "values": {"type": "dict"},
+                "format": {"type": "str", "choices": ["dotenv", "json", "yaml"], "default": "dotenv"},
+                "template": {"type": "path"},
+                "mode": {"type": "str", "default": "0600"},
+                "owner": {"type": "str", "default": "root"},
+                "group": {"type": "str", "default": "root"},
+                "restart": {"type": "list", "elements": "str", "default": []},
+                "reload": {"type": "list", "elements": "str", "default": []},
+            },
+            "mutually_exclusive": [["reference", "values"]],
+            "required_one_of": [["reference", "values"]],
+        },
+        "credentials": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "reference": {"type": "str", "required": True},
+                "encrypted": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+                "restart": {"type": "list", "elements": "str", "default": []},
+                "reload": {"type": "list", "elements": "str", "default": []},
+            },
+        },
+        "podman": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "reference": {"type": "str", "required": True},
+                "restart": {"type": "list", "elements": "str", "default": []},
+                "reload": {"type": "list", "elements": "str", "default": []},
+            },
+        },
+        "preflight": {"type": "bool", "default": False},
+    }
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        given = self._checked()
+        task_vars = task_vars or {}
+        values = self.resolve(self.resolver(task_vars), self._references(given))
+        content = {
+            kind: [self._item(item, values, task_vars) for item in given[kind]]
+            for kind in ("files", "credentials", "podman")
+        }
+        if given["preflight"]:
+            return {**result, "changed": False, "references": len(values)}
+        result.update(self.module("secret_delivery", {"name": given["name"], "request": content}, task_vars))
+        return result
+
+    def _checked(self) -> Result:
+        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
+        if checked.error_messages:
+            raise AnsibleActionFail("; ".join(checked.error_messages))
+        given: Result = checked.validated_parameters
+        for kind, key in (("files", "path"), ("credentials", "name"), ("podman", "name")):
+            names = [item[key] for item in given[kind]]
+            for number, name in enumerate(names):
+                where = f"{kind}[{number}] ({name})"
+                if name in names[:number]:
+                    raise AnsibleActionFail(f"{where}: {kind}[{names.index(name)}] writes the same. Merge the two")
+                if kind != "files" and (not name or "/" in name or name.startswith(("-", "."))):
+                    raise AnsibleActionFail(f"{where}: is no name. Use letters, digits, '-', '_' and '.'")
+        for number, item in enumerate(given["files"]):
+            self._check_file(f"files[{number}] ({item['path']})", item)
+        return given
+
+    @staticmethod
+    def _check_file(where: str, item: Result) -> None:
+        if not item["path"].startswith("/"):
+            raise AnsibleActionFail(f"{where}: the path is not absolute. Begin it with '/'")
+        try:
+            mode = int(item["mode"], 8)
+        except ValueError:
+            raise AnsibleActionFail(f"{where}: mode '{item['mode']}' is not octal. Write it as \"0600\"") from None
+        if mode & 0o007:
+            raise AnsibleActionFail(
+                f"{where}: with mode {item['mode']} everybody could read it. Use 0600, or 0640 and a group"
+            )
+        if item["template"] and not item["values"]:
+            raise AnsibleActionFail(f"{where}: a template needs 'values'. Name the references it uses")
+
+    @staticmethod
+    def _references(given: Result) -> t.Iterator[str]:
+        for item in (item for kind in ("files", "credentials", "podman") for item in given[kind]):
+            if item["reference"]:
+                yield item["reference"]
+            yield from (item.get("values") or {}).values()
+
+    def _item(self, item: Result, values: dict[str, str], task_vars: Result) -> Result:
+        keys = ("path", "name", "mode", "owner", "group", "encrypted", "restart", "reload")
+        kept = {key: item[key] for key in keys if key in item}
+        if item["reference"]:
+            return {**kept, "content": values[item["reference"]]}
+        secrets = {name: values[reference] for name, reference in item["values"].items()}
+        if item["template"]:
+            return {**kept, "content": self._rendered(item["template"], secrets, task_vars)}
+        try:
+            return {**kept, "content": FORMATS[item["format"]](secrets)}
+        except SecretError as exc:
+            raise AnsibleActionFail(f"{item['path']}: {exc}") from None
+
+    def _rendered(self, template: str, secrets: dict[str, str], task_vars: Result) -> str:
+        try:
+            path = self._find_needle("templates", template)
+            source, _private = self._loader._get_file_contents(path)
+            available = {**task_vars, "secrets": secrets}
+            templar = self._templar.copy_with_new_env(available_variables=available)
+            return str(templar.template(trust_as_template(source.decode()), preserve_trailing_newlines=True))
+        except AnsibleError as exc:
+            # The message of a template's error may quote what it was rendering: only where it happened is kept.
+            raise AnsibleActionFail(
+                f"{template} cannot be rendered ({type(exc).__name__}). Check its names and syntax"
+            ) from None

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets on a host: files, systemd credentials and Podman secrets, and the record of what was delivered.
+
+The record (0600) holds names and keyed digests, never values: encrypted credentials and Podman secrets cannot be read back
+on every version, and what is no longer declared must be found again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import hashlib
+import hmac
+import json
+import os
+import pwd
+import secrets
+import stat
+import tempfile
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._transaction import make_directories
+
+Run = t.Callable[[t.Sequence[str], bytes], "tuple[int, str, str]"]
+Item = t.Dict[str, t.Any]
+
+STATE = "/var/lib/unified/secrets"
+PLAIN_STORE, ENCRYPTED_STORE = "/etc/credstore", "/etc/credstore.encrypted"
+
+
+class DeliveryError(Exception):
+    """Nothing has changed, or what has is named; the message says what to do."""
+
+
+class Record:
+    """What this set of secrets delivered before."""
+
+    def __init__(self, name: str) -> None:
+        self.path = os.path.join(STATE, f"{name}.json")
+        self.entries: dict[str, dict[str, str]] = {}
+        self.pending: dict[str, str] = {}
+        self.key = ""
+        try:
+            with open(self.path, encoding="utf-8") as handle:
+                stored = json.load(handle)
+            self.entries, self.pending, self.key = stored["entries"], stored["pending"], stored["key"]
+        except FileNotFoundError:
+            self.key = secrets.token_hex(32)
+        except (ValueError, KeyError) as exc:
+            raise DeliveryError(f"{self.path} is damaged. Move it away, and run again") from exc
+
+    def digest(self, content: str) -> str:
+        return hmac.new(self.key.encode(), content.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+    def save(self) -> None:
+        make_directories(os.path.dirname(self.path), 0o700)
+        stored = {"entries": self.entries, "pending": self.pending, "key": self.key}
+        replace(self.path, json.dumps(stored, sort_keys=True).encode(), 0o600, 0, 0)
+
+
+def prepare(path: str, content: bytes, mode: int, owner: int, group: int) -> str:
+    """A temporary file beside PATH, closed to all others until it has its owner."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".unified-")
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            if (owner, group) != (os.geteuid(), os.getegid()):
+                os.fchown(handle.fileno(), owner, group)
+            os.fchmod(handle.fileno(), mode)
+            os.fsync(handle.fileno())
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return temporary
+
+
+def replace(path: str, content: bytes, mode: int, owner: int, group: int) -> None:
+    os.replace(prepare(path, content, mode, owner, group), path)
+
+
+class File:
+    """A file with one secret or several."""
+
+    def __init__(self, item: Item) -> None:
+        self.name = item["path"]
+        self.kind = "file"
+        self.item = item
+        self.content = item["content"].encode(errors="surrogateescape")
+        self.mode = int(item["mode"], 8)
+        try:
+            self.owner, self.group = pwd.getpwnam(item["owner"]).pw_uid, grp.getgrnam(item["group"]).gr_gid
+        except KeyError as exc:
+            raise DeliveryError(f"{self.name}: {str(exc).strip(chr(34))}. Create it first") from exc
+        self.temporary = ""
+
+    def current(self, _record: Record) -> bool:
+        try:
+            found = os.lstat(self.name)
+            if not stat.S_ISREG(found.st_mode):
+                raise DeliveryError(f"{self.name} is no regular file. Remove it, or choose another path")
+            with open(self.name, "rb") as handle:
+                same = handle.read() == self.content
+        except FileNotFoundError:
+            return False
+        return same and (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (self.mode, self.owner, self.group)
+
+    def prepare(self) -> None:
+        make_directories(os.path.dirname(self.name), 0o755)
+        self.temporary = prepare(self.name, self.content, self.mode, self.owner, self.group)
+
+    def commit(self, _record: Record) -> dict[str, str]:
+        os.replace(self.temporary, self.name)
+        return {}
+
+    def drop(self) -> None:
+        if self.temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(self.temporary)
+
+
+class Credential:
+    """A systemd credential (https://systemd.io/CREDENTIALS), encrypted with the host's key or TPM where that can be."""
+
+    def __init__(self, item: Item, run: Run) -> None:
+        self.name = item["name"]
+        self.kind = "credential"
+        self.item = item
+        self.run = run
+        self.sealed = b""
+        self.encrypted = item["encrypted"] != "never" and self._can()
+        if item["encrypted"] == "always" and not self.encrypted:
+            raise DeliveryError(
+                f"credential {self.name}: this host cannot encrypt it: systemd-creds has no key. Allow encrypted: auto, or update systemd"
+            )
+        self.path = os.path.join(ENCRYPTED_STORE if self.encrypted else PLAIN_STORE, self.name)
+
+    def _can(self) -> bool:
+        code, _out, _err = self.run(["systemd-creds", "setup"], b"")
+        return code == 0
+
+    def current(self, record: Record) -> bool:
+        entry = record.entries.get(f"credential {self.name}", {})
+        try:
+            with open(self.path, "rb") as handle:
+                stored = handle.read()
+        except FileNotFoundError:
+            return False
+        if entry.get("path") != self.path or entry.get("digest") != record.digest(self.item["content"]):
+            return False
+        return entry.get("stored") == hashlib.sha256(stored).hexdigest()
+
+    def prepare(self) -> None:
+        content = self.item["content"].encode(errors="surrogateescape")
+        if self.encrypted:
+            argv = ["systemd-creds", "encrypt", f"--name={self.name}", "-", "-"]
+            code, out, _err = self.run(argv, content)
+            if code:
+                raise DeliveryError(f"credential {self.name}: systemd-creds ended with {code}; nothing was changed")
+            content = out.encode()
+        self.sealed = content
+        make_directories(os.path.dirname(self.path), 0o700)
+
+    def commit(self, record: Record) -> dict[str, str]:
+        replace(self.path, self.sealed, 0o600, 0, 0)
+        other = os.path.join(PLAIN_STORE if self.encrypted else ENCRYPTED_STORE, self.name)
+        if record.entries.get(f"credential {self.name}", {}).get("path") == other:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(other)
+        return {"path": self.path, "stored": hashlib.sha256(self.sealed).hexdigest()}
+
+    def drop(self) -> None:
+        pass
+
+
+class PodmanSecret:
+    """A secret of Podman; the value goes in by stdin."""
+
+    def __init__(self, item: Item, run: Run, ids: t.Mapping[str, str]) -> None:
+        self.name = item["name"]
+        self.kind = "podman"
+        self.item = item
+        self.run = run
+        self.ids = ids
+
+    def current(self, record: Record) -> bool:
+        entry = record.entries.get(f"podman {self.name}", {})
+        if not entry or self.ids.get(self.name) != entry.get("id"):
+            return False
+        return entry.get("digest") == record.digest(self.item["content"])
+
+    def prepare(self) -> None:
+        pass
+
+    def commit(self, _record: Record) -> dict[str, str]:
+        if self.name in self.ids:
+            self.run(["podman", "secret", "rm", self.name], b"")
+        content = self.item["content"].encode(errors="surrogateescape")
+        code, out, _err = self.run(["podman", "secret", "create", self.name, "-"], content)
+        if code:
+            raise DeliveryError(f"podman secret {self.name}: 'podman secret create' ended with {code}")
+        return {"id": out.strip()}
+
+    def drop(self) -> None:
+        pass
+
+
+def podman_ids(run: Run) -> dict[str, str]:
+    """Ids by name."""
+    code, out, _err = run(["podman", "secret", "ls", "--format", "{{.ID}} {{.Name}}"], b"")
+    if code:
+        raise DeliveryError(f"'podman secret ls' ended with {code}. Install podman first")
+    return {name: identifier for identifier, _mark, name in (line.partition(" ") for line in out.splitlines()) if name}
+
+
+def remove(key: str, entry: t.Mapping[str, str], run: Run) -> None:
+    """Take away what is no longer declared."""
+    kind, _mark, name = key.partition(" ")
+    if kind == "podman":
+        run(["podman", "secret", "rm", name], b"")
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(entry.get("path") or name)

@@ -1,0 +1,187 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a command that needs secrets."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: secret_exec
+short_description: Run a command with secrets in its environment or in files
+version_added: 0.2.0
+description:
+  - Resolves references on the controller and runs a command on the host with their values.
+  - Files of secrets lie on a tmpfs that only the command sees where the module runs as root, else in a private directory of C(/dev/shm).
+    They are gone when the command ends, however it ends.
+  - The command's output is shown without the secrets, be they in plain, base64, URL or JSON form.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  argv:
+    description: The command. There is no shell, and no secret belongs here.
+    type: list
+    elements: str
+    required: true
+  environment:
+    description: Names of environment variables to references.
+    type: dict
+    default: {}
+  files:
+    description: Names of environment variables to references. Each variable has the path of a file with the value.
+    type: dict
+    default: {}
+  chdir:
+    description: Where the command runs.
+    type: path
+  timeout:
+    description: Seconds after which the command and all that it started are killed. 0 waits without end.
+    type: float
+    default: 300
+  creates:
+    description: A path. Where it exists, the command does not run.
+    type: path
+  removes:
+    description: A path. Where it does not exist, the command does not run.
+    type: path
+attributes:
+  check_mode:
+    description: The command does not run; that it would is reported.
+    support: full
+  diff_mode:
+    description: The module cannot know what a command changes.
+    support: none
+  idempotent:
+    description: The command runs every time, except with O(creates) and O(removes).
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Migrate the database
+  unified.deploy.secret_exec:
+    argv: [/usr/bin/app, migrate]
+    environment:
+      DATABASE_PASSWORD: vault://app#password
+    files:
+      TLS_KEY_FILE: vault://tls/app#key
+    timeout: 600
+"""
+
+RETURN = r"""
+rc:
+  description: The command's exit code. -9 says that it was killed at the time-out.
+  type: int
+  returned: when it ran
+stdout:
+  description: What it wrote, without the secrets.
+  type: str
+  returned: when it ran
+stderr:
+  description: What it wrote to standard error, without the secrets.
+  type: str
+  returned: when it ran
+"""
+
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._redact import redact
+
+CLONE_NEWNS = 0x20000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
+
+
+def private_files(directory: str, files: t.Mapping[str, str], *, mounted: bool) -> None:
+    """Runs in the child: a tmpfs that no other process sees and that ends with the command, then the files on it."""
+    if mounted:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+            raise OSError(ctypes.get_errno(), "no mount namespace")
+        if libc.mount(b"tmpfs", directory.encode(), b"tmpfs", MS_NOSUID_NODEV_NOEXEC, b"mode=0700,size=16m"):
+            raise OSError(ctypes.get_errno(), "no tmpfs")
+    for name, content in files.items():
+        descriptor = os.open(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content.encode(errors="surrogateescape"))
+
+
+def can_mount() -> bool:
+    """Whether this process may have a mount namespace of its own: root may, but not in every container."""
+    pid = os.fork()
+    if pid == 0:
+        libc = ctypes.CDLL(None)
+        os._exit(1 if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) else 0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def execute(given: dict[str, t.Any]) -> tuple[int, str, str]:
+    """Run the command to its end or its time-out."""
+    directory = tempfile.mkdtemp(prefix="unified-", dir="/dev/shm")
+    mounted = bool(given["files"]) and can_mount()
+    environment = {**os.environ, **given["environment"]}
+    environment.update({name: os.path.join(directory, name) for name in given["files"]})
+
+    def prepare() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the environment
+        private_files(directory, given["files"], mounted=mounted)
+
+    try:
+        process = subprocess.Popen(
+            given["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+            cwd=given["chdir"] or "/", start_new_session=True, preexec_fn=prepare,
+        )  # fmt: skip
+        try:
+            out, err = process.communicate(timeout=given["timeout"] or None)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+        return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            "argv": {"type": "list", "elements": "str", "required": True},
+            "environment": {"type": "dict", "default": {}, "no_log": True},
+            "files": {"type": "dict", "default": {}, "no_log": True},
+            "chdir": {"type": "path"},
+            "timeout": {"type": "float", "default": 300},
+            "creates": {"type": "path"},
+            "removes": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    secrets = [str(value) for value in (*given["environment"].values(), *given["files"].values())]
+    # Ansible would put its own stars in the place of any text that looks like a secret, in the command's name too.
+    module.no_log_values = set()
+    skipped = (given["creates"] and os.path.exists(given["creates"])) or (
+        given["removes"] and not os.path.exists(given["removes"])
+    )
+    if skipped or module.check_mode:
+        module.exit_json(changed=not skipped)
+    try:
+        code, out, err = execute(given)
+    except (OSError, subprocess.SubprocessError) as exc:
+        reason = getattr(exc, "strerror", None) or "its files cannot be made"
+        module.fail_json(msg=f"'{given['argv'][0]}' cannot be started: {reason}. Check argv and chdir")
+    result = {"rc": code, "stdout": redact(out, secrets), "stderr": redact(err, secrets)}
+    if code == -signal.SIGKILL:
+        module.fail_json(msg=f"'{given['argv'][0]}' was killed: it took longer than {given['timeout']:g} s", **result)
+    if code:
+        module.fail_json(msg=f"'{given['argv'][0]}' ended with {code}", **result)
+    module.exit_json(changed=True, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the actions that bring secrets to hosts share: declared stores, references to values, quiet module calls."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from .resolver import Resolver
+
+Result = dict[str, t.Any]
+
+
+class SecretAction(ActionBase):  # type: ignore[misc]  # ansible has no type information
+    """An action whose module gets values in the place of references."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def resolver(self, task_vars: Result) -> Resolver:
+        declared = self._templar.template(task_vars.get("secret_stores", {}))
+        if not isinstance(declared, dict):
+            raise AnsibleActionFail("secret_stores is no mapping. Write store names, and type and options below them")
+        return Resolver(declared, getattr(self._loader, "_vault", None))
+
+    def resolve(self, resolver: Resolver, references: t.Iterable[str]) -> dict[str, str]:
+        """The value of each reference.
+
+        Raises:
+            AnsibleActionFail: lists everything that cannot be had.
+        """
+        wanted = list(dict.fromkeys(references))
+        failures = resolver.check(wanted)
+        if failures:
+            listed = "\n".join(f"  - {failure}" for failure in failures)
+            raise AnsibleActionFail(f"{len(failures)} of {len(wanted)} secrets cannot be had:\n{listed}")
+        return {reference: resolver.resolve(reference) for reference in wanted}
+
+    def module(self, name: str, arguments: Result, task_vars: Result) -> Result:
+        """Run a module with secrets in its arguments; neither they nor the invocation appear anywhere."""
+        result: Result = self._execute_module(f"unified.deploy.{name}", module_args=arguments, task_vars=task_vars)
+        for key in ("invocation", "_ansible_no_log"):
+            result.pop(key, None)
+        return result
+
+    def _update_module_args(
+        self, module_name: str, module_args: Result, task_vars: Result, *args: t.Any, **kwargs: t.Any
+    ) -> None:
+        super()._update_module_args(module_name, module_args, task_vars, *args, **kwargs)
+        module_args["_ansible_no_log"] = True
