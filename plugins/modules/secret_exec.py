@@ -95,7 +95,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._redact import redact
 
 CLONE_NEWNS = 0x20000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
 MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
 
 

@@ -62,6 +62,7 @@ class FakeServer:
 
         class Answering(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # one packet an answer: two would wait 40 ms for an acknowledgement
 
             def __getattr__(self, name: str) -> t.Any:
                 if name.startswith("do_"):

@@ -251,7 +251,7 @@ class VaultClient:
             given = {"name": self.options.get("role")}
         given = {name: value for name, value in given.items() if value is not None}
         try:
-            answer = self._hvac.adapter.login(True, f"/v1/auth/{mount}/login", json=given)
+            answer = self._hvac.adapter.login(f"/v1/auth/{mount}/login", use_token=False, json=given)
         except (hvac.exceptions.InvalidRequest, hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized):
             raise VaultError(
                 f"login at auth/{mount} was refused", kind="unauthorized", fix=f"Check the {method} credentials"

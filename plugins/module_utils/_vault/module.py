@@ -16,6 +16,8 @@ Act = t.Callable[[VaultClient, Answer, bool], Answer]
 def run_module(spec: dict[str, dict[str, t.Any]], act: Act, **constraints: t.Any) -> t.NoReturn:
     """Build the module, connect, and answer with what ACT(client, parameters, check mode) returns."""
     module = AnsibleModule(argument_spec={**OPTIONS, **spec}, supports_check_mode=True, **constraints)
+    # A short value would be masked wherever it stands by chance, in a version's number for one. Results hold names only.
+    module.no_log_values = {value for value in module.no_log_values if len(str(value)) >= 4}
     result: Answer = {}
     if HVAC_ERROR:
         module.fail_json(msg=missing_required_lib("hvac"), exception=HVAC_ERROR)
@@ -49,11 +51,10 @@ def settle(
     if state == "absent":
         if found is not None and not check_mode:
             client.delete(path)
-        return {"changed": found is not None, "diff": names_diff(found or (), found, None)}
+        return {"changed": found is not None, "changed_names": [], "diff": names_diff(found or (), found, None)}
     visible = {name: value for name, value in config.items() if name not in write_only}
     changed = differing(visible, found)
-    if found is None or changed:
-        if not check_mode:
-            client.write(path, **config)
-        return {"changed": True, "diff": names_diff(changed, found, visible)}
-    return {"changed": False, "diff": names_diff((), found, visible)}
+    write = found is None or bool(changed)
+    if write and not check_mode:
+        client.write(path, **config)
+    return {"changed": write, "changed_names": changed, "diff": names_diff(changed, found, visible)}

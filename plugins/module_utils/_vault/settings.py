@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .client import VaultError
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -21,6 +23,24 @@ def seconds(value: t.Any) -> int | None:
     if not re.fullmatch(r"(\d+[smhdw])+", text):
         return None
     return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text))
+
+
+def span(text: str, option: str, *, less_than: str | None = None) -> int:
+    """Seconds of a duration that an option gives.
+
+    Raises:
+        VaultError: it is none, or not less than another.
+    """
+    found = seconds(text)
+    if found is None:
+        raise VaultError(f"{option}: '{text}' is no duration", kind="invalid", fix="Write 90s, 15m, 24h or 30d")
+    if less_than is not None and found >= (seconds(less_than) or 0):
+        raise VaultError(
+            f"{option}: {text} is not less than the ttl {less_than}",
+            kind="invalid",
+            fix="It would be renewed every time",
+        )
+    return found
 
 
 def equal(wanted: t.Any, found: t.Any) -> bool:

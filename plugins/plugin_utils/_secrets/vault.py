@@ -8,6 +8,7 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import kv_version
 
 from .errors import ForbiddenError, MissingClientError, NotFoundError, SecretError, UnavailableError, UnsupportedError
 from .reference import Reference
@@ -60,8 +61,7 @@ class Vault(SecretStore):
     def kv(self) -> int:
         """The KV version: declared, or asked for once (any token may ask this of a mount that it may use)."""
         if self._kv is None:
-            answer = self._ask(self.mount, lambda client: client.request("GET", f"sys/internal/ui/mounts/{self.mount}"))
-            self._kv = int((answer["data"].get("options") or {}).get("version") or 1)
+            self._kv = self._ask(self.mount, lambda client: kv_version(client, self.mount))
         return int(self._kv)
 
     def _path(self, reference: Reference, part: str) -> str:

@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Issue and renew certificates."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_certificate
+short_description: Issue and renew certificates
+version_added: 0.2.0
+description:
+  - Has a PKI engine issue a certificate, and a new one before it ends, or where its names are not the wanted ones.
+  - Needs the Python package C(cryptography) on the host.
+extends_documentation_fragment:
+  - unified.deploy.vault
+options:
+  name:
+    description: Role of the PKI engine.
+    type: str
+    required: true
+  mount:
+    description: Where the engine is mounted.
+    type: str
+    default: pki
+  common_name:
+    description: Common name, also a DNS name of the certificate.
+    type: str
+    required: true
+  alt_names:
+    description: Further DNS names.
+    type: list
+    elements: str
+    default: []
+  ip_sans:
+    description: IP addresses.
+    type: list
+    elements: str
+    default: []
+  ttl:
+    description: How long it is to be valid.
+    type: str
+    default: 30d
+  renew_before:
+    description: How long before its end a new one is issued.
+    type: str
+    default: 7d
+  cert_path:
+    description: File for the certificate, with its chain.
+    type: path
+    required: true
+  key_path:
+    description: File for the key, mode 0600.
+    type: path
+    required: true
+  issuer_path:
+    description: File for the CA's certificate.
+    type: path
+attributes:
+  diff_mode:
+    description: Shows why a new one is issued.
+    support: full
+  idempotent:
+    description: A certificate that is good for longer than O(renew_before) is kept.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: A certificate that is renewed by the next run
+  unified.deploy.vault_certificate:
+    name: web
+    common_name: www.example.org
+    cert_path: /etc/ssl/web.pem
+    key_path: /etc/ssl/private/web.key
+  notify: Reload nginx
+"""
+
+RETURN = r"""
+reason:
+  description: Why a new one was issued. Empty where the old one is good.
+  type: str
+  returned: success
+expires:
+  description: Until when the certificate is valid, ISO 8601.
+  type: str
+  returned: success
+"""
+
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.files import differs, text, write, write_together
+from ansible_collections.unified.deploy.plugins.module_utils._vault.issued import certificate_state
+from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
+
+SPEC: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "mount": {"type": "str", "default": "pki"},
+    "common_name": {"type": "str", "required": True},
+    "alt_names": {"type": "list", "elements": "str", "default": []},
+    "ip_sans": {"type": "list", "elements": "str", "default": []},
+    "ttl": {"type": "str", "default": "30d"},
+    "renew_before": {"type": "str", "default": "7d"},
+    "cert_path": {"type": "path", "required": True},
+    "key_path": {"type": "path", "required": True, "no_log": False},
+    "issuer_path": {"type": "path"},
+}
+
+
+def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
+    ttl, before = span(given["ttl"], "ttl"), span(given["renew_before"], "renew_before", less_than=given["ttl"])
+    wanted = {given["common_name"], *given["alt_names"], *given["ip_sans"]}
+    reason, expires = certificate_state(text(given["cert_path"]), text(given["key_path"]), wanted, before)
+    result = {"changed": bool(reason), "reason": reason, "expires": expires}
+    result["diff"] = {"before": "", "after": f"{reason}\n" if reason else ""}
+    if not reason or check_mode:
+        return result
+    answer = client.write(
+        f"{given['mount']}/issue/{given['name']}", common_name=given["common_name"], alt_names=",".join(given["alt_names"]),
+        ip_sans=",".join(given["ip_sans"]), ttl=f"{ttl}s",
+    )["data"]  # fmt: skip
+    chain = "\n".join(dict.fromkeys([answer["certificate"], *(answer.get("ca_chain") or [answer["issuing_ca"]])]))
+    write_together(
+        {given["key_path"]: (answer["private_key"] + "\n", 0o600), given["cert_path"]: (chain + "\n", 0o644)}
+    )
+    if given["issuer_path"] and differs(given["issuer_path"], answer["issuing_ca"]):
+        write(given["issuer_path"], answer["issuing_ca"], 0o644)
+    result["expires"] = certificate_state(chain, answer["private_key"], wanted, 0)[1]
+    return result
+
+
+def main() -> t.NoReturn:
+    run_module(SPEC, act)
+
+
+if __name__ == "__main__":
+    main()

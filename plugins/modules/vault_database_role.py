@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Manage roles of a database engine."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_database_role
+short_description: Manage roles of a database engine
+version_added: 0.2.0
+description:
+  - Reads and compares before it writes.
+extends_documentation_fragment:
+  - unified.deploy.vault
+options:
+  name:
+    description: Name of the role.
+    type: str
+    required: true
+  mount:
+    description: Where the engine is mounted.
+    type: str
+    default: database
+  config:
+    description:
+      - Settings, named as in the API. Settings that are not named stay as they are. Durations and lists may have any notation.
+      - See U(https://openbao.org/api-docs/secret/databases/#create-role).
+    type: dict
+    default: {}
+  state:
+    description: Whether it is there.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  diff_mode:
+    description: Shows names of settings, never values.
+    support: full
+  idempotent:
+    description: Settings that are there are not written.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Short-lived users of the database
+  unified.deploy.vault_database_role:
+    name: app
+    config:
+      db_name: main
+      creation_statements:
+        - CREATE ROLE "{% raw %}{{name}}{% endraw %}" WITH LOGIN PASSWORD '{% raw %}{{password}}{% endraw %}' VALID UNTIL '{% raw %}{{expiration}}{% endraw %}'
+      default_ttl: 1h
+      max_ttl: 24h
+"""
+
+RETURN = r"""
+changed_names:
+  description: Names of settings that differ.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, settle
+
+SPEC: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "mount": {"type": "str", "default": "database"},
+    "config": {"type": "dict", "default": {}},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
+    path = f"{given['mount']}/roles/{given['name']}"
+    return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
+
+
+def main() -> t.NoReturn:
+    run_module(SPEC, act)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""Every Vault module: check, apply, again, change, remove, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.secrets.modules import Result, five_steps, run
+
+from .server import Server
+
+Run = t.Callable[..., Result]
+CANARY = "canary-7-value"
+
+
+class Vault:
+    """Modules with the connection's options filled in."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.options = {"url": server.url, "token": server.token, "timeout": 5}
+        if server.ca:
+            self.options["ca_path"] = server.ca
+
+    def run(self, name: str, /, check: bool = False, **given: t.Any) -> Result:
+        result = run(f"vault_{name}", {**self.options, **given}, check=check)
+        assert CANARY not in json.dumps({key: value for key, value in result.items() if key != "data"})
+        return result
+
+    def steps(self, name: str, /, **given: t.Any) -> Result:
+        return five_steps(f"vault_{name}", {**self.options, **given})
+
+    def fails(self, name: str, /, **given: t.Any) -> str:
+        result = self.run(name, **given)
+        assert result.get("failed") is True, result
+        return str(result["msg"])
+
+    def client(self) -> t.Any:
+        from ansible_collections.unified.deploy.plugins.module_utils._vault.client import OPTIONS, VaultClient
+
+        defaults = {name: option.get("default") for name, option in OPTIONS.items()}
+        return VaultClient({**defaults, **self.options})
+
+
+@pytest.fixture
+def vault(server: Server, monkeypatch: pytest.MonkeyPatch) -> Vault:
+    for name in ("VAULT_ADDR", "VAULT_TOKEN", "VAULT_CACERT", "VAULT_NAMESPACE", "BAO_ADDR", "BAO_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    made = Vault(server)
+    if server.name not in ("a fake", "a recording"):
+        made.run("mount", path="secret", type="kv", options={"version": 2})
+        made.run("mount", path="kv1", type="kv", options={"version": 1})
+    return made
+
+
+def test_kv_is_written_once_and_keeps_versions(vault: Vault) -> None:
+    base = {"path": "web/app"}
+    vault.run("kv", **base, state="absent")
+    first = vault.steps("kv", **base, data={"password": CANARY, "port": 5432, "nested": {"a": [1]}})
+    assert first["version"] == 1
+    assert vault.run("kv_info", **base)["data"] == {"password": CANARY, "port": 5432, "nested": {"a": [1]}}
+    second = vault.run("kv", **base, data={"password": "other"}, merge=True)
+    assert (second["version"], second["changed_names"]) == (2, ["password"])
+    assert vault.run("kv_info", **base, version=1)["data"]["password"] == CANARY
+    third = vault.run("kv", **base, data={"password": "other"})
+    assert third["changed_names"] == ["nested", "port"]
+    assert "changed" in third["diff"]["after"] or third["diff"]["before"]
+    assert "check-and-set" not in vault.fails("kv", **base, data={"x": "1"}, cas=1)
+    assert vault.fails("kv", **base, data={"x": "1"}, cas=1).startswith("secret/web/app has version 3, not 1")
+    assert vault.run("kv", **base, data={"x": "1"}, cas=3)["version"] == 4
+
+
+def test_kv_delete_undelete_destroy_absent(vault: Vault) -> None:
+    base = {"path": "web/life"}
+    vault.run("kv", **base, state="absent")
+    vault.run("kv", **base, data={"a": CANARY})
+    vault.steps("kv", **base, state="deleted")
+    assert vault.run("kv_info", **base)["exists"] is False
+    vault.steps("kv", **base, state="undeleted")
+    assert vault.run("kv_info", **base)["data"] == {"a": CANARY}
+    vault.run("kv", **base, state="deleted")
+    assert vault.run("kv", **base, data={"a": CANARY})["version"] == 2, "a deleted secret counts on"
+    vault.steps("kv", **base, versions=[1], state="destroyed")
+    assert vault.run("kv", **base, versions=[1], state="undeleted")["changed"] is False, "what is destroyed is lost"
+    assert "has no version 9" in vault.fails("kv", **base, versions=[9], state="undeleted")
+    vault.steps("kv", **base, state="absent")
+
+
+def test_kv_metadata_and_list(vault: Vault) -> None:
+    base = {"path": "web/meta"}
+    vault.run("kv", **base, state="absent")
+    vault.steps("kv", **base, data={"a": CANARY}, metadata={"max_versions": 3, "custom_metadata": {"owner": "web"}})
+    metadata = vault.run("kv_info", **base, read="metadata")["metadata"]
+    assert (metadata["max_versions"], metadata["custom_metadata"]) == (3, {"owner": "web"})
+    assert "meta" in vault.run("kv_info", path="web", read="list")["names"]
+    assert vault.run("kv_info", path="nothing", read="list")["names"] == []
+
+
+def test_kv_version_1(vault: Vault) -> None:
+    base = {"path": "web/old", "mount": "kv1"}
+    vault.run("kv", **base, state="absent")
+    vault.steps("kv", **base, data={"a": CANARY})
+    assert vault.run("kv_info", **base)["data"] == {"a": CANARY}
+    assert "keeps no versions" in vault.fails("kv", **base, data={"a": "1"}, cas=1)
+    vault.steps("kv", **base, state="absent")
+
+
+def test_policy(vault: Vault) -> None:
+    text = 'path "secret/data/web/*" { capabilities = ["read"] }\n'
+    vault.run("policy", name="web", state="absent")
+    vault.steps("policy", name="web", policy=text)
+    vault.steps("policy", name="web", policy=text + "# more\n")
+    vault.steps("policy", name="web", state="absent")
+
+
+def test_mount_is_tuned_and_never_changes_its_type(vault: Vault) -> None:
+    vault.run("mount", path="team", state="absent")
+    vault.steps("mount", path="team", type="kv", options={"version": 2}, description="Team")
+    vault.steps("mount", path="team", type="kv", options={"version": 2}, config={"max_lease_ttl": "2h"})
+    assert vault.run("mount", path="team", type="kv", config={"max_lease_ttl": 7200})["changed"] is False
+    assert "has type kv, not pki" in vault.fails("mount", path="team", type="pki")
+    vault.steps("mount", path="team", state="absent")
+
+
+@pytest.mark.parametrize(
+    ("kind", "roles"),
+    [
+        ("approle", {"app": {"token_ttl": "10m", "token_policies": ["web", "base"]}}),
+        ("userpass", {"ann": {"password": CANARY, "token_policies": ["web"]}}),
+    ],
+)
+def test_auth_method_with_roles(vault: Vault, kind: str, roles: dict[str, t.Any]) -> None:
+    path = f"test-{kind}"
+    vault.run("auth", type=kind, path=path, state="absent")
+    vault.steps("auth", type=kind, path=path, roles=roles)
+    changed = {name: {**settings, "token_policies": ["other"]} for name, settings in roles.items()}
+    result = vault.steps("auth", type=kind, path=path, roles=changed)
+    assert result["changed_names"] == [f"{next(iter(roles))}.token_policies"]
+    vault.steps("auth", type=kind, path=path, state="absent")
+
+
+def test_approle_keeps_valid_credentials_and_logs_in(vault: Vault, tmp_path: Path) -> None:
+    vault.run("auth", type="approle")
+    role, secret = tmp_path / "role-id", tmp_path / "secret-id"
+    given = {
+        "name": "deploy", "config": {"token_policies": ["default"], "token_ttl": "5m"},
+        "role_id_path": str(role), "secret_id_path": str(secret),
+    }  # fmt: skip
+    vault.run("approle", name="deploy", state="absent")
+    result = vault.steps("approle", **given)
+    assert role.read_text().strip() == result["role_id"]
+    assert oct(secret.stat().st_mode & 0o777) == "0o600"
+    secret.write_text("no-longer-valid\n")
+    assert vault.run("approle", **given)["changed"] is True
+    login = {
+        "auth_method": "approle", "role_id": role.read_text().strip(), "secret_id": secret.read_text().strip(), "token": None,
+    }  # fmt: skip
+    assert vault.run("kv_info", path="sys", read="list", kv_version=2, **login).get("kind") in (None, "forbidden")
+    refused = vault.fails("kv_info", path="x", **{**login, "secret_id": "wrong"})
+    assert "login at auth/approle was refused" in refused
+    vault.steps("approle", name="deploy", state="absent")
+
+
+def test_pki_role_and_certificate(vault: Vault, tmp_path: Path) -> None:
+    if vault.server.name != "a fake":
+        vault.run("mount", path="pki", type="pki", config={"max_lease_ttl": "87600h"})
+        vault.client().write("pki/root/generate/internal", common_name="Test CA", ttl="87600h")
+    config = {
+        "allowed_domains": ["example.org"],
+        "allow_subdomains": True,
+        "allow_ip_sans": True,
+        "max_ttl": "90d",
+        "key_type": "ec",
+    }
+    vault.run("pki_role", name="web", state="absent")
+    vault.steps("pki_role", name="web", config=config)
+    cert, key, issuer = tmp_path / "web.pem", tmp_path / "web.key", tmp_path / "ca.pem"
+    given = {
+        "name": "web", "common_name": "www.example.org", "ttl": "30d", "renew_before": "7d",
+        "cert_path": str(cert), "key_path": str(key), "issuer_path": str(issuer),
+    }  # fmt: skip
+    assert vault.steps("certificate", **given)["reason"] == "there is none"
+    assert oct(key.stat().st_mode & 0o777) == "0o600"
+    shown = subprocess.run(["openssl", "x509", "-noout", "-checkend", "2400000", "-in", cert], check=False)
+    assert shown.returncode == 0
+    renewed = vault.run("certificate", **{**given, "ttl": "60d", "renew_before": "40d"})
+    assert renewed["reason"].startswith("it ends in ")
+    names = {**given, "alt_names": ["api.example.org"], "ip_sans": ["127.0.0.1"]}
+    assert vault.steps("certificate", **names)["reason"] == "its names are others: +127.0.0.1, +api.example.org"
+    key.write_text(
+        subprocess.run(
+            ["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    assert vault.run("certificate", **names)["reason"] == "the key is another"
+    assert "is not less than the ttl" in vault.fails("certificate", **{**given, "renew_before": "30d"})
+    assert "'soon' is no duration" in vault.fails("certificate", **{**given, "ttl": "soon"})
+    kept = cert.read_text()
+    assert vault.fails("certificate", **{**names, "name": "nobody", "common_name": "new.example.org"})
+    assert cert.read_text() == kept
+    vault.steps("pki_role", name="web", state="absent")
+
+
+def test_ssh_sign(vault: Vault, tmp_path: Path) -> None:
+    if vault.server.name != "a fake":
+        vault.run("mount", path="ssh", type="ssh")
+        vault.client().write("ssh/config/ca", generate_signing_key=True)
+        vault.client().write(
+            "ssh/roles/users", key_type="ca", allow_user_certificates=True, allowed_users="*", max_ttl="24h"
+        )
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
+    given = {
+        "name": "users", "public_key_path": str(tmp_path / "id.pub"), "cert_path": str(tmp_path / "id-cert.pub"),
+        "principals": ["ann", "bob"], "ttl": "8h",
+    }  # fmt: skip
+    vault.steps("ssh_sign", **given)
+    shown = subprocess.run(
+        ["ssh-keygen", "-L", "-f", given["cert_path"]], capture_output=True, text=True, check=True
+    ).stdout
+    assert "ann" in shown
+    assert vault.steps("ssh_sign", **{**given, "principals": ["ann"]})["reason"] == "its principals are others"
+    assert vault.run("ssh_sign", **{**given, "principals": ["ann"], "ttl": "12h", "renew_before": "11h"})[
+        "reason"
+    ].startswith("it ends in")
+
+
+def test_database_role(vault: Vault) -> None:
+    if vault.server.name != "a fake":
+        pytest.skip("against a real server this needs PostgreSQL: see test_database_issues_users")
+    config = {"db_name": "main", "creation_statements": ["CREATE ROLE x"], "default_ttl": "1h", "max_ttl": "24h"}
+    vault.run("database_role", name="app", state="absent")
+    vault.steps("database_role", name="app", config=config)
+    vault.steps("database_role", name="app", config={**config, "default_ttl": "2h"})
+    vault.steps("database_role", name="app", state="absent")
+
+
+def test_lease_is_renewed_and_revoked(vault: Vault, server: Server) -> None:
+    if server.name != "a fake":
+        pytest.skip("against a real server leases come from the database: see test_database_issues_users")
+    assert "there is no lease database/creds/app/1" in vault.fails("lease", lease_id="database/creds/app/1")
+    assert vault.run("lease", lease_id="database/creds/app/1", state="absent")["changed"] is False
+    assert vault.run("lease", prefix="database/creds/app", state="absent")["changed"] is True
+    assert "can only be revoked" in vault.fails("lease", prefix="database/creds/app")
+
+
+def test_errors_say_path_and_cure(vault: Vault, tmp_path: Path) -> None:
+    assert "the token is invalid or has expired" in vault.fails("kv_info", path="x", kv_version=2, token="s.wrong")
+    assert "no token" in vault.fails("kv_info", path="x", token=None, token_path=str(tmp_path / "none"))
+    assert "needs 'role_id'" in vault.fails("kv_info", path="x", auth_method="approle", token=None)
+    if vault.server.name == "a recording":
+        return  # these never reach a server that could be recorded
+    assert "cannot be reached" in vault.fails("kv_info", path="x", url="https://127.0.0.1:1")
+    assert "has a certificate that is not trusted" in vault.fails(
+        "kv_info", path="x", ca_path="/etc/ssl/certs/ca-certificates.crt"
+    )
