@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The doctor for secrets: runs on the controller only."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import doctor
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
+
+
+class ActionModule(SecretAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "references": {"type": "list", "elements": "str", "default": []},
+        "directory": {"type": "path"},
+        "scan": {"type": "bool", "default": True},
+        "warn_days": {"type": "int", "default": 7},
+    }
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
+        if checked.error_messages:
+            raise AnsibleActionFail("; ".join(checked.error_messages))
+        given, task_vars = checked.validated_parameters, task_vars or {}
+        resolver = self.resolver(task_vars)
+        references = {*given["references"], *self._declared(task_vars)}
+        self._display.display(
+            f"checking {len(task_vars.get('secret_stores') or {})} stores and {len(references)} references"
+        )
+        findings = doctor.check_stores(resolver, task_vars.get("secret_stores") or {}, given["warn_days"])
+        findings += doctor.check_references(resolver, references)
+        if given["directory"]:
+            directory = Path(given["directory"]).resolve()
+            try:
+                files = doctor.tracked(directory)
+                self._display.display(f"checking {len(files)} files below {directory}")
+                findings += doctor.check_encryption(directory, files)
+                if given["scan"]:
+                    findings += doctor.check_leaks(directory, files, doctor.values_of(resolver, references))
+            except SecretError as exc:
+                raise AnsibleActionFail(str(exc)) from None
+        self._display.display(doctor.table(findings, shutil.get_terminal_size().columns))
+        failed = [finding for finding in findings if not finding.ok]
+        result.update(changed=False, findings=[dataclasses.asdict(finding) for finding in findings])
+        if failed:
+            result.update(failed=True, msg=f"{len(failed)} of {len(findings)} checks failed")
+        return result
+
+    def _declared(self, task_vars: Result) -> t.Iterator[str]:
+        """What the role secrets would deliver to the hosts of the inventory."""
+        for host in task_vars.get("hostvars", {}):
+            variables = task_vars["hostvars"][host]
+            for name in ("secrets_files", "secrets_credentials", "secrets_podman"):
+                for item in self._templar.template(variables.get(name)) or []:
+                    if item.get("reference"):
+                        yield item["reference"]
+                    yield from (item.get("values") or {}).values()
