@@ -55,7 +55,8 @@ test-vault: install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN,
 	rm -rf tests/vault/recordings
 	$(BIN)/python -m pytest tests/vault -p no:cacheprovider
 
-bench: install ## Measure; writes build/bench.json
+bench: install ## Measure; writes build/bench.json and build/bench_secrets.json
+	@$(SUDO) $(BIN)/python tools/bench_secrets.py
 	@$(SUDO) $(BIN)/python tools/bench.py
 
 clean: ## Remove all test hosts and what was built here (caches stay)

@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import doctor
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 
 class ActionModule(SecretAction):
@@ -32,7 +33,8 @@ class ActionModule(SecretAction):
         if checked.error_messages:
             raise AnsibleActionFail("; ".join(checked.error_messages))
         given, task_vars = checked.validated_parameters, task_vars or {}
-        resolver = self.resolver(task_vars)
+        # Not the run's broker: the doctor asks the stores themselves.
+        resolver = Resolver(self.declared(task_vars), getattr(self._loader, "_vault", None))
         references = {*given["references"], *self._declared(task_vars)}
         self._display.display(
             f"checking {len(task_vars.get('secret_stores') or {})} stores and {len(references)} references"

@@ -11,8 +11,8 @@ short_description: Read secrets by reference
 version_added: 0.2.0
 description:
   - Reads a secret from a store by a reference of the form C(<store>://<path>[#<field>][?<option>=<value>]).
-  - Stores of type V(env), V(file), V(literal) and V(ansible_vault) are there without being declared.
-  - Each secret is read once in a process, however often it is looked up.
+  - Stores that need no options, as V(env), V(file), V(literal), V(ansible_vault), V(sops) and V(pass), need no declaration.
+  - Each secret is read once a run, however many tasks and hosts look it up.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -22,8 +22,7 @@ options:
   stores:
     description:
       - Declared stores, by name. Each has a V(type) and the options of that type.
-      - Type V(file) has V(base), a directory that references are relative to and cannot leave, and V(allow_readable_by_others).
-      - Type V(ansible_vault) has V(base).
+      - See the guide for types and their options. An option that is a credential may be a reference to another store.
     type: dict
     default: {}
     vars:
@@ -69,20 +68,23 @@ import typing as t
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.broker import Shared, resolver
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import NotFoundError, SecretError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
-_RESOLVERS: dict[tuple[int, str], Resolver] = {}
+_RESOLVERS: dict[tuple[int, str], Resolver | Shared] = {}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type information
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
-        resolver = self._resolver(self.get_option("stores"))
+        stores = self._resolver(self.get_option("stores"))
         default, found = self.get_option("default"), []
+        if len(terms) > 1:
+            stores.check(terms)  # all in as few requests as the stores allow
         for term in terms:
             try:
-                found.append(resolver.resolve(term))
+                found.append(stores.resolve(term))
             except NotFoundError as exc:
                 if default is not None:
                     found.append(default)
@@ -92,7 +94,9 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type inf
                 raise AnsibleLookupError(str(exc)) from exc
         return found
 
-    def _resolver(self, declared: dict[str, t.Any]) -> Resolver:
+    def _resolver(self, declared: dict[str, t.Any]) -> Resolver | Shared:
         vault = getattr(self._loader, "_vault", None)
         key = (id(vault), json.dumps(declared, sort_keys=True, default=str))
-        return _RESOLVERS.setdefault(key, Resolver(declared, vault))
+        if key not in _RESOLVERS:
+            _RESOLVERS[key] = resolver(declared, vault)
+        return _RESOLVERS[key]

@@ -8,6 +8,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from . import broker
+from .broker import Shared
 from .resolver import Resolver
 
 Result = dict[str, t.Any]
@@ -19,13 +21,16 @@ class SecretAction(ActionBase):  # type: ignore[misc]  # ansible has no type inf
     _supports_check_mode = True
     _supports_diff = True
 
-    def resolver(self, task_vars: Result) -> Resolver:
+    def declared(self, task_vars: Result) -> Result:
         declared = self._templar.template(task_vars.get("secret_stores", {}))
         if not isinstance(declared, dict):
             raise AnsibleActionFail("secret_stores is no mapping. Write store names, and type and options below them")
-        return Resolver(declared, getattr(self._loader, "_vault", None))
+        return declared
 
-    def resolve(self, resolver: Resolver, references: t.Iterable[str]) -> dict[str, str]:
+    def resolver(self, task_vars: Result) -> Resolver | Shared:
+        return broker.resolver(self.declared(task_vars), getattr(self._loader, "_vault", None))
+
+    def resolve(self, resolver: Resolver | Shared, references: t.Iterable[str]) -> dict[str, str]:
         """The value of each reference.
 
         Raises:

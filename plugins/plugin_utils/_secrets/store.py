@@ -71,6 +71,8 @@ class SecretStore:
             self._documents[key] = self.read(key)
         found = self._documents[key]
         if isinstance(found, SecretError):
+            # Said once: what is missing now may be there when it is asked for again.
+            del self._documents[key]
             raise found
         return text_of(found, reference, encoding)
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One resolver for all workers of a run, so that each secret is read once a run and each store is logged in to once.
+
+Ansible forks a process for every task and host; what one of them reads is lost with it. The first that needs a secret starts a
+process that answers them all by an abstract Unix socket, keeps what it read in memory only, and ends with the run. Both sides
+check the other's user (SO_PEERCRED, unix(7)): another user may take the name of the socket, but gets and gives nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import select
+import socket
+import struct
+import threading
+import typing as t
+
+from . import errors
+from .resolver import Resolver
+
+Declared = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+class Shared:
+    """A resolver that asks the broker; it has the same two methods that lookups and actions use."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.values: dict[str, str] = {}
+
+    def resolve(self, text: str) -> str:
+        if text not in self.values:
+            failures = self.check([text])
+            if failures:
+                raise failures[0]
+        return self.values[text]
+
+    def check(self, texts: t.Iterable[str]) -> list[errors.SecretError]:
+        wanted = list(texts)
+        failures = []
+        for text, answer in zip(wanted, ask(self.address, wanted)):
+            if "value" in answer:
+                self.values[text] = answer["value"]
+            else:
+                error = getattr(errors, answer["error"])("")
+                error.args, error.where = (answer["message"],), answer["where"]
+                failures.append(error)
+        return failures
+
+
+def resolver(declared: Declared, vault: t.Any) -> Resolver | Shared:
+    """The run's broker, or a resolver of this process where there can be none: outside of a worker, or not on Linux."""
+    parent = multiprocessing.parent_process()
+    if parent is None or not hasattr(os, "pidfd_open") or parent.pid is None:
+        return Resolver(declared, vault)
+    try:
+        address = address_for(parent.pid, declared)
+        start(address, parent.pid, Resolver(declared, vault))
+        ask(address, [])
+        return Shared(address)
+    except OSError:
+        return Resolver(declared, vault)
+
+
+def address_for(pid: int, declared: Declared) -> str:
+    """A name of its own for this run and these stores: process ids come back, start times with them do not."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
+        started = handle.read().rpartition(")")[2].split()[19]
+    stores = hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return f"\0unified-secrets-{os.getuid()}-{pid}-{started}-{stores}"
+
+
+def start(address: str, run: int, found: Resolver) -> None:
+    """Start the broker, unless another worker did."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        return
+    listener.listen(128)
+    child = os.fork()
+    if child == 0:
+        # Twice, so that the worker has no child to wait for.
+        if os.fork() == 0:
+            with contextlib.suppress(BaseException):
+                _detach(listener.fileno())
+                serve(listener, run, found)
+        os._exit(0)
+    os.waitpid(child, 0)
+    listener.close()
+
+
+def _detach(keep: int) -> None:
+    """Hold nothing of the worker's: the run would wait for the ends of its pipes."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != keep:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+
+
+def serve(listener: socket.socket, run: int, found: Resolver) -> None:
+    """Answer until the run ends."""
+    ended = os.pidfd_open(run)
+    lock = threading.Lock()
+    while True:
+        ready, _writable, _failed = select.select([listener.fileno(), ended], [], [])
+        if ended in ready:
+            return
+        connection, _address = listener.accept()
+        threading.Thread(target=_answer, args=(connection, found, lock), daemon=True).start()
+
+
+def _answer(connection: socket.socket, found: Resolver, lock: threading.Lock) -> None:
+    with contextlib.suppress(OSError, ValueError), connection:
+        if not same_user(connection):
+            return
+        with connection.makefile("rwb") as stream:
+            for line in stream:
+                with lock:
+                    stream.write(json.dumps(_resolved(found, json.loads(line))).encode() + b"\n")
+                stream.flush()
+
+
+def _resolved(found: Resolver, texts: list[str]) -> list[dict[str, str]]:
+    answers: list[dict[str, str]] = []
+    found.prefetch(texts)
+    for text in texts:
+        try:
+            answers.append({"value": found.resolve(text)})
+        except errors.SecretError as exc:
+            answers.append({"error": type(exc).__name__, "message": str(exc), "where": exc.where})
+        except Exception as exc:
+            # A client's own mistake must not end the broker, and its message may hold anything.
+            answers.append(
+                {"error": "UnavailableError", "message": f"the store failed with {type(exc).__name__}", "where": ""}
+            )
+    return answers
+
+
+def same_user(connection: socket.socket) -> bool:
+    _pid, user, _group = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return bool(user == os.getuid())
+
+
+def ask(address: str, texts: list[str]) -> list[dict[str, str]]:
+    """Answers to references, in their order.
+
+    Raises:
+        OSError: there is no broker, or it is another user's.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(address)
+        if not same_user(connection):
+            raise PermissionError("the broker's socket belongs to another user")
+        with connection.makefile("rwb") as stream:
+            stream.write(json.dumps(texts).encode() + b"\n")
+            stream.flush()
+            line = stream.readline()
+        if not line:
+            raise ConnectionError("the broker is gone")
+        answers: list[dict[str, str]] = json.loads(line)
+        return answers

@@ -1,0 +1,107 @@
+"""Each secret is read once a run: real playbook runs with many workers, counted at the (fake) server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import broker
+
+from tests.secrets.cases import CASES, VALUE, Case
+from tests.unit.conftest import INSTALLED
+
+
+@pytest.fixture
+def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Case]:
+    with contextlib.ExitStack() as stack:
+        yield CASES["vault"](tmp_path, monkeypatch, stack)
+
+
+def play(case: Case, directory: Path, tasks: list[dict[str, t.Any]], hosts: int = 8) -> str:
+    book = directory / "play.yml"
+    book.write_text(
+        yaml.safe_dump(
+            [
+                {
+                    "hosts": "all",
+                    "gather_facts": False,
+                    "connection": "local",
+                    "vars": {"secret_stores": case.declared},
+                    "tasks": tasks,
+                }
+            ]
+        )
+    )
+    names = ",".join(f"h{number}" for number in range(hosts)) + ","
+    env = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    }
+    argv = [Path(sys.executable).parent / "ansible-playbook", book, "-i", names, "-f", "8"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def lookup(reference: str) -> str:
+    return f"{{{{ lookup('unified.deploy.secret', '{reference}') | length }}}}"
+
+
+def brokers() -> list[str]:
+    return [line for line in Path("/proc/net/unix").read_text().splitlines() if "@unified-secrets-" in line]
+
+
+def test_every_worker_asks_one_broker_that_ends_with_the_run(case: Case, tmp_path: Path) -> None:
+    tasks = [
+        {"name": f"Task {number}", "ansible.builtin.debug": {"msg": lookup(reference)}}
+        for number, reference in enumerate([case.plain, case.document, case.plain])
+    ]
+    case.server.requests.clear()
+    output = play(case, tmp_path, tasks)
+    assert output.count(f'"msg": "{len(VALUE)}"') + output.count(f'"msg": {len(VALUE)}') == 16
+    paths = [request.path for request in case.server.requests]
+    assert sorted(paths) == [
+        "/v1/secret/data/web/document",
+        "/v1/secret/data/web/plain",
+        "/v1/sys/internal/ui/mounts/secret",
+    ]
+    deadline = time.monotonic() + 5
+    while brokers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert brokers() == []
+
+
+def test_failure_of_one_lookup_is_not_kept(case: Case, tmp_path: Path) -> None:
+    """What is missing at first, and then put there, is found by the same run."""
+    reference = case.missing.replace("missing", "made-later")
+    options = {key: case.declared["team"][key] for key in ("url", "ca_path", "token")}
+    tasks = [
+        {"name": "Before", "ansible.builtin.debug": {"msg": f"{{{{ lookup('unified.deploy.secret', '{reference}', default='none') }}}}"}},
+        {"name": "Put", "unified.deploy.vault_kv": {**options, "path": "web/made-later", "data": {"value": "x" * 9}},
+         "vars": {"ansible_python_interpreter": sys.executable}, "no_log": True},
+        {"name": "After", "ansible.builtin.debug": {"msg": lookup(reference)}},
+    ]  # fmt: skip
+    output = play(case, tmp_path, tasks, hosts=1)
+    assert '"msg": "none"' in output
+    assert '"msg": "9"' in output or '"msg": 9' in output
+
+
+def test_socket_of_another_user_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"\0unified-secrets-test-{os.getpid()}"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with pytest.raises(PermissionError):
+        broker.ask(address, ["env://X"])
+    listener.close()

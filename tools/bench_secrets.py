@@ -1,0 +1,171 @@
+"""Measure secrets: requests and time of many lookups, a SOPS file with nothing to do, the role secrets with nothing to do.
+
+Writes build/bench_secrets.json and prints a table. Vault is the fake of tests/fakes: it counts requests; its speed is not measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "build/collections"))
+
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+_AnsibleCollectionFinder(paths=[str(ROOT / "build/collections")])._install()
+
+from tests.fakes import vault as fake
+from tests.hosts import __main__ as tool
+from tests.secrets import programs
+
+NAME = "bench-secrets"
+RUNS = 5
+
+
+def play(
+    directory: Path, tasks: list[dict[str, t.Any]], inventory: str = "localhost,", verbose: str = "", **options: t.Any
+) -> tuple[float, str]:
+    """Wall seconds and output of a play."""
+    book = directory / "play.yml"
+    book.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks, **options}]))
+    env = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"),
+    }
+    argv = [ROOT / ".venv/bin/ansible-playbook", book, "-i", inventory, *([verbose] if verbose else [])]
+    started = time.monotonic()
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+    if done.returncode:
+        raise SystemExit(f"bench: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return time.monotonic() - started, done.stdout
+
+
+def lookups(directory: Path) -> dict[str, t.Any]:
+    """1,000 lookups over 10 paths, beside the same play without them."""
+    with fake.FakeVault(directory) as server:
+        entries = server.objects.setdefault("kv/secret", {})
+        for number in range(10):
+            fields = {f"field{field}": f"value-{number}-{field}" for field in range(100)}
+            version = {"data": fields, "created_time": "t", "deletion_time": "", "destroyed": False}
+            entries[f"app/{number}"] = {**server._entry(), "current_version": 1, "versions": {"1": version}}
+        store = {"type": "vault", "url": server.url, "ca_path": server.ca, "token": fake.ROOT, "kv_version": 2}
+        references = [f"team://app/{number}#field{field}" for field in range(100) for number in range(10)]
+        looped = "{% for r in references %}{{ lookup('unified.deploy.secret', r) }}{% endfor %}"
+        variables = {"secret_stores": {"team": store}, "references": references}
+        with_them = [
+            {
+                "name": "Look up",
+                "ansible.builtin.assert": {"that": ["found | length > 9000"]},
+                "vars": {"found": looped},
+            }
+        ]
+        without = [{"name": "No look-up", "ansible.builtin.assert": {"that": ["references | length == 1000"]}}]
+        times, requests = [], []
+        for _run in range(RUNS):
+            base = play(directory, without, vars=variables, connection="local")[0]
+            before = len(server.requests)
+            times.append(play(directory, with_them, vars=variables, connection="local")[0] - base)
+            requests.append(len(server.requests) - before)
+        return {"vault_requests": max(requests), "lookup_1000_s": round(statistics.median(times), 3)}
+
+
+def sops(directory: Path) -> dict[str, t.Any]:
+    """Programs that sops_file starts where nothing is to do."""
+    real = programs.build() / "sops"
+    (directory / "bin").mkdir()
+    log = directory / "calls"
+    wrapper = directory / "bin/sops"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {real} "$@"\n')
+    wrapper.chmod(0o755)
+    os.environ["PATH"] = f"{wrapper.parent}:{programs.build()}:{os.environ['PATH']}"
+    from tests.secrets.modules import run
+
+    recipient = run("age_key", {"path": str(directory / "key")})["recipient"]
+    path = directory / "x.yaml"
+    arguments = {
+        "path": str(path),
+        "data": {"a": {"b": "c"}},
+        "age": [recipient],
+        "age_key_file": str(directory / "key"),
+    }
+    run("sops_file", arguments)
+    os.utime(path, (1, 1))
+    log.write_text("")
+    changed = run("sops_file", arguments)["changed"]
+    calls = log.read_text().splitlines()
+    return {
+        "sops_noop_decryptions": sum(line.startswith("decrypt") for line in calls),
+        "sops_noop_programs": len(calls),
+        "sops_noop_changed": changed or path.stat().st_mtime != 1,
+    }
+
+
+def role(directory: Path) -> dict[str, t.Any]:
+    """The role secrets with 50 secrets and nothing to do."""
+    store = directory / "store"
+    store.mkdir()
+    for number in range(50):
+        path = store / str(number)
+        path.touch(mode=0o600)
+        path.write_text(f"value-{number}\n")
+    variables = {
+        "secret_stores": {"team": {"type": "file", "base": str(store)}},
+        "secrets_files": [{"path": f"/run/bench/{number}", "reference": f"team://{number}"} for number in range(40)],
+        "secrets_credentials": [
+            {"name": f"bench-{number}", "reference": f"team://{number}"} for number in range(40, 50)
+        ],
+    }
+    tool.up(NAME, "container", "debian13")
+    try:
+        inventory = directory / "inventory.json"
+        inventory.write_text(json.dumps(tool.inventory()))
+        options: dict[str, t.Any] = {"hosts": NAME, "become": True, "vars": variables}
+        tasks = [{"name": "Deliver", "ansible.builtin.include_role": {"name": "unified.deploy.secrets"}}]
+        play(directory, tasks, str(inventory), **options)
+        times = []
+        for _run in range(RUNS):
+            wall, output = play(directory, tasks, str(inventory), "-vvv", **options)
+            times.append(wall)
+        changed = re.search(rf"^{NAME}\s*: .*changed=(\d+)", output, re.MULTILINE)
+        return {
+            "secrets_role_executions": len(re.findall(r"SSH: EXEC .*python3", output)),
+            "secrets_role_changed": int(changed[1]) if changed else -1,
+            "secrets_role_s": round(statistics.median(times), 2),
+        }
+    finally:
+        tool.down([NAME])
+
+
+def main() -> None:
+    found: dict[str, t.Any] = {}
+    for name, measure in (("lookups", lookups), ("sops_file", sops), ("role secrets", role)):
+        print(f"bench: {name}", flush=True)
+        with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
+            found.update(measure(Path(directory)))
+    (ROOT / "build/bench_secrets.json").write_text(json.dumps(found, indent=2) + "\n")
+    goals = {
+        "vault_requests": "10",
+        "lookup_1000_s": "< 1",
+        "sops_noop_decryptions": "1",
+        "secrets_role_executions": "<= 4",
+    }
+    for name, value in found.items():
+        print(f"{name:<26}{value!s:>8}   {goals.get(name, '')}")
+
+
+if __name__ == "__main__":
+    main()
