@@ -90,8 +90,8 @@ SPEC: dict[str, dict[str, t.Any]] = {
     "type": {"type": "str", "choices": sorted(ROLES), "required": True},
     "description": {"type": "str"},
     "tune": {"type": "dict", "default": {}},
-    "config": {"type": "dict", "default": {}},
-    "roles": {"type": "dict", "default": {}},
+    "config": {"type": "dict", "default": {}, "no_log": True},
+    "roles": {"type": "dict", "default": {}, "no_log": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 

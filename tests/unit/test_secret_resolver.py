@@ -172,3 +172,13 @@ def test_lookup_takes_default_and_optional_for_what_is_missing_only(monkeypatch:
         lookup.run(["env://GONE"], {})
     with pytest.raises(AnsibleLookupError, match="no store 'nowhere'"):
         lookup.run(["nowhere://x"], {}, default="none")
+
+
+def test_guide_lists_every_store_as_it_is() -> None:
+    from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import TYPES, store_class
+
+    guide = (Path(__file__).parents[2] / "docs/secrets.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in guide.splitlines() if line.endswith("-21 |")]
+    listed = {row[0].strip("`"): row[2] for row in rows}
+    assert listed == {kind: ", ".join(sorted(store_class(kind).capabilities)) or "read" for kind in TYPES}
+    assert {row[3].partition(":")[0] for row in rows} == {"real", "fake"}

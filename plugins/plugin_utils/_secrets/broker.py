@@ -26,11 +26,19 @@ Declared = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
 class Shared:
-    """A resolver that asks the broker; it has the same two methods that lookups and actions use."""
+    """A resolver that asks the broker; it has the same two methods that lookups and actions use.
+
+    Raises (all methods):
+        OSError: there is no broker, it is gone, or it is another user's.
+    """
 
     def __init__(self, address: str) -> None:
-        self.address = address
         self.values: dict[str, str] = {}
+        self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.connection.connect(address)
+        if not same_user(self.connection):
+            raise PermissionError("the broker's socket belongs to another user")
+        self.stream = self.connection.makefile("rwb")
 
     def resolve(self, text: str) -> str:
         if text not in self.values:
@@ -42,7 +50,7 @@ class Shared:
     def check(self, texts: t.Iterable[str]) -> list[errors.SecretError]:
         wanted = list(texts)
         failures = []
-        for text, answer in zip(wanted, ask(self.address, wanted)):
+        for text, answer in zip(wanted, self._ask(wanted)):
             if "value" in answer:
                 self.values[text] = answer["value"]
             else:
@@ -50,6 +58,15 @@ class Shared:
                 error.args, error.where = (answer["message"],), answer["where"]
                 failures.append(error)
         return failures
+
+    def _ask(self, texts: list[str]) -> list[dict[str, str]]:
+        self.stream.write(json.dumps(texts).encode() + b"\n")
+        self.stream.flush()
+        line = self.stream.readline()
+        if not line:
+            raise ConnectionError("the broker of secrets is gone")
+        answers: list[dict[str, str]] = json.loads(line)
+        return answers
 
 
 def resolver(declared: Declared, vault: t.Any) -> Resolver | Shared:
@@ -60,7 +77,6 @@ def resolver(declared: Declared, vault: t.Any) -> Resolver | Shared:
     try:
         address = address_for(parent.pid, declared)
         start(address, parent.pid, Resolver(declared, vault))
-        ask(address, [])
         return Shared(address)
     except OSError:
         return Resolver(declared, vault)
@@ -149,23 +165,3 @@ def _resolved(found: Resolver, texts: list[str]) -> list[dict[str, str]]:
 def same_user(connection: socket.socket) -> bool:
     _pid, user, _group = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return bool(user == os.getuid())
-
-
-def ask(address: str, texts: list[str]) -> list[dict[str, str]]:
-    """Answers to references, in their order.
-
-    Raises:
-        OSError: there is no broker, or it is another user's.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(address)
-        if not same_user(connection):
-            raise PermissionError("the broker's socket belongs to another user")
-        with connection.makefile("rwb") as stream:
-            stream.write(json.dumps(texts).encode() + b"\n")
-            stream.flush()
-            line = stream.readline()
-        if not line:
-            raise ConnectionError("the broker is gone")
-        answers: list[dict[str, str]] = json.loads(line)
-        return answers
