@@ -92,6 +92,8 @@ def test_files_follow_check_apply_check_apply_change_remove(container: Target, s
         first = role(container, "-vvv", "--diff", files=files)
     assert watch.samples > 50
     assert watch.seen == []
+    # The consumer itself has them by EnvironmentFile= in other tests, and nothing else ever does.
+    assert watch.in_environment == []
     assert leaks.found(first.output, VALUES) == []
     facts = container.shell("stat -c '%a %U %G' /run/app/env /etc/app/key.pem; stat -f -c %T /run/app/env")
     assert facts.split("\n")[:3] == ["600 root root", "640 root daemon", "tmpfs"]
@@ -280,6 +282,7 @@ def test_command_gets_secrets_and_its_output_is_redacted(container: Target, stor
     script = """
     test "$(cat "$KEY_FILE")" = "$(printf '%s' "$KEY")" && echo same
     stat -f -c %T "$KEY_FILE"; stat -c %a "$KEY_FILE"
+    nsenter -t 1 -m cat "$KEY_FILE" >/dev/null 2>&1 || echo unseen by others
     echo "plain $PASSWORD"; printf %s "$PASSWORD" | base64 -w0; echo
     printf 'xy%s' "$PASSWORD" | base64 -w0; echo; cat "$KEY_FILE" >&2
     python3 -c 'import json,os,urllib.parse as u; p=os.environ["PASSWORD"]; print(json.dumps(p)); print(u.quote(p))'
@@ -294,6 +297,9 @@ def test_command_gets_secrets_and_its_output_is_redacted(container: Target, stor
     assert "canary+key" not in ran.output
     assert "same" in ran.output
     assert "tmpfs" in ran.output
+    assert "unseen by others" in ran.output
+    others = ("ansible", "ssh", "sudo", "systemd", "sleep infinity")
+    assert [argv for argv in watch.in_environment if any(word in argv for word in others)] == []
     assert "plain ********" in ran.output
     assert container.shell("find /dev/shm -name 'unified-*' | wc -l").strip() == "0"
     assert leaks.left_behind(container.shell, VALUES) == ""

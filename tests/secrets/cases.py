@@ -114,9 +114,16 @@ def keyring(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Case:
     programs.need("dbus-daemon", "gnome-keyring-daemon")
     import keyring as package
 
-    bus = subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--print-address"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    # Without service directories: a call that comes too early must not have the bus start a second, locked daemon.
+    policy = '<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>'
+    (tmp / "bus.conf").write_text(
+        "<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen>"
+        f'<policy context="default">{policy}</policy></busconfig>'
     )
+    bus = subprocess.Popen(
+        ["dbus-daemon", f"--config-file={tmp / 'bus.conf'}", "--nofork", "--print-address"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     stack.callback(bus.kill)
     assert bus.stdout is not None
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.stdout.readline().decode().strip())
@@ -133,6 +140,7 @@ def keyring(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Case:
     daemon.stdin.close()
     from keyring.backends.SecretService import Keyring
 
+    programs.until(lambda: (tmp / "data/keyrings/login.keyring").exists(), bool)
     package.set_keyring(programs.until(Keyring, lambda backend: backend.get_password("a", "b") is None))
     package.set_password("web", "plain", VALUE)
     package.set_password("web", "document", DOCUMENT)

@@ -23,11 +23,12 @@ def found(text: str, values: t.Iterable[str]) -> list[str]:
 
 
 class ArgvWatch:
-    """Samples the arguments of every process on this machine, those of container hosts among them, while it is open."""
+    """Samples arguments and environments of every process on this machine, those of container hosts among them, while it is open."""
 
     def __init__(self, values: t.Iterable[str]) -> None:
         self.needles = [shown.encode() for value in values for shown in forms(value).values()]
         self.seen: list[str] = []
+        self.in_environment: list[str] = []
         self.samples = 0
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -48,6 +49,9 @@ class ArgvWatch:
                         argv = (entry / "cmdline").read_bytes()
                         if any(needle in argv for needle in self.needles):
                             self.seen.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
+                        environment = (entry / "environ").read_bytes()
+                        if any(needle in environment for needle in self.needles):
+                            self.in_environment.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
             self.samples += 1
             self.stop.wait(0.003)
 

@@ -26,17 +26,19 @@ def recordings() -> list[Path]:
     return sorted(RECORDINGS.glob("*.yaml"))
 
 
-def pytest_report_header() -> str:
+def pytest_terminal_summary(terminalreporter: t.Any) -> None:
     assert INSTALLED.is_dir()
     if given():
-        return f"vault: against the real server {given()}"
-    if recordings():
+        said = f"vault: against the real server {given()}"
+    elif recordings():
         stamp = json.loads((RECORDINGS / "server.json").read_text())
-        return f"vault: replaying recordings of {stamp['name']}, made {stamp['date']}"
-    return (
-        "vault: NOT RUN against a real server: neither BAO_BIN, VAULT_BIN nor VAULT_ADDR is set, and there are no recordings. "
-        "What runs here talks to the fake in tests/fakes/vault.py"
-    )
+        said = f"vault: replayed recordings of {stamp['name']}, made {stamp['date']}"
+    else:
+        said = (
+            "vault: NOT RUN against a real server: neither BAO_BIN, VAULT_BIN nor VAULT_ADDR is set, and there are no recordings. "
+            "What ran talked to the fake in tests/fakes/vault.py"
+        )
+    terminalreporter.write_line(said)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def vault(server: Server, monkeypatch: pytest.MonkeyPatch) -> Vault:
     for name in ("VAULT_ADDR", "VAULT_TOKEN", "VAULT_CACERT", "VAULT_NAMESPACE", "BAO_ADDR", "BAO_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     made = Vault(server)
-    if server.name not in ("a fake", "a recording"):
+    if server.name != "a fake":
         made.run("mount", path="secret", type="kv", options={"version": 2})
         made.run("mount", path="kv1", type="kv", options={"version": 1})
     return made
@@ -60,13 +60,13 @@ def vault(server: Server, monkeypatch: pytest.MonkeyPatch) -> Vault:
 def test_kv_is_written_once_and_keeps_versions(vault: Vault) -> None:
     base = {"path": "web/app"}
     vault.run("kv", **base, state="absent")
-    first = vault.steps("kv", **base, data={"password": CANARY, "port": 5432, "nested": {"a": [1]}})
+    first = vault.steps("kv", **base, data={"phrase": CANARY, "port": 5432, "nested": {"a": [1]}})
     assert first["version"] == 1
-    assert vault.run("kv_info", **base)["data"] == {"password": CANARY, "port": 5432, "nested": {"a": [1]}}
-    second = vault.run("kv", **base, data={"password": "other"}, merge=True)
-    assert (second["version"], second["changed_names"]) == (2, ["password"])
-    assert vault.run("kv_info", **base, version=1)["data"]["password"] == CANARY
-    third = vault.run("kv", **base, data={"password": "other"})
+    assert vault.run("kv_info", **base)["data"] == {"phrase": CANARY, "port": 5432, "nested": {"a": [1]}}
+    second = vault.run("kv", **base, data={"phrase": "other"}, merge=True)
+    assert (second["version"], second["changed_names"]) == (2, ["phrase"])
+    assert vault.run("kv_info", **base, version=1)["data"]["phrase"] == CANARY
+    third = vault.run("kv", **base, data={"phrase": "other"})
     assert third["changed_names"] == ["nested", "port"]
     assert "changed" in third["diff"]["after"] or third["diff"]["before"]
     assert "check-and-set" not in vault.fails("kv", **base, data={"x": "1"}, cas=1)
@@ -230,7 +230,7 @@ def test_ssh_sign(vault: Vault, tmp_path: Path) -> None:
 
 def test_database_role(vault: Vault) -> None:
     if vault.server.name != "a fake":
-        pytest.skip("against a real server this needs PostgreSQL: see test_database_issues_users")
+        pytest.skip("against a real server this needs PostgreSQL: see test_database.py")
     config = {"db_name": "main", "creation_statements": ["CREATE ROLE x"], "default_ttl": "1h", "max_ttl": "24h"}
     vault.run("database_role", name="app", state="absent")
     vault.steps("database_role", name="app", config=config)
@@ -240,7 +240,7 @@ def test_database_role(vault: Vault) -> None:
 
 def test_lease_is_renewed_and_revoked(vault: Vault, server: Server) -> None:
     if server.name != "a fake":
-        pytest.skip("against a real server leases come from the database: see test_database_issues_users")
+        pytest.skip("against a real server leases come from the database: see test_database.py")
     assert "there is no lease database/creds/app/1" in vault.fails("lease", lease_id="database/creds/app/1")
     assert vault.run("lease", lease_id="database/creds/app/1", state="absent")["changed"] is False
     assert vault.run("lease", prefix="database/creds/app", state="absent")["changed"] is True

@@ -1,0 +1,93 @@
+"""The database engine against a real PostgreSQL, which needs a real Vault: `make test-vault`."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from .server import Server, given
+from .test_modules import Vault
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> t.Iterator[str]:
+    """A PostgreSQL server of its own on loopback; yields host and port."""
+    found = [
+        *glob.glob("/usr/lib/postgresql/*/bin"),
+        *(os.path.dirname(path) for path in [shutil.which("initdb") or ""] if path),
+    ]
+    if not found:
+        pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = tmp_path / "pg"
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        subprocess.run(["chown", "-R", "postgres", tmp_path], check=True)
+        for parent in [tmp_path, *tmp_path.parents][:4]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+        as_user = ["runuser", "-u", "postgres", "--"]
+    password = tmp_path / "password"
+    password.write_text("admin-password\n")
+    password.chmod(0o644)
+    init = [f"{found[-1]}/initdb", "-D", str(data), "-U", "admin", "-A", "scram-sha-256", f"--pwfile={password}"]
+    subprocess.run([*as_user, *init], check=True, capture_output=True)
+    argv = [f"{found[-1]}/postgres", "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", str(tmp_path)]
+    server = subprocess.Popen([*as_user, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while psql(port, "admin", "admin-password", "select 1") != "1" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def psql(port: int | str, user: str, password: str, query: str) -> str:
+    argv = ["psql", "-h", "127.0.0.1", "-p", str(port), "-U", user, "-d", "postgres", "-tAc", query]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "PGPASSWORD": password})
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(
+    not given(), reason="needs a real Vault server: set BAO_BIN, VAULT_BIN or VAULT_ADDR (make test-vault)"
+)
+def test_database_issues_users_and_leases_end(server: Server, postgres: str) -> None:
+    vault, port = Vault(server), postgres.rpartition(":")[2]
+    vault.run("mount", path="database", type="database")
+    vault.client().write(
+        "database/config/main", plugin_name="postgresql-database-plugin", allowed_roles=["app"], username="admin",
+        password="admin-password", connection_url=f"postgresql://{{{{username}}}}:{{{{password}}}}@{postgres}/postgres",
+    )  # fmt: skip
+    create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
+    config = {"db_name": "main", "creation_statements": [create], "default_ttl": "10m", "max_ttl": "1h"}
+    vault.steps("database_role", name="app", config=config)
+    made = vault.client().request("GET", "database/creds/app")
+    user = made["data"]
+    assert psql(port, user["username"], user["password"], "select current_user") == user["username"]
+    assert vault.run("lease", lease_id=made["lease_id"], renew_before="30m")["changed"] is True
+    assert vault.run("lease", lease_id=made["lease_id"], renew_before="1m")["changed"] is False
+    vault.run("lease", lease_id=made["lease_id"], state="absent")
+    assert psql(port, user["username"], user["password"], "select 1") == ""
+
+
+@pytest.mark.skipif(
+    not given(), reason="needs a real Vault server: set BAO_BIN, VAULT_BIN or VAULT_ADDR (make test-vault)"
+)
+def test_token_without_a_right_is_told_which(server: Server) -> None:
+    vault = Vault(server)
+    vault.run("mount", path="secret", type="kv", options={"version": 2})
+    vault.run("policy", name="reader", policy='path "secret/data/web/*" { capabilities = ["read"] }')
+    token = vault.client().write("auth/token/create", policies=["reader"], ttl="10m")["auth"]["client_token"]
+    said = vault.fails("kv", path="web/x", data={"a": "1"}, token=token, kv_version=2, cas=0)
+    assert "it needs the capability 'create or update', and this token has: read" in said
