@@ -176,7 +176,8 @@ def certificate(directory: Path) -> tuple[str, str]:
             if number:
                 builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
                 builder = builder.add_extension(
-                    x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+                    x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH]),
+                    critical=False,
                 )
             else:
                 usage = dict.fromkeys(

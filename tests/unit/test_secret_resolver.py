@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.unified.deploy.plugins.lookup import secret as lookup_plugin
+from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import (
     CyclicStoresError,
     ForbiddenError,
@@ -182,3 +183,24 @@ def test_guide_lists_every_store_as_it_is() -> None:
     listed = {row[0].strip("`"): row[2] for row in rows}
     assert listed == {kind: ", ".join(sorted(store_class(kind).capabilities)) or "read" for kind in TYPES}
     assert {row[3].partition(":")[0] for row in rows} == {"real", "fake"}
+    options = {
+        cells[0].strip(" `"): set(re.findall(r"`(\w+)`", cells[1])) - {"vault_kv"}
+        for cells in (line.split("|")[1:-1] for line in guide.splitlines() if line.startswith("| `"))
+        if len(cells) == 3
+    }
+    connection = set(_client.OPTIONS)
+    assert options == {kind: set(store_class(kind).spec) - (connection if kind == "vault" else set()) for kind in TYPES}
+
+
+def test_lookup_gives_a_list_where_one_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.template import Templar, trust_as_template
+
+    monkeypatch.setenv("HERE", "canary")
+    templar = Templar(loader=DataLoader(), variables={})
+    for call, result in (
+        ("lookup('unified.deploy.secret', 'env://HERE')", "canary"),
+        ("lookup('unified.deploy.secret', 'env://HERE', wantlist=true)", ["canary"]),
+        ("query('unified.deploy.secret', 'env://HERE', 'literal://x')", ["canary", "x"]),
+    ):
+        assert templar.template(trust_as_template(f"{{{{ {call} }}}}")) == result

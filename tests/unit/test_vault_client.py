@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import typing as t
@@ -104,6 +105,52 @@ def test_agent_behind_a_socket(server: fake.FakeVault, tmp_path: Path) -> None:
     assert made.list("secret/metadata") == ["x"]
     assert seen[0].startswith("LIST /v1/secret/metadata")
     assert "X-Vault-Request: true" in seen[0]
+    listener.close()
+
+
+def test_namespace_goes_with_every_request(server: fake.FakeVault) -> None:
+    client(server, namespace="team/web").request("GET", "auth/token/lookup-self")
+    assert {request.headers["X-Vault-Namespace"] for request in server.requests} == {"team/web"}
+
+
+def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
+    import ssl
+
+    from tests.fakes.server import certificate
+
+    ca, pair = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(ca)
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen: list[t.Any] = []
+
+    def serve() -> None:
+        for _connection in range(2):
+            with contextlib.suppress(OSError):
+                plain, _address = listener.accept()
+                with context.wrap_socket(plain, server_side=True) as connection:
+                    seen.append((connection.getpeercert(), connection.recv(65536).decode()))
+                    body = b'{"auth": {"client_token": "s.x"}, "data": {}}'
+                    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+                    connection.sendall(head + body)
+
+    threading.Thread(target=serve, daemon=True).start()
+    defaults = {name: option.get("default") for name, option in OPTIONS.items()}
+    given = {
+        "url": f"https://127.0.0.1:{listener.getsockname()[1]}",
+        "ca_path": ca,
+        "client_cert": pair,
+        "client_key": pair,
+    }
+    made = VaultClient({**defaults, **given, "auth_method": "cert", "role": "web", "timeout": 5.0})
+    made.request("GET", "secret/data/x")
+    assert [request.split()[:2] for _peer, request in seen] == [
+        ["POST", "/v1/auth/cert/login"],
+        ["GET", "/v1/secret/data/x"],
+    ]
+    assert all(peer["subject"] == ((("commonName", "localhost"),),) for peer, _request in seen)
     listener.close()
 
 
