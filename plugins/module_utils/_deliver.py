@@ -16,9 +16,9 @@ import os
 import pwd
 import secrets
 import stat
-import tempfile
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, prepare, replace
 from ansible_collections.unified.deploy.plugins.module_utils._transaction import make_directories
 
 Run = t.Callable[[t.Sequence[str], bytes], "tuple[int, str, str]"]
@@ -55,28 +55,7 @@ class Record:
     def save(self) -> None:
         make_directories(os.path.dirname(self.path), 0o700)
         stored = {"entries": self.entries, "pending": self.pending, "key": self.key}
-        replace(self.path, json.dumps(stored, sort_keys=True).encode(), 0o600, 0, 0)
-
-
-def prepare(path: str, content: bytes, mode: int, owner: int, group: int) -> str:
-    """A temporary file beside PATH, closed to all others until it has its owner."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".unified-")
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            handle.flush()
-            if (owner, group) != (os.geteuid(), os.getegid()):
-                os.fchown(handle.fileno(), owner, group)
-            os.fchmod(handle.fileno(), mode)
-            os.fsync(handle.fileno())
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return temporary
-
-
-def replace(path: str, content: bytes, mode: int, owner: int, group: int) -> None:
-    os.replace(prepare(path, content, mode, owner, group), path)
+        replace(Wanted(self.path, json.dumps(stored, sort_keys=True).encode()))
 
 
 class File:
@@ -107,7 +86,7 @@ class File:
 
     def prepare(self) -> None:
         make_directories(os.path.dirname(self.name), 0o755)
-        self.temporary = prepare(self.name, self.content, self.mode, self.owner, self.group)
+        self.temporary = prepare(Wanted(self.name, self.content, self.mode, self.owner, self.group))
 
     def commit(self, _record: Record) -> dict[str, str]:
         os.replace(self.temporary, self.name)
@@ -162,7 +141,7 @@ class Credential:
         make_directories(os.path.dirname(self.path), 0o700)
 
     def commit(self, record: Record) -> dict[str, str]:
-        replace(self.path, self.sealed, 0o600, 0, 0)
+        replace(Wanted(self.path, self.sealed))
         other = os.path.join(PLAIN_STORE if self.encrypted else ENCRYPTED_STORE, self.name)
         if record.entries.get(f"credential {self.name}", {}).get("path") == other:
             with contextlib.suppress(FileNotFoundError):

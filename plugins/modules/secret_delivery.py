@@ -81,7 +81,9 @@ class Delivery:
         self.removed = sorted(set(self.record.entries) - declared)
 
     def run(self, argv: t.Sequence[str], data: bytes) -> tuple[int, str, str]:
-        code, out, err = self.module.run_command(list(argv), data=data, binary_data=True, handle_exceptions=False)
+        if self.module.get_bin_path(argv[0]) is None:
+            return 127, "", f"{argv[0]} is not installed"
+        code, out, err = self.module.run_command(list(argv), data=data, binary_data=True)
         return int(code), str(out), str(err)
 
     def deliver(self) -> None:

@@ -74,8 +74,8 @@ role_id:
 
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
-from ansible_collections.unified.deploy.plugins.module_utils._vault.files import differs, text, write
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, settle
 
 SPEC: dict[str, dict[str, t.Any]] = {
@@ -95,15 +95,15 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     if answer is None:
         return result
     result["role_id"] = answer["data"]["role_id"]
-    if given["role_id_path"] and differs(given["role_id_path"], result["role_id"]):
+    if given["role_id_path"] and text(given["role_id_path"]) != result["role_id"]:
         result["changed"] = True
         if not check_mode:
-            write(given["role_id_path"], result["role_id"])
+            replace(Wanted(given["role_id_path"], f"{result['role_id']}\n".encode()))
     if given["secret_id_path"] and not valid(client, path, text(given["secret_id_path"])):
         result["changed"] = True
         if not check_mode:
             made = client.write(f"{path}/secret-id")["data"]["secret_id"]
-            write(given["secret_id_path"], made)
+            replace(Wanted(given["secret_id_path"], f"{made}\n".encode()))
     return result
 
 

@@ -89,8 +89,8 @@ expires:
 
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
-from ansible_collections.unified.deploy.plugins.module_utils._vault.files import differs, text, write, write_together
 from ansible_collections.unified.deploy.plugins.module_utils._vault.issued import certificate_state
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
@@ -122,11 +122,13 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         ip_sans=",".join(given["ip_sans"]), ttl=f"{ttl}s",
     )["data"]  # fmt: skip
     chain = "\n".join(dict.fromkeys([answer["certificate"], *(answer.get("ca_chain") or [answer["issuing_ca"]])]))
-    write_together(
-        {given["key_path"]: (answer["private_key"] + "\n", 0o600), given["cert_path"]: (chain + "\n", 0o644)}
-    )
-    if given["issuer_path"] and differs(given["issuer_path"], answer["issuing_ca"]):
-        write(given["issuer_path"], answer["issuing_ca"], 0o644)
+    files = [
+        Wanted(given["key_path"], f"{answer['private_key']}\n".encode(), 0o600),
+        Wanted(given["cert_path"], f"{chain}\n".encode(), 0o644),
+    ]
+    if given["issuer_path"] and text(given["issuer_path"]) != answer["issuing_ca"]:
+        files.append(Wanted(given["issuer_path"], f"{answer['issuing_ca']}\n".encode(), 0o644))
+    replace(*files)
     result["expires"] = certificate_state(chain, answer["private_key"], wanted, 0)[1]
     return result
 

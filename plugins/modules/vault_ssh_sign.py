@@ -80,8 +80,8 @@ reason:
 
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient, VaultError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.files import text, write
 from ansible_collections.unified.deploy.plugins.module_utils._vault.issued import ssh_certificate_state
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
@@ -114,7 +114,7 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
             f"{given['mount']}/sign/{given['name']}", public_key=public, cert_type=given["cert_type"],
             valid_principals=",".join(given["principals"]), ttl=f"{ttl}s",
         )  # fmt: skip
-        write(given["cert_path"], answer["data"]["signed_key"].strip() + "\n", 0o644)
+        replace(Wanted(given["cert_path"], answer["data"]["signed_key"].strip().encode() + b"\n", 0o644))
     return result
 
 

@@ -27,6 +27,15 @@ class Kv:
     def _at(self, part: str) -> str:
         return f"{self.mount}/{part}/{self.name}".rstrip("/") if self.version == 2 else self.path.rstrip("/")
 
+    def fields(self, number: int = 0) -> Answer | None:
+        """The fields of a version, by default the newest, in one request."""
+        query = {"version": number} if number else {}
+        answer = self.client.read(self._at("data"), **query)
+        if answer is None:
+            return None
+        found: Answer | None = answer["data"]["data"] if self.version == 2 else answer["data"]
+        return found
+
     def read(self, number: int | None = None) -> tuple[Answer | None, int]:
         """Fields and version. Fields are None where the newest is deleted: it keeps its number for check-and-set."""
         query = {"version": number} if number else {}

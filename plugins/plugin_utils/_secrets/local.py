@@ -7,11 +7,11 @@ import contextlib
 import datetime
 import os
 import stat
-import tempfile
 import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
 
 from .errors import ForbiddenError, NotFoundError, UnsupportedError
 from .reference import Reference
@@ -100,7 +100,7 @@ class File(SecretStore):
             if self.read(reference) == document:
                 return False
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace(path, self.closed(f"{document}\n".encode()))
+        replace(Wanted(str(path), self.closed(f"{document}\n".encode())))
         self._documents.clear()
         return True
 
@@ -159,18 +159,3 @@ def text_or_bytes(content: bytes) -> str | bytes:
         return content.decode().removesuffix("\n")
     except UnicodeDecodeError:
         return content
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put a file in the place of another in one step, closed to all others from its first byte on."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise

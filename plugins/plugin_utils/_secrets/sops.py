@@ -11,18 +11,19 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.unified.deploy.plugins.module_utils import _sops
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 
 from .errors import ForbiddenError, NotFoundError, SecretError, UnsupportedError
-from .local import replace, text_or_bytes
+from .local import File, text_or_bytes
 from .program import find, run
 from .reference import Reference
-from .store import Description, Document, SecretStore, same
+from .store import Description, Document, same
 
 KINDS = {"missing": NotFoundError, "no_key": ForbiddenError, "tampered": ForbiddenError}
 
 
-class Sops(SecretStore):
+class Sops(File):
     type = "sops"
     spec = {
         "base": {"type": "path"},
@@ -73,12 +74,11 @@ class Sops(SecretStore):
         return Description(reference.path, created=str(changed))
 
     def list(self, prefix: str = "") -> list[str]:
-        base = Path(self.options["base"]) if self.options.get("base") else None
-        if base is None:
+        if self.base is None:
             raise UnsupportedError(f"store '{self.name}' has no 'base' to list", fix="Declare one")
         found = []
-        for path in base.rglob("*"):
-            name = str(path.relative_to(base))
+        for path in self.base.rglob("*"):
+            name = str(path.relative_to(self.base))
             if path.is_file() and name.startswith(prefix) and path.name != ".sops.yaml":
                 try:
                     _sops.metadata(path.read_bytes(), _sops.format_of(name), yaml.safe_load)
@@ -96,23 +96,11 @@ class Sops(SecretStore):
             if path.exists() and same(self.read(reference), document):
                 return False
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace(path, self._sops().encrypt(content, str(path.absolute()), given, kind))
+            replace(Wanted(str(path), self._sops().encrypt(content, str(path.absolute()), given, kind)))
         except SopsError as exc:
             raise self._error(exc, reference) from None
         self._documents.clear()
         return True
-
-    def path(self, reference: Reference) -> Path:
-        path = Path(reference.path)
-        base = self.options.get("base")
-        if not base:
-            if not path.is_absolute():
-                raise UnsupportedError("a relative path needs a store with 'base'", where=str(reference))
-            return path
-        below = (Path(base) / path).resolve()
-        if not below.is_relative_to(Path(base).resolve()):
-            raise ForbiddenError(f"leads out of {base}", where=str(reference))
-        return below
 
     def check(self) -> t.Any:
         found = super().check()

@@ -8,7 +8,7 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import kv_version
+from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv, kv_version
 
 from .errors import ForbiddenError, MissingClientError, NotFoundError, SecretError, UnavailableError, UnsupportedError
 from .reference import Reference
@@ -64,20 +64,20 @@ class Vault(SecretStore):
             self._kv = self._ask(self.mount, lambda client: kv_version(client, self.mount))
         return int(self._kv)
 
-    def _path(self, reference: Reference, part: str) -> str:
-        path = reference.path.strip("/")
-        return f"{self.mount}/{part}/{path}" if self.kv == 2 else f"{self.mount}/{path}"
+    def _secret(self, reference: Reference, ask: t.Callable[[Kv], t.Any]) -> t.Any:
+        version = self.kv
+        return self._ask(str(reference), lambda client: ask(Kv(client, self.mount, reference.path, version)))
 
     def read(self, reference: Reference) -> Document:
-        where, version = str(reference), reference.options.get("version")
-        if version and self.kv == 1:
-            raise UnsupportedError("KV version 1 keeps no versions", where=where)
-        query = {"version": version} if version else {}
-        answer = self._ask(where, lambda client: client.read(self._path(reference, "data"), **query))
-        data = answer and (answer["data"]["data"] if self.kv == 2 else answer["data"])
-        if data is None:
-            raise NotFoundError("there is no such secret or version", where=where)
-        return dict(data)
+        number = reference.options.get("version")
+        if number and self.kv == 1:
+            raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
+        if number and not number.isdigit():
+            raise UnsupportedError("a version is a number", where=str(reference))
+        found = self._secret(reference, lambda secret: secret.fields(int(number or 0)))
+        if found is None:
+            raise NotFoundError("there is no such secret or version", where=str(reference))
+        return dict(found)
 
     def describe(self, reference: Reference) -> Description:
         if self.kv == 1:
@@ -101,34 +101,22 @@ class Vault(SecretStore):
         return sorted(path for path in found if path.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
-        where = str(reference)
         if isinstance(document, str):
-            raise UnsupportedError("Vault keeps fields, not a text", where=where, fix="Give named fields")
-        path = self._path(reference, "data")
-        answer = self._ask(where, lambda client: client.read(path))
-        found = answer and (answer["data"]["data"] if self.kv == 2 else answer["data"])
+            raise UnsupportedError("Vault keeps fields, not a text", where=str(reference), fix="Give named fields")
+        found, version = self._secret(reference, lambda secret: secret.read())
         if found == dict(document):
             return False
-        body: dict[str, t.Any] = dict(document)
-        if self.kv == 2:
-            version = answer["data"]["metadata"]["version"] if answer else self._last(reference)
-            body = {"data": dict(document), "options": {"cas": version}}
-        self._ask(where, lambda client: client.request("POST", path, json=body))
+        self._secret(reference, lambda secret: secret.write(document, version))
         self._documents.clear()
         return True
-
-    def _last(self, reference: Reference) -> int:
-        """A deleted secret keeps counting its versions."""
-        answer = self._ask(str(reference), lambda client: client.read(self._path(reference, "metadata")))
-        return int(answer["data"]["current_version"]) if answer else 0
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
         if self.kv == 1:
             raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
-        answer = self._ask(str(reference), lambda client: client.read(self._path(reference, "metadata")))
-        if not answer:
+        metadata = self._secret(reference, lambda secret: secret.metadata())
+        if not metadata:
             raise NotFoundError("there is no such secret", where=str(reference))
-        numbered = sorted(answer["data"]["versions"].items(), key=lambda item: int(item[0]), reverse=True)
+        numbered = sorted(metadata["versions"].items(), key=lambda item: int(item[0]), reverse=True)
         return [
             Description(reference.path, number, version["created_time"], version.get("deletion_time", ""))
             for number, version in numbered
