@@ -72,13 +72,13 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.broker imp
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import NotFoundError, SecretError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
-_RESOLVERS: dict[tuple[int, str], Resolver | Shared] = {}
+_RESOLVERS: dict[tuple[int, str, str], Resolver | Shared] = {}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type information
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
-        stores = self._resolver(self.get_option("stores"))
+        stores = self._resolver(self.get_option("stores"), variables or {})
         default, found = self.get_option("default"), []
         if len(terms) > 1:
             stores.check(terms)  # all in as few requests as the stores allow
@@ -94,9 +94,13 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type inf
                 raise AnsibleLookupError(str(exc)) from exc
         return found
 
-    def _resolver(self, declared: dict[str, t.Any]) -> Resolver | Shared:
+    def _resolver(self, declared: dict[str, t.Any], variables: dict[str, t.Any]) -> Resolver | Shared:
         vault = getattr(self._loader, "_vault", None)
-        key = (id(vault), json.dumps(declared, sort_keys=True, default=str))
+        # What a declaration's templates give may differ from host to host.
+        host = variables.get("inventory_hostname", "")
+        key = (id(vault), str(host), json.dumps(declared, sort_keys=True, default=str))
         if key not in _RESOLVERS:
-            _RESOLVERS[key] = resolver(declared, vault)
+            # Without variables there is nothing that could be a template.
+            templated = self._templar.template(declared) if self._templar else declared
+            _RESOLVERS[key] = resolver(templated, vault)
         return _RESOLVERS[key]

@@ -140,7 +140,7 @@ def keyring(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Case:
     daemon.stdin.close()
     from keyring.backends.SecretService import Keyring
 
-    programs.until(lambda: (tmp / "data/keyrings/login.keyring").exists(), bool)
+    programs.until((tmp / "data/keyrings/login.keyring").exists, bool)
     package.set_keyring(programs.until(Keyring, lambda backend: backend.get_password("a", "b") is None))
     package.set_password("web", "plain", VALUE)
     package.set_password("web", "document", DOCUMENT)

@@ -96,6 +96,23 @@ def test_failure_of_one_lookup_is_not_kept(case: Case, tmp_path: Path) -> None:
     assert '"msg": "9"' in output or '"msg": 9' in output
 
 
+def test_declarations_may_be_templates(case: Case, tmp_path: Path) -> None:
+    """Those of each host: what one host's variables give must not serve another's."""
+    for number in range(2):
+        directory = tmp_path / f"of-h{number}"
+        directory.mkdir()
+        (directory / "x").touch(mode=0o600)
+        (directory / "x").write_text("x" * (number + 5))
+    templated = case._replace(
+        declared={"team": {"type": "file", "base": "{{ playbook_dir }}/of-{{ inventory_hostname }}"}}
+    )
+    output = play(
+        templated, tmp_path, [{"name": "Look", "ansible.builtin.debug": {"msg": lookup("team://x")}}], hosts=2
+    )
+    assert '"msg": 5' in output.replace('"5"', "5")
+    assert '"msg": 6' in output.replace('"6"', "6")
+
+
 def test_socket_of_another_user_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"\0unified-secrets-test-{os.getpid()}"
     listener = socket.socket(socket.AF_UNIX)

@@ -26,16 +26,16 @@ class Vault:
         if server.ca:
             self.options["ca_path"] = server.ca
 
-    def run(self, name: str, /, check: bool = False, **given: t.Any) -> Result:
-        result = run(f"vault_{name}", {**self.options, **given}, check=check)
+    def run(self, module: str, /, check: bool = False, **given: t.Any) -> Result:
+        result = run(f"vault_{module}", {**self.options, **given}, check=check)
         assert CANARY not in json.dumps({key: value for key, value in result.items() if key != "data"})
         return result
 
-    def steps(self, name: str, /, **given: t.Any) -> Result:
-        return five_steps(f"vault_{name}", {**self.options, **given})
+    def steps(self, module: str, /, **given: t.Any) -> Result:
+        return five_steps(f"vault_{module}", {**self.options, **given})
 
-    def fails(self, name: str, /, **given: t.Any) -> str:
-        result = self.run(name, **given)
+    def fails(self, module: str, /, **given: t.Any) -> str:
+        result = self.run(module, **given)
         assert result.get("failed") is True, result
         return str(result["msg"])
 
