@@ -104,3 +104,46 @@ def test_vault_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         case.server.fault = Refusal(500, {"errors": [CANARY]})
         output = play(tmp_path, [tasks[0]], canary=look.format("CANARY"), token=look.format("TOKEN"))
         assert "the server failed" in output
+
+
+def test_modules_that_make_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and ids that are made by the run itself: they are where they belong, and nowhere else."""
+    programs.on_path(monkeypatch)
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    with contextlib.ExitStack() as stack:
+        case = CASES["vault"](allowed, monkeypatch, stack)
+        server = case.server
+        server.auth["approle"] = server._mount("approle", {})
+        server.objects["pki/roles/web"] = {}
+        programs.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", allowed / "id")
+        monkeypatch.setenv("TOKEN", case.declared["team"]["token"])
+        look = "{{ lookup('unified.deploy.secret', 'env://TOKEN') }}"
+        base = {"url": server.url, "ca_path": server.ca, "token": look}
+        certificate = {
+            **base,
+            "name": "web",
+            "common_name": "www",
+            "cert_path": str(allowed / "c"),
+            "key_path": str(allowed / "k"),
+        }
+        tasks: list[dict[str, t.Any]] = [
+            {"name": "age", "unified.deploy.age_key": {"path": str(allowed / "age")}},
+            {"name": "Id", "unified.deploy.vault_approle": {**base, "name": "a", "secret_id_path": str(allowed / "secret-id")}},
+            {"name": "Certificate", "unified.deploy.vault_certificate": certificate},
+            {"name": "SSH", "unified.deploy.vault_ssh_sign": {
+                **base, "name": "u", "public_key_path": str(allowed / "id.pub"), "cert_path": str(allowed / "s"), "principals": ["a"]}},
+            {"name": "No role", "unified.deploy.vault_certificate": {**certificate, "name": "none", "common_name": "x"}, "ignore_errors": True},
+        ]  # fmt: skip
+        output = play(tmp_path, tasks)
+        assert output.count("changed: [host]") == 4
+        assert output.count("fatal: [host]: FAILED!") == 1
+        made = [
+            (allowed / "secret-id").read_text().strip(),
+            (allowed / "k").read_text().splitlines()[1],
+            next(line for line in (allowed / "age").read_text().splitlines() if line.startswith("AGE-SECRET-KEY")),
+            case.declared["team"]["token"],
+        ]
+        assert leaks.found(output, made) == []
+        kept = [path for path in tmp_path.rglob("*") if path.is_file() and "allowed" not in path.parts]
+        assert [path for path in kept if leaks.found(path.read_text(errors="replace"), made)] == []
