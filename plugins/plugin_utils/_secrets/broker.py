@@ -9,10 +9,12 @@ check the other's user (SO_PEERCRED, unix(7)): another user may take the name of
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import multiprocessing
 import os
+import resource
 import select
 import socket
 import struct
@@ -21,6 +23,8 @@ import typing as t
 
 from . import errors
 from .resolver import Resolver
+
+PR_SET_DUMPABLE = 4  # prctl(2)
 
 Declared = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -121,6 +125,9 @@ def _detach(keep: int) -> None:
         if int(name) > 2 and int(name) != keep:
             with contextlib.suppress(OSError):
                 os.close(int(name))
+    # No core dump, and no debugger of this user, sees what is kept.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def serve(listener: socket.socket, run: int, found: Resolver) -> None:
