@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import typing as t
@@ -92,8 +93,7 @@ def test_agent_behind_a_socket(server: fake.FakeVault, tmp_path: Path) -> None:
 
     def serve() -> None:
         connection, _address = listener.accept()
-        request = connection.recv(65536).decode()
-        seen.append(request)
+        seen.append(whole_request(connection))
         body = b'{"data": {"keys": ["x"]}}'
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -111,6 +111,18 @@ def test_agent_behind_a_socket(server: fake.FakeVault, tmp_path: Path) -> None:
 def test_namespace_goes_with_every_request(server: fake.FakeVault) -> None:
     client(server, namespace="team/web").request("GET", "auth/token/lookup-self")
     assert {request.headers["X-Vault-Namespace"] for request in server.requests} == {"team/web"}
+
+
+def whole_request(connection: socket.socket) -> str:
+    """Head and body, which may come apart: an answer before the end of the body would reset the connection."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    head, _mark, body = data.partition(b"\r\n\r\n")
+    found = re.search(rb"content-length: (\d+)", head.lower())
+    while len(body) < (int(found[1]) if found else 0):
+        body += connection.recv(65536)
+    return head.decode()
 
 
 def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
@@ -131,7 +143,7 @@ def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
             with contextlib.suppress(OSError):
                 plain, _address = listener.accept()
                 with context.wrap_socket(plain, server_side=True) as connection:
-                    seen.append((connection.getpeercert(), connection.recv(65536).decode()))
+                    seen.append((connection.getpeercert(), whole_request(connection)))
                     body = b'{"auth": {"client_token": "s.x"}, "data": {}}'
                     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
                     connection.sendall(head + body)
