@@ -349,3 +349,13 @@ def test_lookup_leaks_nothing_when_its_task_fails(container: Target, store: Path
     ]  # fmt: skip
     failed = run(container, tasks, "-vvv", "--diff", fails=True)
     assert leaks.found(failed.output, VALUES) == []
+
+
+def test_unit_reads_its_encrypted_credential(uml: Target) -> None:
+    """On a kernel of its own: in a container systemd cannot mount credentials for its units."""
+    (uml.directory / "store").mkdir()
+    put(uml.directory / "store", "token", TOKEN)
+    role(uml, credentials=[{"name": "app-token", "reference": "team://token", "encrypted": "always"}])
+    reading = "systemd-run --quiet --wait --pipe -p LoadCredentialEncrypted=app-token"
+    assert uml.shell(f"{reading} sh -c 'cat $CREDENTIALS_DIRECTORY/app-token'") == TOKEN
+    assert TOKEN not in uml.shell("cat /etc/credstore.encrypted/app-token")
