@@ -11,7 +11,6 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import doctor
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
@@ -29,10 +28,7 @@ class ActionModule(SecretAction):
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
-        if checked.error_messages:
-            raise AnsibleActionFail("; ".join(checked.error_messages))
-        given, task_vars = checked.validated_parameters, task_vars or {}
+        given, task_vars = self._arguments(), task_vars or {}
         # Not the run's broker: the doctor asks the stores themselves.
         resolver = Resolver(self.declared(task_vars), getattr(self._loader, "_vault", None))
         references = {*given["references"], *self._declared(task_vars)}
@@ -64,6 +60,4 @@ class ActionModule(SecretAction):
             variables = task_vars["hostvars"][host]
             for name in ("secrets_files", "secrets_credentials", "secrets_podman"):
                 for item in self._templar.template(variables.get(name)) or []:
-                    if item.get("reference"):
-                        yield item["reference"]
-                    yield from (item.get("values") or {}).values()
+                    yield from self.references_of(item)

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform import NAME
 
 
 class ActionModule(SecretAction):
@@ -26,15 +25,12 @@ class ActionModule(SecretAction):
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
-        if checked.error_messages:
-            raise AnsibleActionFail("; ".join(checked.error_messages))
-        given: Result = checked.validated_parameters
+        given = self._arguments()
         if not given["argv"]:
             raise AnsibleActionFail("argv is empty. Name a command")
         references = {**given["environment"], **given["files"]}
         twice = sorted(set(given["environment"]) & set(given["files"]))
-        wrong = [name for name in references if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name))]
+        wrong = [name for name in references if not NAME.fullmatch(str(name))]
         if twice or wrong:
             what = (
                 f"{twice[0]} stands in environment and in files" if twice else f"'{wrong[0]}' is no name of a variable"

@@ -8,11 +8,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import trust_as_template
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform import FORMATS
+
+# What is delivered, and what each is known by.
+KINDS = {"files": "path", "credentials": "name", "podman": "name"}
 
 
 class ActionModule(SecretAction):
@@ -67,22 +69,18 @@ class ActionModule(SecretAction):
         result: Result = super().run(tmp, task_vars)
         given = self._checked()
         task_vars = task_vars or {}
-        values = self.resolve(self.resolver(task_vars), self._references(given))
-        content = {
-            kind: [self._item(item, values, task_vars) for item in given[kind]]
-            for kind in ("files", "credentials", "podman")
-        }
+        items = [item for kind in KINDS for item in given[kind]]
+        references = [reference for item in items for reference in self.references_of(item)]
+        values = self.resolve(self.resolver(task_vars), references)
+        content = {kind: [self._item(item, values, task_vars) for item in given[kind]] for kind in KINDS}
         if given["preflight"]:
             return {**result, "changed": False, "references": len(values)}
         result.update(self.module("secret_delivery", {"name": given["name"], "request": content}, task_vars))
         return result
 
     def _checked(self) -> Result:
-        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
-        if checked.error_messages:
-            raise AnsibleActionFail("; ".join(checked.error_messages))
-        given: Result = checked.validated_parameters
-        for kind, key in (("files", "path"), ("credentials", "name"), ("podman", "name")):
+        given = self._arguments()
+        for kind, key in KINDS.items():
             names = [item[key] for item in given[kind]]
             for number, name in enumerate(names):
                 where = f"{kind}[{number}] ({name})"
@@ -108,13 +106,6 @@ class ActionModule(SecretAction):
             )
         if item["template"] and not item["values"]:
             raise AnsibleActionFail(f"{where}: a template needs 'values'. Name the references it uses")
-
-    @staticmethod
-    def _references(given: Result) -> t.Iterator[str]:
-        for item in (item for kind in ("files", "credentials", "podman") for item in given[kind]):
-            if item["reference"]:
-                yield item["reference"]
-            yield from (item.get("values") or {}).values()
 
     def _item(self, item: Result, values: dict[str, str], task_vars: Result) -> Result:
         keys = ("path", "name", "mode", "owner", "group", "encrypted", "restart", "reload")

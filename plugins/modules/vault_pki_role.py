@@ -63,24 +63,11 @@ changed_names:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
-from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, settle
-
-SPEC: dict[str, dict[str, t.Any]] = {
-    "name": {"type": "str", "required": True},
-    "mount": {"type": "str", "default": "pki"},
-    "config": {"type": "dict", "default": {}},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
-
-
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path = f"{given['mount']}/roles/{given['name']}"
-    return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
+from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_role_module
 
 
 def main() -> t.NoReturn:
-    run_module(SPEC, act)
+    run_role_module("pki")
 
 
 if __name__ == "__main__":

@@ -11,21 +11,14 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.plugins.action import ActionBase
 
 from ._errors import ComplianceError
+from ._quiet_action import QuietAction, Result
 from ._results import SCHEMA
 
-Result = dict[str, t.Any]
 
-
-class ComplianceAction(ActionBase):  # type: ignore[misc]  # ansible has no type information
+class ComplianceAction(QuietAction):
     """An action whose host module gets and gives evidence, which must stay out of logs, facts and templates."""
-
-    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {}
-    _supports_check_mode = True
-    _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
@@ -43,21 +36,8 @@ class ComplianceAction(ActionBase):  # type: ignore[misc]  # ansible has no type
     def act(self, arguments: Result, task_vars: Result) -> Result:
         raise NotImplementedError
 
-    def _arguments(self) -> Result:
-        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
-        if checked.error_messages:
-            raise AnsibleActionFail("; ".join(checked.error_messages))
-        return t.cast("Result", checked.validated_parameters)
-
     def _host(self, task_vars: Result) -> str:
         return str(task_vars.get("inventory_hostname", "localhost"))
-
-    def _update_module_args(
-        self, module_name: str, module_args: Result, task_vars: Result, *args: t.Any, **kwargs: t.Any
-    ) -> None:
-        super()._update_module_args(module_name, module_args, task_vars, *args, **kwargs)
-        # Keeps the request and the evidence out of the host's log.
-        module_args["_ansible_no_log"] = True
 
     def quiet_module(self, name: str, arguments: Result, task_vars: Result) -> Result:
         """Run a module of this collection and return its result without the invocation.

@@ -84,8 +84,6 @@ def test_login_by_token_of_another_issuer(server: fake.FakeVault, tmp_path: Path
 def test_agent_behind_a_socket(server: fake.FakeVault, tmp_path: Path) -> None:
     """A socket that passes bytes on to the fake, which adds the token as an agent does."""
     server.agent_token = fake.ROOT
-    plain = fake.FakeVault.__mro__[1]
-    assert plain
     path = tmp_path / "agent.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

@@ -31,6 +31,22 @@ def run_module(spec: dict[str, dict[str, t.Any]], act: Act, **constraints: t.Any
     raise SystemExit  # exit_json does not return
 
 
+def run_role_module(mount: str) -> t.NoReturn:
+    """A module for the roles of a secrets engine that lies at MOUNT where nothing else is said."""
+    spec: dict[str, dict[str, t.Any]] = {
+        "name": {"type": "str", "required": True},
+        "mount": {"type": "str", "default": mount},
+        "config": {"type": "dict", "default": {}},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
+
+    def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
+        path = f"{given['mount']}/roles/{given['name']}"
+        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
+
+    run_module(spec, act)
+
+
 def settle(
     client: VaultClient,
     path: str,

@@ -6,20 +6,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
+from .._quiet_action import QuietAction, Result
 from . import broker
 from .broker import Shared
 from .resolver import Resolver
 
-Result = dict[str, t.Any]
 
-
-class SecretAction(ActionBase):  # type: ignore[misc]  # ansible has no type information
+class SecretAction(QuietAction):
     """An action whose module gets values in the place of references."""
-
-    _supports_check_mode = True
-    _supports_diff = True
 
     def declared(self, task_vars: Result) -> Result:
         declared = self._templar.template(task_vars.get("secret_stores", {}))
@@ -50,8 +45,9 @@ class SecretAction(ActionBase):  # type: ignore[misc]  # ansible has no type inf
             result.pop(key, None)
         return result
 
-    def _update_module_args(
-        self, module_name: str, module_args: Result, task_vars: Result, *args: t.Any, **kwargs: t.Any
-    ) -> None:
-        super()._update_module_args(module_name, module_args, task_vars, *args, **kwargs)
-        module_args["_ansible_no_log"] = True
+    @staticmethod
+    def references_of(item: Result) -> t.Iterator[str]:
+        """The references of one file, credential or Podman secret."""
+        if item.get("reference"):
+            yield item["reference"]
+        yield from (item.get("values") or {}).values()

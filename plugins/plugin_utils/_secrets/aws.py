@@ -208,11 +208,8 @@ class ParameterStore(Aws):
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         text = encoded(document)
-        try:
-            if same(self.read(self.document_key(reference)), document):
-                return False
-        except NotFoundError:
-            pass
+        if self.holds(reference, document):
+            return False
         self.call("put_parameter", str(reference), Name=reference.path, Value=text, Type="SecureString", Overwrite=True)
         self._documents.clear()
         return True

@@ -7,7 +7,7 @@ import typing as t
 
 from .errors import ForbiddenError, NotFoundError, UnavailableError, UnsupportedError
 from .reference import Reference
-from .store import Description, Health, SecretStore, encoded, same
+from .store import Description, Health, SecretStore, encoded
 
 PACKAGE = "azure-keyvault-secrets azure-identity"
 
@@ -97,11 +97,8 @@ class KeyVault(SecretStore):
         return sorted(secret.name for secret in found if secret.name.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
-        try:
-            if same(self.read(self.document_key(reference)), document):
-                return False
-        except NotFoundError:
-            pass
+        if self.holds(reference, document):
+            return False
         self._call("set_secret", str(reference), reference.path, encoded(document))
         self._documents.clear()
         return True

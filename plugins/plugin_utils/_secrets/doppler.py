@@ -8,7 +8,7 @@ import typing as t
 from .errors import NotFoundError, SecretError, UnsupportedError
 from .program import within
 from .reference import Reference
-from .store import Document, Health, SecretStore, encoded, same
+from .store import Document, Health, SecretStore, encoded
 
 
 class Doppler(SecretStore):
@@ -30,7 +30,7 @@ class Doppler(SecretStore):
         sdk.set_base_url(self.options["url"].rstrip("/"))
         try:
             # The client sets no time limit of its own.
-            return within(self.options["timeout"], lambda: ask(sdk.secrets))
+            return within(self.options["timeout"], lambda: ask(sdk))
         except TimeoutError:
             raise self.unreachable(where, self.options["timeout"]) from None
         except exceptions.HTTPException as exc:
@@ -49,7 +49,7 @@ class Doppler(SecretStore):
 
     def read(self, reference: Reference) -> Document:
         project, config, name = self._names(reference)
-        found = self._call(str(reference), lambda secrets: secrets.get(name, config, project))
+        found = self._call(str(reference), lambda sdk: sdk.secrets.get(name, config, project))
         # The client leaves nested answers as they came.
         value = found.value if isinstance(found.value, dict) else vars(found.value)
         if value.get("computed") is None:
@@ -73,7 +73,7 @@ class Doppler(SecretStore):
         return found
 
     def _download(self, project: str, config: str) -> dict[str, str]:
-        found = self._call("", lambda secrets: secrets.download(config, project, "json"))
+        found = self._call("", lambda sdk: sdk.secrets.download(config, project, "json"))
         values = found if isinstance(found, dict) else vars(found)
         return {str(name): str(value) for name, value in values.items() if value is not None}
 
@@ -81,24 +81,18 @@ class Doppler(SecretStore):
         if not (self.options.get("project") and self.options.get("config")):
             raise UnsupportedError(f"store '{self.name}' has no project and config to list", fix="Declare them")
         ask = (self.options["config"], self.options["project"])
-        found = self._call(prefix, lambda secrets: secrets.names(*ask))
+        found = self._call(prefix, lambda sdk: sdk.secrets.names(*ask))
         return sorted(name for name in found.names if name.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         project, config, name = self._names(reference)
-        try:
-            if same(self.read(self.document_key(reference)), document):
-                return False
-        except NotFoundError:
-            pass
+        if self.holds(reference, document):
+            return False
         request = {"project": project, "config": config, "secrets": {name: encoded(document)}}
-        self._call(str(reference), lambda secrets: secrets.update(request))
+        self._call(str(reference), lambda sdk: sdk.secrets.update(request))
         self._documents.clear()
         return True
 
     def check(self) -> Health:
-        sdk = self.client("dopplersdk", "doppler-sdk").DopplerSDK()
-        sdk.set_access_token(self.options["token"])
-        sdk.set_base_url(self.options["url"].rstrip("/"))
-        found = self._call("", lambda _secrets: sdk.auth.me())
+        found = self._call("", lambda sdk: sdk.auth.me())
         return Health(str(found.name or found.slug or "token"))

@@ -127,6 +127,13 @@ class SecretStore:
         """Make the secret be this document; False where it already was. Fields that are not named go."""
         raise self._cannot("put", str(reference))
 
+    def holds(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
+        """Whether the store has this document there now, whatever was read before."""
+        try:
+            return same(self.read(self.document_key(reference)), document)
+        except NotFoundError:
+            return False
+
     def versions(self, reference: Reference) -> t.Sequence[Description]:
         """Newest first."""
         raise self._cannot("versions", str(reference))

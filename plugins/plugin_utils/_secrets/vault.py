@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import operator
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
@@ -91,8 +90,7 @@ class Vault(SecretStore):
         folders = [prefix.rpartition("/")[0]]
         while folders:
             folder = folders.pop()
-            base = "/".join(part for part in (self.mount, "metadata" if self.kv == 2 else "", folder) if part)
-            for key in self._ask(folder, operator.methodcaller("list", base)):
+            for key in self._secret(Reference(self.name, folder), Kv.list):
                 path = f"{folder}/{key}".lstrip("/")
                 if key.endswith("/"):
                     folders.append(path.rstrip("/"))
