@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks what is to be installed on the controller, and copies it to hosts that lack it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible_collections.unified.deploy.plugins.plugin_utils._quiet_action import QuietAction, Result
+
+BUILD = {"src", "url", "sha256", "member"}
+
+
+class ActionModule(QuietAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "path": {"type": "path", "required": True},
+        "builds": {"type": "dict", "required": True},
+    }
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        given = self._arguments()
+        for architecture, build in given["builds"].items():
+            _check(f"builds.{architecture}", build)
+        done = self._install(given, task_vars)
+        if done.get("wanted"):
+            build = given["builds"][done["architecture"]]
+            source = self._find_needle("files", build["src"])
+            with open(source, "rb") as handle:
+                found = hashlib.file_digest(handle, "sha256").hexdigest()
+            if found != build["sha256"]:
+                raise AnsibleActionFail(
+                    f"{source} has the SHA-256 {found}, builds.{done['architecture']} says {build['sha256']}. Nothing was copied "
+                    "to the host. Get the right file, or correct the sum if you trust this one"
+                )
+            remote = self._connection._shell.join_path(self._make_tmp_path(), "program")
+            try:
+                self._transfer_file(source, remote)
+                self._fixup_perms2([self._connection._shell.tmpdir, remote])
+                done = self._install({**given, "file": remote}, task_vars)
+            finally:
+                self._remove_tmp_path(self._connection._shell.tmpdir, force=True)
+        for key in ("wanted", "invocation", "_ansible_no_log"):
+            done.pop(key, None)
+        result.update(done)
+        return result
+
+    def _install(self, given: Result, task_vars: Result | None) -> Result:
+        return t.cast(
+            "Result", self._execute_module("unified.deploy.program_install", module_args=given, task_vars=task_vars)
+        )
+
+
+def _check(where: str, build: t.Any) -> None:
+    if not isinstance(build, dict) or set(build) - BUILD or ("src" in build) == ("url" in build):
+        raise AnsibleActionFail(f"{where}: write sha256 and one of src and url, and member if an archive needs it")
+    if not re.fullmatch(r"[0-9a-f]{64}", str(build.get("sha256", ""))):
+        raise AnsibleActionFail(f"{where}.sha256 is no SHA-256: write its 64 hexadecimal digits, in lower case")

@@ -1,0 +1,224 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host's half of unified.deploy.program."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: program_install
+short_description: Install a program from a file on the host
+version_added: 0.2.0
+description:
+  - The host's half of M(unified.deploy.program). Use that one.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  path:
+    description: Where the program is installed.
+    type: path
+    required: true
+  builds:
+    description: Builds by architecture.
+    type: dict
+    required: true
+  file:
+    description: The build, copied from the controller.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+  diff_mode:
+    description: Returns the SHA-256 before and after.
+    support: full
+  idempotent:
+    description: A program that was installed from the wanted file and is unchanged is left alone.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Install a program
+  unified.deploy.program_install:
+    path: /usr/local/bin/bao
+    builds: {x86_64: {url: "https://example.org/bao", sha256: "{{ sha256 }}"}}
+"""
+
+RETURN = r"""
+architecture:
+  description: The host's architecture.
+  type: str
+  returned: success
+wanted:
+  description: Whether the build has to be copied from the controller first.
+  type: bool
+  returned: success
+sha256:
+  description: SHA-256 of the installed program.
+  type: str
+  returned: success
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tarfile
+import tempfile
+import typing as t
+import zipfile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import fetch_url
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, prepare, replace
+
+RECORDS = "/var/lib/unified/programs"
+ARCHIVES = (".tar.gz", ".tgz", ".zip")
+
+
+class ProgramError(Exception):
+    """What stands in the way; nothing was changed."""
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a file, empty where there is none."""
+    found = hashlib.sha256()
+    try:
+        with open(path, "rb") as handle:
+            for block in iter(lambda: handle.read(1 << 20), b""):
+                found.update(block)
+    except FileNotFoundError:
+        return ""
+    return found.hexdigest()
+
+
+def extract(path: str, name: str, member: str, into: str) -> str:
+    """The program MEMBER of the archive at PATH, which was called NAME; PATH itself where that is no archive."""
+    if not name.endswith(ARCHIVES):
+        return path
+    target = os.path.join(into, "program")
+    try:
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                names = [entry for entry in archive.namelist() if os.path.basename(entry) == member]
+                _one(names, member, name)
+                with archive.open(names[0]) as source, open(target, "wb") as out:
+                    shutil.copyfileobj(source, out)
+        else:
+            with tarfile.open(path, "r:gz") as tar:
+                names = [entry.name for entry in tar if entry.isfile() and os.path.basename(entry.name) == member]
+                _one(names, member, name)
+                content = tar.extractfile(names[0])
+                if content is None:
+                    raise ProgramError(f"{name} holds {member} as something else than a file. Set 'member'")
+                with content, open(target, "wb") as out:
+                    shutil.copyfileobj(content, out)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError):
+        raise ProgramError(f"{name} is no archive that can be read. Check the file and its name") from None
+    return target
+
+
+def _one(names: list[str], member: str, archive: str) -> None:
+    if len(names) != 1:
+        raise ProgramError(f"{archive} holds {len(names)} files of the name {member}. Set 'member'")
+
+
+class Installation:
+    """The wanted build against what is there."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.path: str = module.params["path"]
+        self.architecture = platform.machine()
+        builds = module.params["builds"]
+        if self.architecture not in builds:
+            has = ", ".join(sorted(builds)) or "none"
+            raise ProgramError(f"there is no build for {self.architecture}, only for: {has}. Add one")
+        self.build: dict[str, t.Any] = builds[self.architecture]
+        self.record = os.path.join(RECORDS, self.path.strip("/").replace("/", "-") + ".json")
+        self.installed = digest(self.path)
+        # Of an archive the record tells which program came of it.
+        known = self.installed == self.build["sha256"] or self._recorded() == {
+            "source": self.build["sha256"],
+            "program": self.installed,
+        }
+        self.current = bool(self.installed) and known and os.stat(self.path).st_mode & 0o7777 == 0o755
+
+    def _recorded(self) -> t.Any:
+        try:
+            with open(self.record, encoding="utf-8") as handle:
+                return json.load(handle)
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def install(self, scratch: str) -> None:
+        source = self.module.params["file"] or self._download(scratch)
+        name = self.build.get("src") or self.build["url"]
+        found = digest(source)
+        if found != self.build["sha256"]:
+            raise ProgramError(
+                f"{name} has the SHA-256 {found}, wanted is {self.build['sha256']}. Get the right file, or correct the sum if you trust this one"
+            )
+        program = extract(source, name, self.build.get("member") or os.path.basename(self.path), scratch)
+        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+        os.makedirs(RECORDS, mode=0o755, exist_ok=True)
+        self.installed = digest(program)
+        # Without its program this record says nothing; written after it, a crash between the two would install again.
+        record = json.dumps({"source": self.build["sha256"], "program": self.installed}).encode()
+        replace(Wanted(self.record, record, 0o644, 0, 0))
+        beside = prepare(Wanted(self.path, b"", 0o755, 0, 0))
+        try:
+            shutil.copyfile(program, beside)
+            os.replace(beside, self.path)
+        except OSError:
+            os.unlink(beside)
+            raise
+
+    def _download(self, scratch: str) -> str:
+        url = self.build["url"]
+        answer, info = fetch_url(self.module, url, timeout=60)
+        if info["status"] != 200:
+            raise ProgramError(f"{url}: {info['msg']}. Check the address, and what the host can reach")
+        target = os.path.join(scratch, "download")
+        with open(target, "wb") as out:
+            shutil.copyfileobj(answer, out)
+        return target
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "builds": {"type": "dict", "required": True},
+            "file": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    path = module.params["path"]
+    scratch = tempfile.mkdtemp(dir=module.tmpdir)
+    try:
+        wanted = Installation(module)
+        before, transfer = wanted.installed, False
+        if not wanted.current and not module.check_mode:
+            transfer = bool(wanted.build.get("src")) and not module.params["file"]
+            if not transfer:
+                wanted.install(scratch)
+    except ProgramError as exc:
+        module.fail_json(msg=f"{path}: {exc}")
+    except OSError as exc:
+        module.fail_json(msg=f"{exc.filename or path}: {exc.strerror}; the old program is as it was")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    module.exit_json(
+        changed=not wanted.current, architecture=wanted.architecture, wanted=transfer, sha256=wanted.installed,
+        diff={
+            "before": f"{path} {before}\n" if before and not wanted.current else "",
+            "after": "" if wanted.current else f"{path} from {wanted.build['sha256']}\n",
+        },
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
