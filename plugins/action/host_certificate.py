@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the host's public key and certificate, and signs anew where that one is not good any more."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import certificate
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+
+
+class ActionModule(SecretAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "common_name": {"type": "str", "required": True},
+        "alt_names": {"type": "list", "elements": "str", "default": []},
+        "ip_sans": {"type": "list", "elements": "str", "default": []},
+        "cert_path": {"type": "path", "required": True},
+        "key_path": {"type": "path", "required": True},
+        "issuer_path": {"type": "path", "required": True},
+        "group": {"type": "str", "default": "root"},
+        "ca_certificate": {"type": "path", "required": True},
+        "ca_key": {"type": "str", "required": True},
+        "days": {"type": "int", "default": 397},
+        "renew_days": {"type": "int", "default": 60},
+    }
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        given, variables = self._arguments(), task_vars or {}
+        if certificate.MISSING:
+            raise AnsibleActionFail(certificate.MISSING)
+        if given["renew_days"] >= given["days"]:
+            raise AnsibleActionFail("renew_days is not less than days: the certificate would be issued every time")
+        issuer = self._issuer(given["ca_certificate"])
+        names = certificate.Names(given["common_name"], tuple(given["alt_names"]), tuple(given["ip_sans"]))
+        try:
+            names.general()
+        except ValueError as exc:
+            raise AnsibleActionFail(f"ip_sans: {exc}. Write addresses, and names in alt_names") from None
+        files = {name: given[name] for name in ("cert_path", "key_path", "issuer_path", "group")}
+        done = self.module("certificate_files", files, variables)
+        if done.get("failed"):
+            return {**result, **done}
+        reason, expires = "there is none", ""
+        if issuer and done["public_key"]:
+            reason, expires = certificate.state(
+                done["certificate"], done["public_key"], issuer, names, given["renew_days"]
+            )
+            if not reason and done["issuer"] != issuer.strip():
+                reason = "the authority's certificate beside it is another"
+        changed = bool(reason) or done["changed"]
+        if reason and not self._task.check_mode:
+            signed, expires = self._sign(given, issuer, done["public_key"], names, variables)
+            done = self.module("certificate_files", {**files, "certificate": signed, "issuer": issuer}, variables)
+            if done.get("failed"):
+                return {**result, **done}
+        after = f"{given['cert_path']}: {reason}\n" if reason else ""
+        result.update(changed=changed, reason=reason, expires=expires, diff={"before": "", "after": after})
+        return result
+
+    def _issuer(self, path: str) -> str:
+        try:
+            with open(path, encoding="utf-8") as handle:
+                return handle.read()
+        except FileNotFoundError:
+            if self._task.check_mode:  # its own check mode has not made it
+                return ""
+            raise AnsibleActionFail(f"ca_certificate: there is no file {path} on the controller") from None
+
+    def _sign(
+        self, given: Result, issuer: str, public: str, names: certificate.Names, variables: Result
+    ) -> tuple[str, str]:
+        key = self.resolve(self.resolver(variables), [given["ca_key"]])[given["ca_key"]]
+        try:
+            return certificate.sign(issuer, key, public, names, given["days"], given["renew_days"])
+        except ValueError as exc:
+            raise AnsibleActionFail(f"ca_key {given['ca_key']}: {exc}") from None
