@@ -134,6 +134,8 @@ class Transaction:
                 os.fchmod(handle.fileno(), mode)
                 os.fsync(handle.fileno())
         except KeyError as exc:
+            if dry:  # an earlier task of the play would have made the account
+                return temporary
             os.unlink(temporary)
             raise TransactionError(f"{change.path}: no such owner or group: {exc}") from exc
         except OSError:

@@ -157,10 +157,16 @@ class VaultClient:
         self.request("DELETE", path)
 
     def request(self, method: str, path: str, **arguments: t.Any) -> Answer:
+        """The answer, {} where it is empty, and ``{"content": bytes}`` where it is no JSON."""
         self.authenticate()
-        return self._request(method, path, **arguments)
+        return self.ask(method, path, **arguments)
 
-    def _request(self, method: str, path: str, **arguments: t.Any) -> Answer:
+    def become(self, token: str) -> None:
+        """Go on with this token, whatever the options say."""
+        self._hvac.token, self._authenticated = token, True
+
+    def ask(self, method: str, path: str, **arguments: t.Any) -> Answer:
+        """Like request(), but without a token unless there is one already."""
         arguments = {name: value for name, value in arguments.items() if value is not None}
         try:
             answer = self._hvac.adapter.request(method.lower(), f"/v1/{path}", raise_exception=True, **arguments)
@@ -170,7 +176,11 @@ class VaultClient:
             raise self._unreachable(exc) from None
         if isinstance(answer, dict):
             return answer
-        return {} if answer.status_code == 204 or not answer.content else dict(answer.json())
+        if answer.status_code == 204 or not answer.content:
+            return {}
+        if "json" in answer.headers.get("Content-Type", ""):
+            return dict(answer.json())
+        return {"content": answer.content}
 
     def _unreachable(self, exc: t.Any) -> VaultError:
         if isinstance(exc, requests.exceptions.SSLError):

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server of a cluster: its unit, its process, and the order in which it is started, restarted and unsealed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import ssl
+import time
+import typing as t
+
+from .node import Health, Node, NodeError, reachable, wait
+
+NOTHING = Health(initialized=False, sealed=True, active=False, version="")
+
+
+class Server:
+    """The unit, its process and what the server says.
+
+    Args:
+        given: options of the module vault_server.
+        run: starts a program; its exit code, output and errors.
+        dry: do nothing, only say what would be done.
+
+    Raises (all methods):
+        NodeError: what could not be done, and what to do about it.
+    """
+
+    def __init__(self, given: t.Mapping[str, t.Any], run: t.Callable[..., t.Any], *, dry: bool) -> None:
+        self.given, self.run, self.dry = given, run, dry
+        self.unit = f"{given['unit']}.service"
+        self.timeout: int = given["timeout"]
+        self.actions: list[str] = []
+        self.shown = self._show()
+        self.runs = self.shown["ActiveState"] == "active"
+
+    def _systemctl(self, *arguments: str) -> str:
+        code, out, _err = self.run(["systemctl", *arguments])
+        if code:
+            said = self.run(["journalctl", "--unit", self.unit, "--lines=5", "--output=cat", "--no-pager"])[1]
+            lines = "".join(f"\n  {line}" for line in said.splitlines())
+            raise NodeError(f"'systemctl {' '.join(arguments)}' ended with {code}. Its journal ends with:{lines}")
+        return str(out)
+
+    def _show(self) -> dict[str, str]:
+        names = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID"
+        out = self._systemctl("show", self.unit, "--property", names)
+        return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def act(self, name: str, *arguments: str) -> None:
+        """Do it, unless this is a dry run."""
+        self.actions.append(name)
+        if not self.dry:
+            self._systemctl(*arguments)
+
+    def start(self) -> None:
+        outdated = self.shown["NeedDaemonReload"] == "yes" or self.shown["LoadState"] != "loaded"
+        if outdated and not self.dry:
+            self._systemctl("daemon-reload")
+        if self.shown["UnitFileState"] != "enabled":
+            self.act("enabled", "enable", self.unit)
+        if self.shown["ActiveState"] != "active":
+            self.act("started", "start", self.unit)
+            self.shown = self._show()
+            self.runs = not self.dry
+
+    @functools.cached_property
+    def node(self) -> Node:
+        return Node(self.given["url"], self.given["ca_path"])
+
+    @functools.cached_property
+    def peers(self) -> list[Node]:
+        return [Node(url, self.given["ca_path"]) for url in self.given["peers"]]
+
+    def health(self) -> Health:
+        return t.cast(Health, wait(f"an answer of {self.node.url}", self.node.health, self.timeout))
+
+    def stale(self) -> bool:
+        """Whether the process runs another program than the installed one, or started before a file was written."""
+        pid = self.shown["MainPID"]
+        try:
+            runs, installed = os.stat(f"/proc/{pid}/exe"), os.stat(self.given["program"])
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as handle:
+                ticks = int(handle.read().rpartition(")")[2].split()[19])  # proc_pid_stat(5): starttime
+        except OSError:
+            return False  # it is about to be started anew
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        started = time.time() - age
+        changed = [path for path in self.given["files"] if os.path.exists(path) and os.stat(path).st_mtime > started]
+        return (runs.st_dev, runs.st_ino) != (installed.st_dev, installed.st_ino) or bool(changed)
+
+    def restart(self, health: Health) -> Health:
+        if health.initialized and not health.sealed:
+            self._keep_quorum(health)
+        self.act("restarted", "restart", self.unit)
+        if self.dry:
+            return health
+        self.shown = self._show()
+        health = self.health()
+        if health.initialized and not health.sealed:
+            self.catch_up()  # it unsealed itself
+        return health
+
+    def _keep_quorum(self, own: Health) -> None:
+        found = {node.url: next(reachable([node]), None) for node in self.peers}
+        lacking = [url for url, health in found.items() if health is None or health.sealed]
+        if lacking:
+            raise NodeError(
+                f"{lacking[0]} is {'sealed' if found[lacking[0]] else 'not reachable'}, so {self.unit} was not restarted: the cluster "
+                "might lose its quorum. Bring that server back first"
+            )
+        if self.peers and not own.active and not any(health and health.active for health in found.values()):
+            raise NodeError(f"no server leads the cluster, so {self.unit} was not restarted. See its log first")
+
+    def show_certificate(self) -> None:
+        node = self.node
+        with open(self.given["cert_path"], encoding="utf-8") as handle:
+            end = "-----END CERTIFICATE-----"
+            wanted = ssl.PEM_cert_to_DER_cert(handle.read().partition(end)[0].strip() + f"\n{end}\n")
+        if node.certificate() != wanted:
+            self.act("reloaded", "reload", self.unit)
+            if not self.dry:
+                wait("the new certificate", lambda: node.certificate() == wanted, self.timeout)
+
+    def join(self) -> Health:
+        node = self.node
+        wait(f"that {node.url} joins the cluster", lambda: node.health().initialized, self.timeout)
+        self.actions.append("joined")
+        return node.health()
+
+    def unseal(self) -> Health:
+        node = self.node
+        self.actions.append("unsealed")
+        if self.dry:
+            return node.health()
+        try:
+            for key in self.given["unseal_keys"]:
+                if not node.unseal(key):
+                    break
+            wait(f"that {node.url} unseals", lambda: not node.health().sealed, self.timeout)
+        except NodeError as exc:
+            raise NodeError(f"{exc}. Check that unseal_keys are enough, and of this cluster") from None
+        self.catch_up()
+        return node.health()
+
+    def catch_up(self) -> None:
+        """Wait until this server knows what the cluster knew when it came back."""
+        node, nodes = self.node, [self.node, *self.peers]
+        awake = 1 + sum(not health.sealed for health in reachable(self.peers))
+        if awake <= len(nodes) // 2:
+            return  # nobody is elected before more of them are back
+
+        def leader() -> int:
+            committed = 0
+            for each in nodes:
+                try:
+                    committed = max(committed, each.committed())
+                except NodeError:
+                    continue
+            return committed
+
+        committed = wait("the election of a leader", leader, self.timeout)
+        wait(f"that {node.url} catches up", lambda: node.applied() >= committed, self.timeout)
+
+
+def settle(server: Server) -> tuple[Health, bool]:
+    """Bring the server to what is wanted; its state, and whether it still has to be restarted."""
+    given = server.given
+    server.start()
+    if not server.runs:
+        return NOTHING, False
+    health = server.health()
+    stale = server.stale()
+    if stale and (
+        given["restart"] == "always" or (given["restart"] == "standby" and not (health.active and server.peers))
+    ):
+        health, stale = server.restart(health), False
+    elif not stale:
+        server.show_certificate()
+    if given["join"] and not health.initialized and not server.dry:
+        health = server.join()
+    if health.initialized and health.sealed and given["unseal_keys"]:
+        health = server.unseal()
+    return health, stale
