@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := $(CURDIR)/.venv/bin
 COLLECTION := $(CURDIR)/build/collections/ansible_collections/unified/deploy
-SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,PATH")
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN,PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
 .PHONY: help setup install demo demo-remove lint unit sanity integration molecule test test-vault bench clean
@@ -54,6 +54,8 @@ test-vault: install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN,
 	@[ -n "$(BAO_BIN)$(VAULT_BIN)$(VAULT_ADDR)" ] || { echo "test-vault: set BAO_BIN or VAULT_BIN to a server's binary, or VAULT_ADDR and VAULT_TOKEN" >&2; exit 2; }
 	rm -rf tests/vault/recordings
 	$(BIN)/python -m pytest tests/vault -p no:cacheprovider
+	@[ -z "$(BAO_BIN)$(VAULT_BIN)" ] && echo "test-vault: the role needs a binary (BAO_BIN or VAULT_BIN) and was not tested" || \
+	$(SUDO) $(BIN)/python -m pytest tests/integration/test_vault.py -p no:cacheprovider
 
 bench: install ## Measure; writes build/bench.json and build/bench_secrets.json
 	@$(SUDO) $(BIN)/python tools/bench_secrets.py

@@ -142,8 +142,8 @@ class FakeServer:
         """Raise a Refusal where the request's credentials are no good."""
 
 
-def certificate(directory: Path) -> tuple[str, str]:
-    """A CA, and a server certificate for loopback with its key, made once in DIRECTORY."""
+def certificate(directory: Path, *addresses: str) -> tuple[str, str]:
+    """A CA, and a server certificate for loopback and ADDRESSES with its key, made once in DIRECTORY."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -159,7 +159,7 @@ def certificate(directory: Path) -> tuple[str, str]:
             alternatives = [
                 x509.DNSName("localhost"),
                 x509.DNSName("fake.vault.localhost"),
-                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                *(x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", *addresses)),
             ]
             builder = (
                 x509.CertificateBuilder()

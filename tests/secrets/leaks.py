@@ -22,18 +22,17 @@ def found(text: str, values: t.Iterable[str]) -> list[str]:
     return [f"{form} of {value[:12]}..." for value in values for form, shown in forms(value).items() if shown in text]
 
 
-class ArgvWatch:
-    """Samples arguments and environments of every process on this machine, those of container hosts among them, while it is open."""
+class Sampler:
+    """Calls sample() again and again while it is open."""
 
-    def __init__(self, values: t.Iterable[str]) -> None:
-        self.needles = [shown.encode() for value in values for shown in forms(value).values()]
-        self.seen: list[str] = []
-        self.in_environment: list[str] = []
+    every = 0.003
+
+    def __init__(self) -> None:
         self.samples = 0
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> ArgvWatch:
+    def __enter__(self) -> t.Self:
         self.thread.start()
         return self
 
@@ -41,19 +40,35 @@ class ArgvWatch:
         self.stop.set()
         self.thread.join()
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         while not self.stop.is_set():
-            for entry in Path("/proc").iterdir():
-                if entry.name.isdigit():
-                    with contextlib.suppress(OSError):
-                        argv = (entry / "cmdline").read_bytes()
-                        if any(needle in argv for needle in self.needles):
-                            self.seen.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
-                        environment = (entry / "environ").read_bytes()
-                        if any(needle in environment for needle in self.needles):
-                            self.in_environment.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
+            self.sample()
             self.samples += 1
-            self.stop.wait(0.003)
+            self.stop.wait(self.every)
+
+    def sample(self) -> None:
+        raise NotImplementedError
+
+
+class ArgvWatch(Sampler):
+    """Samples arguments and environments of every process on this machine, those of container hosts among them, while it is open."""
+
+    def __init__(self, values: t.Iterable[str]) -> None:
+        super().__init__()
+        self.needles = [shown.encode() for value in values for shown in forms(value).values()]
+        self.seen: list[str] = []
+        self.in_environment: list[str] = []
+
+    def sample(self) -> None:
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    argv = (entry / "cmdline").read_bytes()
+                    if any(needle in argv for needle in self.needles):
+                        self.seen.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
+                    environment = (entry / "environ").read_bytes()
+                    if any(needle in environment for needle in self.needles):
+                        self.in_environment.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
 
 
 # Everything that a run may leave: temporary and home directories, logs, facts, core dumps and shared memory.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -48,6 +49,19 @@ def build() -> Path:
             ["go", "install", "-trimpath", "-ldflags=-s -w", f"{path}@{version}"], check=True, env=environment
         )
     return directory
+
+
+def fake_bao(version: str) -> Path:
+    """The fake of tests/fakes/bao, built as this version; cached by what it is made of."""
+    source = Path(__file__).parents[1] / "fakes/bao"
+    made_of = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.iterdir()))).hexdigest()[:12]
+    program = cache().parent / f"fake-bao-{made_of}" / version
+    if not program.exists():
+        if not shutil.which("go"):
+            pytest.fail("the stand-in of OpenBao is built with Go: install Go 1.21 or newer")
+        argv = ["go", "build", "-trimpath", f"-ldflags=-s -w -X main.version={version}", "-o", str(program), "."]
+        subprocess.run(argv, check=True, cwd=source, env={**os.environ, "CGO_ENABLED": "0"})
+    return program
 
 
 def on_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,8 @@ def test_role_defaults_are_what_its_argument_specs_say(role: Path) -> None:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_role_reads_every_variable_it_declares(role: Path) -> None:
-    text = "".join(
-        path.read_text() for path in role.rglob("*.yml") if path.parent.name in ("tasks", "handlers", "templates")
-    )
+    read = ("tasks", "handlers", "templates", "vars")
+    text = "".join(path.read_text() for path in role.rglob("*") if path.is_file() and path.parent.name in read)
     declared = yaml.safe_load((role / "defaults/main.yml").read_text())
     assert [name for name in declared if not re.search(rf"\b{name}\b", text)] == []
     assert all(name.startswith(f"{role.name}_") for name in declared)

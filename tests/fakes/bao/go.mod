@@ -1,0 +1,3 @@
+module fake/bao
+
+go 1.21

@@ -1,0 +1,506 @@
+"""The role vault on three hosts: a cluster is made, kept, upgraded, saved and put back, and refuses what would break it.
+
+With BAO_BIN or VAULT_BIN (`make test-vault`) the servers are real. Without them a stand-in of tests/fakes runs: that shows what the role does
+on hosts, and nothing of what a real server does with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import hashlib
+import http.server
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import tarfile
+import threading
+import typing as t
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.fakes.server import certificate
+from tests.hosts import __main__ as tool
+from tests.secrets import leaks, programs
+from tests.vault.server import given
+
+from .conftest import ANSIBLE, Play, Target
+
+REAL = os.environ.get("BAO_BIN") or os.environ.get("VAULT_BIN") or ""
+FLAVOUR = "vault" if REAL and not os.environ.get("BAO_BIN") else "openbao"
+NAMES = {"it-vault-1": "debian13", "it-vault-2": "debian13", "it-vault-3": "debian12"}
+
+
+class Cluster:
+    """Three hosts, and ways to their servers that use nothing of the collection."""
+
+    def __init__(self, directory: Path, hosts: dict[str, Target], flavour: str = FLAVOUR, ca: str = "") -> None:
+        self.directory = directory
+        self.hosts = hosts
+        self.ca = ca or str(directory / "vault/ca.pem")
+        self.unit = flavour
+        self.program = "bao" if flavour == "openbao" else "vault"
+        self.variables: dict[str, t.Any] = {"vault_flavour": flavour, "vault_shares": 3, "vault_threshold": 2}
+
+    def builds(self, program: Path) -> None:
+        build = {"src": str(program), "sha256": hashlib.sha256(program.read_bytes()).hexdigest()}
+        self.variables["vault_builds"] = {os.uname().machine: build}
+
+    def play(self, *arguments: str, fails: bool = False, entry: str = "main", **variables: t.Any) -> Play:
+        groups = t.cast("dict[str, t.Any]", tool.inventory())["all"]["children"]
+        facts = {name: host for group in groups.values() for name, host in group["hosts"].items() if name in self.hosts}
+        (self.directory / "hosts.json").write_text(json.dumps({"all": {"children": {"vault": {"hosts": facts}}}}))
+        role = {
+            "name": "Cluster",
+            "ansible.builtin.include_role": {"name": "unified.deploy.vault", "tasks_from": entry},
+        }
+        play = {
+            "name": "Test",
+            "hosts": "vault",
+            "gather_facts": False,
+            "tasks": [role],
+            "vars": {**self.variables, **variables},
+        }
+        book = self.directory / "play.yml"
+        book.write_text(yaml.safe_dump([play]))
+        argv = [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            str(book),
+            "-i",
+            str(self.directory / "hosts.json"),
+            *arguments,
+        ]
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, env={**os.environ, **ANSIBLE}, cwd=self.directory
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output[-6000:]
+        return Play(done.returncode, output, self.directory)
+
+    def secret(self, name: str) -> t.Any:
+        shown = programs.run(programs.build() / "sops", "decrypt", self.directory / f"vault/{name}.sops.json")
+        return json.loads(shown)
+
+    @property
+    def secrets(self) -> list[str]:
+        keys = [self.secret(f"unseal_key_{number}")["key"] for number in (1, 2, 3)]
+        return [*keys, self.secret("root_token")["token"]]
+
+    def ask(self, name: str, path: str, body: t.Any = None, *, token: str = "") -> t.Any:
+        context = ssl.create_default_context(cafile=self.ca)
+        url = f"https://{self.hosts[name].host.address}:8200/v1/{path}"
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(url, data, {"X-Vault-Token": token} if token else {})
+        with urllib.request.urlopen(request, context=context, timeout=5) as answer:
+            return json.loads(answer.read() or b"{}")
+
+    def health(self, name: str) -> dict[str, t.Any]:
+        with contextlib.suppress(OSError):
+            query = "standbyok=true&sealedcode=200&uninitcode=200"
+            return t.cast("dict[str, t.Any]", self.ask(name, f"sys/health?{query}"))
+        return {"initialized": False, "sealed": True, "standby": True, "version": ""}
+
+    def awake(self) -> list[str]:
+        return [name for name in self.hosts if not self.health(name)["sealed"]]
+
+    def leader(self) -> str:
+        def found() -> list[str]:
+            return [name for name in self.hosts if not self.health(name)["standby"] and not self.health(name)["sealed"]]
+
+        return programs.until(found, lambda names: len(names) == 1, 30)[0]
+
+    def write(self, key: str, value: str) -> None:
+        self.ask(
+            self.leader(), f"secret/data/{key}", {"data": {"value": value}}, token=self.secret("root_token")["token"]
+        )
+
+    def read(self, name: str, key: str) -> str:
+        answer = self.ask(name, f"secret/data/{key}", token=self.secret("root_token")["token"])
+        return str(answer["data"]["data"]["value"])
+
+    def systemd(self, name: str, key: str) -> str:
+        return self.hosts[name].shell(f"systemctl show {self.unit} --value -p {key}").strip()
+
+    def executions(self, play: Play) -> dict[str, int]:
+        """How many modules a run at -vvv executed on each host."""
+        return {
+            name: len(re.findall(rf"<{host.host.address}> SSH: EXEC .*python3", play.output))
+            for name, host in self.hosts.items()
+        }
+
+    def starts(self) -> dict[str, int]:
+        """When each server started, in microseconds of the one clock that containers share."""
+        return {name: int(self.systemd(name, "ExecMainStartTimestampMonotonic")) for name in self.hosts}
+
+
+@contextlib.contextmanager
+def three_servers(directory: Path) -> t.Iterator[Cluster]:
+    """Three hosts for a cluster whose keys one age key opens."""
+    patch = pytest.MonkeyPatch()
+    programs.on_path(patch)
+    key = directory / "age.txt"
+    programs.run("age-keygen", "-o", key)
+    patch.setenv("SOPS_AGE_KEY_FILE", str(key))
+    try:
+        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in NAMES.items()}
+        made = Cluster(directory, hosts)
+        made.variables["vault_age"] = [programs.run("age-keygen", "-y", key).decode().strip()]
+        made.builds(Path(REAL) if REAL else programs.fake_bao("2.4.1"))
+        yield made
+    finally:
+        tool.down(list(NAMES))
+        patch.undo()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cluster]:
+    with three_servers(tmp_path_factory.mktemp("vault")) as made:
+        yield made
+
+
+def test_refuses_before_anything_is_touched(cluster: Cluster, tmp_path: Path) -> None:
+    two = list(NAMES)[:2]
+    said = cluster.play(fails=True, vault_servers=two).output
+    assert "vault_servers names 2 servers: it-vault-1, it-vault-2" in said
+    said = cluster.play("--limit", "it-vault-1", fails=True).output
+    assert "run it without --limit" in said.replace("\n", " ")
+    assert "Set either vault_builds" in cluster.play(fails=True, vault_package="openbao").output
+    assert "3 of 2 shares and 0 custodians" in cluster.play(fails=True, vault_shares=2, vault_threshold=3).output
+    assert (
+        "value of vault_flavour must be one of: openbao, vault"
+        in cluster.play(fails=True, vault_flavour="other").output
+    )
+    build = next(iter(cluster.variables["vault_builds"].values()))
+    wrong = {os.uname().machine: {**build, "sha256": "0" * 64}}
+    said = cluster.play(fails=True, vault_builds=wrong).output
+    assert "Nothing was copied to the host" in said.replace("\n", " ")
+    said = cluster.play(fails=True, vault_builds={"riscv64": build}).output
+    assert "there is no build for x86_64, only for: riscv64" in said or os.uname().machine != "x86_64"
+    for number, host in enumerate(cluster.hosts.values()):
+        host.shell(f"test ! -e /usr/local/bin/bao && test ! -e /etc/{FLAVOUR}")
+        assert number < 3
+    shutil.rmtree(cluster.directory / "vault", ignore_errors=True)
+
+
+def test_dry_run_says_what_would_be_and_makes_nothing(cluster: Cluster) -> None:
+    dry = cluster.play("--check", "--diff")
+    assert f"+{cluster.directory}/vault/ca.pem" in dry.output
+    assert f"+{FLAVOUR}: started" in dry.output
+    assert not (cluster.directory / "vault").exists()
+    for host in cluster.hosts.values():
+        host.shell(f"test ! -e /etc/{FLAVOUR} && test ! -e /etc/systemd/system/{FLAVOUR}.service && ! id {FLAVOUR}")
+
+
+def test_recipients_that_are_wrong_are_found_before_keys_are_made(cluster: Cluster) -> None:
+    said = cluster.play(fails=True, vault_age=["age1nobody"]).output
+    assert "vault/ca.key.sops" in said
+    assert not (cluster.directory / "vault/ca.pem").exists()
+
+
+def test_makes_a_cluster_whose_keys_only_its_keepers_have(cluster: Cluster) -> None:
+    cluster.directory.joinpath("vault").mkdir(mode=0o700, exist_ok=True)
+    old = cluster.directory / "vault/unseal_key_2.sops.json"
+    old.write_text("an older cluster's")
+    said = cluster.play(fails=True).output
+    assert "unseal_key_2.sops.json is there already, and what it holds would be lost" in said.replace("\n", " ")
+    assert [cluster.health(name)["initialized"] for name in NAMES] == [False] * 3
+    old.unlink()
+
+    first = cluster.play("-vvv", "--diff")
+    assert cluster.awake() == list(NAMES)
+    assert cluster.leader() == "it-vault-1"
+    authority = programs.run(programs.build() / "sops", "decrypt", cluster.directory / "vault/ca.key.sops").decode()
+    secrets = [*cluster.secrets, *authority.splitlines()[1:-1]]
+    assert leaks.found(first.output, secrets) == []
+    for name, host in cluster.hosts.items():
+        assert leaks.left_behind(host.shell, secrets) == "", name
+    files = sorted(cluster.directory.joinpath("vault").iterdir())
+    assert [path.name for path in files] == [
+        "ca.key.sops", "ca.pem", "root_token.sops.json", *(f"unseal_key_{number}.sops.json" for number in (1, 2, 3)),
+    ]  # fmt: skip
+    for path in files:
+        assert path.name == "ca.pem" or (path.stat().st_mode & 0o777 == 0o600 and "ENC[AES256_GCM" in path.read_text())
+    cluster.ask(
+        "it-vault-1", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}}, token=cluster.secrets[-1]
+    )
+    cluster.write("first", "one")
+    assert {cluster.read(name, "first") for name in NAMES} == {"one"}
+
+
+def test_a_second_run_changes_nothing_in_six_executions_a_host(cluster: Cluster) -> None:
+    before = cluster.starts()
+    again = cluster.play("-vvv")
+    assert [again.changed(name) for name in NAMES] == [0, 0, 0]
+    assert leaks.found(again.output, cluster.secrets) == []
+    assert all(1 <= number <= 6 for number in cluster.executions(again).values()), cluster.executions(again)
+    assert [cluster.play("--check").changed(name) for name in NAMES] == [0, 0, 0]
+    assert cluster.starts() == before
+
+
+def test_the_unit_is_hardened_and_every_request_audited(cluster: Cluster) -> None:
+    for name, host in cluster.hosts.items():
+        host.shell(f"systemd-analyze --no-pager verify /etc/systemd/system/{FLAVOUR}.service")
+        found = host.shell(f"systemd-analyze --no-pager security {FLAVOUR} | tail -1")
+        exposure = float(re.search(r"level for \S+: ([\d.]+)", found)[1])  # type: ignore[index]
+        assert exposure < 2.0, (name, found)
+        shown = host.shell(
+            f"stat -c '%U %a' /var/lib/{FLAVOUR} /var/log/{FLAVOUR}; stat -c '%U %G %a' /etc/{FLAVOUR}/server.hcl /etc/{FLAVOUR}/tls/server.key"
+        ).splitlines()
+        assert shown == [f"{FLAVOUR} 700"] * 2 + [f"root {FLAVOUR} 640"] * 2
+        assert host.shell(f"ps -o user= -p {cluster.systemd(name, 'MainPID')}").strip() == FLAVOUR
+        assert cluster.systemd(name, "LimitCORE") == "0"
+    log = cluster.hosts[cluster.leader()].shell(
+        f"stat -c %a /var/log/{FLAVOUR}/audit.log; cat /var/log/{FLAVOUR}/audit.log"
+    )
+    assert log.startswith("600\n")
+    assert "secret/data/first" in log
+    cluster.hosts["it-vault-1"].shell(f"logrotate --debug /etc/logrotate.d/{FLAVOUR}")
+
+
+def test_a_killed_leader_loses_nothing(cluster: Cluster) -> None:
+    leader = cluster.leader()
+    written = []
+    for number in range(20):
+        cluster.write(f"kept-{number}", str(number))
+        written.append(number)
+    cluster.hosts[leader].shell(f"systemctl mask --runtime {FLAVOUR}; systemctl kill -s KILL {FLAVOUR}")
+    other = cluster.leader()
+    assert other != leader
+    assert [int(cluster.read(other, f"kept-{number}")) for number in written] == written
+    cluster.write("while-it-was-away", "x")
+    cluster.hosts[leader].shell(f"systemctl unmask --runtime {FLAVOUR}; systemctl reset-failed {FLAVOUR} || true")
+    with leaks.ArgvWatch(cluster.secrets) as watch:
+        back = cluster.play("-vvv")
+    assert (watch.seen, watch.in_environment, leaks.found(back.output, cluster.secrets)) == ([], [], [])
+    assert back.changed(leader) in (1, 2), "it is unsealed, and started unless systemd was faster"
+    assert cluster.awake() == list(NAMES)
+    assert [cluster.read(leader, f"kept-{number}") for number in (0, 19)] == ["0", "19"]
+    assert cluster.read(leader, "while-it-was-away") == "x"
+
+
+def test_a_run_after_all_went_down_unseals_all(cluster: Cluster) -> None:
+    for host in cluster.hosts.values():
+        host.shell(f"systemctl kill -s KILL {FLAVOUR}; systemctl stop {FLAVOUR}")
+    said = cluster.play(fails=True, vault_unseal_keys=["literal://bm8="]).output
+    assert "sys/unseal was answered with 400" in said
+    assert "Check that unseal_keys are enough, and of this cluster" in said.replace("\n", " ")
+    cluster.play()
+    assert cluster.awake() == list(NAMES)
+    assert cluster.read(cluster.leader(), "kept-5") == "5"
+
+
+class Watch(leaks.Sampler):
+    """How many servers were unsealed at the worst moment while it is open."""
+
+    every = 0.05
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
+        self.cluster, self.fewest = cluster, 3
+
+    def sample(self) -> None:
+        self.fewest = min(self.fewest, len(self.cluster.awake()))
+
+
+def test_an_upgrade_restarts_one_after_another_and_the_leader_last(cluster: Cluster, tmp_path: Path) -> None:
+    if REAL:  # another file of the same program: what is appended to it is never read
+        newer = tmp_path / "newer"
+        newer.write_bytes(Path(REAL).read_bytes() + b"\n")
+    else:
+        newer = programs.fake_bao("2.4.2")
+    cluster.builds(newer)
+    leader, before = cluster.leader(), cluster.starts()
+    assert cluster.play("--check").changed(leader) == 1
+    assert cluster.starts() == before
+    with Watch(cluster) as watch:
+        cluster.play()
+    after = cluster.starts()
+    assert all(after[name] > before[name] for name in NAMES)
+    assert max(after, key=lambda name: after[name]) == leader
+    assert watch.samples > 10
+    assert watch.fewest == 2
+    assert cluster.awake() == list(NAMES)
+    if not REAL:
+        assert {cluster.health(name)["version"] for name in NAMES} == {"2.4.2"}
+    assert cluster.read(leader, "kept-7") == "7"
+    assert [cluster.play().changed(name) for name in NAMES] == [0, 0, 0]
+
+
+def test_a_new_certificate_is_shown_without_a_restart(cluster: Cluster) -> None:
+    before = cluster.starts()
+    cluster.variables["vault_names"] = ["vault.example.org"]
+    done = cluster.play("--diff")
+    assert "its names are others: +vault.example.org" in done.output
+    for host in cluster.hosts.values():
+        address = f"{host.host.address}:8200"
+        script = f"openssl s_client -connect {address} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName"
+        shown = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+        assert "DNS:vault.example.org" in shown
+    assert cluster.starts() == before
+    assert [cluster.play().changed(name) for name in NAMES] == [0, 0, 0]
+
+
+def test_a_snapshot_is_restored_and_a_broken_one_is_not(cluster: Cluster) -> None:
+    path = cluster.directory / "cluster.snap"
+    cluster.write("state", "before")
+    assert cluster.play("--check", entry="snapshot", vault_snapshot_path=str(path)).changed("it-vault-1") == 1
+    assert not path.exists()
+    taken = cluster.play("-vvv", entry="snapshot", vault_snapshot_path=str(path))
+    assert taken.changed("it-vault-1") == 1
+    assert leaks.found(taken.output, cluster.secrets) == []
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert cluster.play(entry="snapshot", vault_snapshot_path=str(path)).changed("it-vault-1") == 0
+    cluster.write("state", "after")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200])
+    said = cluster.play(fails=True, entry="restore", vault_snapshot_path=str(path)).output
+    assert "is no whole snapshot" in said
+    assert cluster.read(cluster.leader(), "state") == "after"
+    path.write_bytes(whole)
+    cluster.play("--check", entry="restore", vault_snapshot_path=str(path))
+    assert cluster.read(cluster.leader(), "state") == "after"
+    cluster.play(entry="restore", vault_snapshot_path=str(path))
+    programs.until(lambda: cluster.read(cluster.leader(), "state"), lambda found: found == "before", 30)
+    assert cluster.read(cluster.leader(), "kept-3") == "3"
+
+
+def test_a_restart_never_costs_the_quorum(cluster: Cluster) -> None:
+    """A server that stays sealed after its restart ends the roll: the others are left as they are."""
+    cluster.variables["vault_config"] = 'log_level = "warn"\n'
+    before = cluster.starts()
+    said = cluster.play(fails=True, vault_unseal_keys=[]).output
+    assert "is sealed, so" in said
+    assert "Bring that server back first" in said.replace("\n", " ")
+    after = cluster.starts()
+    assert sum(after[name] > before[name] for name in NAMES) == 1
+    assert len(cluster.awake()) == 2
+    cluster.play()
+    assert cluster.awake() == list(NAMES)
+    assert all(cluster.starts()[name] > before[name] for name in NAMES), "the next run finishes what was left"
+    assert [cluster.play().changed(name) for name in NAMES] == [0, 0, 0]
+
+
+def test_a_server_that_lost_its_disk_joins_again(cluster: Cluster) -> None:
+    """Even the first, which is the one that would be initialised."""
+    if cluster.leader() == "it-vault-1":
+        cluster.hosts["it-vault-1"].shell(f"systemctl restart {FLAVOUR}")
+        assert cluster.leader() != "it-vault-1"
+    keys = (cluster.directory / "vault/unseal_key_1.sops.json").read_bytes()
+    cluster.hosts["it-vault-1"].shell(f"systemctl stop {FLAVOUR}; rm -rf /var/lib/{FLAVOUR}/*")
+    cluster.play()
+    assert (cluster.directory / "vault/unseal_key_1.sops.json").read_bytes() == keys
+    assert cluster.awake() == list(NAMES)
+    assert cluster.read("it-vault-1", "kept-11") == "11"
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> t.Iterator[Cluster]:
+    """One server that opens its own seal, of an archive behind an address, with a certificate from elsewhere, and three custodians."""
+    patch = pytest.MonkeyPatch()
+    programs.on_path(patch)
+    name = "it-vault-4"
+    try:
+        host = Target(tool.up(name, "container", "debian13"), tmp_path)
+        # A stand-in can be either; a real one is what it is.
+        ca, pair = certificate(tmp_path, host.host.address)
+        made = Cluster(tmp_path, {name: host}, FLAVOUR if REAL else "vault", ca)
+        found = re.finditer(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", Path(pair).read_text(), re.DOTALL)
+        blocks = {block[1].rpartition(" ")[2]: block[0] for block in reversed(list(found))}
+        store = tmp_path / "store"
+        store.mkdir()
+        for secret, text in (("key", blocks["KEY"]), ("seal", SEAL)):
+            (store / secret).touch(0o600)
+            (store / secret).write_text(text)
+        (tmp_path / "server.pem").write_text(blocks["CERTIFICATE"])
+        keepers = []
+        for number in (1, 2, 3):
+            programs.run("age-keygen", "-o", tmp_path / f"keeper-{number}")
+            keepers.append({"age": [programs.run("age-keygen", "-y", tmp_path / f"keeper-{number}").decode().strip()]})
+        made.variables.update(
+            secret_stores={"store": {"type": "file", "base": str(store)}},
+            vault_certificate={"certificate": str(tmp_path / "server.pem"), "ca": ca, "key": "store://key"},
+            vault_custodians=keepers,
+            vault_age=keepers[0]["age"],
+        )
+        yield made
+    finally:
+        tool.down([name])
+        patch.undo()
+
+
+@contextlib.contextmanager
+def served(directory: Path, host: Target) -> t.Iterator[str]:
+    """The address at which a host finds the files of a directory."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
+    server = http.server.ThreadingHTTPServer((host.host.gateway, 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{host.host.gateway}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+
+
+SEAL = base64.b64encode(hashlib.sha256(b"canary-seal").digest()).decode()
+
+
+def test_one_server_with_all_that_can_be_given(alone: Cluster, tmp_path: Path) -> None:
+    name = next(iter(alone.hosts))
+    host = alone.hosts[name]
+    program = Path(REAL) if REAL else programs.fake_bao("2.4.1")
+    files = tmp_path / "files"
+    files.mkdir()
+    with tarfile.open(files / "release.tar.gz", "w:gz", compresslevel=1) as archive:
+        archive.add(program, f"release/{alone.program}")
+    seal = {"type": "static", "config": {"current_key_id": "1", "current_key": "env://SEAL_KEY"}}
+    if alone.unit == "openbao" or not REAL:
+        alone.variables["vault_seal"] = {**seal, "environment": {"SEAL_KEY": "store://seal"}}
+    with served(files, host) as address:
+        sha256 = hashlib.sha256((files / "release.tar.gz").read_bytes()).hexdigest()
+        missing = {"url": f"{address}/none.tar.gz", "sha256": sha256}
+        said = alone.play(fails=True, vault_builds={os.uname().machine: missing}).output
+        assert "none.tar.gz: HTTP Error 404" in said
+        build = {"url": f"{address}/release.tar.gz", "sha256": sha256}
+        alone.variables["vault_builds"] = {os.uname().machine: build}
+        first = alone.play("-vvv", "--diff")
+    kind = "recovery" if "vault_seal" in alone.variables else "unseal"
+    kept = {path.name for path in (tmp_path / "vault").iterdir()}
+    assert kept == {"root_token.sops.json", *(f"{kind}_key_{number}.sops.json" for number in (1, 2, 3))}
+    found = [keeper_reads(tmp_path, f"{kind}_key_{share}", keeper) for share in (1, 2, 3) for keeper in (1, 2, 3)]
+    assert [bool(text) for text in found] == [share == keeper for share in (1, 2, 3) for keeper in (1, 2, 3)]
+    shares = [json.loads(text)["key"] for text in found if text]
+    assert leaks.found(first.output, [*shares, SEAL]) == []
+    assert leaks.left_behind(host.shell, [*shares, SEAL]) == ""
+    assert alone.awake() == [name]
+    assert host.shell(f"stat -c %a /etc/{alone.unit}/environment").strip() == "600"
+    assert host.shell(f"cat /var/log/{alone.unit}/audit.log") != ""
+    assert alone.play().changed(name) == 0
+
+    before = alone.starts()[name]
+    (tmp_path / "store/seal").write_text(base64.b64encode(hashlib.sha256(b"other").digest()).decode())
+    if not REAL:  # a real one would have to be told how to get from the old key to the new one
+        alone.play()
+        assert alone.starts()[name] > before, "what stands in its environment is new"
+        assert alone.awake() == [name], "it opens by itself"
+        assert alone.play().changed(name) == 0
+
+
+def keeper_reads(directory: Path, share: str, keeper: int) -> str:
+    env = {**os.environ, "SOPS_AGE_KEY_FILE": str(directory / f"keeper-{keeper}")}
+    argv = [programs.build() / "sops", "decrypt", directory / f"vault/{share}.sops.json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def test_says_what_it_ran_against(capsys: pytest.CaptureFixture[str]) -> None:
+    against = f"the real server {given()}" if REAL else "NOT a real server: the stand-in of tests/fakes/bao"
+    with capsys.disabled():
+        print(f"\nrole vault: tested against {against}")
+    assert bool(REAL) == (" NOT " not in f" {against}")
