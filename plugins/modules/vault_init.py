@@ -148,7 +148,13 @@ class Ceremony:
         made = self.client.ask("PUT", "sys/init", json=counts)
         keys = made["keys_base64"] if self.kind == "unseal" else made["recovery_keys_base64"]
         sealed = [share._replace(content=_json(key=key)) for share, key in zip(self.shares, keys)]
-        self.wrapper.write([*sealed, self.root._replace(content=_json(token=made["root_token"]))])
+        try:
+            self.wrapper.write([*sealed, self.root._replace(content=_json(token=made["root_token"]))])
+        except (OSError, SopsError) as exc:
+            raise VaultError(
+                f"{self.client.url} is initialised, but its keys could not be kept ({exc}) and are lost",
+                fix="It holds nothing yet: stop the servers, empty their data directories, and run again",
+            ) from None
         if self.kind == "unseal":
             for key in keys[: self.given["threshold"]]:
                 self.client.ask("PUT", "sys/unseal", json={"key": key})

@@ -48,6 +48,10 @@ options:
     type: list
     elements: path
     default: []
+  foreseen:
+    description: In check mode, whether earlier tasks would change the program or a file. Otherwise it is seen from the process.
+    type: bool
+    default: false
   restart:
     description:
       - Whether a server that needs it is restarted. V(standby) leaves the one that leads alone, since leadership should never go back from a
@@ -141,6 +145,7 @@ def main() -> t.NoReturn:
             "cert_path": {"type": "path", "required": True},
             "program": {"type": "path", "required": True},
             "files": {"type": "list", "elements": "path", "default": []},
+            "foreseen": {"type": "bool", "default": False},
             "restart": {"type": "str", "choices": ["never", "standby", "always"], "default": "never"},
             "join": {"type": "bool", "default": False},
             "unseal_keys": {"type": "list", "elements": "str", "default": [], "no_log": True},

@@ -318,7 +318,9 @@ def test_an_upgrade_restarts_one_after_another_and_the_leader_last(cluster: Clus
         newer = programs.fake_bao("2.4.2")
     cluster.builds(newer)
     leader, before = cluster.leader(), cluster.starts()
-    assert cluster.play("--check").changed(leader) == 1
+    dry = cluster.play("--check", "--diff")
+    assert [dry.changed(name) for name in NAMES] == [2, 2, 2], "the program, and the restart"
+    assert dry.output.count(f"+{FLAVOUR}: restarted") == 3
     assert cluster.starts() == before
     with Watch(cluster) as watch:
         cluster.play()

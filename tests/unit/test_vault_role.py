@@ -20,6 +20,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.client impor
 from ansible_collections.unified.deploy.plugins.modules import program_install, vault_init, vault_snapshot
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import certificate
 
+from tests.fakes.server import FakeServer, Request, route
 from tests.secrets import programs
 from tests.secrets.modules import five_steps, run
 from tests.unit.conftest import INSTALLED
@@ -145,6 +146,75 @@ def test_recipients_are_pgp_keys_or_come_from_sops_yaml(tmp_path: Path, monkeypa
             assert fingerprint in key.read_text()
             assert b"PRIVATE KEY" in programs.run("sops", "decrypt", key)
         programs.run("gpgconf", "--kill", "all")
+
+
+class Uninitialised(FakeServer):
+    """A fake of a server's first minutes: https://openbao.org/api-docs/system/init/, .../seal-status/, .../unseal/, .../health/."""
+
+    tls = True
+    keys: t.ClassVar[list[str]] = ["canary-key-0001", "canary-key-0002", "canary-key-0003"]
+    given: t.ClassVar[set[str]] = set()
+    initialized = False
+
+    @route("GET", "/v1/sys/seal-status")
+    def seal_status(self, _request: Request) -> t.Any:
+        return {"type": "shamir", "initialized": self.initialized, "sealed": len(self.given) < 2}
+
+    @route("PUT", "/v1/sys/init")
+    def init(self, request: Request) -> t.Any:
+        assert request.body == {"secret_shares": 3, "secret_threshold": 2}
+        self.initialized, self.given = True, set()  # type: ignore[misc]
+        return {"keys_base64": self.keys, "root_token": "canary-root-token"}
+
+    @route("PUT", "/v1/sys/unseal")
+    def unseal(self, request: Request) -> t.Any:
+        self.given.add(request.body["key"])
+        return {"sealed": len(self.given) < 2}
+
+    @route("GET", "/v1/sys/health")
+    def health(self, _request: Request) -> t.Any:
+        return {"initialized": True, "sealed": len(self.given) < 2, "standby": False}
+
+
+def test_initialises_once_and_never_without_a_place_for_the_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.on_path(monkeypatch)
+    recipient = run("age_key", {"path": str(tmp_path / "age")})["recipient"]
+    (tmp_path / "file").touch()
+    with Uninitialised(tmp_path) as server:
+        arguments = {
+            "url": server.url, "ca_path": server.ca, "directory": str(tmp_path / "keys"), "shares": 3, "threshold": 2,
+            "age": [recipient],
+        }  # fmt: skip
+        for wrong, said in [
+            ({"directory": str(tmp_path / "file/keys")}, "nothing was initialised"), ({"age": ["age1x"]}, "unseal_key_1.sops.json"),
+            ({"age": []}, "no recipients"), ({"custodians": [{"age": [recipient]}]}, "there are 1 custodians for 3 shares"),
+        ]:  # fmt: skip
+            assert said in run("vault_init", {**arguments, **wrong})["msg"]
+        with monkeypatch.context() as patch:
+
+            def full(*_arguments: object) -> None:
+                raise OSError(28, "No space left on device")
+
+            patch.setattr(vault_init.Wrapper, "prove", full)
+            assert "nothing was initialised" in run("vault_init", arguments)["msg"]
+            assert server.initialized is False
+            patch.setattr(vault_init.Wrapper, "prove", lambda *_arguments: None)
+            patch.setattr(vault_init.Wrapper, "write", full)
+            lost = run("vault_init", arguments)["msg"]
+            assert "its keys could not be kept" in lost
+            assert "empty their data directories" in lost
+        server.initialized = False
+        done = five_steps("vault_init", arguments)
+        assert [Path(path).name for path in done["files"]] == [
+            "unseal_key_1.sops.json", "unseal_key_2.sops.json", "unseal_key_3.sops.json", "root_token.sops.json",
+        ]  # fmt: skip
+        assert "canary" not in json.dumps(done)
+        assert server.given == set(server.keys[:2])
+        monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "age"))
+        assert json.loads(programs.run("sops", "decrypt", done["files"][2])) == {"key": "canary-key-0003"}
+        assert json.loads(programs.run("sops", "decrypt", done["files"][3])) == {"token": "canary-root-token"}
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def settle(server: Server) -> tuple[Health, bool]:
     if not server.runs:
         return NOTHING, False
     health = server.health()
-    stale = server.stale()
+    stale = server.stale() or (server.dry and given["foreseen"])
     if stale and (
         given["restart"] == "always" or (given["restart"] == "standby" and not (health.active and server.peers))
     ):

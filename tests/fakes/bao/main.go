@@ -1,7 +1,7 @@
 // A FAKE of the server of OpenBao and HashiCorp Vault, for tests of the role where no real one can be had.
 //
 // It follows https://openbao.org/api-docs/system/ for init, seal-status, unseal, health, leader, audit and
-// storage/raft/snapshot, and KV version 2 as far as one secret. It is configured by the same file, notifies systemd,
+// storage/raft/snapshot, and KV version 2 as far as one secret. Its configuration is parsed by the library that they use; it notifies systemd,
 // reads its certificate again on SIGHUP, joins by retry_join, and hands leadership on.
 //
 // Left out: everything else. Nothing is encrypted, the shares are no Shamir shares, and what it calls raft is a leader
@@ -25,11 +25,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hashicorp/hcl"
 )
 
 var version = "0.0.0"
@@ -68,17 +69,25 @@ func main() {
 	}
 	text, err := os.ReadFile(strings.TrimPrefix(os.Args[2], "-config="))
 	must(err)
-	config := string(text)
-	server := &Server{sealed: true, given: map[string]bool{}, api: value(config, "api_addr"), audit: value(config, "file_path")}
-	server.path = filepath.Join(value(config, "path"), "state.json")
-	if found := regexp.MustCompile(`(?m)^seal "(\w+)"`).FindStringSubmatch(config); found != nil {
-		server.seal = found[1]
+	var config map[string]any
+	must(hcl.Decode(&config, string(text)))
+	server := &Server{sealed: true, given: map[string]bool{}, api: value(config, "api_addr")}
+	server.path = filepath.Join(value(config, "storage", "raft", "path"), "state.json")
+	for _, device := range blocks(config, "audit", "file") {
+		for name := range device {
+			server.audit = value(device, name, "options", "file_path")
+		}
 	}
-	for _, found := range regexp.MustCompile(`leader_api_addr\s*=\s*"([^"]+)"`).FindAllStringSubmatch(config, -1) {
-		server.joins = append(server.joins, found[1])
+	for _, seal := range blocks(config, "seal") {
+		for kind := range seal {
+			server.seal = kind
+		}
 	}
 	roots := x509.NewCertPool()
-	if ca, err := os.ReadFile(value(config, "leader_ca_cert_file")); err == nil {
+	for _, join := range blocks(config, "storage", "raft", "retry_join") {
+		server.joins = append(server.joins, value(join, "leader_api_addr"))
+		ca, err := os.ReadFile(value(join, "leader_ca_cert_file"))
+		must(err)
 		roots.AppendCertsFromPEM(ca)
 	}
 	server.client = &http.Client{
@@ -93,7 +102,8 @@ func main() {
 		server.sealed = false
 	}
 	go server.follow()
-	server.listen(value(config, "address"), value(config, "tls_cert_file"), value(config, "tls_key_file"))
+	tcp := blocks(config, "listener", "tcp")[0]
+	server.listen(value(tcp, "address"), value(tcp, "tls_cert_file"), value(tcp, "tls_key_file"))
 }
 
 func must(err error) {
@@ -103,13 +113,28 @@ func must(err error) {
 	}
 }
 
-// value of the first setting of this name; the program has no other use of HCL.
-func value(config, name string) string {
-	found := regexp.MustCompile(`(?m)^\s*` + name + `\s*=\s*"([^"]*)"`).FindStringSubmatch(config)
-	if found == nil {
-		return ""
+// blocks below the last of these names: HCL gives every block as a list.
+func blocks(config map[string]any, names ...string) []map[string]any {
+	found := []map[string]any{config}
+	for _, name := range names {
+		var below []map[string]any
+		for _, block := range found {
+			more, _ := block[name].([]map[string]any)
+			below = append(below, more...)
+		}
+		found = below
 	}
-	return found[1]
+	return found
+}
+
+func value(config map[string]any, names ...string) string {
+	last := len(names) - 1
+	for _, block := range blocks(config, names[:last]...) {
+		if text, ok := block[names[last]].(string); ok {
+			return text
+		}
+	}
+	return ""
 }
 
 func (s *Server) listen(address, cert, key string) {
