@@ -80,10 +80,12 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type inf
         self.set_options(var_options=variables, direct=kwargs)
         stores = self._resolver(self.get_option("stores"), variables or {})
         default, found = self.get_option("default"), []
-        if len(terms) > 1:
-            stores.check(terms)  # all in as few requests as the stores allow
+        # All in as few requests as the stores allow.
+        failures = stores.check(terms) if len(terms) > 1 else {}
         for term in terms:
             try:
+                if term in failures:
+                    raise failures[term]
                 found.append(stores.resolve(term))
             except NotFoundError as exc:
                 if default is not None:

@@ -81,6 +81,17 @@ def test_every_worker_asks_one_broker_that_ends_with_the_run(case: Case, tmp_pat
     assert brokers() == []
 
 
+def test_what_is_missing_among_several_is_asked_for_once(case: Case, tmp_path: Path) -> None:
+    several = f"query('unified.deploy.secret', '{case.plain}', '{case.missing}', optional=true) | length"
+    case.server.requests.clear()
+    output = play(
+        case, tmp_path, [{"name": "Several", "ansible.builtin.debug": {"msg": f"{{{{ {several} }}}}"}}], hosts=1
+    )
+    assert '"msg": 1' in output.replace('"1"', "1")
+    missing = case.missing.rpartition("/")[2].partition("#")[0]
+    assert sum(missing in request.path for request in case.server.requests) == 1
+
+
 def test_failure_of_one_lookup_is_not_kept(case: Case, tmp_path: Path) -> None:
     """What is missing at first, and then put there, is found by the same run."""
     reference = case.missing.replace("missing", "made-later")

@@ -26,7 +26,7 @@ from tests.secrets.cases import CASES, DOCUMENT, VAULT
 def test_all_failures_are_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERE", "canary")
     failures = Resolver().check(["env://HERE", "env://GONE", "nowhere://x", "malformed"])
-    assert [type(failure).__name__ for failure in failures] == [
+    assert [type(failure).__name__ for failure in failures.values()] == [
         "NotFoundError",
         "UnknownStoreError",
         "MalformedReferenceError",

@@ -34,7 +34,7 @@ class SecretAction(QuietAction):
         wanted = list(dict.fromkeys(references))
         failures = resolver.check(wanted)
         if failures:
-            listed = "\n".join(f"  - {failure}" for failure in failures)
+            listed = "\n".join(f"  - {failure}" for failure in failures.values())
             raise AnsibleActionFail(f"{len(failures)} of {len(wanted)} secrets cannot be had:\n{listed}")
         return {reference: resolver.resolve(reference) for reference in wanted}
 

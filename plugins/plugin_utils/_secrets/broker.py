@@ -48,19 +48,19 @@ class Shared:
         if text not in self.values:
             failures = self.check([text])
             if failures:
-                raise failures[0]
+                raise failures[text]
         return self.values[text]
 
-    def check(self, texts: t.Iterable[str]) -> list[errors.SecretError]:
-        wanted = list(texts)
-        failures = []
+    def check(self, texts: t.Iterable[str]) -> dict[str, errors.SecretError]:
+        wanted = list(dict.fromkeys(texts))
+        failures: dict[str, errors.SecretError] = {}
         for text, answer in zip(wanted, self._ask(wanted)):
             if "value" in answer:
                 self.values[text] = answer["value"]
             else:
                 error = getattr(errors, answer["error"])("")
                 error.args, error.where = (answer["message"],), answer["where"]
-                failures.append(error)
+                failures[text] = error
         return failures
 
     def _ask(self, texts: list[str]) -> list[dict[str, str]]:

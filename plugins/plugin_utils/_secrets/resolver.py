@@ -146,14 +146,14 @@ class Resolver:
         for name, references in grouped.items():
             self.stores[name].prefetch(references)
 
-    def check(self, texts: t.Iterable[str]) -> list[SecretError]:
-        """Every failure among the references, so that all can be mended at once."""
+    def check(self, texts: t.Iterable[str]) -> dict[str, SecretError]:
+        """Every failure by its reference, so that all can be mended at once."""
         texts = list(texts)
         self.prefetch(texts)
-        failures = []
-        for text in texts:
+        failures: dict[str, SecretError] = {}
+        for text in dict.fromkeys(texts):
             try:
                 self.resolve(text)
             except SecretError as exc:
-                failures.append(exc)
+                failures[text] = exc
         return failures
