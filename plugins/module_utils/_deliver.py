@@ -18,8 +18,7 @@ import secrets
 import stat
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, prepare, replace
-from ansible_collections.unified.deploy.plugins.module_utils._transaction import make_directories
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, prepare, replace
 
 Run = t.Callable[[t.Sequence[str], bytes], "tuple[int, str, str]"]
 Item = t.Dict[str, t.Any]

@@ -9,6 +9,17 @@ import tempfile
 import typing as t
 
 
+def make_directories(path: str, mode: int) -> None:
+    """Make PATH and what lacks above it, all with MODE: os.makedirs gives it to the last one only, the rest to the umask."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        os.mkdir(directory, mode)
+        os.chmod(directory, mode)
+
+
 class Wanted(t.NamedTuple):
     """A file as it is to be; -1 leaves the owner or group as it comes."""
 

@@ -14,21 +14,11 @@ import tempfile
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH
+from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 
 class TransactionError(Exception):
     """Nothing has changed; the message names the file, the cause and what to do."""
-
-
-def make_directories(path: str, mode: int) -> None:
-    """Make PATH and what lacks above it, all with MODE: os.makedirs gives it to the last one only, the rest to the umask."""
-    missing = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for directory in reversed(missing):
-        os.mkdir(directory, mode)
-        os.chmod(directory, mode)
 
 
 class Change(t.NamedTuple):

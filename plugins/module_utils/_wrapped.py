@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ._files import Wanted, replace
+from ._files import Wanted, make_directories, replace
 from ._sops import Sops, SopsError, format_of
 
 # Recipients of what a module wraps; without any the creation rules of .sops.yaml say who they are.
@@ -53,7 +53,7 @@ class Wrapper:
                 what = f"{file.path} is there already, and what it holds would be lost"
                 raise SopsError(what, kind="exists", fix="Move it away if it is of no use any more")
             self._encrypt(file)
-            os.makedirs(os.path.dirname(file.path), mode=0o700, exist_ok=True)
+            make_directories(os.path.dirname(file.path), 0o700)
             replace(Wanted(f"{file.path}.proof", b""))
             os.unlink(f"{file.path}.proof")
 

@@ -65,12 +65,13 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 
 def make(module: AnsibleModule, program: str, path: str) -> None:
     """Make the key beside its place and link it in: two runs at once give one key."""
     wanted = module.params["post_quantum"]
-    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+    make_directories(os.path.dirname(path) or ".", 0o700)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(path) or ".", prefix=".age-") as directory:
         temporary = os.path.join(directory, "key")
         code, _out, err = module.run_command([program, *(["-pq"] if wanted != "false" else []), "-o", temporary])

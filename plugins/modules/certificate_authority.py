@@ -81,7 +81,7 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, replace
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 from ansible_collections.unified.deploy.plugins.module_utils._wrapped import OPTIONS, Sealed, Wrapper
 
@@ -156,7 +156,7 @@ def main() -> t.NoReturn:
             sealed = Sealed(key_path, b"{}", module.params["age"], module.params["pgp"])
             wrapper.prove([sealed])
             certificate, key, ends = make(module.params["common_name"], module.params["days"])
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            make_directories(os.path.dirname(path), 0o755)
             wrapper.write([sealed._replace(content=key)])
             replace(Wanted(path, certificate, 0o644))
     except SopsError as exc:

@@ -77,7 +77,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, replace, text
 
 
 def openssl(module: AnsibleModule, *arguments: str) -> str:
@@ -112,7 +112,7 @@ def settle(module: AnsibleModule) -> dict[str, t.Any]:
         changed = True
         if not module.check_mode:
             for path in (given["cert_path"], given["key_path"], given["issuer_path"]):
-                os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+                make_directories(os.path.dirname(path), 0o755)
             made = openssl(module, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
             replace(key._replace(content=made.encode()))
     elif not module.check_mode:

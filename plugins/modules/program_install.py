@@ -72,7 +72,7 @@ import zipfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, prepare, replace
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, prepare, replace
 
 RECORDS = "/var/lib/unified/programs"
 ARCHIVES = (".tar.gz", ".tgz", ".zip")
@@ -162,8 +162,8 @@ class Installation:
                 f"{name} has the SHA-256 {found}, wanted is {self.build['sha256']}. Get the right file, or correct the sum if you trust this one"
             )
         program = extract(source, name, self.build.get("member") or os.path.basename(self.path), scratch)
-        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-        os.makedirs(RECORDS, mode=0o755, exist_ok=True)
+        make_directories(os.path.dirname(self.path), 0o755)
+        make_directories(RECORDS, 0o700)
         self.installed = digest(program)
         # Without its program this record says nothing; written after it, a crash between the two would install again.
         record = json.dumps({"source": self.build["sha256"], "program": self.installed}).encode()
