@@ -37,13 +37,13 @@ class ActionModule(QuietAction):
                     f"{source} has the SHA-256 {found}, builds.{done['architecture']} says {build['sha256']}. Nothing was copied "
                     "to the host. Get the right file, or correct the sum if you trust this one"
                 )
-            remote = self._connection._shell.join_path(self._make_tmp_path(), "program")
-            try:
-                self._transfer_file(source, remote)
-                self._fixup_perms2([self._connection._shell.tmpdir, remote])
-                done = self._install({**given, "file": remote}, task_vars)
-            finally:
-                self._remove_tmp_path(self._connection._shell.tmpdir, force=True)
+            shell = self._connection._shell
+            if shell.tmpdir is None:
+                self._make_tmp_path()  # Ansible removes it when the task ends
+            remote = shell.join_path(shell.tmpdir, "program")
+            self._transfer_file(source, remote)
+            self._fixup_perms2([shell.tmpdir, remote])
+            done = self._install({**given, "file": remote}, task_vars)
         for key in ("wanted", "invocation", "_ansible_no_log"):
             done.pop(key, None)
         result.update(done)

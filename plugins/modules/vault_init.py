@@ -162,7 +162,13 @@ class Ceremony:
         if self.given["audit_path"]:
             self.client.become(made["root_token"])
             options = {"type": "file", "options": {"file_path": self.given["audit_path"]}}
-            self.client.request("PUT", "sys/audit/file", json=options)
+            try:
+                self.client.request("PUT", "sys/audit/file", json=options)
+            except VaultError as exc:
+                raise VaultError(
+                    f"the server is initialised and its keys are kept, but its audit device could not be enabled ({exc.what})",
+                    fix=f"Mend that, then 'vault audit enable file file_path={self.given['audit_path']}'",
+                ) from None
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 60

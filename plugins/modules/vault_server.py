@@ -48,6 +48,10 @@ options:
     type: list
     elements: path
     default: []
+  audit_path:
+    description:
+      - The audit log. A server that leads has to have it; without it the module fails.
+    type: path
   foreseen:
     description: In check mode, whether earlier tasks would change the program or a file. Otherwise it is seen from the process.
     type: bool
@@ -145,6 +149,7 @@ def main() -> t.NoReturn:
             "cert_path": {"type": "path", "required": True},
             "program": {"type": "path", "required": True},
             "files": {"type": "list", "elements": "path", "default": []},
+            "audit_path": {"type": "path"},
             "foreseen": {"type": "bool", "default": False},
             "restart": {"type": "str", "choices": ["never", "standby", "always"], "default": "never"},
             "join": {"type": "bool", "default": False},

@@ -263,6 +263,11 @@ def test_the_unit_is_hardened_and_every_request_audited(cluster: Cluster) -> Non
     assert log.startswith("600\n")
     assert "secret/data/first" in log
     cluster.hosts["it-vault-1"].shell(f"logrotate --debug /etc/logrotate.d/{FLAVOUR}")
+    leader, path = cluster.hosts[cluster.leader()], f"/var/log/{FLAVOUR}/audit.log"
+    leader.shell(f"mv {path} {path}.1")
+    assert f"its audit log {path} is not there" in cluster.play(fails=True).output.replace("\n", " ")
+    leader.shell(f"systemctl reload {FLAVOUR}")
+    programs.until(lambda: leader.shell(f"ls {path} || true"), bool)
 
 
 def test_a_killed_leader_loses_nothing(cluster: Cluster) -> None:

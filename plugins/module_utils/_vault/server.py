@@ -122,6 +122,14 @@ class Server:
             if not self.dry:
                 wait("the new certificate", lambda: node.certificate() == wanted, self.timeout)
 
+    def prove_audit(self) -> None:
+        path = self.given["audit_path"]
+        if path and not os.path.exists(path):
+            raise NodeError(
+                f"{self.node.url} leads, and its audit log {path} is not there. Reload {self.unit} if it was moved away. Otherwise no audit "
+                "device is enabled: OpenBao takes it from its configuration from version 2.4 on, Vault by 'vault audit enable file'"
+            )
+
     def join(self) -> Health:
         node = self.node
         wait(f"that {node.url} joins the cluster", lambda: node.health().initialized, self.timeout)
@@ -181,4 +189,6 @@ def settle(server: Server) -> tuple[Health, bool]:
         health = server.join()
     if health.initialized and health.sealed and given["unseal_keys"]:
         health = server.unseal()
+    if health.active and not server.dry:
+        server.prove_audit()
     return health, stale

@@ -1,8 +1,9 @@
 // A FAKE of the server of OpenBao and HashiCorp Vault, for tests of the role where no real one can be had.
 //
 // It follows https://openbao.org/api-docs/system/ for init, seal-status, unseal, health, leader, audit and
-// storage/raft/snapshot, and KV version 2 as far as one secret. Its configuration is parsed by the library that they use; it notifies systemd,
-// reads its certificate again on SIGHUP, joins by retry_join, and hands leadership on.
+// storage/raft/snapshot, and KV version 2 as far as one secret. Its configuration is parsed by the library that they
+// use; it notifies systemd, opens its certificate and its log again on SIGHUP, joins by retry_join, and hands
+// leadership on.
 //
 // Left out: everything else. Nothing is encrypted, the shares are no Shamir shares, and what it calls raft is a leader
 // that sends its whole state to the others and waits for most of them. It shows nothing of a real server's safety.
@@ -153,6 +154,9 @@ func (s *Server) listen(address, cert, key string) {
 	go func() {
 		for range hangup {
 			load()
+			if s.audit != "" {
+				s.log("reload")
+			}
 		}
 	}()
 	config := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
