@@ -153,9 +153,9 @@ def role(directory: Path) -> dict[str, t.Any]:
 
 def vault(directory: Path) -> dict[str, t.Any]:
     """The role vault on three hosts with nothing to do."""
-    from tests.integration import test_vault
+    from tests.vault import cluster as servers
 
-    with test_vault.three_servers(directory) as cluster:
+    with servers.three_servers(directory) as cluster:
         cluster.play()
         times = []
         for _run in range(RUNS):
@@ -163,9 +163,9 @@ def vault(directory: Path) -> dict[str, t.Any]:
             again = cluster.play("-vvv")
             times.append(time.monotonic() - started)
         return {
-            "vault_role_server": "real" if test_vault.REAL else "stand-in",
+            "vault_role_server": "real" if servers.REAL else "stand-in",
             "vault_role_executions": max(cluster.executions(again).values()),
-            "vault_role_changed": sum(again.changed(name) for name in test_vault.NAMES),
+            "vault_role_changed": sum(again.changed(name) for name in servers.NAMES),
             "vault_role_s": round(statistics.median(times), 2),
         }
 

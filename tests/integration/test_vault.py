@@ -7,157 +7,27 @@ on hosts, and nothing of what a real server does with it.
 from __future__ import annotations
 
 import base64
-import contextlib
-import functools
 import hashlib
-import http.server
 import json
 import os
 import re
 import shutil
 import ssl
 import subprocess
-import sys
 import tarfile
-import threading
 import typing as t
 import urllib.request
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.fakes.server import certificate
 from tests.hosts import __main__ as tool
 from tests.secrets import leaks, programs
+from tests.vault.cluster import FLAVOUR, NAMES, REAL, Cluster, Watch, served, three_servers
 from tests.vault.server import given
 
-from .conftest import ANSIBLE, Play, Target
-
-REAL = os.environ.get("BAO_BIN") or os.environ.get("VAULT_BIN") or ""
-FLAVOUR = "vault" if REAL and not os.environ.get("BAO_BIN") else "openbao"
-NAMES = {"it-vault-1": "debian13", "it-vault-2": "debian13", "it-vault-3": "debian12"}
-
-
-class Cluster:
-    """Three hosts, and ways to their servers that use nothing of the collection."""
-
-    def __init__(self, directory: Path, hosts: dict[str, Target], flavour: str = FLAVOUR, ca: str = "") -> None:
-        self.directory = directory
-        self.hosts = hosts
-        self.ca = ca or str(directory / "vault/ca.pem")
-        self.unit = flavour
-        self.program = "bao" if flavour == "openbao" else "vault"
-        self.variables: dict[str, t.Any] = {"vault_flavour": flavour, "vault_shares": 3, "vault_threshold": 2}
-
-    def builds(self, program: Path) -> None:
-        build = {"src": str(program), "sha256": hashlib.sha256(program.read_bytes()).hexdigest()}
-        self.variables["vault_builds"] = {os.uname().machine: build}
-
-    def play(self, *arguments: str, fails: bool = False, entry: str = "main", **variables: t.Any) -> Play:
-        groups = t.cast("dict[str, t.Any]", tool.inventory())["all"]["children"]
-        facts = {name: host for group in groups.values() for name, host in group["hosts"].items() if name in self.hosts}
-        (self.directory / "hosts.json").write_text(json.dumps({"all": {"children": {"vault": {"hosts": facts}}}}))
-        role = {
-            "name": "Cluster",
-            "ansible.builtin.include_role": {"name": "unified.deploy.vault", "tasks_from": entry},
-        }
-        play = {
-            "name": "Test",
-            "hosts": "vault",
-            "gather_facts": False,
-            "tasks": [role],
-            "vars": {**self.variables, **variables},
-        }
-        book = self.directory / "play.yml"
-        book.write_text(yaml.safe_dump([play]))
-        argv = [
-            str(Path(sys.executable).parent / "ansible-playbook"),
-            str(book),
-            "-i",
-            str(self.directory / "hosts.json"),
-            *arguments,
-        ]
-        done = subprocess.run(
-            argv, capture_output=True, text=True, check=False, env={**os.environ, **ANSIBLE}, cwd=self.directory
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, output[-6000:]
-        return Play(done.returncode, output, self.directory)
-
-    def secret(self, name: str) -> t.Any:
-        shown = programs.run(programs.build() / "sops", "decrypt", self.directory / f"vault/{name}.sops.json")
-        return json.loads(shown)
-
-    @property
-    def secrets(self) -> list[str]:
-        keys = [self.secret(f"unseal_key_{number}")["key"] for number in (1, 2, 3)]
-        return [*keys, self.secret("root_token")["token"]]
-
-    def ask(self, name: str, path: str, body: t.Any = None, *, token: str = "") -> t.Any:
-        context = ssl.create_default_context(cafile=self.ca)
-        url = f"https://{self.hosts[name].host.address}:8200/v1/{path}"
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data, {"X-Vault-Token": token} if token else {})
-        with urllib.request.urlopen(request, context=context, timeout=5) as answer:
-            return json.loads(answer.read() or b"{}")
-
-    def health(self, name: str) -> dict[str, t.Any]:
-        with contextlib.suppress(OSError):
-            query = "standbyok=true&sealedcode=200&uninitcode=200"
-            return t.cast("dict[str, t.Any]", self.ask(name, f"sys/health?{query}"))
-        return {"initialized": False, "sealed": True, "standby": True, "version": ""}
-
-    def awake(self) -> list[str]:
-        return [name for name in self.hosts if not self.health(name)["sealed"]]
-
-    def leader(self) -> str:
-        def found() -> list[str]:
-            return [name for name in self.hosts if not self.health(name)["standby"] and not self.health(name)["sealed"]]
-
-        return programs.until(found, lambda names: len(names) == 1, 30)[0]
-
-    def write(self, key: str, value: str) -> None:
-        self.ask(
-            self.leader(), f"secret/data/{key}", {"data": {"value": value}}, token=self.secret("root_token")["token"]
-        )
-
-    def read(self, name: str, key: str) -> str:
-        answer = self.ask(name, f"secret/data/{key}", token=self.secret("root_token")["token"])
-        return str(answer["data"]["data"]["value"])
-
-    def systemd(self, name: str, key: str) -> str:
-        return self.hosts[name].shell(f"systemctl show {self.unit} --value -p {key}").strip()
-
-    def executions(self, play: Play) -> dict[str, int]:
-        """How many modules a run at -vvv executed on each host."""
-        return {
-            name: len(re.findall(rf"<{host.host.address}> SSH: EXEC .*python3", play.output))
-            for name, host in self.hosts.items()
-        }
-
-    def starts(self) -> dict[str, int]:
-        """When each server started, in microseconds of the one clock that containers share."""
-        return {name: int(self.systemd(name, "ExecMainStartTimestampMonotonic")) for name in self.hosts}
-
-
-@contextlib.contextmanager
-def three_servers(directory: Path) -> t.Iterator[Cluster]:
-    """Three hosts for a cluster whose keys one age key opens."""
-    patch = pytest.MonkeyPatch()
-    programs.on_path(patch)
-    key = directory / "age.txt"
-    programs.run("age-keygen", "-o", key)
-    patch.setenv("SOPS_AGE_KEY_FILE", str(key))
-    try:
-        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in NAMES.items()}
-        made = Cluster(directory, hosts)
-        made.variables["vault_age"] = [programs.run("age-keygen", "-y", key).decode().strip()]
-        made.builds(Path(REAL) if REAL else programs.fake_bao("2.4.1"))
-        yield made
-    finally:
-        tool.down(list(NAMES))
-        patch.undo()
+from .conftest import Target
 
 
 @pytest.fixture(scope="module")
@@ -302,19 +172,6 @@ def test_a_run_after_all_went_down_unseals_all(cluster: Cluster) -> None:
     assert cluster.read(cluster.leader(), "kept-5") == "5"
 
 
-class Watch(leaks.Sampler):
-    """How many servers were unsealed at the worst moment while it is open."""
-
-    every = 0.05
-
-    def __init__(self, cluster: Cluster) -> None:
-        super().__init__()
-        self.cluster, self.fewest = cluster, 3
-
-    def sample(self) -> None:
-        self.fewest = min(self.fewest, len(self.cluster.awake()))
-
-
 def test_an_upgrade_restarts_one_after_another_and_the_leader_last(cluster: Cluster, tmp_path: Path) -> None:
     if REAL:  # another file of the same program: what is appended to it is never read
         newer = tmp_path / "newer"
@@ -410,55 +267,92 @@ def test_a_server_that_lost_its_disk_joins_again(cluster: Cluster) -> None:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> t.Iterator[Cluster]:
-    """One server that opens its own seal, of an archive behind an address, with a certificate from elsewhere, and three custodians."""
+    """One server whose three shares three people keep; the first of them is who runs the role."""
+    name = "it-vault-4"
     patch = pytest.MonkeyPatch()
     programs.on_path(patch)
-    name = "it-vault-4"
+    keepers = []
+    for number in (1, 2, 3):
+        programs.run("age-keygen", "-o", tmp_path / f"keeper-{number}")
+        keepers.append({"age": [programs.run("age-keygen", "-y", tmp_path / f"keeper-{number}").decode().strip()]})
+    patch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "keeper-1"))
     try:
         host = Target(tool.up(name, "container", "debian13"), tmp_path)
-        # A stand-in can be either; a real one is what it is.
-        ca, pair = certificate(tmp_path, host.host.address)
-        made = Cluster(tmp_path, {name: host}, FLAVOUR if REAL else "vault", ca)
-        found = re.finditer(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", Path(pair).read_text(), re.DOTALL)
-        blocks = {block[1].rpartition(" ")[2]: block[0] for block in reversed(list(found))}
-        store = tmp_path / "store"
-        store.mkdir()
-        for secret, text in (("key", blocks["KEY"]), ("seal", SEAL)):
-            (store / secret).touch(0o600)
-            (store / secret).write_text(text)
-        (tmp_path / "server.pem").write_text(blocks["CERTIFICATE"])
-        keepers = []
-        for number in (1, 2, 3):
-            programs.run("age-keygen", "-o", tmp_path / f"keeper-{number}")
-            keepers.append({"age": [programs.run("age-keygen", "-y", tmp_path / f"keeper-{number}").decode().strip()]})
-        made.variables.update(
-            secret_stores={"store": {"type": "file", "base": str(store)}},
-            vault_certificate={"certificate": str(tmp_path / "server.pem"), "ca": ca, "key": "store://key"},
-            vault_custodians=keepers,
-            vault_age=keepers[0]["age"],
-        )
+        made = Cluster(tmp_path, {name: host})
+        made.variables.update(vault_custodians=keepers, vault_age=keepers[0]["age"])
         yield made
     finally:
         tool.down([name])
         patch.undo()
 
 
-@contextlib.contextmanager
-def served(directory: Path, host: Target) -> t.Iterator[str]:
-    """The address at which a host finds the files of a directory."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
-    server = http.server.ThreadingHTTPServer((host.host.gateway, 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{host.host.gateway}:{server.server_address[1]}"
-    finally:
-        server.shutdown()
+def keeper_reads(directory: Path, share: str, keeper: int) -> str:
+    env = {**os.environ, "SOPS_AGE_KEY_FILE": str(directory / f"keeper-{keeper}")}
+    argv = [programs.build() / "sops", "decrypt", directory / f"vault/{share}.sops.json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
+    return str(json.loads(done.stdout)["key"]) if done.returncode == 0 else ""
+
+
+PACKAGE = r"""
+mkdir -p /srv/repo /srv/made/DEBIAN /srv/made/usr/bin; cd /srv
+python3 -c 'import urllib.request as r; r.urlretrieve("ADDRESS/program", "made/usr/bin/PROGRAM")'; chmod 755 made/usr/bin/PROGRAM
+printf 'Package: NAME\nVersion: 1\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: test\n' > made/DEBIAN/control
+printf '#!/bin/sh\nset -e\nuseradd --system --user-group --shell /usr/sbin/nologin NAME\n' > made/DEBIAN/postinst; chmod 755 made/DEBIAN/postinst
+dpkg-deb --build --root-owner-group -z1 made repo/NAME.deb >/dev/null; cd repo
+{ dpkg-deb --field NAME.deb; echo "Filename: ./NAME.deb"
+  echo "Size: $(stat -c %s NAME.deb)"; echo "SHA256: $(sha256sum NAME.deb | cut -d' ' -f1)"; } > Packages
+echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/test.list; apt-get -qq update
+"""
+
+
+def test_a_package_and_custodians_who_unseal_by_hand(alone: Cluster, tmp_path: Path) -> None:
+    name = next(iter(alone.hosts))
+    (tmp_path / "files").mkdir()
+    shutil.copy(REAL or programs.fake_bao("2.4.1"), tmp_path / "files/program")
+    with served(tmp_path / "files", alone.hosts[name]) as address:
+        script = PACKAGE.replace("ADDRESS", address).replace("PROGRAM", alone.program).replace("NAME", alone.unit)
+        alone.hosts[name].shell(script)
+    alone.variables["vault_package"] = alone.unit
+    first = alone.play()
+    assert alone.awake() == [name]
+    assert "is sealed" not in first.output
+    assert alone.play().changed(name) == 0
+    alone.hosts[name].shell(f"systemctl restart {alone.unit}")
+    said = alone.play()
+    assert said.changed(name) == 0
+    assert f"{name} is sealed. 2 custodians unseal it" in said.output
+    for number in (2, 3):
+        context = ssl.create_default_context(cafile=alone.ca)
+        body = json.dumps({"key": keeper_reads(tmp_path, f"unseal_key_{number}", number)}).encode()
+        url = f"https://{alone.hosts[name].host.address}:8200/v1/sys/unseal"
+        urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), context=context, timeout=5).close()
+    assert alone.awake() == [name]
+    assert alone.leader() == name
 
 
 SEAL = base64.b64encode(hashlib.sha256(b"canary-seal").digest()).decode()
 
 
+def given_elsewhere(alone: Cluster, tmp_path: Path) -> None:
+    """A certificate and the secret of a seal, made without the role."""
+    ca, pair = certificate(tmp_path, next(iter(alone.hosts.values())).host.address)
+    found = re.finditer(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", Path(pair).read_text(), re.DOTALL)
+    blocks = {block[1].rpartition(" ")[2]: block[0] for block in reversed(list(found))}
+    store = tmp_path / "store"
+    store.mkdir()
+    for secret, text in (("key", blocks["KEY"]), ("seal", SEAL)):
+        (store / secret).touch(0o600)
+        (store / secret).write_text(text)
+    (tmp_path / "server.pem").write_text(blocks["CERTIFICATE"])
+    alone.ca = ca
+    alone.variables["secret_stores"] = {"store": {"type": "file", "base": str(store)}}
+    alone.variables["vault_certificate"] = {"certificate": str(tmp_path / "server.pem"), "ca": ca, "key": "store://key"}
+
+
 def test_one_server_with_all_that_can_be_given(alone: Cluster, tmp_path: Path) -> None:
+    given_elsewhere(alone, tmp_path)
+    if not REAL:  # a stand-in can be either; a real one is what it is
+        alone.flavour("vault")
     name = next(iter(alone.hosts))
     host = alone.hosts[name]
     program = Path(REAL) if REAL else programs.fake_bao("2.4.1")
@@ -482,7 +376,7 @@ def test_one_server_with_all_that_can_be_given(alone: Cluster, tmp_path: Path) -
     assert kept == {"root_token.sops.json", *(f"{kind}_key_{number}.sops.json" for number in (1, 2, 3))}
     found = [keeper_reads(tmp_path, f"{kind}_key_{share}", keeper) for share in (1, 2, 3) for keeper in (1, 2, 3)]
     assert [bool(text) for text in found] == [share == keeper for share in (1, 2, 3) for keeper in (1, 2, 3)]
-    shares = [json.loads(text)["key"] for text in found if text]
+    shares = [text for text in found if text]
     assert leaks.found(first.output, [*shares, SEAL]) == []
     assert leaks.left_behind(host.shell, [*shares, SEAL]) == ""
     assert alone.awake() == [name]
@@ -497,13 +391,6 @@ def test_one_server_with_all_that_can_be_given(alone: Cluster, tmp_path: Path) -
         assert alone.starts()[name] > before, "what stands in its environment is new"
         assert alone.awake() == [name], "it opens by itself"
         assert alone.play().changed(name) == 0
-
-
-def keeper_reads(directory: Path, share: str, keeper: int) -> str:
-    env = {**os.environ, "SOPS_AGE_KEY_FILE": str(directory / f"keeper-{keeper}")}
-    argv = [programs.build() / "sops", "decrypt", directory / f"vault/{share}.sops.json"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
-    return done.stdout if done.returncode == 0 else ""
 
 
 def test_says_what_it_ran_against(capsys: pytest.CaptureFixture[str]) -> None:

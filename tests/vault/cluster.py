@@ -1,0 +1,178 @@
+"""Hosts for the role vault, and ways to their servers that use nothing of the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import http.server
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+import threading
+import typing as t
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.hosts import __main__ as tool
+from tests.integration.conftest import ANSIBLE, Play, Target
+from tests.secrets import leaks, programs
+
+REAL = os.environ.get("BAO_BIN") or os.environ.get("VAULT_BIN") or ""
+FLAVOUR = "vault" if REAL and not os.environ.get("BAO_BIN") else "openbao"
+NAMES = {"it-vault-1": "debian13", "it-vault-2": "debian13", "it-vault-3": "debian12"}
+
+
+class Cluster:
+    """Three hosts, and ways to their servers that use nothing of the collection."""
+
+    def __init__(self, directory: Path, hosts: dict[str, Target]) -> None:
+        self.directory = directory
+        self.hosts = hosts
+        self.ca = str(directory / "vault/ca.pem")
+        self.variables: dict[str, t.Any] = {"vault_shares": 3, "vault_threshold": 2}
+        self.flavour(FLAVOUR)
+
+    def flavour(self, name: str) -> None:
+        self.unit = self.variables["vault_flavour"] = name
+        self.program = "bao" if name == "openbao" else "vault"
+
+    def builds(self, program: Path) -> None:
+        build = {"src": str(program), "sha256": hashlib.sha256(program.read_bytes()).hexdigest()}
+        self.variables["vault_builds"] = {os.uname().machine: build}
+
+    def play(self, *arguments: str, fails: bool = False, entry: str = "main", **variables: t.Any) -> Play:
+        groups = t.cast("dict[str, t.Any]", tool.inventory())["all"]["children"]
+        facts = {name: host for group in groups.values() for name, host in group["hosts"].items() if name in self.hosts}
+        (self.directory / "hosts.json").write_text(json.dumps({"all": {"children": {"vault": {"hosts": facts}}}}))
+        role = {
+            "name": "Cluster",
+            "ansible.builtin.include_role": {"name": "unified.deploy.vault", "tasks_from": entry},
+        }
+        play = {
+            "name": "Test",
+            "hosts": "vault",
+            "gather_facts": False,
+            "tasks": [role],
+            "vars": {**self.variables, **variables},
+        }
+        book = self.directory / "play.yml"
+        book.write_text(yaml.safe_dump([play]))
+        argv = [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            str(book),
+            "-i",
+            str(self.directory / "hosts.json"),
+            *arguments,
+        ]
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, env={**os.environ, **ANSIBLE}, cwd=self.directory
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output[-6000:]
+        return Play(done.returncode, output, self.directory)
+
+    def secret(self, name: str) -> t.Any:
+        shown = programs.run(programs.build() / "sops", "decrypt", self.directory / f"vault/{name}.sops.json")
+        return json.loads(shown)
+
+    @property
+    def secrets(self) -> list[str]:
+        keys = [self.secret(f"unseal_key_{number}")["key"] for number in (1, 2, 3)]
+        return [*keys, self.secret("root_token")["token"]]
+
+    def ask(self, name: str, path: str, body: t.Any = None, *, token: str = "") -> t.Any:
+        context = ssl.create_default_context(cafile=self.ca)
+        url = f"https://{self.hosts[name].host.address}:8200/v1/{path}"
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(url, data, {"X-Vault-Token": token} if token else {})
+        with urllib.request.urlopen(request, context=context, timeout=5) as answer:
+            return json.loads(answer.read() or b"{}")
+
+    def health(self, name: str) -> dict[str, t.Any]:
+        with contextlib.suppress(OSError):
+            query = "standbyok=true&sealedcode=200&uninitcode=200"
+            return t.cast("dict[str, t.Any]", self.ask(name, f"sys/health?{query}"))
+        return {"initialized": False, "sealed": True, "standby": True, "version": ""}
+
+    def awake(self) -> list[str]:
+        return [name for name in self.hosts if not self.health(name)["sealed"]]
+
+    def leader(self) -> str:
+        def found() -> list[str]:
+            return [name for name in self.hosts if not self.health(name)["standby"] and not self.health(name)["sealed"]]
+
+        return programs.until(found, lambda names: len(names) == 1, 30)[0]
+
+    def write(self, key: str, value: str) -> None:
+        self.ask(
+            self.leader(), f"secret/data/{key}", {"data": {"value": value}}, token=self.secret("root_token")["token"]
+        )
+
+    def read(self, name: str, key: str) -> str:
+        answer = self.ask(name, f"secret/data/{key}", token=self.secret("root_token")["token"])
+        return str(answer["data"]["data"]["value"])
+
+    def systemd(self, name: str, key: str) -> str:
+        return self.hosts[name].shell(f"systemctl show {self.unit} --value -p {key}").strip()
+
+    def executions(self, play: Play) -> dict[str, int]:
+        """How many modules a run at -vvv executed on each host."""
+        return {
+            name: len(re.findall(rf"<{host.host.address}> SSH: EXEC .*python3", play.output))
+            for name, host in self.hosts.items()
+        }
+
+    def starts(self) -> dict[str, int]:
+        """When each server started, in microseconds of the one clock that containers share."""
+        return {name: int(self.systemd(name, "ExecMainStartTimestampMonotonic")) for name in self.hosts}
+
+
+@contextlib.contextmanager
+def three_servers(directory: Path) -> t.Iterator[Cluster]:
+    """Three hosts for a cluster whose keys one age key opens."""
+    patch = pytest.MonkeyPatch()
+    programs.on_path(patch)
+    key = directory / "age.txt"
+    programs.run("age-keygen", "-o", key)
+    patch.setenv("SOPS_AGE_KEY_FILE", str(key))
+    try:
+        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in NAMES.items()}
+        made = Cluster(directory, hosts)
+        made.variables["vault_age"] = [programs.run("age-keygen", "-y", key).decode().strip()]
+        made.builds(Path(REAL) if REAL else programs.fake_bao("2.4.1"))
+        yield made
+    finally:
+        tool.down(list(NAMES))
+        patch.undo()
+
+
+class Watch(leaks.Sampler):
+    """How many servers were unsealed at the worst moment while it is open."""
+
+    every = 0.05
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
+        self.cluster, self.fewest = cluster, 3
+
+    def sample(self) -> None:
+        self.fewest = min(self.fewest, len(self.cluster.awake()))
+
+
+@contextlib.contextmanager
+def served(directory: Path, host: Target) -> t.Iterator[str]:
+    """The address at which a host finds the files of a directory."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
+    server = http.server.ThreadingHTTPServer((host.host.gateway, 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{host.host.gateway}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
