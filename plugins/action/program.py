@@ -23,10 +23,10 @@ class ActionModule(QuietAction):
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        given = self._arguments()
+        given, variables = self._arguments(), task_vars or {}
         for architecture, build in given["builds"].items():
             _check(f"builds.{architecture}", build)
-        done = self._install(given, task_vars)
+        done = self.module("program_install", given, variables)
         if done.get("wanted"):
             build = given["builds"][done["architecture"]]
             source = self._find_needle("files", build["src"])
@@ -43,16 +43,10 @@ class ActionModule(QuietAction):
             remote = shell.join_path(shell.tmpdir, "program")
             self._transfer_file(source, remote)
             self._fixup_perms2([shell.tmpdir, remote])
-            done = self._install({**given, "file": remote}, task_vars)
-        for key in ("wanted", "invocation", "_ansible_no_log"):
-            done.pop(key, None)
+            done = self.module("program_install", {**given, "file": remote}, variables)
+        done.pop("wanted", None)
         result.update(done)
         return result
-
-    def _install(self, given: Result, task_vars: Result | None) -> Result:
-        return t.cast(
-            "Result", self._execute_module("unified.deploy.program_install", module_args=given, task_vars=task_vars)
-        )
 
 
 def _check(where: str, build: t.Any) -> None:

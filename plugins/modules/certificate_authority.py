@@ -81,6 +81,7 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.unified.deploy.plugins.module_utils._certificate import ends
 from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, replace
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 from ansible_collections.unified.deploy.plugins.module_utils._wrapped import OPTIONS, Sealed, Wrapper
@@ -129,8 +130,7 @@ def make(common_name: str, days: int) -> tuple[bytes, bytes, str]:
 def expires(path: str) -> str:
     with open(path, "rb") as handle:
         found = x509.load_pem_x509_certificate(handle.read())
-    ends = getattr(found, "not_valid_after_utc", None) or found.not_valid_after
-    return t.cast("datetime.datetime", ends).isoformat(timespec="seconds")
+    return ends(found).isoformat(timespec="seconds")
 
 
 def main() -> t.NoReturn:
@@ -147,15 +147,15 @@ def main() -> t.NoReturn:
     if CRYPTOGRAPHY_ERROR:
         module.fail_json(msg=missing_required_lib("cryptography"), exception=CRYPTOGRAPHY_ERROR)
     path, key_path = os.path.abspath(module.params["path"]), os.path.abspath(module.params["key_path"])
-    ends, missing = "", not os.path.exists(path)
+    until, missing = "", not os.path.exists(path)
     try:
         if not missing:
-            ends = expires(path)
+            until = expires(path)
         elif not module.check_mode:
             wrapper = Wrapper(module)
             sealed = Sealed(key_path, b"{}", module.params["age"], module.params["pgp"])
             wrapper.prove([sealed])
-            certificate, key, ends = make(module.params["common_name"], module.params["days"])
+            certificate, key, until = make(module.params["common_name"], module.params["days"])
             make_directories(os.path.dirname(path), 0o755)
             wrapper.write([sealed._replace(content=key)])
             replace(Wanted(path, certificate, 0o644))
@@ -166,7 +166,7 @@ def main() -> t.NoReturn:
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename or path}: {exc.strerror}; nothing was made")
     rows = f"{path}\n{key_path}\n" if missing else ""
-    module.exit_json(changed=missing, expires=ends, diff={"before": "", "after": rows})
+    module.exit_json(changed=missing, expires=until, diff={"before": "", "after": rows})
 
 
 if __name__ == "__main__":

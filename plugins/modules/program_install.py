@@ -60,7 +60,6 @@ sha256:
   returned: success
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -80,18 +79,6 @@ ARCHIVES = (".tar.gz", ".tgz", ".zip")
 
 class ProgramError(Exception):
     """What stands in the way; nothing was changed."""
-
-
-def digest(path: str) -> str:
-    """SHA-256 of a file, empty where there is none."""
-    found = hashlib.sha256()
-    try:
-        with open(path, "rb") as handle:
-            for block in iter(lambda: handle.read(1 << 20), b""):
-                found.update(block)
-    except FileNotFoundError:
-        return ""
-    return found.hexdigest()
 
 
 def extract(path: str, name: str, member: str, into: str) -> str:
@@ -138,7 +125,7 @@ class Installation:
             raise ProgramError(f"there is no build for {self.architecture}, only for: {has}. Add one")
         self.build: dict[str, t.Any] = builds[self.architecture]
         self.record = os.path.join(RECORDS, self.path.strip("/").replace("/", "-") + ".json")
-        self.installed = digest(self.path)
+        self.installed: str = module.sha256(self.path) or ""
         # Of an archive the record tells which program came of it.
         known = self.installed == self.build["sha256"] or self._recorded() == {
             "source": self.build["sha256"],
@@ -156,7 +143,7 @@ class Installation:
     def install(self, scratch: str) -> None:
         source = self.module.params["file"] or self._download(scratch)
         name = self.build.get("src") or self.build["url"]
-        found = digest(source)
+        found = self.module.sha256(source)
         if found != self.build["sha256"]:
             raise ProgramError(
                 f"{name} has the SHA-256 {found}, wanted is {self.build['sha256']}. Get the right file, or correct the sum if you trust this one"
@@ -164,7 +151,7 @@ class Installation:
         program = extract(source, name, self.build.get("member") or os.path.basename(self.path), scratch)
         make_directories(os.path.dirname(self.path), 0o755)
         make_directories(RECORDS, 0o700)
-        self.installed = digest(program)
+        self.installed = self.module.sha256(program)
         # Without its program this record says nothing; written after it, a crash between the two would install again.
         record = json.dumps({"source": self.build["sha256"], "program": self.installed}).encode()
         replace(Wanted(self.record, record, 0o644, 0, 0))

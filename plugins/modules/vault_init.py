@@ -98,7 +98,6 @@ files:
 
 import json
 import os
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -111,6 +110,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.client impor
     VaultError,
 )
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import OPTIONS as CONNECTION
+from ansible_collections.unified.deploy.plugins.module_utils._vault.node import NodeError, wait
 from ansible_collections.unified.deploy.plugins.module_utils._wrapped import Sealed, Wrapper
 
 
@@ -171,16 +171,15 @@ class Ceremony:
                 ) from None
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while True:
+        def active() -> bool:
             health = self.client.ask("GET", "sys/health", params={"sealedcode": 200, "standbyok": "true"})
-            if not health["sealed"] and not health["standby"]:
-                return
-            if time.monotonic() > deadline:
-                raise VaultError(
-                    "it is initialised, its keys are kept, but it did not become active in 60 s", fix="See its log"
-                )
-            time.sleep(0.25)
+            return not health["sealed"] and not health["standby"]
+
+        try:
+            wait("that it becomes active", active, 60)
+        except NodeError:
+            what = "it is initialised, its keys are kept, but it did not become active in 60 s"
+            raise VaultError(what, fix="See its log") from None
 
 
 def _json(**values: str) -> bytes:

@@ -25,6 +25,13 @@ class QuietAction(ActionBase):  # type: ignore[misc]  # ansible has no type info
             raise AnsibleActionFail("; ".join(checked.error_messages))
         return t.cast("Result", checked.validated_parameters)
 
+    def module(self, name: str, arguments: Result, task_vars: Result) -> Result:
+        """Run a module of this collection; neither its arguments nor the invocation appear anywhere."""
+        result: Result = self._execute_module(f"unified.deploy.{name}", module_args=arguments, task_vars=task_vars)
+        for key in ("invocation", "_ansible_no_log"):
+            result.pop(key, None)
+        return result
+
     def _update_module_args(
         self, module_name: str, module_args: Result, task_vars: Result, *args: t.Any, **kwargs: t.Any
     ) -> None:

@@ -7,6 +7,8 @@ import datetime
 import time
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._certificate import ends, named, public
+
 from .client import VaultError
 
 try:
@@ -34,11 +36,11 @@ def certificate_state(certificate: str, key: str, names: t.Collection[str], rene
         private = serialization.load_pem_private_key(key.encode(), None)
     except ValueError:
         return "it cannot be read", ""
-    ends = _utc(found)
-    expires = ends.isoformat()
-    if _public(found.public_key()) != _public(private.public_key()):
+    until = ends(found)
+    expires = until.isoformat()
+    if public(found.public_key()) != public(private.public_key()):
         return "the key is another", expires
-    left = (ends - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    left = (until - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
     if left < renew_before:
         return "it has ended" if left < 0 else f"it ends in {int(left // 3600)} h", expires
     try:
@@ -46,39 +48,21 @@ def certificate_state(certificate: str, key: str, names: t.Collection[str], rene
         has = {str(name.value) for name in extension}
     except x509.ExtensionNotFound:
         has = set()
-    missing, more = sorted(set(names) - has), sorted(has - set(names))
-    if missing or more:
-        return "its names are others: " + ", ".join(
-            [*(f"+{name}" for name in missing), *(f"-{name}" for name in more)]
-        ), expires
-    return "", expires
+    return named(set(names) - has, has - set(names)), expires
 
 
-def _utc(certificate: t.Any) -> datetime.datetime:
-    if hasattr(certificate, "not_valid_after_utc"):
-        return t.cast("datetime.datetime", certificate.not_valid_after_utc)
-    # cryptography before 42 has times without a zone.
-    return t.cast("datetime.datetime", certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc))
-
-
-def _public(key: t.Any) -> bytes:
-    return t.cast(
-        "bytes", key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-
-
-def ssh_certificate_state(certificate: str, public: str, principals: t.Collection[str], renew_before: int) -> str:
+def ssh_certificate_state(certificate: str, public_key: str, principals: t.Collection[str], renew_before: int) -> str:
     """Why the key has to be signed anew, empty where the certificate is good."""
     _needed()
     if not certificate:
         return "there is none"
     try:
         found: t.Any = serialization.load_ssh_public_identity(certificate.encode())
-        key: t.Any = serialization.load_ssh_public_key(public.encode())
+        key: t.Any = serialization.load_ssh_public_key(public_key.encode())
         has = {name.decode() for name in found.valid_principals}
     except (ValueError, AttributeError):
         return "it cannot be read"
-    if _public(found.public_key()) != _public(key):
+    if public(found.public_key()) != public(key):
         return "the key is another"
     left = found.valid_before - time.time()
     if left < renew_before:

@@ -6,7 +6,6 @@ Source: https://openbao.org/api-docs/system/health/, .../seal-status/, .../leade
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import ssl
@@ -80,6 +79,13 @@ class Node:
         active = initialized and not sealed and not found["standby"]
         return Health(initialized, sealed, active, str(found.get("version", "")))
 
+    def reached(self) -> Health | None:
+        """Its state, or None where it cannot be reached."""
+        try:
+            return self.health()
+        except NodeError:
+            return None
+
     def applied(self) -> int:
         """The raft index up to which this server knows everything. A server that tells none is taken at its word that it runs."""
         return int(self.ask("sys/leader").get("raft_applied_index") or sys.maxsize)
@@ -124,9 +130,3 @@ def wait(what: str, ready: t.Callable[[], t.Any], timeout: float) -> t.Any:
         if time.monotonic() > deadline:
             raise NodeError(f"{what} did not happen within {timeout:g} s{last}")
         time.sleep(0.25)
-
-
-def reachable(nodes: t.Iterable[Node]) -> t.Iterator[Health]:
-    for node in nodes:
-        with contextlib.suppress(NodeError):
-            yield node.health()

@@ -9,7 +9,7 @@ import ssl
 import time
 import typing as t
 
-from .node import Health, Node, NodeError, reachable, wait
+from .node import Health, Node, NodeError, wait
 
 NOTHING = Health(initialized=False, sealed=True, active=False, version="")
 
@@ -102,7 +102,7 @@ class Server:
         return health
 
     def _keep_quorum(self, own: Health) -> None:
-        found = {node.url: next(reachable([node]), None) for node in self.peers}
+        found = {node.url: node.reached() for node in self.peers}
         lacking = [url for url, health in found.items() if health is None or health.sealed]
         if lacking:
             raise NodeError(
@@ -154,7 +154,8 @@ class Server:
     def catch_up(self) -> None:
         """Wait until this server knows what the cluster knew when it came back."""
         node, nodes = self.node, [self.node, *self.peers]
-        awake = 1 + sum(not health.sealed for health in reachable(self.peers))
+        states = [peer.reached() for peer in self.peers]
+        awake = 1 + sum(state is not None and not state.sealed for state in states)
         if awake <= len(nodes) // 2:
             return  # nobody is elected before more of them are back
 

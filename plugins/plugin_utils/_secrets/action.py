@@ -38,13 +38,6 @@ class SecretAction(QuietAction):
             raise AnsibleActionFail(f"{len(failures)} of {len(wanted)} secrets cannot be had:\n{listed}")
         return {reference: resolver.resolve(reference) for reference in wanted}
 
-    def module(self, name: str, arguments: Result, task_vars: Result) -> Result:
-        """Run a module with secrets in its arguments; neither they nor the invocation appear anywhere."""
-        result: Result = self._execute_module(f"unified.deploy.{name}", module_args=arguments, task_vars=task_vars)
-        for key in ("invocation", "_ansible_no_log"):
-            result.pop(key, None)
-        return result
-
     @staticmethod
     def references_of(item: Result) -> t.Iterator[str]:
         """The references of one file, credential or Podman secret."""

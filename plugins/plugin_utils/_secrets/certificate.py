@@ -7,6 +7,8 @@ import datetime
 import ipaddress
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._certificate import ends, named, public
+
 MISSING = ""
 try:
     from cryptography import x509
@@ -28,7 +30,7 @@ class Names(t.NamedTuple):
         return [*(x509.DNSName(name) for name in dns), *(x509.IPAddress(address) for address in addresses)]
 
 
-def state(certificate: str, public: str, issuer: str, names: Names, renew_days: int) -> tuple[str, str]:
+def state(certificate: str, public_key: str, issuer: str, names: Names, renew_days: int) -> tuple[str, str]:
     """Why a certificate has to be issued anew, empty where it is good, and when it ends (ISO 8601)."""
     if not certificate:
         return "there is none", ""
@@ -37,14 +39,15 @@ def state(certificate: str, public: str, issuer: str, names: Names, renew_days: 
         authority = x509.load_pem_x509_certificate(issuer.encode())
     except ValueError:
         return "it cannot be read", ""
-    expires = found.not_valid_after_utc.isoformat()
-    if _public(found.public_key()) != _public(serialization.load_pem_public_key(public.encode())):
+    until = ends(found)
+    expires = until.isoformat()
+    if public(found.public_key()) != public(serialization.load_pem_public_key(public_key.encode())):
         return "the key is another", expires
     try:
         found.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
         return "the authority is another", expires
-    left = found.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+    left = until - datetime.datetime.now(datetime.UTC)
     if left < datetime.timedelta(days=renew_days):
         return "it has ended" if left < datetime.timedelta() else f"it ends in {left.days} days", expires
     try:
@@ -52,13 +55,10 @@ def state(certificate: str, public: str, issuer: str, names: Names, renew_days: 
     except x509.ExtensionNotFound:
         has = set()
     wanted = set(names.general())
-    if has != wanted:
-        differing = [f"+{name.value}" for name in wanted - has] + [f"-{name.value}" for name in has - wanted]
-        return f"its names are others: {', '.join(sorted(differing))}", expires
-    return "", expires
+    return named((str(name.value) for name in wanted - has), (str(name.value) for name in has - wanted)), expires
 
 
-def sign(issuer: str, key: str, public: str, names: Names, days: int, renew_days: int) -> tuple[str, str]:
+def sign(issuer: str, key: str, public_key: str, names: Names, days: int, renew_days: int) -> tuple[str, str]:
     """A certificate for TLS servers and clients (members of a cluster are both), and when it ends.
 
     Raises:
@@ -69,13 +69,13 @@ def sign(issuer: str, key: str, public: str, names: Names, days: int, renew_days
         private: t.Any = serialization.load_pem_private_key(key.encode(), None)
     except (ValueError, TypeError):
         raise ValueError("is no private key in PEM without a passphrase") from None
-    if _public(private.public_key()) != _public(authority.public_key()):
+    if public(private.public_key()) != public(authority.public_key()):
         raise ValueError("is not the key of ca_certificate")
     now = datetime.datetime.now(datetime.UTC)
-    end = min(now + datetime.timedelta(days=days), authority.not_valid_after_utc)
+    end = min(now + datetime.timedelta(days=days), ends(authority))
     if end - now < datetime.timedelta(days=renew_days):
-        raise ValueError(f"its authority ends on {authority.not_valid_after_utc:%Y-%m-%d}. Make a new one")
-    subject: t.Any = serialization.load_pem_public_key(public.encode())
+        raise ValueError(f"its authority ends on {ends(authority):%Y-%m-%d}. Make a new one")
+    subject: t.Any = serialization.load_pem_public_key(public_key.encode())
     usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     certificate = (
         x509.CertificateBuilder()
@@ -94,8 +94,3 @@ def sign(issuer: str, key: str, public: str, names: Names, days: int, renew_days
         .sign(private, hashes.SHA384())
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode(), end.isoformat(timespec="seconds")
-
-
-def _public(key: t.Any) -> bytes:
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return t.cast("bytes", key.public_bytes(serialization.Encoding.DER, form))
