@@ -73,23 +73,28 @@ class Target:
         results = self.directory / "results"
         role = "compliance" if book == "audit_hosts" else "hardening"
         given = {f"{role}_results": str(results), **(variables or {})}
-        argv = [
-            str(Path(python).parent / "ansible-playbook"),
-            book if book.endswith(".yml") else f"unified.deploy.{book}",
-            "-i",
-            inventory,
-            "-l",
-            self.host.name,
-            "-e",
-            json.dumps(given),
-            *arguments,
-        ]
-        done = subprocess.run(
-            argv, capture_output=True, text=True, check=False, env={**os.environ, **ANSIBLE}, cwd=self.directory
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, output[-6000:]
-        return Play(done.returncode, output, results)
+        book = book if book.endswith(".yml") else f"unified.deploy.{book}"
+        limits = ["-l", self.host.name, "-e", json.dumps(given), *arguments]
+        return playbook(self.directory, book, inventory, *limits, fails=fails, python=python, results=results)
+
+
+def playbook(
+    directory: Path,
+    book: str,
+    inventory: str,
+    *arguments: str,
+    fails: bool = False,
+    python: str = sys.executable,
+    results: Path | None = None,
+) -> Play:
+    """Run a playbook from the installed collection in DIRECTORY; asserts success unless FAILS."""
+    argv = [str(Path(python).parent / "ansible-playbook"), book, "-i", inventory, *arguments]
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, env={**os.environ, **ANSIBLE}, cwd=directory
+    )
+    output = done.stdout + done.stderr
+    assert (done.returncode != 0) == fails, output[-6000:]
+    return Play(done.returncode, output, results or directory)
 
 
 def _quote(script: str) -> str:

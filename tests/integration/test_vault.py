@@ -12,11 +12,9 @@ import json
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import tarfile
 import typing as t
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -322,10 +320,8 @@ def test_a_package_and_custodians_who_unseal_by_hand(alone: Cluster, tmp_path: P
     assert said.changed(name) == 0
     assert f"{name} is sealed. 2 custodians unseal it" in said.output
     for number in (2, 3):
-        context = ssl.create_default_context(cafile=alone.ca)
-        body = json.dumps({"key": keeper_reads(tmp_path, f"unseal_key_{number}", number)}).encode()
-        url = f"https://{alone.hosts[name].host.address}:8200/v1/sys/unseal"
-        urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), context=context, timeout=5).close()
+        key = {"key": keeper_reads(tmp_path, f"unseal_key_{number}", number)}
+        alone.ask(name, "sys/unseal", key, method="PUT")
     assert alone.awake() == [name]
     assert alone.leader() == name
 

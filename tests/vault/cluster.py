@@ -10,8 +10,6 @@ import json
 import os
 import re
 import ssl
-import subprocess
-import sys
 import threading
 import typing as t
 import urllib.request
@@ -21,7 +19,7 @@ import pytest
 import yaml
 
 from tests.hosts import __main__ as tool
-from tests.integration.conftest import ANSIBLE, Play, Target
+from tests.integration.conftest import Play, Target, playbook
 from tests.secrets import leaks, programs
 
 REAL = os.environ.get("BAO_BIN") or os.environ.get("VAULT_BIN") or ""
@@ -64,19 +62,7 @@ class Cluster:
         }
         book = self.directory / "play.yml"
         book.write_text(yaml.safe_dump([play]))
-        argv = [
-            str(Path(sys.executable).parent / "ansible-playbook"),
-            str(book),
-            "-i",
-            str(self.directory / "hosts.json"),
-            *arguments,
-        ]
-        done = subprocess.run(
-            argv, capture_output=True, text=True, check=False, env={**os.environ, **ANSIBLE}, cwd=self.directory
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, output[-6000:]
-        return Play(done.returncode, output, self.directory)
+        return playbook(self.directory, str(book), str(self.directory / "hosts.json"), *arguments, fails=fails)
 
     def secret(self, name: str) -> t.Any:
         shown = programs.run(programs.build() / "sops", "decrypt", self.directory / f"vault/{name}.sops.json")
@@ -87,11 +73,11 @@ class Cluster:
         keys = [self.secret(f"unseal_key_{number}")["key"] for number in (1, 2, 3)]
         return [*keys, self.secret("root_token")["token"]]
 
-    def ask(self, name: str, path: str, body: t.Any = None, *, token: str = "") -> t.Any:
+    def ask(self, name: str, path: str, body: t.Any = None, *, token: str = "", method: str = "") -> t.Any:
         context = ssl.create_default_context(cafile=self.ca)
         url = f"https://{self.hosts[name].host.address}:8200/v1/{path}"
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data, {"X-Vault-Token": token} if token else {})
+        request = urllib.request.Request(url, data, {"X-Vault-Token": token} if token else {}, method=method or None)
         with urllib.request.urlopen(request, context=context, timeout=5) as answer:
             return json.loads(answer.read() or b"{}")
 
