@@ -27,39 +27,36 @@ class ActionModule(SecretAction):
         "renew_days": {"type": "int", "default": 60},
     }
 
-    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        given, variables = self._arguments(), task_vars or {}
+    def act(self, arguments: Result, task_vars: Result) -> Result:
         if certificate.MISSING:
             raise AnsibleActionFail(certificate.MISSING)
-        if given["renew_days"] >= given["days"]:
+        if arguments["renew_days"] >= arguments["days"]:
             raise AnsibleActionFail("renew_days is not less than days: the certificate would be issued every time")
-        issuer = self._issuer(given["ca_certificate"])
-        names = certificate.Names(given["common_name"], tuple(given["alt_names"]), tuple(given["ip_sans"]))
+        issuer = self._issuer(arguments["ca_certificate"])
+        names = certificate.Names(arguments["common_name"], tuple(arguments["alt_names"]), tuple(arguments["ip_sans"]))
         try:
             names.general()
         except ValueError as exc:
             raise AnsibleActionFail(f"ip_sans: {exc}. Write addresses, and names in alt_names") from None
-        files = {name: given[name] for name in ("cert_path", "key_path", "issuer_path", "group")}
-        done = self.module("certificate_files", files, variables)
+        files = {name: arguments[name] for name in ("cert_path", "key_path", "issuer_path", "group")}
+        done = self.module("certificate_files", files, task_vars)
         if done.get("failed"):
-            return {**result, **done}
+            return done
         reason, expires = "there is none", ""
         if issuer and done["public_key"]:
             reason, expires = certificate.state(
-                done["certificate"], done["public_key"], issuer, names, given["renew_days"]
+                done["certificate"], done["public_key"], issuer, names, arguments["renew_days"]
             )
             if not reason and done["issuer"] != issuer.strip():
                 reason = "the authority's certificate beside it is another"
         changed = bool(reason) or done["changed"]
         if reason and not self._task.check_mode:
-            signed, expires = self._sign(given, issuer, done["public_key"], names, variables)
-            done = self.module("certificate_files", {**files, "certificate": signed, "issuer": issuer}, variables)
+            signed, expires = self._sign(arguments, issuer, done["public_key"], names, task_vars)
+            done = self.module("certificate_files", {**files, "certificate": signed, "issuer": issuer}, task_vars)
             if done.get("failed"):
-                return {**result, **done}
-        after = f"{given['cert_path']}: {reason}\n" if reason else ""
-        result.update(changed=changed, reason=reason, expires=expires, diff={"before": "", "after": after})
-        return result
+                return done
+        after = f"{arguments['cert_path']}: {reason}\n" if reason else ""
+        return {"changed": changed, "reason": reason, "expires": expires, "diff": {"before": "", "after": after}}
 
     def _issuer(self, path: str) -> str:
         try:
@@ -71,10 +68,10 @@ class ActionModule(SecretAction):
             raise AnsibleActionFail(f"ca_certificate: there is no file {path} on the controller") from None
 
     def _sign(
-        self, given: Result, issuer: str, public: str, names: certificate.Names, variables: Result
+        self, arguments: Result, issuer: str, public: str, names: certificate.Names, task_vars: Result
     ) -> tuple[str, str]:
-        key = self.resolve(self.resolver(variables), [given["ca_key"]])[given["ca_key"]]
+        key = self.resolve(self.resolver(task_vars), [arguments["ca_key"]])[arguments["ca_key"]]
         try:
-            return certificate.sign(issuer, key, public, names, given["days"], given["renew_days"])
+            return certificate.sign(issuer, key, public, names, arguments["days"], arguments["renew_days"])
         except ValueError as exc:
-            raise AnsibleActionFail(f"ca_key {given['ca_key']}: {exc}") from None
+            raise AnsibleActionFail(f"ca_key {arguments['ca_key']}: {exc}") from None

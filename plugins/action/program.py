@@ -10,25 +10,23 @@ import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.unified.deploy.plugins.plugin_utils._quiet_action import QuietAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
 
 BUILD = {"src", "url", "sha256", "member"}
 
 
-class ActionModule(QuietAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "path": {"type": "path", "required": True},
         "builds": {"type": "dict", "required": True},
     }
 
-    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        given, variables = self._arguments(), task_vars or {}
-        for architecture, build in given["builds"].items():
+    def act(self, arguments: Result, task_vars: Result) -> Result:
+        for architecture, build in arguments["builds"].items():
             _check(f"builds.{architecture}", build)
-        done = self.module("program_install", given, variables)
+        done = self.module("program_install", arguments, task_vars)
         if done.get("wanted"):
-            build = given["builds"][done["architecture"]]
+            build = arguments["builds"][done["architecture"]]
             source = self._find_needle("files", build["src"])
             with open(source, "rb") as handle:
                 found = hashlib.file_digest(handle, "sha256").hexdigest()
@@ -43,10 +41,9 @@ class ActionModule(QuietAction):
             remote = shell.join_path(shell.tmpdir, "program")
             self._transfer_file(source, remote)
             self._fixup_perms2([shell.tmpdir, remote])
-            done = self.module("program_install", {**given, "file": remote}, variables)
+            done = self.module("program_install", {**arguments, "file": remote}, task_vars)
         done.pop("wanted", None)
-        result.update(done)
-        return result
+        return done
 
 
 def _check(where: str, build: t.Any) -> None:

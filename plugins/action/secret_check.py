@@ -26,30 +26,28 @@ class ActionModule(SecretAction):
     }
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        given, task_vars = self._arguments(), task_vars or {}
+    def act(self, arguments: Result, task_vars: Result) -> Result:
         # Not the run's broker: the doctor asks the stores themselves.
         resolver = Resolver(self.declared(task_vars), getattr(self._loader, "_vault", None))
-        references = {*given["references"], *self._declared(task_vars)}
+        references = {*arguments["references"], *self._declared(task_vars)}
         self._display.display(
             f"checking {len(task_vars.get('secret_stores') or {})} stores and {len(references)} references"
         )
-        findings = doctor.check_stores(resolver, task_vars.get("secret_stores") or {}, given["warn_days"])
+        findings = doctor.check_stores(resolver, task_vars.get("secret_stores") or {}, arguments["warn_days"])
         findings += doctor.check_references(resolver, references)
-        if given["directory"]:
-            directory = Path(given["directory"]).resolve()
+        if arguments["directory"]:
+            directory = Path(arguments["directory"]).resolve()
             try:
                 files = doctor.tracked(directory)
                 self._display.display(f"checking {len(files)} files below {directory}")
                 findings += doctor.check_encryption(directory, files)
-                if given["scan"]:
+                if arguments["scan"]:
                     findings += doctor.check_leaks(directory, files, doctor.values_of(resolver, references))
             except SecretError as exc:
                 raise AnsibleActionFail(str(exc)) from None
         self._display.display(doctor.table(findings, shutil.get_terminal_size().columns))
         failed = [finding for finding in findings if not finding.ok]
-        result.update(changed=False, findings=[dataclasses.asdict(finding) for finding in findings])
+        result: Result = {"changed": False, "findings": [dataclasses.asdict(finding) for finding in findings]}
         if failed:
             result.update(failed=True, msg=f"{len(failed)} of {len(findings)} checks failed")
         return result

@@ -23,21 +23,18 @@ class ActionModule(SecretAction):
         "removes": {"type": "path"},
     }
 
-    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        given = self._arguments()
-        if not given["argv"]:
+    def act(self, arguments: Result, task_vars: Result) -> Result:
+        if not arguments["argv"]:
             raise AnsibleActionFail("argv is empty. Name a command")
-        references = {**given["environment"], **given["files"]}
-        twice = sorted(set(given["environment"]) & set(given["files"]))
+        references = {**arguments["environment"], **arguments["files"]}
+        twice = sorted(set(arguments["environment"]) & set(arguments["files"]))
         wrong = [name for name in references if not NAME.fullmatch(str(name))]
         if twice or wrong:
             what = (
                 f"{twice[0]} stands in environment and in files" if twice else f"'{wrong[0]}' is no name of a variable"
             )
             raise AnsibleActionFail(f"{what}. Choose another name")
-        values = self.resolve(self.resolver(task_vars or {}), references.values())
+        values = self.resolve(self.resolver(task_vars), references.values())
         for name in ("environment", "files"):
-            given[name] = {key: values[reference] for key, reference in given[name].items()}
-        result.update(self.module("secret_exec", given, task_vars or {}))
-        return result
+            arguments[name] = {key: values[reference] for key, reference in arguments[name].items()}
+        return self.module("secret_exec", arguments, task_vars)

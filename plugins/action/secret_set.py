@@ -65,32 +65,27 @@ class ActionModule(SecretAction):
         "preflight": {"type": "bool", "default": False},
     }
 
-    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
-        result: Result = super().run(tmp, task_vars)
-        given = self._checked()
-        task_vars = task_vars or {}
-        items = [item for kind in KINDS for item in given[kind]]
+    def act(self, arguments: Result, task_vars: Result) -> Result:
+        self._check(arguments)
+        items = [item for kind in KINDS for item in arguments[kind]]
         references = [reference for item in items for reference in self.references_of(item)]
         values = self.resolve(self.resolver(task_vars), references)
-        content = {kind: [self._item(item, values, task_vars) for item in given[kind]] for kind in KINDS}
-        if given["preflight"]:
-            return {**result, "changed": False, "references": len(values)}
-        result.update(self.module("secret_delivery", {"name": given["name"], "request": content}, task_vars))
-        return result
+        content = {kind: [self._item(item, values, task_vars) for item in arguments[kind]] for kind in KINDS}
+        if arguments["preflight"]:
+            return {"changed": False, "references": len(values)}
+        return self.module("secret_delivery", {"name": arguments["name"], "request": content}, task_vars)
 
-    def _checked(self) -> Result:
-        given = self._arguments()
+    def _check(self, arguments: Result) -> None:
         for kind, key in KINDS.items():
-            names = [item[key] for item in given[kind]]
+            names = [item[key] for item in arguments[kind]]
             for number, name in enumerate(names):
                 where = f"{kind}[{number}] ({name})"
                 if name in names[:number]:
                     raise AnsibleActionFail(f"{where}: {kind}[{names.index(name)}] writes the same. Merge the two")
                 if kind != "files" and (not name or "/" in name or name.startswith(("-", "."))):
                     raise AnsibleActionFail(f"{where}: is no name. Use letters, digits, '-', '_' and '.'")
-        for number, item in enumerate(given["files"]):
+        for number, item in enumerate(arguments["files"]):
             self._check_file(f"files[{number}] ({item['path']})", item)
-        return given
 
     @staticmethod
     def _check_file(where: str, item: Result) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors imp
 )
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.reference import parse
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import TYPES, Resolver, store_class
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.store import SecretStore
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.stores.base import SecretStore
 
 from tests.fakes.server import Refusal
 from tests.secrets.cases import CASES, VALUE, VAULT, Case

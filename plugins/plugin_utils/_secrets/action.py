@@ -7,13 +7,13 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 
-from .._quiet_action import QuietAction, Result
+from .._controller_action import ControllerAction, Result
 from . import broker
 from .broker import Shared
 from .resolver import Resolver
 
 
-class SecretAction(QuietAction):
+class SecretAction(ControllerAction):
     """An action whose module gets values in the place of references."""
 
     def declared(self, task_vars: Result) -> Result:

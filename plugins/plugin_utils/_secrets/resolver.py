@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .errors import CyclicStoresError, SecretError, UnknownStoreError, UnsupportedError
 from .reference import Reference, parse
-from .store import SecretStore
+from .stores.base import SecretStore
 
 TYPES = {
     "akeyless": "akeyless.Akeyless",
@@ -40,7 +40,7 @@ TYPES = {
 
 def store_class(kind: str) -> type[SecretStore]:
     module, _mark, name = TYPES[kind].partition(".")
-    found = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+    found = getattr(importlib.import_module(f"{__package__}.stores.{module}"), name)
     return t.cast("type[SecretStore]", found)
 
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kind `service`."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import re
+import typing as t
+
+from ..constraint import items, text
+from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
+from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
+from .settings import MARK, add_lines, put_line, set_key
+
+class Service(Kind):
+    """Rules on units: ``unused`` (neither enabled nor active), ``enabled`` (and active), ``running`` (active)."""
+
+    name = "service"
+    sections = ("units", "packages")
+    constrained = ()
+    fields = frozenset({"state", "units"})
+
+    def request(self, rule: Rule) -> dict[str, t.Any]:
+        return {"units": list(rule.spec["units"])}
+
+    @staticmethod
+    def in_use(facts: dict[str, str]) -> bool:
+        return facts["active"] in ("active", "activating", "reloading") or facts["file"].startswith("enabled")
+
+    def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
+        state, units = demand.rule.spec["state"], demand.rule.spec["units"]
+        facts = {unit: evidence["units"][unit] for unit in units}
+        if state == "unused":
+            used = [
+                f"{unit} {found['file'] or 'no unit file'}, {found['active']}"
+                for unit, found in facts.items()
+                if self.in_use(found)
+            ]
+            gone = all(found["load"] == "not-found" for found in facts.values())
+            return ruling(
+                not used, "; ".join(used) or ("not installed" if gone else "masked or disabled"), "not in use"
+            )
+        wrong = [unit for unit, found in facts.items() if found["active"] != "active"]
+        if state == "enabled":
+            wrong += [
+                unit
+                for unit, found in facts.items()
+                if found["file"] not in ("enabled", "enabled-runtime", "static", "alias")
+            ]
+        shown = "; ".join(f"{unit} {facts[unit]['file'] or 'not found'}, {facts[unit]['active']}" for unit in facts)
+        return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
+
+    def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
+        units = demand.rule.spec["units"]
+        if demand.rule.spec["state"] == "unused":
+            # Masked, not removed: nothing is lost, and the operator can undo it with one command.
+            desired.add("units_masked", [unit for unit in units if evidence["units"][unit]["load"] != "not-found"])
+        else:
+            desired.add("units_enabled", units)
+
+    def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
+        state, found = demand.rule.spec["state"], []
+        for unit in demand.rule.spec["units"]:
+            active, file = as_text("units", unit, "active"), as_text("units", unit, "file")
+            if state == "unused":
+                found.append(matching(active, {"match-regexp": "^(inactive|failed|deactivating)?$"}))
+                found.append(matching(file, {"not": {"match-regexp": "^enabled"}}))
+            else:
+                found.append(matching(active, {"match-regexp": "^active$"}))
+            if state == "enabled":
+                found.append(matching(file, {"match-regexp": "^(enabled|enabled-runtime|static|alias)$"}))
+        return found
+
+
+
+KINDS = (Service(),)

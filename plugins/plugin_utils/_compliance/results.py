@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host's results: both judges' verdicts on rules, folded into controls, sections and a summary."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+# Ansible's loader compiles what a collection imports anew in every task: only the planning task needs all of it.
+if t.TYPE_CHECKING:
+    from .catalogue import Catalogue
+    from .plan import Plan, Verdict
+    from .selection import SelectedControl, Selection
+
+SCHEMA = 1
+VERDICTS = ("error", "fail", "waived", "not_checked", "attested", "pass", "not_applicable")
+"""Worst first: a control is as bad as its worst rule."""
+Model = dict[str, t.Any]
+
+
+def host_model(
+    name: str, catalogue: Catalogue, selection: Selection, plan: Plan, evidence: Model, *, changed: t.Sequence[str] = ()
+) -> Model:
+    """Everything a report needs to know of a host, before Goss has spoken."""
+    host = evidence["host"]
+    rules = {
+        identifier: _rule(catalogue, verdict, identifier in changed) for identifier, verdict in plan.verdicts.items()
+    }
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "system": host["name"],
+        "architecture": host["architecture"],
+        "kernel": host["kernel"],
+        "collected": evidence["collected"],
+        "seconds": evidence["seconds"]["total"],
+        "inodes": (evidence.get("scan") or {}).get("inodes"),
+        "errors": evidence["errors"],
+        "benchmarks": [
+            {
+                "id": b,
+                "title": catalogue.benchmarks[b].title,
+                "version": catalogue.benchmarks[b].version,
+                "level": level,
+            }
+            for b, level in selection.benchmarks
+        ],
+        "purposes": sorted(selection.overlay.purposes),
+        "reboot_required": list(dict.fromkeys(plan.desired.reboot)),
+        "changed": list(changed),
+        "goss": None,
+        "rules": rules,
+        "controls": [_control(control, rules, selection) for control in selection.controls],
+    }
+
+
+def _rule(catalogue: Catalogue, verdict: Verdict, changed: bool) -> Model:
+    rule = verdict.demand.rule
+    nist = sorted({catalogue.nist[cci].split(" ")[0] for cci in rule.cci if cci in catalogue.nist})
+    return {
+        "title": rule.title,
+        "kind": rule.kind,
+        "severity": rule.severity,
+        "verdict": verdict.verdict,
+        "actual": verdict.actual,
+        "expected": verdict.expected,
+        "held": verdict.held,
+        "changed": changed,
+        "goss": "none",
+        "controls": list(verdict.demand.controls),
+        "cci": list(rule.cci),
+        "nist_800_53": nist,
+    }
+
+
+def _control(selected: SelectedControl, rules: Model, selection: Selection) -> Model:
+    control = selected.control
+    return {
+        "id": control.id,
+        "benchmark": selected.benchmark,
+        "title": control.title,
+        "section": selected.section,
+        "levels": list(control.levels),
+        "assess": control.assess,
+        "applicable": selected.applicable,
+        "rules": [rule for rule in control.rules if rule in rules],
+        "waiver": selected.id in selection.overlay.waivers,
+        "attestation": answer.answer if (answer := selection.overlay.attestations.get(selected.id)) else "",
+    }
+
+
+def add_goss(model: Model, results: Model) -> None:
+    """Let the second judge speak: where the two disagree, the verdict is an error, never a pass."""
+    model["goss"] = {"checks": results["count"], "seconds": results["seconds"]}
+    for identifier, rule in model["rules"].items():
+        rule["goss"], why = outcome(results, identifier)
+        if rule["goss"] == "fail" and rule["verdict"] == "pass":
+            rule["verdict"] = "error"
+            rule["actual"] = f"the judges disagree: {rule['actual']}; Goss: {why}"
+        elif rule["goss"] == "pass" and rule["verdict"] == "fail":
+            rule["verdict"] = "error"
+            rule["actual"] = f"the judges disagree: {rule['actual']}; Goss passes it"
+        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail"):
+            rule["verdict"] = "error"
+            rule["actual"] = "Goss returned no result for it"
+
+
+def outcome(results: t.Mapping[str, t.Any], identifier: str) -> tuple[str, str]:
+    """What Goss says of a rule: pass, fail or none (it has no check for it), and why."""
+    if identifier in results["failing"]:
+        return "fail", "; ".join(results["failing"][identifier][:3])
+    return ("pass", "") if identifier in results["passed"] else ("none", "")
+
+
+def summarise(model: Model) -> Model:
+    """Fill in verdicts of controls, counts of sections and totals; returns MODEL."""
+    for control in model["controls"]:
+        control["verdict"] = _control_verdict(control, model["rules"])
+    sections: dict[tuple[str, str], collections.Counter[str]] = {}
+    for control in model["controls"]:
+        key = (control["benchmark"], control["section"])
+        sections.setdefault(key, collections.Counter())[control["verdict"]] += 1
+    model["sections"] = [{"benchmark": b, "title": s, "counts": dict(counts)} for (b, s), counts in sections.items()]
+    model["summary"] = {
+        "controls": dict(collections.Counter(control["verdict"] for control in model["controls"])),
+        "rules": dict(collections.Counter(rule["verdict"] for rule in model["rules"].values())),
+    }
+    return model
+
+
+def _control_verdict(control: Model, rules: Model) -> str:
+    if not control["applicable"]:
+        return "not_applicable"
+    found = {rules[rule]["verdict"] for rule in control["rules"]}
+    # A rule that does not apply says nothing about a control that has others.
+    worst = next((verdict for verdict in VERDICTS if verdict in found), "not_checked")
+    if worst == "fail" and control["waiver"]:
+        return "waived"
+    if worst == "not_checked" and control["attestation"]:
+        return "attested" if control["attestation"] == "pass" else str(control["attestation"])
+    return worst
+
+
+def failing(model: Model) -> list[str]:
+    """Rules that fail or could not be judged."""
+    return [identifier for identifier, rule in model["rules"].items() if rule["verdict"] in ("fail", "error")]

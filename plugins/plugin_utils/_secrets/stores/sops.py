@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files encrypted by SOPS: ``sops://path#field``. Dotenv and INI files are fields; of others the text is the secret."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible_collections.unified.deploy.plugins.module_utils import _sops
+from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
+
+from ..errors import ForbiddenError, NotFoundError, SecretError, UnsupportedError
+from .local import File, text_or_bytes
+from .program import find, run
+from ..reference import Reference
+from .base import Description, Document, same
+
+KINDS = {"missing": NotFoundError, "no_key": ForbiddenError, "tampered": ForbiddenError}
+
+
+class Sops(File):
+    type = "sops"
+    spec = {
+        "base": {"type": "path"},
+        "age_key": {"type": "str", "no_log": True},
+        "age_key_file": {"type": "path"},
+        "gnupg_home": {"type": "path"},
+        "timeout": {"type": "float", "default": 30},
+    }
+    capabilities = frozenset({"describe", "list", "put"})
+
+    def read(self, reference: Reference) -> Document:
+        path = self.path(reference)
+        kind = _sops.format_of(str(path))
+        if not path.is_file():
+            raise NotFoundError(f"there is no file {path}", where=str(reference))
+        try:
+            self._whole(path, kind)
+            if kind in ("dotenv", "ini"):
+                fields: dict[str, t.Any] = json.loads(self._sops().decrypt(str(path), kind, "json"))
+                return fields
+            return text_or_bytes(self._sops().decrypt(str(path), kind))
+        except SopsError as exc:
+            raise self._error(exc, reference) from None
+
+    def _whole(self, path: Path, kind: str) -> None:
+        """A file whose encryption was meant to cover everything, but does not, was edited without sops."""
+        data, section = _sops.metadata(path.read_bytes(), kind, yaml.safe_load)
+        partial = ("encrypted_regex", "encrypted_suffix", "unencrypted_regex", "unencrypted_comment_regex")
+        if any(section.get(name) for name in partial) or kind in ("dotenv", "ini"):
+            return
+        suffix = section.get("unencrypted_suffix") or "_unencrypted"
+        for name, value in _sops.leaves(data):
+            if value in ("", None) or _sops.encrypted(value) or any(part.endswith(suffix) for part in name.split(".")):
+                continue
+            raise SopsError(f"is half plain: '{name}' is not encrypted", kind="tampered", fix="Edit it with sops only")
+
+    def describe(self, reference: Reference) -> Description:
+        path = self.path(reference)
+        if not path.is_file():
+            raise NotFoundError(f"there is no file {path}", where=str(reference))
+        try:
+            _data, section = _sops.metadata(path.read_bytes(), _sops.format_of(str(path)), yaml.safe_load)
+        except SopsError as exc:
+            raise self._error(exc, reference) from None
+        changed = section.get("lastmodified", "")
+        if isinstance(changed, datetime.datetime):
+            changed = changed.isoformat()
+        return Description(reference.path, created=str(changed))
+
+    def list(self, prefix: str = "") -> list[str]:
+        if self.base is None:
+            raise UnsupportedError(f"store '{self.name}' has no 'base' to list", fix="Declare one")
+        found = []
+        for path in self.base.rglob("*"):
+            name = str(path.relative_to(self.base))
+            if path.is_file() and name.startswith(prefix) and path.name != ".sops.yaml":
+                try:
+                    _sops.metadata(path.read_bytes(), _sops.format_of(name), yaml.safe_load)
+                except SopsError:
+                    continue
+                found.append(name)
+        return sorted(found)
+
+    def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
+        path = self.path(reference)
+        kind = _sops.format_of(str(path))
+        given = "json" if isinstance(document, t.Mapping) else kind
+        content = json.dumps(document).encode() if isinstance(document, t.Mapping) else document.encode()
+        try:
+            if path.exists() and same(self.read(reference), document):
+                return False
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace(Wanted(str(path), self._sops().encrypt(content, str(path.absolute()), given, kind)))
+        except SopsError as exc:
+            raise self._error(exc, reference) from None
+        self._documents.clear()
+        return True
+
+    def check(self) -> t.Any:
+        found = super().check()
+        find("sops", self.name, "sops (https://getsops.io)")
+        return found
+
+    def _sops(self) -> _sops.Sops:
+        timeout = self.options["timeout"]
+
+        def runner(argv: t.Sequence[str], data: bytes, env: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
+            return run(argv, store=self.name, timeout=timeout, data=data, env=env)
+
+        program = shutil.which("sops") or find("sops", self.name, "sops (https://getsops.io)")
+        keys = {name: self.options.get(name) or "" for name in ("age_key", "age_key_file", "gnupg_home")}
+        return _sops.Sops(runner, program, **keys)
+
+    def _error(self, exc: SopsError, reference: Reference) -> SecretError:
+        return KINDS.get(exc.kind, UnsupportedError)(exc.what, where=str(reference), fix=exc.fix)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HashiCorp Vault and OpenBao, KV version 1 and 2, by hvac: ``vault://path#field?version=3``."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv, kv_version
+
+from ..errors import ForbiddenError, MissingClientError, NotFoundError, SecretError, UnavailableError, UnsupportedError
+from ..reference import Reference
+from .base import Description, Document, Health, SecretStore
+
+KINDS = {
+    "missing": NotFoundError,
+    "forbidden": ForbiddenError,
+    "unauthorized": ForbiddenError,
+    "invalid": UnsupportedError,
+}
+
+
+class Vault(SecretStore):
+    type = "vault"
+    spec = {
+        **_client.OPTIONS,
+        "mount": {"type": "str", "default": "secret"},
+        "kv_version": {"type": "int", "choices": [1, 2]},
+    }
+    reference_options = frozenset({"version"})
+    capabilities = frozenset({"describe", "list", "put", "versions"})
+
+    def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
+        super().__init__(name, options, vault)
+        self._connection: t.Any = None
+        self._kv = options.get("kv_version")
+
+    @property
+    def mount(self) -> str:
+        return str(self.options["mount"]).strip("/")
+
+    def _ask(self, where: str, ask: t.Callable[[t.Any], t.Any]) -> t.Any:
+        if _client.HVAC_ERROR:
+            raise MissingClientError(
+                f"store '{self.name}' of type vault needs the Python package 'hvac' on the controller",
+                fix="Run 'python3 -m pip install hvac' with the Python that runs Ansible",
+            )
+        try:
+            self._connection = self._connection or _client.VaultClient(self.options)
+            return ask(self._connection)
+        except VaultError as exc:
+            raise self._error(exc, where) from None
+
+    @staticmethod
+    def _error(exc: VaultError, where: str) -> SecretError:
+        return KINDS.get(exc.kind, UnavailableError)(exc.what, where=where, fix=exc.fix)
+
+    @property
+    def kv(self) -> int:
+        """The KV version: declared, or asked for once (any token may ask this of a mount that it may use)."""
+        if self._kv is None:
+            self._kv = self._ask(self.mount, lambda client: kv_version(client, self.mount))
+        return int(self._kv)
+
+    def _secret(self, reference: Reference, ask: t.Callable[[Kv], t.Any]) -> t.Any:
+        version = self.kv
+        return self._ask(str(reference), lambda client: ask(Kv(client, self.mount, reference.path, version)))
+
+    def read(self, reference: Reference) -> Document:
+        number = reference.options.get("version")
+        if number and self.kv == 1:
+            raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
+        if number and not number.isdigit():
+            raise UnsupportedError("a version is a number", where=str(reference))
+        found = self._secret(reference, lambda secret: secret.fields(int(number or 0)))
+        if found is None:
+            raise NotFoundError("there is no such secret or version", where=str(reference))
+        return dict(found)
+
+    def describe(self, reference: Reference) -> Description:
+        if self.kv == 1:
+            self.read(reference)
+            return Description(reference.path)
+        return self.versions(reference)[0]
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Every path below the prefix's folder."""
+        found: list[str] = []
+        folders = [prefix.rpartition("/")[0]]
+        while folders:
+            folder = folders.pop()
+            for key in self._secret(Reference(self.name, folder), Kv.list):
+                path = f"{folder}/{key}".lstrip("/")
+                if key.endswith("/"):
+                    folders.append(path.rstrip("/"))
+                else:
+                    found.append(path)
+        return sorted(path for path in found if path.startswith(prefix))
+
+    def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
+        if isinstance(document, str):
+            raise UnsupportedError("Vault keeps fields, not a text", where=str(reference), fix="Give named fields")
+        found, version = self._secret(reference, lambda secret: secret.read())
+        if found == dict(document):
+            return False
+        self._secret(reference, lambda secret: secret.write(document, version))
+        self._documents.clear()
+        return True
+
+    def versions(self, reference: Reference) -> t.Sequence[Description]:
+        if self.kv == 1:
+            raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
+        metadata = self._secret(reference, lambda secret: secret.metadata())
+        if not metadata:
+            raise NotFoundError("there is no such secret", where=str(reference))
+        numbered = sorted(metadata["versions"].items(), key=lambda item: int(item[0]), reverse=True)
+        return [
+            Description(reference.path, number, version["created_time"], version.get("deletion_time", ""))
+            for number, version in numbered
+        ]
+
+    def check(self) -> Health:
+        found = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
+        return Health(str(found.get("display_name") or "token"), str(found.get("expire_time") or ""))
