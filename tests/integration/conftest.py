@@ -101,6 +101,11 @@ def _quote(script: str) -> str:
     return "'" + script.replace("'", "'\\''") + "'"
 
 
+def host_name(request: pytest.FixtureRequest) -> str:
+    """A name by module; checkouts that test side by side set UNIFIED_TESTS, for their hosts share the machine."""
+    return f"{os.environ.get('UNIFIED_TESTS', 'it')}-{request.module.__name__.rpartition('_')[2]}"
+
+
 def _target(name: str, kind: str, suite: str, directory: Path) -> t.Iterator[Target]:
     host = tool.up(name, kind, suite)
     try:
@@ -111,7 +116,7 @@ def _target(name: str, kind: str, suite: str, directory: Path) -> t.Iterator[Tar
 
 @pytest.fixture(scope="module")
 def container(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Target]:
-    name = f"it-{request.module.__name__.rpartition('_')[2]}"
+    name = host_name(request)
     yield from _target(name, "container", "debian13", tmp_path_factory.mktemp(name))
 
 
@@ -120,5 +125,5 @@ def uml(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     lacks = tool.KINDS["uml"].missing()
     if lacks:
         pytest.skip("this machine cannot run uml hosts: " + "; ".join(lacks))
-    name = f"it-{request.module.__name__.rpartition('_')[2]}"
+    name = host_name(request)
     yield from _target(name, "uml", "debian13", tmp_path_factory.mktemp(name))
