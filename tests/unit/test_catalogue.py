@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.unified.deploy.plugins.plugin_utils import _selection
-from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import ROOT as CATALOGUE
-from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import Catalogue
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import ROOT as CATALOGUE
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -91,39 +91,39 @@ def copied(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("rules/access.yml", "kind: sshd", "kind: sshx", "'sshx' is not one of"),
+        ("rules/sshd.yml", "kind: sshd", "kind: sshx", "'sshx' is not one of"),
         (
-            "rules/access.yml",
+            "rules/sshd.yml",
             "  Banner: {value: /etc/issue.net,",
             "  Banner: {walue: x, value: /etc/issue.net,",
             "unknown key 'walue'",
         ),
         (
-            "rules/access.yml",
+            "rules/sshd.yml",
             "  Banner: {value: /etc/issue.net,",
             '  Banner: {value: /etc/issue.net, mode: "0600",',
             "unknown key 'mode' for a rule of kind sshd",
         ),
         (
-            "rules/access.yml",
+            "rules/sshd.yml",
             "severity: medium, when: {package: [openssh-server]}",
             "severity: grave",
             "'grave' is not one of",
         ),
         (
-            "rules/kernel.yml",
+            "rules/sysctl.yml",
             "fs.suid_dumpable: {value: 0",
             "fs.suid_dumpable: {value: {debian: 0}",
             "no value for family redhat",
         ),
         (
-            "rules/kernel.yml",
+            "rules/sysctl.yml",
             "fs.suid_dumpable: {value: 0",
             "fs.suid_dumpable: {value: {le: 1, set: 2}",
             "does not satisfy",
         ),
         (
-            "rules/kernel.yml",
+            "rules/kmod.yml",
             "  atm: {title: The ATM protocol cannot be loaded",
             "  atm: {remediate: manual, title: The ATM protocol cannot be loaded",
             "without a reason",

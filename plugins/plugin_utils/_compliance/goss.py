@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .kinds.base import Check, Evidence
+from .evidence import Evidence
+from .kinds.base import Check
 from .kinds.matchers import Template, lookup, matching
 from .kinds.registry import KINDS
 from .plan import Verdict
@@ -47,8 +48,8 @@ def checks(verdict: Verdict, evidence: Evidence) -> list[Check]:
     """A rule's checks. One that waits for a package fails on the package's absence."""
     demand = verdict.demand
     names = demand.rule.when.get("package", ())
-    if names and not any(name in evidence["packages"] for name in names):
-        alternatives = " ".join(f'(hasKey {lookup("packages")} "{name}")' for name in names)
+    if names and not any(name in evidence["package"] for name in names):
+        alternatives = " ".join(f'(hasKey {lookup("package")} "{name}")' for name in names)
         return [matching(Template(f"{{{{ or {alternatives} false }}}}"), True)]
     made = KINDS[demand.rule.kind].asserts(demand, evidence)
     if not made:
