@@ -18,7 +18,7 @@ from .schema import Schema, check_file, line_of, load_documents, load_schema
 
 ROOT = Path(__file__).resolve().parents[3] / "roles" / "compliance" / "files" / "catalogue"
 FAMILIES = ("debian", "redhat")
-COMMON = frozenset({"title", "severity", "cci", "when", "unless", "risk", "remediate", "reason"})
+COMMON = frozenset({"title", "why", "severity", "cci", "when", "unless", "risk", "remediate", "reason"})
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,9 @@ class Catalogue:
         schema = load_schema(root / "schema" / "rules.json")
         for path in sorted((root / "rules").glob("*.yml")):
             self._load_rules(path, schema)
+        for rule in self.rules.values():
+            for platform in self.platforms.values():
+                KINDS[rule.kind].resolve(rule, platform)
         self.benchmarks: dict[str, Benchmark] = {}
         schema = load_schema(root / "schema" / "benchmark.json")
         for path in sorted((root / "benchmarks").glob("*.yml")):
@@ -197,6 +200,7 @@ class Catalogue:
             cci=tuple(data.get("cci", ())),
             when=data.get("when", {}),
             unless=data.get("unless", {}),
+            why=data.get("why", ""),
             risk=data.get("risk", ""),
             remediate=data.get("remediate", "automatic"),
             reason=data.get("reason", ""),

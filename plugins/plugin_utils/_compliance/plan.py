@@ -53,11 +53,10 @@ def judge(selection: Selection, evidence: Evidence) -> dict[str, Verdict]:
 def _wait_for_packages(verdicts: dict[str, Verdict], selection: Selection) -> None:
     """Rules that depend on packages which this run installs fail until those are there: they are planned with them."""
     coming = {
-        package
+        verdict.demand.key
         for verdict in verdicts.values()
         if verdict.demand.rule.kind == "package" and verdict.verdict == "fail" and not verdict.held
         and verdict.demand.rule.remediate == "automatic" and verdict.demand.rule.spec["state"] == "present"
-        for package in verdict.demand.rule.spec.get("names", [verdict.demand.key])
     }  # fmt: skip
     for verdict in verdicts.values():
         packages = tuple(sorted(set(verdict.demand.rule.when.get("package", ())) & coming))
@@ -76,6 +75,8 @@ def _rule(demand: Demand, evidence: Evidence, purposes: frozenset[str]) -> Rulin
             return Ruling("not_checked", f"{section} was not collected", "collect it")
         if reason := evidence.unreadable(section):
             return Ruling("error", reason, "readable")
+    if not kind.resolve(rule, evidence.platform):
+        return Ruling("not_applicable", f"{evidence.platform.id} has nothing of the kind")
     reason = _not_applicable(rule.when, rule.unless, evidence, purposes)
     if reason:
         return Ruling("not_applicable", reason)
@@ -113,7 +114,7 @@ def _not_applicable(
     if not purpose_allows(when, unless, purposes):
         return f"purpose {', '.join(sorted(purposes & set(unless.get('purpose', ()))) or when.get('purpose', ()))}"
     facts: dict[str, t.Callable[[t.Any], bool]] = {
-        "package": lambda names: any(name in evidence["package"] for name in names),
+        "package": lambda names: installed(names, evidence),
         "architecture": lambda names: evidence["host"]["architecture"] in names,
         "family": lambda names: evidence["host"]["family"] in names,
         "container": lambda wanted: evidence["host"]["container"] is wanted,
@@ -126,6 +127,13 @@ def _not_applicable(
         if name in unless and holds(unless[name]):
             return f"{name} is {_names(unless[name])}"
     return ""
+
+
+def installed(names: t.Iterable[str], evidence: Evidence) -> bool:
+    """Whether one of the packages that the platform calls NAMES is there."""
+    return any(
+        package in evidence["package"] for name in names for package in evidence.platform.package_names(name)[:1]
+    )
 
 
 def _names(value: t.Any) -> str:

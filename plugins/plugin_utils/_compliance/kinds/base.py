@@ -20,6 +20,7 @@ class Rule:
     """One atomic requirement, as the catalogue has it.
 
     Attributes:
+        why: why it matters, in one sentence.
         spec: what only this kind knows of the rule (``mode``, ``state``, ``rules`` ...).
     """
 
@@ -32,6 +33,7 @@ class Rule:
     cci: tuple[str, ...] = ()
     when: t.Mapping[str, t.Any] = field(default_factory=dict)
     unless: t.Mapping[str, t.Any] = field(default_factory=dict)
+    why: str = ""
     risk: str = ""
     remediate: str = "automatic"
     reason: str = ""
@@ -164,6 +166,16 @@ class Kind:
     """Fields of a rule that are constraints, and so can be given other values."""
     fields: t.ClassVar[t.Mapping[str, Schema]] = {}
     """Further fields that a rule of this kind may have, each with its JSON Schema."""
+
+    def resolve(self, rule: Rule, platform: Platform) -> bool:
+        """Whether the platform has what the rule names; where it has not, the rule does not apply there.
+
+        Raises:
+            CatalogueError: the platform says nothing of it.
+        """
+        return all(
+            platform.package_names(name) for side in (rule.when, rule.unless) for name in side.get("package", ())
+        )
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         """What the collector must look at for this rule on PLATFORM: section to a list, a mapping, or None."""

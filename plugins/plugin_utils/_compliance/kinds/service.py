@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 
 from .base import (
-    TEXTS,
     Check,
     Demand,
     Desired,
@@ -26,17 +25,20 @@ class Service(Kind):
     name = "service"
     sections = ("service", "package")
     constrained = ()
-    fields: t.ClassVar = {"state": {"enum": ["unused", "enabled", "running"]}, "units": TEXTS}
+    fields: t.ClassVar = {"state": {"enum": ["unused", "enabled", "running"]}}
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"service": list(rule.spec["units"])}
+        return {"service": list(platform.unit_names(rule.key))}
+
+    def resolve(self, rule: Rule, platform: Platform) -> bool:
+        return bool(platform.unit_names(rule.key))
 
     @staticmethod
     def in_use(facts: dict[str, str]) -> bool:
         return facts["active"] in ("active", "activating", "reloading") or facts["file"].startswith("enabled")
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        state, units = demand.rule.spec["state"], demand.rule.spec["units"]
+        state, units = demand.rule.spec["state"], evidence.platform.unit_names(demand.key)
         facts = {unit: evidence["service"][unit] for unit in units}
         if state == "unused":
             used = [
@@ -59,7 +61,7 @@ class Service(Kind):
         return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        units = demand.rule.spec["units"]
+        units = evidence.platform.unit_names(demand.key)
         if demand.rule.spec["state"] == "unused":
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
             desired.add("units_masked", [unit for unit in units if evidence["service"][unit]["load"] != "not-found"])
@@ -68,7 +70,7 @@ class Service(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         state, found = demand.rule.spec["state"], []
-        for unit in demand.rule.spec["units"]:
+        for unit in evidence.platform.unit_names(demand.key):
             active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
             if state == "unused":
                 found.append(matching(active, {"match-regexp": "^(inactive|failed|deactivating)?$"}))
