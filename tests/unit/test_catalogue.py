@@ -132,7 +132,7 @@ def copied(tmp_path: Path) -> Path:
         (
             "benchmarks/cis_debian13.yml",
             "values: {faillock/deny: {ge: 1, le: 4, set: 4}}",
-            "values: {faillock/deny: {ge: few}, faillock/x: 1}",
+            "values: {faillock/deny: {ge: 1}, faillock/x: 1}",
             "which it does not name",
         ),
     ],

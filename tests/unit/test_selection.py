@@ -69,7 +69,7 @@ def test_purpose_makes_a_control_or_rule_not_apply(catalogue: t.Any) -> None:
 
 def test_overlay_value_is_final_and_makes_a_manual_rule_automatic(catalogue: t.Any) -> None:
     demand = chosen(catalogue, Overlay(values={"sshd/AllowGroups": {"some_of": ["ops"]}})).demands["sshd/AllowGroups"]
-    assert demand.value.some_of == ("ops",)
+    assert demand.value.some_of == (("ops",),)
     assert demand.rule.remediate == "automatic"
 
 
