@@ -118,7 +118,8 @@ def _not_applicable(
     facts: dict[str, t.Callable[[t.Any], bool]] = {
         "package": lambda names: installed(names, evidence),
         "architecture": lambda names: evidence["host"]["architecture"] in names,
-        "family": lambda names: evidence["host"]["family"] in names,
+        "family": lambda names: evidence.platform.family in names,
+        "platform": lambda names: evidence.platform.id in names,
         "container": lambda wanted: evidence["host"]["container"] is wanted,
     }
     for name, holds in facts.items():
