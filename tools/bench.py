@@ -134,7 +134,7 @@ def main() -> None:
     (OUT / "inventory.json").write_text(json.dumps(tool.inventory()))
     (OUT / "floor.yml").write_text(FLOOR)
     overlay = str(ROOT / "inventories/example/group_vars/overlay.yml")
-    harden = {"hardening_overlay": overlay, "hardening_results": str(OUT / "hardening")}
+    harden = {"compliance_overlay": overlay, "compliance_results": str(OUT / "hardening")}
     audit = {"compliance_overlay": overlay, "compliance_results": str(OUT / "audit")}
     found: dict[str, t.Any] = {}
 
