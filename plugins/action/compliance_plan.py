@@ -62,7 +62,7 @@ class ActionModule(RunAction):
                 fix="Look at hosts/*/evidence.json of an earlier run, and at the host",
             ) from exc
         model = results.host_model(
-            self.host(task_vars), catalogue, selected, made, evidence, run=RUN, state=arguments["state"],
+            self.host(task_vars), catalogue, selected, made, evidence, run=RUN, state=arguments["state"], stored=bool(arguments["evidence"]),
             independent=goss.independent(checks), changed=arguments["changed_rules"],
         )  # fmt: skip
         self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))

@@ -28,7 +28,6 @@ class ActionModule(ControllerAction):
         "hosts": {"type": "list", "elements": "str", "required": True},
         "formats": {"type": "list", "elements": "str", "choices": sorted(FORMATS), "default": sorted(FORMATS)},
         "baseline": {"type": "path"},
-        "verified": {"type": "bool", "default": True},
         "fail_on": {"type": "str", "choices": ["never", "fail"], "default": "never"},
     }
 
@@ -36,11 +35,11 @@ class ActionModule(ControllerAction):
         results = ResultsDirectory(arguments["results"])
         baseline = _baseline(arguments["baseline"])
         active = set(task_vars.get("ansible_play_hosts", ()))
-        verified = arguments["verified"] and not self._task.check_mode
+        dry = self._task.check_mode
         with results.lock():
             models, missing = [], []
             for host in arguments["hosts"]:
-                model, gone = _result(results, host, active=host in active, verified=verified)
+                model, gone = _result(results, host, active=host in active, dry=dry)
                 missing += [gone] if gone else []
                 models += [model] if model and not gone else []
             rendered = render(models, arguments["formats"], run=RUN, missing=missing, baseline=baseline)
@@ -62,13 +61,11 @@ class ActionModule(ControllerAction):
         results.write(note, json.dumps({"run": RUN, "written": time.time(), "shown": names}))
 
 
-def _result(
-    results: ResultsDirectory, host: str, *, active: bool, verified: bool
-) -> tuple[Result | None, Result | None]:
+def _result(results: ResultsDirectory, host: str, *, active: bool, dry: bool) -> tuple[Result | None, Result | None]:
     """A host's model, and why it is not in the report (None where it is)."""
     try:
         model = results.read_model(host)
-        return model, not_run(host, model, RUN, active=active, verified=verified)
+        return model, not_run(host, model, RUN, active=active, dry=dry)
     except (ComplianceError, KeyError, TypeError) as exc:
         return None, ended(host, RUN, "failed", reason=str(exc))
 

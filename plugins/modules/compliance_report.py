@@ -39,10 +39,6 @@ options:
       - A C(report.json) of an earlier run with the same hosts to compare with. Hosts that were judged by other benchmarks then
         are not compared.
     type: path
-  verified:
-    description: Whether the hosts are verified by Goss, so that what only the planner has seen is no result. In check mode it is one.
-    type: bool
-    default: true
   fail_on:
     description: V(fail) makes the task fail when a control fails, could not be judged, or a host was not run.
     type: str

@@ -247,27 +247,28 @@ def test_control_is_as_bad_as_its_worst_rule() -> None:
     assert verdict(["pass"], applicable=False) == "not_applicable"
 
 
-PLANNED = {**_results.ended("web1", "run1", "planned"), "rules": {}}
+PLANNED = {**_results.ended("web1", "run1", "planned"), "stored": False, "rules": {}}
 
 
 @pytest.mark.parametrize(
-    ("model", "active", "verified", "state"),
+    ("model", "active", "dry", "state"),
     [
-        (None, False, True, "unreachable"),
-        (None, True, True, "waiting"),
-        ({**PLANNED, "run": "run0", "state": "verified"}, False, True, "unreachable"),
+        (None, False, False, "unreachable"),
+        (None, True, False, "waiting"),
+        ({**PLANNED, "run": "run0", "state": "verified"}, False, False, "unreachable"),
         ({**PLANNED, "run": "run0", "state": "verified"}, True, True, "waiting"),
-        (PLANNED, False, True, "failed"),
-        (PLANNED, True, True, "waiting"),
-        (PLANNED, False, False, None),
-        ({**PLANNED, "state": "applied"}, False, True, "failed"),
-        ({**PLANNED, "state": "verified"}, False, True, None),
-        ({**PLANNED, "state": "failed", "task": "Restart"}, False, False, "failed"),
-        ({**PLANNED, "state": "unreachable", "task": "Restart"}, True, True, "unreachable"),
+        (PLANNED, False, False, "failed"),
+        (PLANNED, True, False, "waiting"),
+        (PLANNED, False, True, None),
+        ({**PLANNED, "stored": True}, False, False, None),
+        ({**PLANNED, "state": "applied"}, False, False, "failed"),
+        ({**PLANNED, "state": "verified"}, False, False, None),
+        ({**PLANNED, "state": "failed", "task": "Restart"}, False, True, "failed"),
+        (_results.ended("web1", "run1", "unreachable", "Collect"), True, False, "unreachable"),
     ],
 )
 def test_only_what_this_run_saw_to_its_end_is_a_result(
-    model: t.Any, active: bool, verified: bool, state: str | None
+    model: t.Any, active: bool, dry: bool, state: str | None
 ) -> None:
-    end = _results.not_run("web1", model, "run1", active=active, verified=verified)
+    end = _results.not_run("web1", model, "run1", active=active, dry=dry)
     assert (end["state"] if end else None) == state

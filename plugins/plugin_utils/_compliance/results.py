@@ -30,6 +30,7 @@ def host_model(
     *,
     run: str = "",
     state: str = "planned",
+    stored: bool = False,
     independent: t.Collection[str] = (),
     changed: t.Sequence[str] = (),
 ) -> Model:
@@ -38,6 +39,7 @@ def host_model(
     Args:
         run: which run this is a result of.
         state: one of STATES.
+        stored: the evidence was not collected in this run, so that there is no host to verify.
         independent: rules for which Goss looks at the host itself, not only at the evidence.
         changed: rules that this run has changed.
     """
@@ -48,6 +50,7 @@ def host_model(
     }
     return {
         **ended(name, run, state),
+        "stored": stored,
         "system": host["name"],
         "architecture": host["architecture"],
         "kernel": host["kernel"],
@@ -77,13 +80,13 @@ def ended(name: str, run: str, state: str, task: str = "", reason: str = "") -> 
     return {"schema": SCHEMA, "run": run, "state": state, "task": task, "reason": reason, "name": name}
 
 
-def not_run(name: str, model: Model | None, run: str, *, active: bool, verified: bool) -> Model | None:
+def not_run(name: str, model: Model | None, run: str, *, active: bool, dry: bool = False) -> Model | None:
     """Why a report of RUN has no verdicts of the host NAME; None when MODEL holds them.
 
     Args:
         model: what lies in the results directory, of whichever run; None where nothing does.
         active: the run goes on with this host.
-        verified: Goss judges the hosts of this run, so that what only the planner saw is not a result.
+        dry: nothing is verified in this run, so that what the planner saw is a result, as it is for stored evidence.
     """
     if model is None or model["run"] != run:
         if active:
@@ -91,7 +94,7 @@ def not_run(name: str, model: Model | None, run: str, *, active: bool, verified:
         return ended(name, run, "unreachable", reason="unreachable, or failed before it was planned")
     if model["state"] in ("failed", "unreachable"):
         return ended(name, run, model["state"], model["task"], model["reason"])
-    if verified and model["state"] != "verified":
+    if model["state"] != "verified" and not (dry or model["stored"]):
         if active:
             return ended(name, run, "waiting", reason=f"{model['state']}, not verified yet")
         return ended(name, run, "failed", reason=f"unreachable or failed after it was {model['state']}")

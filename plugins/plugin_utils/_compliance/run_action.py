@@ -22,7 +22,7 @@ class RunAction(ControllerAction):
         try:
             return super().module_or_fail(name, arguments, task_vars)
         except AnsibleConnectionFailure as exc:
-            host, task = self.host(task_vars), self._task.get_name()
+            host, task = self.host(task_vars), self._task.name
             reason = printable(" ".join(str(exc).split()))[-400:]
             ResultsDirectory(self._task.args["results"]).write_end(host, RUN, "unreachable", task, reason)
             raise AnsibleActionFail(f"{host}: not reached. {reason}") from exc
