@@ -8,7 +8,7 @@ import functools
 import typing as t
 from pathlib import Path
 
-from .model import Report, Row, ends, judges, percent, rows, score
+from .model import SEVERITIES, Report, Row, ends, judges, percent, rows, score
 
 if t.TYPE_CHECKING:
     from jinja2 import Template
@@ -22,7 +22,6 @@ LABELS = {
     "not_checked": "not checked",
     "not_applicable": "not applicable",
 }
-SEVERITIES = ("high", "medium", "low")
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -32,9 +31,14 @@ def template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, score=score)
+    environment.filters.update(moment=moment, percent=percent, score=score)
     environment.globals.update(ends=ends, judges=judges, grouped=grouped)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def moment(timestamp: str) -> str:
+    """An ISO 8601 time in UTC as people read it."""
+    return f"{timestamp[:10]} {timestamp[11:16]} UTC"
 
 
 def grouped(host: Report) -> dict[str, list[Row]]:
@@ -47,4 +51,4 @@ def grouped(host: Report) -> dict[str, list[Row]]:
 
 
 def as_html(report: Report) -> str:
-    return template().render(report=report, labels=LABELS, severities=SEVERITIES) + "\n"
+    return template().render(report=report, labels=LABELS, severities=SEVERITIES[:-1]) + "\n"

@@ -13,6 +13,7 @@ from ..results import VERDICTS
 Report = dict[str, t.Any]
 SCHEMA = 2
 SHOWN = ("pass", "fail", "error", "waived", "attested", "not_checked", "not_applicable")
+SEVERITIES = ("high", "medium", "low", "")
 TITLES = {
     "pass": "pass",
     "fail": "fail",
@@ -108,7 +109,7 @@ class Row(t.NamedTuple):
 
 
 def rows(host: Report) -> list[Row]:
-    """A host's rows, worst verdict first."""
+    """A host's rows: the worst verdict first, and below it the highest severity."""
     listed = []
     for control in host["controls"]:
         without = {
@@ -127,7 +128,9 @@ def rows(host: Report) -> list[Row]:
             "nist_800_53": [],
         }
         listed += [Row(control, rule, host["rules"].get(rule, without)) for rule in control["rules"] or [""]]
-    return sorted(listed, key=lambda row: VERDICTS.index(row.facts["verdict"]))
+    return sorted(
+        listed, key=lambda row: (VERDICTS.index(row.facts["verdict"]), SEVERITIES.index(row.facts["severity"]))
+    )
 
 
 def judges(host: Report) -> str:
