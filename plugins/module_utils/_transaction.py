@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH
-from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 
 class TransactionError(Exception):

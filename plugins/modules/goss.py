@@ -88,9 +88,9 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH, CommandError
 from ansible_collections.unified.deploy.plugins.module_utils._collect.host import packages
-from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 FLOOR = (0, 4, 9)
 INSTALL = "Set compliance_goss_package to install it from the distribution, or compliance_goss_binary to a file with its sha256"
