@@ -22,7 +22,15 @@ def refused(path: str, reason: str) -> PathError:
 
 
 class StaleError(ChangeError):
-    """A file is no longer what it was planned from: plan again."""
+    """Files are no longer what they were planned from: plan again.
+
+    Attributes:
+        paths: which ones.
+    """
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+        super().__init__(f"{', '.join(paths)} changed since this was planned; nothing was changed. Plan again")
 
 
 class RunError(ChangeError):
