@@ -47,8 +47,11 @@ def main(argv: list[str]) -> int:
             if armed:
                 waiting = [batch for batch in run.batches() if batch.state in ("applying", "applied", "reverting")]
                 waiting = [batch for batch in waiting if batch.plan["revert_after"]]
-                problems = [said for batch in reversed(waiting) for said in batch.revert()]
-                disarm(stop=False)
+                problems = []
+                for batch in reversed(waiting):
+                    problems += batch.revert()
+                    batch.journal.write("lapsed")
+                disarm()
             else:
                 problems, packages = runs.revert(identifier)
                 problems += [

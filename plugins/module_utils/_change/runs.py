@@ -85,6 +85,11 @@ class Run:
         events = [event["event"] for event in self.journal.events()]
         return next((event for event in reversed(events) if event in _ENDS), "open")
 
+    @property
+    def console_command(self) -> str:
+        """What root types to bring back the state before this run, without any controller."""
+        return f"python3 -I {os.path.join(self.directory, 'revert')}"
+
     def batches(self) -> list[Batch]:
         """In the order in which they were made."""
         names = [name for name in os.listdir(self.directory) if re.match(r"\d\d-", name)]
@@ -227,6 +232,38 @@ class Runs:
                 if read_json(os.path.join(directory, "run.json")) is None:
                     discard(directory)
 
+    def confirm(self, run: Run, *, finish: bool) -> None:
+        """Keep the batch that waits, and disarm its timer; with FINISH end the run. The lock is held.
+
+        Raises:
+            RunError: the host undid the batch before; nobody's word came in time.
+        """
+        batches = run.batches() if run.facts else []
+        lapsed = batches[-1] if batches and batches[-1].journal.has("lapsed") else None
+        for batch in run.awaiting():
+            batch.confirm()
+        timer.disarm()
+        if finish and run.state == "open":
+            run.journal.write("finished")
+        if lapsed:
+            raise RunError(
+                f"run {run.id}, batch {lapsed.name}: the host has undone it, for nobody confirmed it within "
+                f"{lapsed.plan['revert_after']} s. If people still get in and the host is slow, raise revert_after"
+            )
+
+    def revertible(self, run: Run) -> bool:
+        """Whether a run is still to be reverted.
+
+        Raises:
+            RunError: there is no such run, or a later one changed the same files.
+        """
+        created = run.facts["created"]
+        for later in self.all():
+            both = sorted(later.paths() & run.paths()) if later.facts["created"] > created else []
+            if both and later.id != run.id:
+                raise RunError(f"run {later.id} changed {both[0]} later: revert that one first")
+        return run.state != "reverted"
+
     def revert(self, identifier: str) -> tuple[list[str], dict[str, dict[str, str]]]:
         """Bring back the state before a run; the lock is held.
 
@@ -234,18 +271,12 @@ class Runs:
             What could not be brought back, and the packages that differ.
 
         Raises:
-            RunError: there is no such run, it is reverted already, or a later one changed the same files.
+            RunError: as revertible().
         """
         run = Run(self.base, identifier)
-        created = run.facts["created"]
-        if run.state == "reverted":
-            raise RunError(f"run {identifier} is reverted already")
-        for later in self.all():
-            both = sorted(later.paths() & run.paths()) if later.facts["created"] > created else []
-            if both and later.id != run.id:
-                raise RunError(f"run {later.id} changed {both[0]} later: revert that one first")
+        problems = run.revert() if self.revertible(run) else []
         timer.disarm()
-        return run.revert(), run.packages()
+        return problems, run.packages()
 
     def prune(self, *, now: float | None = None) -> None:
         """Forget the oldest runs that have ended; a clock that jumps costs no more than all but the newest few."""

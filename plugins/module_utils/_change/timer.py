@@ -28,6 +28,7 @@ _TIMER = """[Unit]
 Description=Undo batch {batch} of hardening run {run} unless it is confirmed
 [Timer]
 OnActiveSec={seconds}
+OnUnitInactiveSec=60
 AccuracySec=1s
 [Install]
 WantedBy=timers.target
@@ -73,14 +74,12 @@ def arm(program: str, *, run_id: str, batch: str, seconds: int) -> None:
         raise
 
 
-def disarm(*, stop: bool = True) -> None:
-    """Take the timer away; without STOP the service that it started goes on to its end."""
+def disarm() -> None:
+    """Take the timer away; the service that it may have started goes on to its end."""
     if not os.path.lexists(f"{DIRECTORY}/{UNIT}.timer"):
         return
     with contextlib.suppress(ChangeError):
-        run(["systemctl", "disable", "--quiet", f"{UNIT}.timer"])
-        if stop:
-            run(["systemctl", "stop", f"{UNIT}.timer"])
+        run(["systemctl", "disable", "--now", "--quiet", f"{UNIT}.timer"])
     for name in (f"{UNIT}.timer", f"{UNIT}.service"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{DIRECTORY}/{name}")
