@@ -53,7 +53,7 @@ options:
         type: str
         default: ''
       required:
-        description: Whether nothing at all is changed where this file cannot be. Otherwise it is listed in RV(skipped).
+        description: Whether nothing at all is changed where this file cannot be. Otherwise it is listed in RV(refused).
         type: bool
         default: true
       keep_times:

@@ -13,12 +13,12 @@ version_added: 0.1.0
 description:
   - Changes the attributes of existing files and directories. One call does what M(ansible.builtin.file) does in a loop.
   - Works by descriptor on the very file that was looked at. What is not as expected (a link or another name where others can
-    write, another inode, an immutable file) is left alone and listed in RV(skipped), and the rest goes on.
+    write, another inode, an immutable file) is left alone and listed in RV(refused), and the rest goes on.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
   files:
-    description: The files. One that does not exist is skipped and listed in RV(missing).
+    description: The files. One that does not exist is listed in RV(missing).
     type: list
     elements: dict
     required: true
@@ -87,7 +87,7 @@ missing:
   type: list
   elements: str
   returned: success
-skipped:
+refused:
   description: Files that were left alone, each with C(path) and C(reason).
   type: list
   elements: dict
@@ -104,7 +104,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.options imp
 
 def main() -> t.NoReturn:
     module = AnsibleModule(argument_spec={"files": {**ATTRIBUTES, "required": True}}, supports_check_mode=True)
-    changed, missing, skipped = [], [], []
+    changed, missing, refused = [], [], []
     for wish in wishes(module.params["files"]):
         try:
             entry = look(wish)
@@ -113,16 +113,16 @@ def main() -> t.NoReturn:
         except FileNotFoundError:
             missing.append(wish.path)
         except ChangeError as exc:
-            skipped.append({"path": wish.path, "reason": str(exc)})
+            refused.append({"path": wish.path, "reason": str(exc)})
         except OSError as exc:
-            skipped.append({"path": wish.path, "reason": exc.strerror})
+            refused.append({"path": wish.path, "reason": exc.strerror})
         else:
             changed += [entry] if entry else []
     module.exit_json(
         changed=bool(changed),
         paths=[entry["path"] for entry in changed],
         missing=missing,
-        skipped=skipped,
+        refused=refused,
         diff={key: "".join(described(entry, key) for entry in changed) for key in ("before", "after")},
     )
 

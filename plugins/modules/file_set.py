@@ -58,7 +58,7 @@ paths:
   type: list
   elements: str
   returned: success
-skipped:
+refused:
   description: Files that could not be changed and were not required, each with C(path) and C(reason).
   type: list
   elements: dict
@@ -106,7 +106,7 @@ def main() -> t.NoReturn:
     module.exit_json(
         changed=bool(outcome.changes),
         paths=[change.path for change in outcome.changes],
-        skipped=outcome.skipped,
+        refused=outcome.refused,
         said=outcome.said,
         diff=diff(outcome.changes),
     )

@@ -90,6 +90,7 @@ import zlib
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 from ansible_collections.unified.deploy.plugins.module_utils._collect.command import SEARCH_PATH, CommandError
+from ansible_collections.unified.deploy.plugins.module_utils._collect.package import packages
 
 FLOOR = (0, 4, 9)
 INSTALL = "Set compliance_goss_package to install it from the distribution, or compliance_goss_binary to a file with its sha256"

@@ -222,7 +222,7 @@ said:
   type: list
   elements: str
   returned: success
-skipped:
+refused:
   description: What was left alone, each with C(path) and C(reason).
   type: list
   elements: dict
@@ -267,7 +267,7 @@ def described(difference: Difference, said: list[str]) -> Result:
         "changed": bool(difference),
         "paths": paths,
         "units": difference.changed_units(),
-        "skipped": difference.skipped,
+        "refused": difference.refused,
         "missing": difference.missing,
         "said": said,
         "diff": options.batch_diff(difference),
@@ -288,7 +288,7 @@ def make(given: Result) -> Result:
         run, recovered = runs.begin(given["run"], given["owner"], dead=given["dead"])
         batch, difference, said = apply_batch(run, options.plan(given, dry=False), revert_after=given["revert_after"])
     result = {**described(difference, said), "batch": batch.name if batch else "", "recovered": recovered}
-    result["skipped"] += [{"path": "", "reason": reason} for reason in (batch.problems if batch else [])]
+    result["refused"] += [{"path": "", "reason": reason} for reason in (batch.problems if batch else [])]
     return result
 
 

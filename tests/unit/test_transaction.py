@@ -147,7 +147,7 @@ def test_directory_of_others_refuses_the_whole_unless_not_required(base: str, et
         apply(base, *wanted)
     assert not (etc / "a").exists()
     outcome = apply(base, wanted[0], wanted[1]._replace(required=False))
-    assert [row["path"] for row in outcome.skipped] == [str(shared / "b")]
+    assert [row["path"] for row in outcome.refused] == [str(shared / "b")]
     assert (etc / "a").exists() and not (shared / "b").exists()
 
 

@@ -26,7 +26,8 @@ class Wish(t.NamedTuple):
     Attributes:
         mode: octal, ``o-w`` to take writing from others, ``+t`` to set the sticky bit; empty to leave it.
         state: ``present``, or ``absent`` to remove the name (a link itself, never its target).
-        device, inode: of the file that was looked at; 0 where nobody noted them.
+        device, inode: of the file that was looked at; 0 where nobody noted them. They count where others than root can
+            exchange it: root's own files get new ones whenever they are written.
     """
 
     path: str
@@ -99,7 +100,7 @@ def _opened(place: Place, device: int, inode: int) -> int:
     reason = ""
     if stat.S_ISLNK(facts.st_mode):
         reason = "is a symbolic link: not followed"
-    elif inode and (facts.st_dev, facts.st_ino) != (device, inode):
+    elif inode and not place.closed and (facts.st_dev, facts.st_ino) != (device, inode):
         reason = "is no longer the file that was looked at"
     elif not place.closed and not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
         reason = "is neither a file nor a directory"

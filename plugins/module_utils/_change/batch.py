@@ -84,7 +84,7 @@ class Difference:
     def __init__(self, plan: Plan, transaction: Transaction) -> None:
         self.plan = plan
         self.files: list[Change] = transaction.changes(plan.files)
-        self.skipped: list[dict[str, str]] = transaction.skipped
+        self.refused: list[dict[str, str]] = transaction.refused
         self.missing: list[str] = []
         self.attributes: list[Fields] = []
         for wish in plan.attributes:
@@ -93,7 +93,7 @@ class Difference:
         for key, value in plan.sysctls.items():
             now = states.sysctl(key)
             if now is None:
-                self.skipped.append({"path": key, "reason": "this kernel has no such setting"})
+                self.refused.append({"path": key, "reason": "this kernel has no such setting"})
             elif now != " ".join(value.split()):
                 self.sysctls[key] = {"before": now, "after": value}
         self.accounts = []
@@ -113,7 +113,7 @@ class Difference:
             self.missing.append(wish.path)
         except (ChangeError, OSError) as exc:
             reason = str(exc) if isinstance(exc, ChangeError) else str(exc.strerror)
-            self.skipped.append({"path": wish.path, "reason": reason})
+            self.refused.append({"path": wish.path, "reason": reason})
         else:
             self.attributes += [entry] if entry else []
 

@@ -18,7 +18,7 @@ class Outcome(t.NamedTuple):
     """What differed, what could not be changed and was not required, and what the checks said."""
 
     changes: t.List[Change]
-    skipped: t.List[t.Dict[str, str]]
+    refused: t.List[t.Dict[str, str]]
     said: t.List[str]
 
 
@@ -45,14 +45,14 @@ def apply_files(
         with tempfile.TemporaryDirectory() as scratch:
             transaction = Transaction(scratch, dry=True)
             changes = transaction.changes(files)
-            return Outcome(changes, transaction.skipped, transaction.prepare(changes, checks))
+            return Outcome(changes, transaction.refused, transaction.prepare(changes, checks))
     with Lock(base, "writing files", timeout=timeout):
         recover(base)
         transaction = Transaction(os.path.join(base, "transactions", f"files-{secrets.token_hex(6)}"))
         changes = transaction.changes(files)
         if not changes:
-            return Outcome([], transaction.skipped, [])
-        return Outcome(changes, transaction.skipped, _make(transaction, changes, checks))
+            return Outcome([], transaction.refused, [])
+        return Outcome(changes, transaction.refused, _make(transaction, changes, checks))
 
 
 def _make(transaction: Transaction, changes: t.Sequence[Change], checks: t.Sequence[Check]) -> list[str]:

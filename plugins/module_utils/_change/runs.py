@@ -119,9 +119,10 @@ class Run:
         return [batch for batch in self.batches() if batch.state == "applied" and batch.plan["revert_after"]]
 
     def unfinished(self) -> list[Batch]:
-        ended = ("applied", "confirmed", "reverted", "abandoned")
-        waiting = self.awaiting()
-        return [batch for batch in self.batches() if batch.state not in ended or batch in waiting]
+        """Batches that are neither made and kept nor undone."""
+        ended = ("confirmed", "reverted", "abandoned")
+        batches = [batch for batch in self.batches() if batch.state not in ended]
+        return [batch for batch in batches if batch.state != "applied" or batch.plan["revert_after"]]
 
     def recover(self) -> list[str]:
         """Bring a run that ended without an end to one: what may lock people out is undone, the rest is finished."""

@@ -69,7 +69,7 @@ class Transaction:
         self.name = name or os.path.basename(directory)
         self.dry = dry
         self.journal = Journal(directory)
-        self.skipped: list[dict[str, str]] = []
+        self.refused: list[dict[str, str]] = []
         self._staging: dict[int, str] = {}
 
     # Look
@@ -91,7 +91,7 @@ class Transaction:
                 if planned.required:
                     problems.append(reason)
                 else:
-                    self.skipped.append({"path": planned.path, "reason": reason})
+                    self.refused.append({"path": planned.path, "reason": reason})
                 continue
             if change is None:
                 continue
