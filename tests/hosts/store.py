@@ -75,6 +75,8 @@ class Host:
     index: int
     root: str = ""
     """A snapshot to start from in place of the suite's root file system."""
+    architecture: str = ""
+    """Of a virtual machine, as Debian names it; empty for this machine's own."""
     pid: int = 0
     started: int = 0
 
@@ -85,7 +87,12 @@ class Host:
     @property
     def address(self) -> str:
         # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544), so no real network is shadowed.
-        return f"198.18.{self.index}.2"
+        return "127.0.0.1" if self.kind == "vm" else f"198.18.{self.index}.2"
+
+    @property
+    def port(self) -> int:
+        """Of SSH: a virtual machine is reached through a forwarded port of this machine."""
+        return 22000 + self.index if self.kind == "vm" else 22
 
     @property
     def gateway(self) -> str:
@@ -130,12 +137,12 @@ def find(name: str) -> Host | None:
     return next((host for host in hosts() if host.name == name), None)
 
 
-def new(name: str, kind: str, suite: str, root: str = "") -> Host:
+def new(name: str, kind: str, suite: str, root: str = "", architecture: str = "") -> Host:
     """Reserve a name and a network number."""
     with locked("numbers"):
         used = {host.index for host in hosts()}
         links = {link.name for link in Path("/sys/class/net").iterdir()}
         index = next(i for i in range(250) if i not in used and f"ud{i}" not in links)
-        host = Host(name=name, kind=kind, suite=suite, index=index, root=root)
+        host = Host(name=name, kind=kind, suite=suite, index=index, root=root, architecture=architecture)
         host.save()
     return host

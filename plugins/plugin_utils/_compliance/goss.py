@@ -27,14 +27,14 @@ class GossError(ValueError):
 
 
 def generate(verdicts: t.Mapping[str, Verdict], evidence: Evidence) -> str:
-    """The text of a Goss file that judges every rule that was judged pass, fail or waived.
+    """The text of a Goss file that judges every rule that was judged pass, fail or waived, but not by people.
 
     Contents of ``matching`` are templates over the evidence: run it by hand with
     ``goss -g goss.yml --vars evidence.json validate``.
     """
     groups: dict[str, list[str]] = {resource: [] for resource in ATTRIBUTES}
     for identifier, verdict in verdicts.items():
-        if verdict.verdict not in JUDGED:
+        if verdict.verdict not in JUDGED or verdict.attested:
             continue
         for number, check in enumerate(checks(verdict, evidence)):
             validate(identifier, check)

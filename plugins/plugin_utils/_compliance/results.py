@@ -77,6 +77,7 @@ def _rule(catalogue: Catalogue, verdict: Verdict, changed: bool) -> Model:
         "actual": verdict.actual,
         "expected": verdict.expected,
         "held": verdict.held,
+        "attested": verdict.attested,
         "changed": changed,
         "goss": "none",
         "controls": list(verdict.demand.controls),
@@ -96,6 +97,7 @@ def _control(selected: SelectedControl, rules: Model, selection: Selection) -> M
         "assess": control.assess,
         "applicable": selected.applicable,
         "rules": [rule for rule in control.rules if rule in rules],
+        "unselected": [rule for rule in control.rules if rule not in rules],
         "waiver": selected.id in selection.overlay.waivers,
         "attestation": answer.answer if (answer := selection.overlay.attestations.get(selected.id)) else "",
     }
@@ -112,7 +114,7 @@ def add_goss(model: Model, results: Model) -> None:
         elif rule["goss"] == "pass" and rule["verdict"] == "fail":
             rule["verdict"] = "error"
             rule["actual"] = f"the judges disagree: {rule['actual']}; Goss passes it"
-        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail"):
+        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail") and not rule["attested"]:
             rule["verdict"] = "error"
             rule["actual"] = "Goss returned no result for it"
 
@@ -148,6 +150,9 @@ def _control_verdict(control: Model, rules: Model) -> str:
     worst = next((verdict for verdict in VERDICTS if verdict in found), "not_checked")
     if worst == "fail" and control["waiver"]:
         return "waived"
+    if control["unselected"] and worst not in ("error", "fail"):
+        # Filters left some of its rules out: nothing is known of the whole control.
+        return "not_checked"
     if worst == "not_checked" and control["attestation"]:
         return "attested" if control["attestation"] == "pass" else str(control["attestation"])
     return worst
