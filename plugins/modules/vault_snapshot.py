@@ -70,7 +70,7 @@ import os
 import tarfile
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient, VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 
@@ -127,8 +127,10 @@ def process_start(pid: int) -> int:
 
 
 def hosts() -> list[Host]:
-    """Every host the tool has a record of, dead or alive."""
-    return [Host(**json.loads(path.read_text())) for path in sorted(RUN.glob("*/host.json"))]
+    """Every host the tool has a record of, dead or alive; checkouts of other versions may note more of theirs."""
+    known = {field.name for field in fields(Host)}
+    records = (json.loads(path.read_text()) for path in sorted(RUN.glob("*/host.json")))
+    return [Host(**{name: value for name, value in record.items() if name in known}) for record in records]
 
 
 def find(name: str) -> Host | None:

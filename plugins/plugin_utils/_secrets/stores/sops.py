@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.unified.deploy.plugins.module_utils import _sops
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnsupportedError
