@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import broker
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnavailableError
 
 from tests.secrets.cases import CASES, VALUE, Case
 from tests.unit.conftest import INSTALLED
@@ -122,6 +123,38 @@ def test_declarations_may_be_templates(case: Case, tmp_path: Path) -> None:
     )
     assert '"msg": 5' in output.replace('"5"', "5")
     assert '"msg": 6' in output.replace('"6"', "6")
+
+
+def test_two_declarations_of_one_name_in_one_file_are_warned_of(case: Case, tmp_path: Path) -> None:
+    """YAML takes the last. Ansible says so; what is read is never a mixture of both."""
+    book = tmp_path / "twice.yml"
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").touch(mode=0o600)
+        (tmp_path / name / "x").write_text(name)
+    stores = "".join(f"      team: {{type: file, base: {tmp_path}/{name}}}\n" for name in ("first", "second"))
+    task = "  tasks:\n    - ansible.builtin.debug: {msg: \"{{ lookup('unified.deploy.secret', 'team://x') }}\"}\n"
+    book.write_text(f"- hosts: localhost\n  gather_facts: false\n  vars:\n    secret_stores:\n{stores}{task}")
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED), "ANSIBLE_NOCOLOR": "1"}
+    argv = [Path(sys.executable).parent / "ansible-playbook", book]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=60)
+    assert done.returncode == 0
+    assert "second" in done.stdout
+    assert "team" in done.stderr
+    assert "uplicate" in done.stderr
+
+
+def test_broker_that_was_killed_is_named(case: Case) -> None:
+    address = f"\0unified-secrets-killed-{os.getpid()}"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    shared = broker.Shared(address)
+    connection, _address = listener.accept()
+    connection.close()
+    with pytest.raises(UnavailableError, match="the process that keeps this run's secrets has ended"):
+        shared.resolve("literal://x")
+    listener.close()
 
 
 def test_socket_of_another_user_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def to_dotenv(values: t.Mapping[str, t.Any]) -> str:
 
 def from_dotenv(text: str) -> dict[str, str]:
     """What `to_dotenv` wrote, and simple dotenv files: plain, single quoted and double quoted values, comments, export."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     pattern = re.compile(
         r"""\s*(?:\#[^\n]*|(?:export\s+)?([A-Za-z_]\w*)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[^\n#]*?)[ \t]*(?:\#[^\n]*)?)(?:\n|\Z)""",
         re.DOTALL,
@@ -93,8 +93,8 @@ def from_dotenv(text: str) -> dict[str, str]:
                 value = re.sub(r'\\(["\\$`])', r"\1", value[1:-1])
             elif value[:1] == "'":
                 value = value[1:-1]
-            found[match[1]] = value
-    return found
+            values[match[1]] = value
+    return values
 
 
 def systemd_quote(value: t.Any) -> str:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import quote
 
-from ..errors import NotFoundError, SecretError
-from .program import within
+from ..errors import NotFoundError, SecretError, UnsupportedError
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore, encoded, same
+from .program import within
 
 
 class Infisical(SecretStore):
@@ -53,6 +54,9 @@ class Infisical(SecretStore):
 
     def _place(self, reference: Reference) -> dict[str, str]:
         folder, _mark, name = reference.path.rpartition("/")
+        if quote(name, safe="") != name:
+            # The client puts it into an address as it is, where '#' or '?' would ask for another secret.
+            raise UnsupportedError("is no name that the client can ask for", where=str(reference), fix="Rename it")
         return {
             "secret_name": name,
             "secret_path": f"/{folder.strip('/')}",
@@ -73,25 +77,25 @@ class Infisical(SecretStore):
             if not reference.options:
                 place = self._place(reference)
                 folders.setdefault(place["secret_path"], {})[place["secret_name"]] = reference
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         for folder, names in folders.items():
             if len(names) > 1:
                 values = {secret.secretKey: secret.secretValue for secret in self._listed("", folder)}
-                found.update({reference: values[name] for name, reference in names.items() if name in values})
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+                documents.update({reference: values[name] for name, reference in names.items() if name in values})
+        documents.update(super().read_many([reference for reference in references if reference not in documents]))
+        return documents
 
     def _listed(self, where: str, folder: str, **options: bool) -> t.Any:
         place = (self.options["environment"], folder, self.options["project_id"])
         return self._call(where, lambda secrets: secrets.list_secrets(*place, **options)).secrets
 
     def describe(self, reference: Reference) -> Description:
-        found = self._get(reference)
-        return Description(reference.path, str(found.version), str(getattr(found, "updatedAt", "") or ""))
+        answer = self._get(reference)
+        return Description(reference.path, str(answer.version), str(getattr(answer, "updatedAt", "") or ""))
 
     def list(self, prefix: str = "") -> list[str]:
-        found = self._listed(prefix, "/", recursive=True, view_secret_value=False)
-        names = (f"{(item.secretPath or '/').strip('/')}/{item.secretKey}".lstrip("/") for item in found)
+        answer = self._listed(prefix, "/", recursive=True, view_secret_value=False)
+        names = (f"{(item.secretPath or '/').strip('/')}/{item.secretKey}".lstrip("/") for item in answer)
         return sorted(name for name in names if name.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import NotFoundError, UnavailableError, UnsupportedError
-from .program import within
 from ..reference import Reference
 from .base import Description, Health, SecretStore, encoded
+from .program import within
 
 
 class Keyring(SecretStore):
     type = "keyring"
+    any_path = True
     spec = {"timeout": {"type": "float", "default": 30}}
     capabilities = frozenset({"describe", "put"})
 

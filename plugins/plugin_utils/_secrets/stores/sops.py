@@ -15,10 +15,10 @@ from ansible_collections.unified.deploy.plugins.module_utils._files import Wante
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnsupportedError
-from .local import File, text_or_bytes
-from .program import find, run
 from ..reference import Reference
 from .base import Description, Document, same
+from .local import File, text_or_bytes
+from .program import find, run
 
 KINDS = {"missing": NotFoundError, "no_key": ForbiddenError, "tampered": ForbiddenError}
 
@@ -76,7 +76,7 @@ class Sops(File):
     def list(self, prefix: str = "") -> list[str]:
         if self.base is None:
             raise UnsupportedError(f"store '{self.name}' has no 'base' to list", fix="Declare one")
-        found = []
+        names = []
         for path in self.base.rglob("*"):
             name = str(path.relative_to(self.base))
             if path.is_file() and name.startswith(prefix) and path.name != ".sops.yaml":
@@ -84,28 +84,28 @@ class Sops(File):
                     _sops.metadata(path.read_bytes(), _sops.format_of(name), yaml.safe_load)
                 except SopsError:
                     continue
-                found.append(name)
-        return sorted(found)
+                names.append(name)
+        return sorted(names)
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         path = self.path(reference)
         kind = _sops.format_of(str(path))
-        given = "json" if isinstance(document, t.Mapping) else kind
+        form = "json" if isinstance(document, t.Mapping) else kind
         content = json.dumps(document).encode() if isinstance(document, t.Mapping) else document.encode()
         try:
             if path.exists() and same(self.read(reference), document):
                 return False
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace(Wanted(str(path), self._sops().encrypt(content, str(path.absolute()), given, kind)))
+            replace(Wanted(str(path), self._sops().encrypt(content, str(path.absolute()), form, kind)))
         except SopsError as exc:
             raise self._error(exc, reference) from None
         self._documents.clear()
         return True
 
     def check(self) -> t.Any:
-        found = super().check()
+        health = super().check()
         find("sops", self.name, "sops (https://getsops.io)")
-        return found
+        return health
 
     def _sops(self) -> _sops.Sops:
         timeout = self.options["timeout"]
