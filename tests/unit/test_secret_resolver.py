@@ -98,6 +98,24 @@ def test_field_of_any_kind_comes_back_as_text(tmp_path: Path) -> None:
     assert Resolver().resolve(f"file://{path}#off?encoding=base64") == "ZmFsc2U="
 
 
+def test_field_of_yaml_is_what_stands_there(tmp_path: Path) -> None:
+    """YAML 1.1 makes 45045 of a time, 15 of a PIN, true of a word; a secret is what was written."""
+    path = tmp_path / "x.yaml"
+    path.touch(mode=0o600)
+    texts = {"time": "12:30:45", "pin": "0017", "version": "1.10", "word": "yes", "date": "2026-01-01", "big": "9" * 30}
+    path.write_text(
+        "".join(f"{name}: {text}\n" for name, text in texts.items()) + "list: [{n: 0x1F}]\non: True\nnone: ~\n"
+    )
+    assert {name: Resolver().resolve(f"file://{path}#{name}") for name in texts} == texts
+    assert Resolver().resolve(f"file://{path}#list.0.n") == "0x1F"
+    assert Resolver().resolve(f"file://{path}#list") == '[{"n": 31}]'
+    assert [Resolver().resolve(f"file://{path}#{name}") for name in ("on", "none")] == ["true", "null"]
+    path.write_text("a: [canary")
+    with pytest.raises(UnsupportedError, match="has no fields") as caught:
+        Resolver().resolve(f"file://{path}#a")
+    assert "canary" not in str(caught.value)
+
+
 def test_cyclic_credentials_are_refused() -> None:
     vault = {"type": "vault", "url": "https://localhost"}
     declared = {name: {**vault, "token": f"{other}://t#x"} for name, other in (("a", "b"), ("b", "c"), ("c", "a"))}

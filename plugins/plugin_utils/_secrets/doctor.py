@@ -12,7 +12,6 @@ import sys
 import typing as t
 from pathlib import Path
 
-import yaml
 from ansible_collections.unified.deploy.plugins.module_utils import _redact, _sops, _sops_file
 
 from .errors import MissingClientError, SecretError
@@ -103,7 +102,7 @@ def protected(path: Path) -> bool:
     if content.startswith(b"$ANSIBLE_VAULT;"):
         return True
     try:
-        _sops.metadata(content, _sops.format_of(str(path)), yaml.safe_load)
+        _sops.metadata(content, _sops.format_of(str(path)))
     except _sops.SopsError:
         return False
     return True
@@ -117,7 +116,7 @@ def check_encryption(directory: Path, files: t.Iterable[Path]) -> list[Finding]:
         if not config or path.name == ".sops.yaml":
             continue
         try:
-            rule = _sops_file.rule_for(str(path), config, yaml.safe_load)
+            rule = _sops_file.rule_for(str(path), config)
         except _sops.SopsError as exc:
             if exc.kind != "no_recipients":
                 found.append(Finding("encryption", config, False, str(exc)))
@@ -128,8 +127,8 @@ def check_encryption(directory: Path, files: t.Iterable[Path]) -> list[Finding]:
         if not protected(path):
             found.append(Finding("encryption", name, False, f"is plain. Run 'sops encrypt --in-place {name}'"))
             continue
-        plain = _sops_file.plain_secrets(path.read_bytes(), kind, yaml.safe_load)
-        _data, section = _sops.metadata(path.read_bytes(), kind, yaml.safe_load)
+        plain = _sops_file.plain_secrets(path.read_bytes(), kind)
+        _data, section = _sops.metadata(path.read_bytes(), kind)
         added, removed = _sops_file.drifted(_sops_file.groups_of(rule), _sops.recipients(section))
         if plain:
             found.append(Finding("encryption", name, False, f"plain in it: {', '.join(plain[:5])}"))

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 import yaml
+from ansible_collections.unified.deploy.plugins.module_utils import _yaml12
 
 from .errors import UnsupportedError
 
@@ -21,8 +22,8 @@ def extract(text: str | t.Mapping[str, t.Any] | t.Sequence[t.Any], path: str) ->
     value: t.Any = text
     if isinstance(text, str):
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            value = _yaml12.load(text)
+        except _yaml12.MalformedYamlError:
             raise UnsupportedError("the text is neither JSON nor YAML", where=f"extract('{path}')") from None
     for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
         if index and isinstance(value, list) and int(index) < len(value):

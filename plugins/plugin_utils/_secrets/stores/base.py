@@ -12,7 +12,7 @@ import threading
 import time
 import typing as t
 
-import yaml
+from ansible_collections.unified.deploy.plugins.module_utils import _sops, _yaml12
 
 from ..errors import (
     BusyError,
@@ -277,8 +277,8 @@ def same(stored: Document, document: str | t.Mapping[str, t.Any]) -> bool:
     if isinstance(document, str) or not isinstance(stored, str):
         return stored == document
     try:
-        return bool(yaml.safe_load(stored) == document)
-    except yaml.YAMLError:
+        return _sops.same(_yaml12.load(stored), document)
+    except _yaml12.MalformedYamlError:
         return False
 
 
@@ -299,29 +299,59 @@ def text_of(document: Document, reference: Reference, encoding: str = "") -> str
 
 
 def field_of(document: Document, reference: Reference) -> str | bytes:
-    """A field of a mapping, or of a JSON or YAML text; dots lead deeper, numbers into lists."""
+    """A field of a mapping, or of a JSON or YAML text; dots lead deeper, numbers into lists.
+
+    Of YAML a number or a date is taken as it is written there: ``0017`` and ``1.10`` are not 15 and 1.1.
+    """
     value: t.Any = document
     if isinstance(document, (str, bytes)):
         try:
             value = json.loads(document)
         except ValueError:
-            try:
-                value = yaml.safe_load(document)
-            except (yaml.YAMLError, UnicodeDecodeError):
-                # The parser's message quotes the text.
-                raise UnsupportedError("has no fields: it is neither JSON nor YAML", where=str(reference)) from None
-    if isinstance(value, t.Mapping) and reference.field in value:
-        value = value[reference.field]
-    else:
-        for part in reference.field.split("."):
-            if isinstance(value, list) and part.isdigit() and int(part) < len(value):
-                value = value[int(part)]
-            elif isinstance(value, t.Mapping) and part in value:
-                value = value[part]
-            else:
-                # The fields that there are stay unsaid: a text that merely looks like YAML would show itself.
-                raise NotFoundError(f"no field '{part}'", where=str(reference))
+            return _field_of_yaml(document, reference)
+    value = _walk(value, reference, lambda place: place)
     if isinstance(value, (str, bytes)):
         return value
     # Numbers as Python writes them, true, false, null and structures as JSON does.
     return json.dumps(value) if isinstance(value, (bool, dict, list)) or value is None else str(value)
+
+
+def _field_of_yaml(document: str | bytes, reference: Reference) -> str | bytes:
+    try:
+        root = _yaml12.compose(document if isinstance(document, str) else document.decode())
+    except (_yaml12.MalformedYamlError, UnicodeDecodeError):
+        # The parser's message quotes the text.
+        raise UnsupportedError("has no fields: it is neither JSON nor YAML", where=str(reference)) from None
+
+    def opened(node: t.Any) -> t.Any:
+        if isinstance(node.value, list) and node.id == "mapping":
+            return {key.value: value for key, value in node.value}
+        return node.value
+
+    node = _walk(root, reference, opened) if root is not None else None
+    if node is None:
+        raise NotFoundError("is empty", where=str(reference))
+    if node.id == "scalar" and node.tag.rpartition(":")[2] in ("str", "int", "float", "timestamp"):
+        return str(node.value)
+    try:
+        return json.dumps(_yaml12.construct(node), default=str)
+    except _yaml12.MalformedYamlError as exc:
+        raise UnsupportedError(f"cannot be read: {exc}", where=str(reference)) from None
+
+
+def _walk(root: t.Any, reference: Reference, opened: t.Callable[[t.Any], t.Any]) -> t.Any:
+    """The place that the field leads to; OPENED gives the mapping or list of a place."""
+    inside = opened(root)
+    if isinstance(inside, t.Mapping) and reference.field in inside:
+        return inside[reference.field]
+    place = root
+    for part in reference.field.split("."):
+        inside = opened(place)
+        if isinstance(inside, list) and part.isdigit() and int(part) < len(inside):
+            place = inside[int(part)]
+        elif isinstance(inside, t.Mapping) and part in inside:
+            place = inside[part]
+        else:
+            # The fields that there are stay unsaid: a text that merely looks like YAML would show itself.
+            raise NotFoundError(f"no field '{part}'", where=str(reference))
+    return place
