@@ -30,7 +30,7 @@ Declared = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
 class Shared:
-    """A resolver that asks the broker; it has the same two methods that lookups and actions use.
+    """A resolver that asks the broker; it has the same three methods that lookups and actions use.
 
     Raises:
         OSError: when it is made: there is no broker, or it is another user's.
@@ -62,9 +62,13 @@ class Shared:
                 failures[text] = kind(answer["what"], where=answer["where"], fix=answer["fix"])
         return failures
 
-    def _ask(self, texts: list[str]) -> list[dict[str, str]]:
+    def forget(self, store: str) -> None:
+        self.values = {text: value for text, value in self.values.items() if not text.startswith(f"{store}://")}
+        self._ask({"forget": store})
+
+    def _ask(self, question: list[str] | dict[str, str]) -> list[dict[str, str]]:
         try:
-            self.stream.write(json.dumps(texts).encode() + b"\n")
+            self.stream.write(json.dumps(question).encode() + b"\n")
             self.stream.flush()
             line = self.stream.readline()
         except OSError:
@@ -152,7 +156,13 @@ def _answer(connection: socket.socket, source: Resolver) -> None:
             return
         with connection.makefile("rwb") as stream:
             for line in stream:
-                stream.write(json.dumps(_resolved(source, json.loads(line))).encode() + b"\n")
+                question = json.loads(line)
+                answers: list[dict[str, str]] = []
+                if isinstance(question, dict):
+                    source.forget(question["forget"])
+                else:
+                    answers = _resolved(source, question)
+                stream.write(json.dumps(answers).encode() + b"\n")
                 stream.flush()
 
 

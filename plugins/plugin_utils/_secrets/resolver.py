@@ -149,6 +149,11 @@ class Resolver:
         reference = parse(text)
         return self.store(reference.store, str(reference)).resolve(reference)
 
+    def forget(self, store: str) -> None:
+        """Read anew what lies in this store: something was written there."""
+        if store in self.stores:
+            self.stores[store].forget()
+
     def prefetch(self, texts: t.Iterable[str]) -> None:
         """Read many references in as few requests as their stores allow. Failures appear when they are resolved."""
         grouped: dict[str, list[Reference]] = {}

@@ -49,7 +49,7 @@ class Description:
 
 @dataclasses.dataclass(frozen=True)
 class Health:
-    """Who the store takes us for, and until when (ISO 8601, empty: without an end, or the store does not say)."""
+    """Who the store takes us for, and until when the declared credentials hold (ISO 8601, empty: without an end, or nobody says)."""
 
     identity: str
     expires: str = ""
@@ -117,6 +117,10 @@ class SecretStore:
             missing = [key for key in keys if key not in self._documents]
             if missing:
                 self._documents.update(self._read_together(missing))
+
+    def forget(self) -> None:
+        with self._lock:
+            self._documents.clear()
 
     def _read_together(self, keys: list[Reference]) -> dict[Reference, Document | SecretError]:
         """Documents and failures of all keys, where a batch is refused read one by one: many may read what they may not list."""
@@ -214,6 +218,11 @@ class SecretStore:
             ForbiddenError, UnavailableError: credentials or connection are no good.
         """
         return Health("this user")
+
+    def require(self, capability: str, where: str) -> None:
+        """Raises UnsupportedError where stores of this type cannot do it."""
+        if capability not in self.capabilities:
+            raise self._cannot(capability, where)
 
     def _cannot(self, what: str, where: str) -> UnsupportedError:
         can = ", ".join(sorted(self.capabilities)) or "only read"

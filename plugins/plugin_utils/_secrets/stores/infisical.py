@@ -28,7 +28,6 @@ class Infisical(SecretStore):
     def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
         super().__init__(name, options, vault)
         self._client: t.Any = None
-        self._expires = ""
 
     def _call(self, where: str, ask: t.Callable[[t.Any], t.Any]) -> t.Any:
         sdk = self.client("infisical_sdk", "infisicalsdk")
@@ -37,8 +36,7 @@ class Infisical(SecretStore):
         def work() -> t.Any:
             if self._client is None:
                 client = sdk.InfisicalSDKClient(self.options["url"], cache_ttl=None)
-                answer = client.auth.universal_auth.login(self.options["client_id"], self.options["client_secret"])
-                self._expires = f"in {answer.expiresIn} s"
+                client.auth.universal_auth.login(self.options["client_id"], self.options["client_secret"])
                 self._client = client
             return ask(self._client.secrets)
 
@@ -113,4 +111,4 @@ class Infisical(SecretStore):
 
     def check(self) -> Health:
         self._listed("", "/", view_secret_value=False)
-        return Health(self.options["client_id"], self._expires)
+        return Health(self.options["client_id"])
