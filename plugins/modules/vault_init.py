@@ -114,6 +114,10 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.node import 
 from ansible_collections.unified.deploy.plugins.module_utils._wrapped import Sealed, Wrapper
 
 
+# Seconds. Whoever stops waiting loses the keys, so this is not the time-out of other requests.
+INIT_TIMEOUT = 300
+
+
 class Ceremony:
     """From an empty server to one that is unsealed, and the files of its keys.
 
@@ -145,7 +149,7 @@ class Ceremony:
         self.wrapper.prove([*self.shares, self.root])
         prefix = "secret" if self.kind == "unseal" else "recovery"
         counts = {f"{prefix}_shares": self.given["shares"], f"{prefix}_threshold": self.given["threshold"]}
-        made = self.client.ask("PUT", "sys/init", json=counts)
+        made = self._initialise(counts)
         keys = made["keys_base64"] if self.kind == "unseal" else made["recovery_keys_base64"]
         sealed = [share._replace(content=_json(key=key)) for share, key in zip(self.shares, keys)]
         try:
@@ -169,6 +173,19 @@ class Ceremony:
                     f"the server is initialised and its keys are kept, but its audit device could not be enabled ({exc.what})",
                     fix=f"Mend that, then 'vault audit enable file file_path={self.given['audit_path']}'",
                 ) from None
+
+    def _initialise(self, counts: Answer) -> Answer:
+        try:
+            return self.client.ask("PUT", "sys/init", json=counts, timeout=INIT_TIMEOUT)
+        except VaultError as exc:
+            if exc.kind not in ("slow", "unreachable"):
+                raise
+            raise VaultError(
+                f"{self.client.url} was asked to initialise itself, and no answer came ({exc.what}). If it did, its keys are lost",
+                kind=exc.kind,
+                fix="See 'operator init -status' there. Where it is initialised it holds nothing yet: stop the servers, empty their "
+                "data directories, and run again. Where it is not, run again",
+            ) from None
 
     def _wait(self) -> None:
         def active() -> bool:

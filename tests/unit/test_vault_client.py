@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import OPTIONS, VaultClient, VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import equal, seconds, span
 
 from tests.fakes import vault as fake
@@ -192,3 +193,26 @@ def test_documented_options_are_those_of_the_client() -> None:
     assert {name: {key: option.get(key) for key in keys} for name, option in OPTIONS.items()} == {
         name: {key: option.get(key) for key in keys} for name, option in documented.items()
     }
+
+
+@pytest.mark.parametrize("path", ["odd/pass#word", "odd/a?b", "odd/100%", "odd/a b", "odd/%2e%2e", "odd/ü", "odd/a+b"])
+def test_what_belongs_to_a_name_stays_in_it(server: fake.FakeVault, path: str) -> None:
+    made = Kv(client(server), "secret", path, 2)
+    Kv(made.client, "secret", "odd/pass", 2).write({"v": "another"}, 0)
+    made.write({"v": "right"}, 0)
+    assert made.fields() == {"v": "right"}
+    assert Kv(made.client, "secret", "odd/pass", 2).fields() == {"v": "another"}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("../../sys/mounts", "has '..' as a part"), ("a/./b", "has '.' as a part"), ("a//b", "has an empty part"),
+        ("a\nb", "has a control character"), ("..", "has '..' as a part"),
+    ],
+)  # fmt: skip
+def test_paths_that_lead_elsewhere_are_refused(server: fake.FakeVault, path: str, said: str) -> None:
+    with pytest.raises(VaultError, match=re.escape(said)) as caught:
+        Kv(client(server), "secret", path, 2).fields()
+    assert "\n" not in str(caught.value)
+    assert server.requests == []

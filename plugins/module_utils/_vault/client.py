@@ -8,6 +8,9 @@ import re
 import socket
 import typing as t
 
+from .errors import VaultError
+from .paths import quoted
+
 HVAC_ERROR = ""
 try:
     import hvac
@@ -46,16 +49,6 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "timeout": {"type": "float", "default": 10.0},
     "retries": {"type": "int", "default": 3},
 }
-
-
-class VaultError(Exception):
-    """A request failed; the message names path and cure, never a response's body. `kind` tells the cases apart."""
-
-    def __init__(self, what: str, *, kind: str = "failed", fix: str = "") -> None:
-        self.what = what
-        self.kind = kind
-        self.fix = fix
-        super().__init__(f"{what}. {fix}" if fix else what)
 
 
 class Backoff(Retry):
@@ -166,10 +159,10 @@ class VaultClient:
         self._hvac.token, self._authenticated = token, True
 
     def ask(self, method: str, path: str, **arguments: t.Any) -> Answer:
-        """Like request(), but without a token unless there is one already."""
+        """Like request(), but without a token unless there is one already; `timeout` is this request's own."""
         arguments = {name: value for name, value in arguments.items() if value is not None}
         try:
-            answer = self._hvac.adapter.request(method.lower(), f"/v1/{path}", raise_exception=True, **arguments)
+            answer = self._hvac.adapter.request(method.lower(), f"/v1/{quoted(path)}", raise_exception=True, **arguments)
         except hvac.exceptions.VaultError as exc:
             raise self._error(exc, method, path) from None
         except requests.exceptions.RequestException as exc:
