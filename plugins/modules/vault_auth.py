@@ -80,6 +80,7 @@ import typing as t
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, settle
 from ansible_collections.unified.deploy.plugins.module_utils._vault.mounts import settle_mount
+from ansible_collections.unified.deploy.plugins.module_utils._vault.paths import segment
 
 # https://openbao.org/api-docs/auth/
 ROLES = {"approle": "role", "cert": "certs", "jwt": "role", "kubernetes": "role", "oidc": "role", "userpass": "users"}
@@ -104,7 +105,7 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         return result
     parts = [("", f"auth/{path}/config", given["config"])] if given["config"] else []
     parts += [
-        (f"{name}.", f"auth/{path}/{ROLES[given['type']]}/{name}", settings or {})
+        (f"{name}.", f"auth/{path}/{ROLES[given['type']]}/{segment(name, 'roles')}", settings or {})
         for name, settings in given["roles"].items()
     ]
     for prefix, place, settings in parts:

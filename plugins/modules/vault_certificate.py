@@ -93,6 +93,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._files import Wante
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.issued import certificate_state
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._vault.paths import segment
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
 
 SPEC: dict[str, dict[str, t.Any]] = {
@@ -118,7 +119,7 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     if not reason or check_mode:
         return result
     answer = client.write(
-        f"{given['mount']}/issue/{given['name']}", common_name=given["common_name"], alt_names=",".join(given["alt_names"]),
+        f"{given['mount'].strip('/')}/issue/{segment(given['name'], 'name')}", common_name=given["common_name"], alt_names=",".join(given["alt_names"]),
         ip_sans=",".join(given["ip_sans"]), ttl=f"{ttl}s",
     )["data"]  # fmt: skip
     chain = "\n".join(dict.fromkeys([answer["certificate"], *(answer.get("ca_chain") or [answer["issuing_ca"]])]))

@@ -100,19 +100,14 @@ import json
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils import _wrapped
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import (
-    HVAC_ERROR,
-    Answer,
-    VaultClient,
-    VaultError,
-)
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import OPTIONS as CONNECTION
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.node import NodeError, wait
+from ansible_collections.unified.deploy.plugins.module_utils._vault.options import OPTIONS as CONNECTION
 from ansible_collections.unified.deploy.plugins.module_utils._wrapped import Sealed, Wrapper
-
 
 # Seconds. Whoever stops waiting loses the keys, so this is not the time-out of other requests.
 INIT_TIMEOUT = 300
@@ -232,8 +227,6 @@ def main() -> t.NoReturn:
         },
         supports_check_mode=True,
     )
-    if HVAC_ERROR:
-        module.fail_json(msg=missing_required_lib("hvac"), exception=HVAC_ERROR)
     files: list[str] = []
     try:
         check(module.params)

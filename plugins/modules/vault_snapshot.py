@@ -71,7 +71,8 @@ import tarfile
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient, VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
 
 SPEC: dict[str, dict[str, t.Any]] = {

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.modules import program_install, vault_init, vault_snapshot
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import certificate
 

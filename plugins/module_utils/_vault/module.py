@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from .client import HVAC_ERROR, OPTIONS, Answer, VaultClient, VaultError
+from .client import Answer, VaultClient
+from .errors import VaultError
+from .options import OPTIONS
+from .paths import segment
 from .settings import differing, names_diff
 
 Act = t.Callable[[VaultClient, Answer, bool], Answer]
@@ -19,8 +22,6 @@ def run_module(spec: dict[str, dict[str, t.Any]], act: Act, **constraints: t.Any
     # A short value would be masked wherever it stands by chance, in a version's number for one. Results hold names only.
     module.no_log_values = {value for value in module.no_log_values if len(str(value)) >= 4}
     result: Answer = {}
-    if HVAC_ERROR:
-        module.fail_json(msg=missing_required_lib("hvac"), exception=HVAC_ERROR)
     try:
         result = act(VaultClient(module.params), module.params, module.check_mode)
     except VaultError as exc:
@@ -41,7 +42,7 @@ def run_role_module(mount: str) -> t.NoReturn:
     }
 
     def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-        path = f"{given['mount']}/roles/{given['name']}"
+        path = f"{given['mount'].strip('/')}/roles/{segment(given['name'], 'name')}"
         return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
 
     run_module(spec, act)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .client import VaultError
+from .errors import VaultError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
