@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from .server import FakeServer, Refusal, Request, now, route
-from .vault_defaults import OBJECTS
+from .vault_defaults import OBJECTS, seconds
 from .vault_engines import Engines
 
 ROOT = "s.fake-root-token"
@@ -174,9 +174,7 @@ class FakeVault(Engines, FakeServer):
 
     @route("POST", "/v1/auth/token/create")
     def create_token(self, request: Request) -> t.Any:
-        from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import seconds
-
-        return self.token(request.body.get("policies", []), seconds(request.body.get("ttl")) or LONGEST_LEASE)
+        return self.token(request.body.get("policies", []), seconds(request.body.get("ttl", 0)) or LONGEST_LEASE)
 
     @route("POST", "/v1/auth/token/revoke-self")
     def revoke_self(self, request: Request) -> t.Any:
@@ -238,8 +236,6 @@ class FakeVault(Engines, FakeServer):
 
     @staticmethod
     def _tuned(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import seconds
-
         return {
             name: seconds(value) if name.endswith("_ttl") else value
             for name, value in config.items()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
-
-from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import seconds
 
 _TOKEN: dict[str, t.Any] = {
     "token_bound_cidrs": [], "token_explicit_max_ttl": 0, "token_max_ttl": 0, "token_no_default_policy": False,
@@ -77,6 +76,14 @@ OBJECTS: dict[tuple[str, str], dict[str, t.Any]] = {
 WRITE_ONLY = ("bindpass", "password")
 
 
+def seconds(duration: t.Any) -> int:
+    """Seconds of ``90``, ``"90s"``, ``"1h30m"`` or ``"30d"``."""
+    if isinstance(duration, int) or str(duration).isdigit():
+        return int(duration)
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smhd])", str(duration)))
+
+
 def shown(defaults: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """GIVEN settings as a server shows them: durations in seconds, lists as lists, addresses without /32, unknown ones left out."""
     return {name: _like(defaults[name], value, name) for name, value in given.items() if name in defaults}
@@ -86,7 +93,7 @@ def _like(default: t.Any, value: t.Any, name: str) -> t.Any:
     if isinstance(default, bool):
         return str(value).lower() in ("true", "1", "yes")
     if isinstance(default, int):
-        return seconds(value) or 0
+        return seconds(value)
     if isinstance(default, list):
         items = value if isinstance(value, list) else [part.strip() for part in str(value).split(",") if part.strip()]
         return [_address(item) for item in items] if name.endswith("_cidrs") else items

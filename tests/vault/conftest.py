@@ -16,11 +16,13 @@ from tests.fakes import vault as fake
 from tests.unit.conftest import INSTALLED
 
 from .recording import RECORDINGS, REPLAYED_RUN, Player, Recorder, Scrubber, load
-from .server import Server, given, live
+from .server import Server, given, live, reset
 
 # Where a live run leaves its recordings; they are moved when all of it has passed.
 MADE = INSTALLED.parent / "vault-recordings"
+# What tests keep secret. Each has a name in recordings, so that no file of the repository holds it beside an answer.
 CANARY = "canary-7-value"
+KNOWN = {CANARY: "scrubbed-canary", f"{CANARY}-2": "scrubbed-canary-2"}
 MARKS = (
     "live_only(reason): needs a real server; neither the fake nor a recording will do",
     "not_recorded(reason): runs against the fake and a real server, and cannot be replayed",
@@ -92,12 +94,12 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, run: str) -> t.Iterat
         with fake.FakeVault(tmp_path) as stand_in:
             yield Server("fake", stand_in.url, stand_in.ca, fake.ROOT, "the fake", run)
         return
-    known = {CANARY: "scrubbed-canary"}
     other = [part for part in request.node.callspec.id.split("-") if part != request.param]
     file = "-".join([request.node.originalname.removeprefix("test_"), *other]) + ".json"
     if request.param == "live":
         real, recorder = request.getfixturevalue("real"), request.getfixturevalue("recorder")
-        recorder.start(Scrubber(run, {**known, real.token: "root"}))
+        reset(real)
+        recorder.start(Scrubber(run, {**KNOWN, real.token: "root"}))
         yield real._replace(url=recorder.url, ca=recorder.ca)
         marks = {mark.name for mark in request.node.iter_markers()}
         if not marks & {"live_only", "not_recorded"}:
@@ -107,7 +109,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, run: str) -> t.Iterat
         pytest.skip(f"there is no recording {file}: make test-vault makes it")
     player = request.getfixturevalue("player")
     _name, _date, exchanges = load(RECORDINGS / file)
-    player.start(exchanges, Scrubber(run, {**known, "recorded-root": "root"}))
+    player.start(exchanges, Scrubber(run, {**KNOWN, "recorded-root": "root"}))
     yield Server("recording", player.url, player.ca, "recorded-root", "a recording", run)
     assert player.wrong == []
     assert player.left == []

@@ -20,30 +20,32 @@ from tests.fakes.server import FakeServer, Refusal, Request
 RECORDINGS = Path(__file__).parent / "recordings"
 # Fields whose values are secret, or made anew by each run.
 NAMED = {
-    "accessor", "client_token", "entity_id", "id", "jwt", "lease_id", "password", "private_key", "role_id", "secret_id",
-    "secret_id_accessor", "token",
+    "accessor", "ca_chain", "certificate", "client_token", "entity_id", "id", "issuing_ca", "jwt", "lease_id", "password",
+    "private_key", "public_key", "role_id", "secret_id", "secret_id_accessor", "serial_number", "token", "wrapped_accessor",
 }  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d)")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Counters of a server's whole life.
 COUNTED = {"creation_time", "expiration", "last_renewal_time", "remaining", "ttl"}
+BUILD = re.compile(r"v\d+\.\d+\.\d+\S*\+builtin\.\w+")
 REPLAYED_RUN = "00000000"
 
 
 class Exchange(t.NamedTuple):
-    """One request and its answer; `token` is the name of the token that went with it."""
+    """One request and its answer; `token` is the name of the token that went with it, `wrapped` whether the answer was to be wrapped."""
 
     method: str
     path: str
     query: dict[str, str]
     token: str
     body: t.Any
+    wrapped: bool = False
     status: int = 0
     answer: t.Any = None
 
     @property
     def asked(self) -> tuple[t.Any, ...]:
-        return self[:5]
+        return self[:6]
 
 
 class Scrubber:
@@ -61,8 +63,8 @@ class Scrubber:
     def learn(self, value: t.Any, field: str = "") -> None:
         """Name all that stands in fields of NAMED."""
         if isinstance(value, dict):
-            for key, one in value.items():
-                self.learn(one, key)
+            for key in sorted(value):
+                self.learn(value[key], key)
         elif isinstance(value, list):
             for one in value:
                 self.learn(one, field)
@@ -84,14 +86,21 @@ class Scrubber:
             return value
         for secret in sorted(self.names, key=len, reverse=True):
             value = value.replace(secret, self.names[secret])
-        return UUID.sub("00000000-0000-0000-0000-000000000000", TIME.sub("2026-01-01T00:00:00Z", value))
+        for pattern, same in (
+            (UUID, "00000000-0000-0000-0000-000000000000"),
+            (TIME, "2026-01-01T00:00:00Z"),
+            (BUILD, "builtin"),
+        ):
+            value = pattern.sub(same, value)
+        return value
 
     def request(self, request: Request) -> Exchange:
         self.learn(request.body)
         token = request.headers.get("X-Vault-Token", "")
         name = self.names.get(token, token if token.startswith("scrubbed-") else "unknown" if token else "")
         path = self.scrub(request.path.removeprefix("/v1/"))
-        return Exchange(request.method, path, self.scrub(request.query), name, self.scrub(request.body))
+        wrapped = bool(request.headers.get("X-Vault-Wrap-TTL"))
+        return Exchange(request.method, path, self.scrub(request.query), name, self.scrub(request.body), wrapped)
 
 
 class Recorder(FakeServer):

@@ -126,11 +126,25 @@ def live(directory: Path, run: str) -> t.Iterator[Server]:
         process.wait(20)
 
 
-def ask(url: str, ca: str, path: str, body: t.Any = None, *, token: str = "", timeout: float = 10) -> t.Any:
+def reset(server: Server) -> None:
+    """Remove what this run's tests made on a server, so that each test begins with the same nothing."""
+    own = f"{PREFIX}{server.run}-"
+    for kind in ("mounts", "auth"):
+        for name in ask(server.url, server.ca, f"sys/{kind}", token=server.token)["data"]:
+            if name.startswith(own):
+                ask(server.url, server.ca, f"sys/{kind}/{name.rstrip('/')}", token=server.token, method="DELETE")
+    for name in ask(server.url, server.ca, "sys/policies/acl?list=true", token=server.token)["data"]["keys"]:
+        if name.startswith(own):
+            ask(server.url, server.ca, f"sys/policies/acl/{name}", token=server.token, method="DELETE")
+
+
+def ask(
+    url: str, ca: str, path: str, body: t.Any = None, *, token: str = "", timeout: float = 10, method: str = ""
+) -> t.Any:
     context = ssl.create_default_context(cafile=ca or None)
     headers = {"X-Vault-Token": token} if token else {}
     encoded = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(f"{url}/v1/{path}", encoded, headers, method="PUT" if body else "GET")
+    request = urllib.request.Request(f"{url}/v1/{path}", encoded, headers, method=method or ("PUT" if body else "GET"))
     with urllib.request.urlopen(request, context=context, timeout=timeout) as answer:
         return json.loads(answer.read() or b"{}")
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import typing as t
 from pathlib import Path
@@ -18,8 +19,14 @@ from .test_modules import Vault
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> t.Iterator[str]:
+def postgres() -> t.Iterator[str]:
     """A PostgreSQL server of its own on loopback; yields host and port."""
+    # Not below pytest's directory, which is closed to the server's account.
+    with tempfile.TemporaryDirectory() as directory:
+        yield from started(Path(directory))
+
+
+def started(tmp_path: Path) -> t.Iterator[str]:
     found = [
         *glob.glob("/usr/lib/postgresql/*/bin"),
         *(os.path.dirname(path) for path in [shutil.which("initdb") or ""] if path),
@@ -33,8 +40,6 @@ def postgres(tmp_path: Path) -> t.Iterator[str]:
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         subprocess.run(["chown", "-R", "postgres", tmp_path], check=True)
-        for parent in [tmp_path, *tmp_path.parents][:4]:
-            parent.chmod(parent.stat().st_mode | 0o011)
         as_user = ["runuser", "-u", "postgres", "--"]
     password = tmp_path / "password"
     password.write_text("admin-password\n")
