@@ -203,7 +203,11 @@ class FakeVault(Engines, FakeServer):
         role = self.objects.get(path, {})
         duration = role.get("token_ttl") or LONGEST_LEASE
         return self.token(
-            role.get("token_policies") or [], duration, metadata=about, orphan=True, entity_id=str(uuid.uuid4())
+            role.get("token_policies") or [],
+            duration,
+            metadata=about,
+            orphan=True,
+            entity_id=str(uuid.uuid5(uuid.NAMESPACE_OID, path)) if path else "",
         )
 
     # Mounts, auth methods and policies
@@ -349,7 +353,7 @@ class FakeVault(Engines, FakeServer):
 
     # What lies below an auth method
 
-    OBJECT = "/v1/(?P<path>auth/(?P<mount>[^/]+)/(?P<kind>role|users|certs|config)(?:/[^/]+)?)"
+    OBJECT = "/v1/(?P<path>auth/(?P<mount>[^/]+)/(?P<kind>role|users|groups|certs|config)(?:/[^/]+)?)"
 
     @route("GET", OBJECT)
     def auth_read(self, request: Request, path: str, mount: str, kind: str) -> t.Any:
@@ -360,6 +364,9 @@ class FakeVault(Engines, FakeServer):
         if mount not in self.auth:
             raise errors(404, f'no handler for route "{path}". route entry not found.')
         kind_of_mount = self.auth[mount]["type"]
+        lacking = kind_of_mount == "kubernetes" and "kubernetes_ca_cert" not in request.body
+        if kind == "config" and lacking and request.body.get("disable_local_ca_jwt"):
+            raise errors(400, "kubernetes_ca_cert must be given when disable_local_ca_jwt is true")
         self.write_object(path, OBJECTS.get((kind_of_mount, kind)), {"role_id": str(uuid.uuid4())}, request.body)
 
     @route("DELETE", OBJECT)

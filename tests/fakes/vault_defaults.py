@@ -67,7 +67,7 @@ OBJECTS: dict[tuple[str, str], dict[str, t.Any]] = {
     ("approle", "role"): APPROLE,
     ("userpass", "users"): _TOKEN,
     ("ldap", "config"): LDAP,
-    ("ldap", "users"): {"groups": "", "policies": None},
+    ("ldap", "groups"): {"policies": []},
     ("pki", "roles"): PKI_ROLE,
     ("ssh", "roles"): SSH_ROLE,
     ("database", "roles"): DATABASE_ROLE,

@@ -22,7 +22,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.options impo
     variables,
 )
 from ansible_collections.unified.deploy.plugins.module_utils._vault.said import without
-from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import equal, seconds, span
+from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import differing, equal, seconds, span
 
 from tests.fakes import vault as fake
 from tests.fakes.server import Refusal
@@ -194,10 +194,17 @@ def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
         (["b", "a"], ["a", "b"], True), ("a,b", ["b", "a"], True), (["a"], ["a", "b"], False), (True, "true", True),
         (False, None, True), (True, False, False), ("", None, True), ("text", "text\n", True), ({"a": 1}, {"a": "1"}, True),
         ({"a": 1}, {"a": 1, "b": 2}, False), ("x", None, False), ([], None, True),
+        (["127.0.0.1/32"], ["127.0.0.1"], True), (["10.0.0.0/8"], ["10.0.0.0"], False), (["::1/128"], ["::1"], True),
+        ({}, None, True), ({}, {"a": 1}, False), (0, None, False), ("0", "", False),
     ],
 )  # fmt: skip
 def test_settings_compare_by_meaning(wanted: t.Any, found: t.Any, same: bool) -> None:
     assert equal(wanted, found) is same
+
+
+def test_setting_that_a_server_leaves_out_is_an_empty_one() -> None:
+    assert differing({"audit_non_hmac_request_keys": [], "description": "", "x": "1"}, {}) == ["x"]
+    assert differing({"a": []}, None) == ["a"]
 
 
 def test_durations() -> None:

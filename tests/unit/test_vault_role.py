@@ -31,7 +31,8 @@ MACHINE = os.uname().machine
 
 OPENBAO: dict[str, t.Any] = {"vault_flavour": "openbao"}
 HASHICORP = {
-    "vault_flavour": "vault", "vault_port": 443, "vault_config": "ui = true",
+    "vault_flavour": "vault", "vault_port": 443, "vault_config": "ui = true", "vault_storage": {"performance_multiplier": 1},
+    "vault_listener": {"telemetry": {"unauthenticated_metrics_access": True}, "tls_min_version": "tls13", "address": "10.0.0.1:443"},
     "vault_seal": {"type": "transit", "config": {"address": "https://root:8200", "disable_renewal": False, "key_name": 'a"b'}},
 }  # fmt: skip
 
@@ -273,7 +274,7 @@ def test_snapshot_that_is_not_whole_is_refused() -> None:
     assert vault_snapshot.inspect(whole, "x") == {"index": 12, "size": len(whole)}
     changed = archive({**files, "SHA256SUMS": f"{'0' * 64}  meta.json\n{'0' * 64}  state.bin\n".encode()})
     for broken, said in [
-        (whole[:-100], "x is no whole snapshot"), (b"", "x is no whole snapshot"), (b'{"errors": []}', "x is no whole snapshot"),
+        *[(part, "x is no whole snapshot") for part in (whole[:-8], whole[:-200], whole[:5000], b"", b'{"errors": []}')],
         (snapshot(**{"meta.json": b"{}"}), "x is no whole snapshot"), (gzip.compress(b"x"), "x is no whole snapshot"),
         (changed, "x: the sum of meta.json is wrong"),
     ]:  # fmt: skip

@@ -160,6 +160,79 @@ def test_auth_method_with_roles(vault: Vault, kind: str, roles: dict[str, t.Any]
     vault.steps("auth", type=kind, path=path, state="absent")
 
 
+def test_password_that_changed_is_found_by_a_login(vault: Vault) -> None:
+    base: dict[str, t.Any] = {"type": "userpass", "path": vault.name("userpass")}
+    first = {"ann": {"password": CANARY, "token_policies": ["web"]}}
+    vault.steps("auth", **base, roles=first)
+    other = {"ann": {"password": f"{CANARY}-2", "token_policies": ["web"]}}
+    changed = vault.steps("auth", **base, roles=other)
+    assert changed["changed_names"] == ["ann.password"]
+    assert changed["unchecked_names"] == []
+    login = {
+        "auth_method": "userpass",
+        "auth_mount": vault.name("userpass"),
+        "username": "ann",
+        "token": None,
+        "kv_version": 2,
+    }
+    assert "permission denied" in vault.fails("kv_info", path="x", **login, password=f"{CANARY}-2")
+    assert "was refused" in vault.fails("kv_info", path="x", **login, password=CANARY)
+    assert vault.run("auth", **base, roles=other, update_secrets="always")["changed"] is True
+
+
+def test_secret_that_cannot_be_compared_is_said_to_be_unchecked(vault: Vault) -> None:
+    base: dict[str, t.Any] = {"type": "ldap", "path": vault.name("ldap")}
+    config = {"url": "ldaps://ldap.example.org", "userdn": "ou=people", "binddn": "cn=vault", "bindpass": CANARY}
+    vault.steps("auth", **base, config=config, roles={"ops": {"policies": ["web"]}})
+    again = vault.run("auth", **base, config={**config, "bindpass": f"{CANARY}-2"})
+    assert (again["changed"], again["unchecked_names"]) == (False, ["bindpass"])
+    assert "bindpass" in str(again["warnings"])
+    always = vault.run("auth", **base, config=config, update_secrets="always")
+    assert (always["changed"], always["unchecked_names"]) == (True, [])
+
+
+def test_settings_that_the_server_writes_otherwise_are_no_change(vault: Vault) -> None:
+    vault.run("auth", type="approle", path=vault.name("approle"))
+    vault.steps(
+        "approle", name="r", config={"token_bound_cidrs": ["127.0.0.1/32", "10.0.0.0/8"], "secret_id_bound_cidrs": []}
+    )
+    base: dict[str, t.Any] = {"path": vault.name("kv2"), "type": "kv"}
+    assert vault.run("mount", **base, config={"audit_non_hmac_request_keys": []})["changed"] is False
+    vault.steps("mount", **base, config={"audit_non_hmac_request_keys": ["a"], "default_lease_ttl": "1h"})
+
+
+def test_kv_tells_a_number_from_a_truth(vault: Vault) -> None:
+    vault.run("kv", path="web/types", data={"a": 1, "b": [0], "c": 1.5})
+    assert vault.run("kv", path="web/types", data={"a": 1, "b": [0], "c": 1.5})["changed"] is False
+    assert vault.run("kv", path="web/types", data={"a": True, "b": [False], "c": 1.5})["changed_names"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("path", ["odd/pass#word", "odd/a?b=c", "odd/100%", "odd/a b", "odd/%2e%2e", "odd/\u00fc+"])
+def test_path_is_what_is_written(vault: Vault, path: str) -> None:
+    vault.run("kv", path="odd/pass", data={"v": CANARY})
+    vault.steps("kv", path=path, data={"v": "right"})
+    assert vault.run("kv_info", path=path)["data"] == {"v": "right"}
+    assert vault.run("kv_info", path="odd/pass")["data"] == {"v": CANARY}
+    assert path.removeprefix("odd/") in vault.run("kv_info", path="odd", read="list")["names"]
+
+
+def test_what_the_server_says_of_bad_values_is_shown(vault: Vault) -> None:
+    said = vault.fails("policy", name=vault.name("bad"), policy='path "x" { capabilities = ["reed"] }')
+    assert 'refused as invalid (400): failed to parse policy: path "x": invalid capability "reed"' in said
+    vault.run("auth", type="kubernetes", path=vault.name("kubernetes"))
+    config = {"kubernetes_host": "https://x", "disable_local_ca_jwt": True}
+    said = vault.fails("auth", type="kubernetes", path=vault.name("kubernetes"), config=config)
+    assert "kubernetes_ca_cert must be given when disable_local_ca_jwt is true" in said
+    assert "there is no mount" in vault.fails("kv", path="x", mount=vault.name("nothing"), data={"a": "1"})
+    missing = vault.fails("pki_role", name="r", mount=vault.name("nothing"), config={})
+    assert "no handler for route" in missing
+
+
+def test_long_paths_are_refused_or_kept(vault: Vault) -> None:
+    said = vault.run("kv", path="a" * 10240, data={"v": "1"})
+    assert said.get("changed") or len(said["msg"]) < 1000
+
+
 def test_approle_keeps_valid_credentials_and_logs_in(vault: Vault, tmp_path: Path) -> None:
     vault.run("auth", type="approle", path=vault.name("approle"))
     role, secret = tmp_path / "role-id", tmp_path / "secret-id"

@@ -102,6 +102,21 @@ class VaultClient:
                 raise
         return self.ask(method, path, **arguments)
 
+    def accepts(self, path: str, **body: t.Any) -> bool | None:
+        """Whether a login with BODY is accepted; None where the server does not say, for a user who is locked for one.
+
+        The token that it makes is revoked at once.
+        """
+        response = self._exchange("POST", path, body)
+        if response.status in (400, 401):
+            return False
+        if response.status >= 300:
+            return None
+        guest = VaultClient(self.options)
+        guest.become(str(_answer(response)["auth"]["client_token"]))
+        guest.request("POST", "auth/token/revoke-self")
+        return True
+
     def become(self, token: str) -> None:
         """Go on with this token, whatever the options say."""
         self._token, self._authenticated, self._fixed = token, True, True

@@ -56,12 +56,14 @@ def settle(
     state: str = "present",
     check_mode: bool = False,
     write_only: t.Collection[str] = (),
+    outdated: t.Callable[[], t.Collection[str]] = tuple,
 ) -> Answer:
     """Bring the object at PATH to the wanted settings: one read, and one write or delete where it differs.
 
     Args:
         write_only: settings that the server takes but never shows; they are sent when the object is new, or something
             else changes.
+        outdated: which of them have to be sent though nothing else changes; asked only where the object is there.
     """
     answer = client.read(path)
     found = answer["data"] if answer else None
@@ -71,7 +73,13 @@ def settle(
         return {"changed": found is not None, "changed_names": [], "diff": names_diff(found or (), found, None)}
     visible = {name: value for name, value in config.items() if name not in write_only}
     changed = differing(visible, found)
+    if found is not None:
+        changed = sorted({*changed, *outdated()})
     write = found is None or bool(changed)
     if write and not check_mode:
         client.write(path, **config)
-    return {"changed": write, "changed_names": changed, "diff": names_diff(changed, found, visible)}
+    return {
+        "changed": write,
+        "changed_names": changed,
+        "diff": names_diff(changed, found, {**visible, **dict.fromkeys(changed)}),
+    }

@@ -9,6 +9,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.client impor
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv, kv_version
 from ansible_collections.unified.deploy.plugins.module_utils._vault.options import OPTIONS
+from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import same
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableError, UnsupportedError
 from ..reference import Reference
@@ -101,7 +102,7 @@ class Vault(SecretStore):
         if isinstance(document, str):
             raise UnsupportedError("Vault keeps fields, not a text", where=str(reference), fix="Give named fields")
         found, version = self._secret(reference, lambda secret: secret.read())
-        if found == dict(document):
+        if found is not None and same(found, dict(document)):
             return False
         self._secret(reference, lambda secret: secret.write(document, version))
         self._documents.clear()
