@@ -94,6 +94,11 @@ options:
       - By default E(BAO_MAX_RETRIES), E(VAULT_MAX_RETRIES), or 3.
     type: int
 attributes:
+  action_group:
+    description: Use C(group/unified.deploy.vault) in C(module_defaults) to set the options of the connection once.
+    support: full
+    membership:
+      - unified.deploy.vault
   check_mode:
     description: Can run in check mode.
     support: full

@@ -25,6 +25,16 @@ PAUSE, MOST = 0.3, 10.0
 NOT_READY = "Upgrading from non-versioned to versioned data"
 
 
+class Sent(t.NamedTuple):
+    """A request as it goes to the server."""
+
+    method: str
+    target: str
+    headers: t.Dict[str, str]
+    content: t.Optional[bytes]
+    timeout: t.Optional[float]
+
+
 class VaultClient:
     """One server, logged in to at the first request that needs it, and again when the login's token has ended.
 
@@ -69,10 +79,10 @@ class VaultClient:
                 f"{named}: {reason}", kind="invalid", fix="Give PEM files of certificates, and the key of client_cert"
             ) from None
 
-    def read(self, path: str, **query: t.Any) -> Answer | None:
+    def read(self, path: str, *, wrap: int | None = None, **query: t.Any) -> Answer | None:
         """The whole answer, or None where there is nothing."""
         try:
-            return self.request("GET", path, params=query or None)
+            return self.request("GET", path, params=query or None, wrap=wrap)
         except VaultError as exc:
             if exc.kind == "missing":
                 return None
@@ -130,6 +140,7 @@ class VaultClient:
         data: bytes | None = None,
         params: t.Mapping[str, t.Any] | None = None,
         timeout: float | None = None,
+        wrap: int | None = None,
     ) -> Answer:
         """Like request(), but without a token unless there is one already.
 
@@ -137,8 +148,9 @@ class VaultClient:
             json: what is sent as JSON; `data` is sent as it is.
             params: the query.
             timeout: seconds for this request; by default those of the options.
+            wrap: for how many seconds the server keeps the answer, for who has the token that is answered in its place.
         """
-        response = self._exchange(method, path, json, data, params, timeout)
+        response = self._exchange(method, path, json, data, params, timeout, wrap)
         if response.status < 300:
             return _answer(response)
         raise self._error(response, method, path, json)
@@ -151,51 +163,56 @@ class VaultClient:
         data: bytes | None = None,
         params: t.Mapping[str, t.Any] | None = None,
         timeout: float | None = None,
+        wrap: int | None = None,
     ) -> Response:
         content = data if body is None else json.dumps(body).encode()
         query = f"?{urllib.parse.urlencode(params)}" if params else ""
         target = f"{self._http.base}/v1/{quoted(path)}{query}"
-        return self._patiently(method, target, content, timeout)
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if wrap:
+            headers["X-Vault-Wrap-TTL"] = str(wrap)
+        return self._patiently(Sent(method, target, headers, content, timeout))
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"X-Vault-Request": "true", "Content-Type": "application/json"}
+    def _headers(self, sent: Sent) -> dict[str, str]:
+        headers = {"X-Vault-Request": "true", **sent.headers}
         if self._token:
             headers["X-Vault-Token"] = self._token
         if self.options["namespace"]:
             headers["X-Vault-Namespace"] = self.options["namespace"]
         return headers
 
-    def _patiently(self, method: str, target: str, content: bytes | None, timeout: float | None) -> Response:
+    def _patiently(self, sent: Sent) -> Response:
         """The answer, after as many repetitions as the options allow of what does no harm when it is sent twice."""
         retries: int = self.options["retries"]
         for attempt in range(retries + 1):
             last, after = attempt == retries, ""
             try:
-                response = self._followed(method, target, content, timeout)
+                response = self._followed(sent)
             except HttpError as exc:
-                harmless = exc.kind == "unreachable" and (not exc.sent or method in READS)
+                harmless = exc.kind == "unreachable" and (not exc.sent or sent.method in READS)
                 if last or not harmless:
                     raise self._unreachable(exc) from None
             else:
-                if last or not _worth_repeating(method, response):
+                if last or not _worth_repeating(sent.method, response):
                     return response
                 after = response.headers.get("Retry-After", "")
             time.sleep(min(MOST, float(after) if after.isdigit() else PAUSE * 2**attempt))
         raise AssertionError  # the last attempt returned or raised
 
-    def _followed(self, method: str, target: str, content: bytes | None, timeout: float | None) -> Response:
+    def _followed(self, sent: Sent) -> Response:
         """The answer of this server, or of the one that it names: a standby that cannot hand a request on names who leads."""
-        response = self._http.send(method, target, self._headers(), content, timeout)
+        headers = self._headers(sent)
+        response = self._http.send(sent.method, sent.target, headers, sent.content, sent.timeout)
         if response.status not in (301, 302, 307, 308) or "Location" not in response.headers:
             return response
-        address = urllib.parse.urljoin(f"{self._http.origin}{target}", response.headers["Location"])
+        address = urllib.parse.urljoin(f"{self._http.origin}{sent.target}", response.headers["Location"])
         split = urllib.parse.urlsplit(address)
         if split.scheme != "https" and self._http.url.scheme == "https":
             raise VaultError(f"{self.url} names another server without TLS", kind="failed", fix="Correct its api_addr")
         other = self._connection(f"{split.scheme}://{split.netloc}")
         try:
             moved = f"{split.path}?{split.query}" if split.query else split.path
-            return other.send(method, moved, self._headers(), content, timeout)
+            return other.send(sent.method, moved, headers, sent.content, sent.timeout)
         finally:
             other.close()
 

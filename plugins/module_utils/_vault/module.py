@@ -48,6 +48,16 @@ def run_role_module(mount: str) -> t.NoReturn:
     run_module(spec, act)
 
 
+def answered(answer: Answer) -> Answer:
+    """What a module returns of any answer: its data and lease, or the token that opens it where it was wrapped."""
+    wrapped = answer.get("wrap_info") or {}
+    lease: Answer = {
+        "lease_id": str(answer.get("lease_id") or ""), "lease_duration": int(answer.get("lease_duration") or 0),
+        "renewable": bool(answer.get("renewable")),
+    }  # fmt: skip
+    return {**lease, "wrap_token": wrapped["token"]} if wrapped else {**lease, "data": answer.get("data") or {}}
+
+
 def settle(
     client: VaultClient,
     path: str,
@@ -57,12 +67,14 @@ def settle(
     check_mode: bool = False,
     write_only: t.Collection[str] = (),
     outdated: t.Callable[[], t.Collection[str]] = tuple,
+    write: t.Callable[[str, Answer], t.Any] | None = None,
 ) -> Answer:
     """Bring the object at PATH to the wanted settings: one read, and one write or delete where it differs.
 
     Args:
         write_only: settings that the server takes but never shows; they are sent when the object is new, or something
             else changes.
+        write: writes the settings to the path; by default the client does.
         outdated: which of them have to be sent though nothing else changes; asked only where the object is there.
     """
     answer = client.read(path)
@@ -75,11 +87,14 @@ def settle(
     changed = differing(visible, found)
     if found is not None:
         changed = sorted({*changed, *outdated()})
-    write = found is None or bool(changed)
-    if write and not check_mode:
-        client.write(path, **config)
+    differs = found is None or bool(changed)
+    if differs and not check_mode:
+        if write:
+            write(path, dict(config))
+        else:
+            client.write(path, **config)
     return {
-        "changed": write,
+        "changed": differs,
         "changed_names": changed,
         "diff": names_diff(changed, found, {**visible, **dict.fromkeys(changed)}),
     }
