@@ -110,7 +110,7 @@ def oscap() -> tuple[int, float]:
 def catalogue_seconds() -> float:
     code = (
         "import time; t = time.monotonic()\n"
-        "from ansible_collections.unified.deploy.plugins.plugin_utils import _catalogue, _selection as s\n"
+        "from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import catalogue as _catalogue, selection as selection as s\n"
         "c = _catalogue.Catalogue()\n"
         "[s.select(c, [(b.id, l)], s.Overlay(), {'os': b.os, 'version': b.os_version}) for b in c.benchmarks.values() for l in b.levels]\n"
         "print(time.monotonic() - t)"

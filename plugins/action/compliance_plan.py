@@ -10,18 +10,19 @@ import typing as t
 import zlib
 from pathlib import Path
 
-from ansible_collections.unified.deploy.plugins.plugin_utils import _goss, _plan, _results, _selection
-from ansible_collections.unified.deploy.plugins.plugin_utils._action import (
-    ComplianceAction,
-    Result,
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss, plan, results, selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, unpack
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
     ResultsDirectory,
     today,
 )
-from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import Catalogue
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
 
 
-class ActionModule(ComplianceAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "benchmarks": {
             "type": "list",
@@ -42,19 +43,18 @@ class ActionModule(ComplianceAction):
     def act(self, arguments: Result, task_vars: Result) -> Result:
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
-        overlay = _selection.load_overlay(arguments["overlay"] or "", catalogue, today())
+        overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
         packed = self._evidence(arguments, catalogue, task_vars)
-        evidence = _plan.unpack(packed)
+        document = unpack(packed)
+        evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
         wishes = [(wish["name"], wish["level"]) for wish in arguments["benchmarks"]]
-        filters = _selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
-        selection = _selection.select(catalogue, wishes, overlay, evidence["host"], filters)
-        connection = _plan.Connection(user=str(self._connection_user(task_vars)))
-        plan = _plan.plan(selection, evidence, connection)
-        name = self._host(task_vars)
-        changed = arguments["changed_rules"]
-        model = _results.host_model(name, catalogue, selection, plan, evidence, changed=changed)
-        self._save(ResultsDirectory(arguments["results"]), name, packed, model, _goss.generate(plan.verdicts, evidence))
-        return self._answer(model, plan, evidence)
+        filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
+        selected = selection.select(catalogue, wishes, overlay, evidence["host"], filters)
+        made = plan.plan(selected, evidence, Connection(user=str(self._connection_user(task_vars))))
+        name = self.host(task_vars)
+        model = results.host_model(name, catalogue, selected, made, evidence, changed=arguments["changed_rules"])
+        self._save(ResultsDirectory(arguments["results"]), name, packed, model, goss.generate(made.verdicts, evidence))
+        return self._answer(model, made, evidence)
 
     def _connection_user(self, task_vars: Result) -> str:
         # Only a login over the network can be locked out by what is planned here.
@@ -74,21 +74,21 @@ class ActionModule(ComplianceAction):
             except (OSError, ValueError) as exc:
                 raise EvidenceError(f"cannot be read: {exc}", where=str(path), fix="Collect it again") from exc
             return base64.b64encode(zlib.compress(json.dumps(stored).encode())).decode()
-        answer = self.quiet_module("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
+        answer = self.module_or_fail("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
         return str(answer["evidence"])
 
     @staticmethod
-    def _save(results: ResultsDirectory, name: str, packed: str, model: Result, gossfile: str) -> None:
-        directory = results.host(name)
-        results.write(directory / "evidence.json", zlib.decompress(base64.b64decode(packed)).decode())
-        results.write(directory / "goss.yml", gossfile)
-        results.write(directory / "result.json", json.dumps(_results.summarise(model)))
+    def _save(directory_of_run: ResultsDirectory, name: str, packed: str, model: Result, gossfile: str) -> None:
+        directory = directory_of_run.host(name)
+        directory_of_run.write(directory / "evidence.json", zlib.decompress(base64.b64decode(packed)).decode())
+        directory_of_run.write(directory / "goss.yml", gossfile)
+        directory_of_run.write(directory / "result.json", json.dumps(results.summarise(model)))
 
-    def _answer(self, model: Result, plan: _plan.Plan, evidence: Result) -> Result:
-        desired = plan.desired
+    def _answer(self, model: Result, made: plan.Plan, evidence: Evidence) -> Result:
+        desired = made.desired
         held = {
             identifier: verdict.held
-            for identifier, verdict in plan.verdicts.items()
+            for identifier, verdict in made.verdicts.items()
             if verdict.verdict == "fail" and verdict.held
         }
         answer = {
@@ -97,9 +97,9 @@ class ActionModule(ComplianceAction):
             "goss": bool(evidence["goss"]["path"]),
             "goss_in_distribution": evidence["host"]["os"] == "debian"
             and evidence["host"]["version"] not in ("11", "12"),
-            "changes": plan.changes,
+            "changes": made.changes,
             "held": held,
-            "lockout_risk": sorted(rule for rule in plan.changes if plan.verdicts[rule].demand.rule.risk == "lockout"),
+            "lockout_risk": sorted(rule for rule in made.changes if made.verdicts[rule].demand.rule.risk == "lockout"),
             "desired": {
                 "packages_absent": desired.packages_absent,
                 "packages_present": desired.packages_present,
@@ -113,10 +113,10 @@ class ActionModule(ComplianceAction):
             },
             "reboot": model["reboot_required"],
         }
-        if self._task.diff and plan.changes:
+        if self._task.diff and made.changes:
             # Ansible shows a diff only of what changes, and in check mode that is what this predicts.
             answer["changed"] = bool(self._task.check_mode)
-            rows = [(rule, plan.verdicts[rule]) for rule in plan.changes]
+            rows = [(rule, made.verdicts[rule]) for rule in made.changes]
             answer["diff"] = {
                 "before_header": "rules that fail",
                 "after_header": "after apply",

@@ -9,12 +9,13 @@ import typing as t
 from pathlib import Path
 
 from ansible.utils.display import Display
-from ansible_collections.unified.deploy.plugins.plugin_utils._action import ComplianceAction, Result, ResultsDirectory
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports import FORMATS, build, table
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import ResultsDirectory
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import ComplianceError
-from ansible_collections.unified.deploy.plugins.plugin_utils._report import FORMATS, build, table
 
 
-class ActionModule(ComplianceAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "results": {"type": "path", "required": True},
         "hosts": {"type": "list", "elements": "str", "required": True},

@@ -9,11 +9,12 @@ import json
 import typing as t
 import zlib
 
-from ansible_collections.unified.deploy.plugins.plugin_utils import _results
-from ansible_collections.unified.deploy.plugins.plugin_utils._action import ComplianceAction, Result, ResultsDirectory
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import ResultsDirectory
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
 
 
-class ActionModule(ComplianceAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "results": {"type": "path", "required": True},
         "executable": {"type": "str", "default": "goss"},
@@ -21,7 +22,7 @@ class ActionModule(ComplianceAction):
     }
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
-        results, name = ResultsDirectory(arguments["results"]), self._host(task_vars)
+        results, name = ResultsDirectory(arguments["results"]), self.host(task_vars)
         model, directory = results.read_model(name), results.host(name)
 
         def packed(file: str) -> str:
@@ -34,7 +35,7 @@ class ActionModule(ComplianceAction):
         }
         if arguments["path"]:
             asked["path"] = arguments["path"]
-        answer = self.quiet_module("goss", asked, task_vars)
+        answer = self.module_or_fail("goss", asked, task_vars)
         _results.add_goss(model, answer)
         results.write(directory / "result.json", json.dumps(_results.summarise(model)))
         return {

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH
+from ansible_collections.unified.deploy.plugins.module_utils._collect.command import SEARCH_PATH
 from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 

@@ -88,8 +88,8 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import SEARCH_PATH, CommandError
-from ansible_collections.unified.deploy.plugins.module_utils._collect.host import packages
+from ansible_collections.unified.deploy.plugins.module_utils._collect.command import SEARCH_PATH, CommandError
+from ansible_collections.unified.deploy.plugins.module_utils._collect.package import packages
 from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 FLOOR = (0, 4, 9)

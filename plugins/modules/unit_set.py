@@ -65,8 +65,8 @@ units:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._collect.commands import CommandError
-from ansible_collections.unified.deploy.plugins.module_utils._collect.host import Units
+from ansible_collections.unified.deploy.plugins.module_utils._collect.command import CommandError
+from ansible_collections.unified.deploy.plugins.module_utils._collect.service import Units
 
 State = dict[str, str]
 
@@ -102,7 +102,7 @@ def main() -> t.NoReturn:
     if module.params["daemon_reload"] and not module.check_mode:
         module.run_command(["systemctl", "daemon-reload"], check_rc=True)
     try:
-        found = Units(units).collect()
+        found = Units(units).read().items
     except CommandError as exc:
         module.fail_json(msg=f"systemctl cannot describe the units: {exc}")
     verbs = plan(found, *(module.params[name] for name in lists))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.unified.deploy.plugins.plugin_utils._constraint import Constraint, EmptyMeetError
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.constraint import Constraint, EmptyMeetError
 
 parse = Constraint.parse
 

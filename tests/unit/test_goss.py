@@ -8,12 +8,17 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect.security import canonical
+from ansible_collections.unified.deploy.plugins.module_utils._collect.audit import canonical
 from ansible_collections.unified.deploy.plugins.modules import goss as goss_module
-from ansible_collections.unified.deploy.plugins.plugin_utils import _goss, _plan, _selection
-from ansible_collections.unified.deploy.plugins.plugin_utils._constraint import Constraint
-from ansible_collections.unified.deploy.plugins.plugin_utils._kinds.base import Check
-from ansible_collections.unified.deploy.plugins.plugin_utils._kinds.goss import checks_on_default, mode_pattern
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.constraint import Constraint
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Check
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.matchers import (
+    checks_on_default,
+    mode_pattern,
+)
 
 GOSS = shutil.which("goss") or next(iter(Path.home().glob(".cache/unified-deploy/goss/usr/bin/goss")), None)
 

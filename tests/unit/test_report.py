@@ -9,7 +9,11 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.unified.deploy.plugins.plugin_utils import _plan, _report, _results, _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import reports as _report
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def report(catalogue: t.Any, fresh: t.Any, hardened: t.Any) -> t.Any:
         waiver = _selection.Waiver("later", "me", datetime.date(2030, 1, 1))
         overlay = _selection.Overlay(waivers={"service/journal-upload": waiver})
         selection = _selection.select(catalogue, [("cis", "l1_server")], overlay, evidence["host"])
-        plan = _plan.plan(selection, evidence, _plan.Connection("ansible"))
+        plan = _plan.plan(selection, evidence, Connection("ansible"))
         model = _results.host_model("web1", catalogue, selection, plan, evidence)
         passed = [name for name, rule in model["rules"].items() if rule["verdict"] == "pass"]
         failing = {name: ["x"] for name, rule in model["rules"].items() if rule["verdict"] == "fail"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.unified.deploy.plugins.plugin_utils._schema import load_documents
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.schema import load_documents
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir())

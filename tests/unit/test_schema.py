@@ -7,14 +7,14 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import ROOT as CATALOGUE
-from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
-from ansible_collections.unified.deploy.plugins.plugin_utils._schema import (
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import ROOT as CATALOGUE
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.schema import (
     check_file,
     load_documents,
     load_schema,
     violations,
 )
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
 
 SCHEMAS = {name: load_schema(CATALOGUE / "schema" / f"{name}.json") for name in ("rules", "benchmark", "overlay")}
 DOCUMENTS = {

@@ -5,8 +5,13 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.selection import (
+    Filters,
+    Overlay,
+    load_overlay,
+    select,
+)
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError, SelectionError
-from ansible_collections.unified.deploy.plugins.plugin_utils._selection import Filters, Overlay, load_overlay, select
 
 DEBIAN13 = {"os": "debian", "version": "13"}
 TODAY = datetime.date(2026, 11, 21)
@@ -96,7 +101,7 @@ def test_unknown_names_are_refused_with_the_right_one(catalogue: t.Any, argument
 def test_empty_meet_names_both_controls(catalogue: t.Any) -> None:
     import copy
 
-    from ansible_collections.unified.deploy.plugins.plugin_utils._constraint import Constraint
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.constraint import Constraint
 
     twisted = copy.copy(catalogue)
     benchmark = catalogue.benchmarks["cis_debian13"]

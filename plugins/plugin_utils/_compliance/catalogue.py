@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from .._errors import CatalogueError, EvidenceError
 from .constraint import Constraint
-from .._errors import CatalogueError
 from .kinds.base import Kind, Rule
 from .kinds.registry import KINDS
+from .platform import Platform
 from .schema import Schema, check_file, line_of, load_documents, load_schema
 
 ROOT = Path(__file__).resolve().parents[3] / "roles" / "compliance" / "files" / "catalogue"
 FAMILIES = ("debian", "redhat")
-COMMON = frozenset({"title", "severity", "cci", "when", "unless", "risk", "remediate", "reason"})
+COMMON = frozenset({"title", "why", "severity", "cci", "when", "unless", "risk", "remediate", "reason"})
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,17 @@ class Catalogue:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
+        self.platforms: dict[str, Platform] = {}
+        for path in sorted((root / "platforms").glob("*.yml")):
+            self._load_platform(path)
         self.rules: dict[str, Rule] = {}
         self.own_values: dict[str, dict[str, t.Any]] = {}
         schema = load_schema(root / "schema" / "rules.json")
         for path in sorted((root / "rules").glob("*.yml")):
             self._load_rules(path, schema)
+        for rule in self.rules.values():
+            for platform in self.platforms.values():
+                KINDS[rule.kind].resolve(rule, platform)
         self.benchmarks: dict[str, Benchmark] = {}
         schema = load_schema(root / "schema" / "benchmark.json")
         for path in sorted((root / "benchmarks").glob("*.yml")):
@@ -109,6 +116,38 @@ class Catalogue:
         """CCI to NIST SP 800-53 revision 5 (DISA's CCI list)."""
         with (self.root / "tables" / "cci_nist_800_53_r5.csv").open(encoding="utf-8", newline="") as handle:
             return {row["cci"]: row["nist_800_53_r5"] for row in csv.DictReader(handle)}
+
+    def _load_platform(self, path: Path) -> None:
+        data = load_documents(path)[0]
+
+        def named(table: str) -> dict[str, tuple[str, ...]]:
+            return {name: tuple(values) for name, values in data[table].items()}
+
+        self.platforms[data["platform"]] = Platform(
+            id=data["platform"],
+            family=data["family"],
+            systems=named("systems"),
+            units=named("units"),
+            packages=named("packages"),
+            groups=data["groups"],
+            paths=data["paths"],
+            tools=data["tools"],
+        )
+
+    def platform_of(self, host: t.Mapping[str, t.Any]) -> Platform:
+        """The platform of a host.
+
+        Args:
+            host: the items of the section ``host``.
+
+        Raises:
+            EvidenceError: no platform covers this system.
+        """
+        for platform in self.platforms.values():
+            if platform.covers(host["os"], host["version"]):
+                return platform
+        have = "; ".join(f"{os} {', '.join(v)}" for p in self.platforms.values() for os, v in p.systems.items())
+        raise EvidenceError(f"system '{host['os']} {host['version']}' is not supported", fix=f"Supported are {have}")
 
     def _load_rules(self, path: Path, schema: Schema) -> None:
         documents = load_documents(path)
@@ -131,7 +170,7 @@ class Catalogue:
 
     def _add_rule(self, kind: Kind, key: str, data: dict[str, t.Any], where: t.Callable[[], str]) -> None:
         identifier = f"{kind.name}/{key}"
-        unknown = sorted(set(data) - COMMON - kind.fields - set(kind.constrained))
+        unknown = sorted(set(data) - COMMON - set(kind.fields) - set(kind.constrained))
         if unknown:
             raise CatalogueError(f"unknown key '{unknown[0]}' for a rule of kind {kind.name}", where=where())
         if identifier in self.rules:
@@ -161,6 +200,7 @@ class Catalogue:
             cci=tuple(data.get("cci", ())),
             when=data.get("when", {}),
             unless=data.get("unless", {}),
+            why=data.get("why", ""),
             risk=data.get("risk", ""),
             remediate=data.get("remediate", "automatic"),
             reason=data.get("reason", ""),
@@ -219,18 +259,31 @@ class Catalogue:
 
     def request(self, *, walk: bool) -> dict[str, t.Any]:
         """What the collector must look at so that every rule of the catalogue can be judged, now or later."""
-        lists: dict[str, dict[str, None]] = {name: {} for name in ("sysctl", "kmod", "units", "texts", "pam")}
-        files: dict[str, list[str]] = {}
+        request: dict[str, t.Any] = {"goss": None, "host": None, "package": None}
         for rule in self.rules.values():
-            for name, wanted in KINDS[rule.kind].request(rule).items():
-                if name == "files":
-                    files.update(
-                        {pattern: excluded for pattern, excluded in wanted.items() if pattern not in files or excluded}
-                    )
-                else:
-                    lists[name].update(dict.fromkeys(wanted))
-        return {**{name: list(found) for name, found in lists.items()}, "files": files, "walk": walk}
+            kind = KINDS[rule.kind]
+            for section in kind.sections:
+                request.setdefault(section, None)
+            for platform in self.platforms.values():
+                for section, wanted in kind.request(rule, platform).items():
+                    request[section] = _merged(request.get(section), wanted)
+        if not walk:
+            del request["scan"]
+        return {
+            section: list(wanted) if isinstance(wanted, dict) and section != "file" else wanted
+            for section, wanted in request.items()
+        }
 
 
 def per_family(raw: t.Any) -> bool:
     return isinstance(raw, dict) and bool(raw) and set(raw) <= set(FAMILIES)
+
+
+def _merged(known: t.Any, wanted: t.Any) -> t.Any:
+    """What two rules ask of one section. A pattern's exclusions are those of the rule that has some."""
+    if wanted is None:
+        return known
+    entries = wanted if isinstance(wanted, dict) else dict.fromkeys(wanted)
+    known = {} if known is None else known
+    known.update({key: value for key, value in entries.items() if key not in known or value})
+    return known

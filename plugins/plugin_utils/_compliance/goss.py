@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .kinds.base import Check, Evidence
+from .evidence import Evidence
+from .kinds.base import Check
 from .kinds.matchers import Template, lookup, matching
 from .kinds.registry import KINDS
-from .plan import Verdict
+from .plan import Verdict, installed
 
 # Only resources that start no program: 1,000 of them take 0.1 s. Goss ignores what it does not know, silently.
 ATTRIBUTES = {
@@ -47,8 +48,9 @@ def checks(verdict: Verdict, evidence: Evidence) -> list[Check]:
     """A rule's checks. One that waits for a package fails on the package's absence."""
     demand = verdict.demand
     names = demand.rule.when.get("package", ())
-    if names and not any(name in evidence["packages"] for name in names):
-        alternatives = " ".join(f'(hasKey {lookup("packages")} "{name}")' for name in names)
+    if names and not installed(names, evidence):
+        packages = [package for name in names for package in evidence.platform.package_names(name)]
+        alternatives = " ".join(f'(hasKey {lookup("package")} "{package}")' for package in packages)
         return [matching(Template(f"{{{{ or {alternatives} false }}}}"), True)]
     made = KINDS[demand.rule.kind].asserts(demand, evidence)
     if not made:

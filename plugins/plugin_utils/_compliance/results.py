@@ -9,6 +9,7 @@ import typing as t
 # Ansible's loader compiles what a collection imports anew in every task: only the planning task needs all of it.
 if t.TYPE_CHECKING:
     from .catalogue import Catalogue
+    from .evidence import Evidence
     from .plan import Plan, Verdict
     from .selection import SelectedControl, Selection
 
@@ -19,7 +20,13 @@ Model = dict[str, t.Any]
 
 
 def host_model(
-    name: str, catalogue: Catalogue, selection: Selection, plan: Plan, evidence: Model, *, changed: t.Sequence[str] = ()
+    name: str,
+    catalogue: Catalogue,
+    selection: Selection,
+    plan: Plan,
+    evidence: Evidence,
+    *,
+    changed: t.Sequence[str] = (),
 ) -> Model:
     """Everything a report needs to know of a host, before Goss has spoken."""
     host = evidence["host"]
@@ -32,10 +39,9 @@ def host_model(
         "system": host["name"],
         "architecture": host["architecture"],
         "kernel": host["kernel"],
-        "collected": evidence["collected"],
-        "seconds": evidence["seconds"]["total"],
-        "inodes": (evidence.get("scan") or {}).get("inodes"),
-        "errors": evidence["errors"],
+        "collected": evidence.document["collected"],
+        "seconds": evidence.document["seconds"]["total"],
+        "inodes": inodes(evidence),
         "benchmarks": [
             {
                 "id": b,
@@ -52,6 +58,12 @@ def host_model(
         "rules": rules,
         "controls": [_control(control, rules, selection) for control in selection.controls],
     }
+
+
+def inodes(evidence: Evidence) -> int | None:
+    """How many inodes the walk saw; None when nothing was walked."""
+    walked = evidence.get("scan")
+    return walked["inodes"] if walked else None
 
 
 def _rule(catalogue: Catalogue, verdict: Verdict, changed: bool) -> Model:

@@ -9,9 +9,9 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._errors import CatalogueError, SelectionError
 from .catalogue import Benchmark, Catalogue, Control, constraints
 from .constraint import Constraint, EmptyMeetError
-from .._errors import CatalogueError, SelectionError
 from .kinds.base import Demand
 from .kinds.registry import KINDS
 from .schema import check_file, line_of, load_documents, load_schema

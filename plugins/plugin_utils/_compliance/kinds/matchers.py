@@ -26,6 +26,7 @@ def lookup(*path: str | int) -> str:
 
     ``dig`` (sprig) is one call for all keys; it knows no lists, so a path with an index is taken step by step.
     """
+    path = ("sections", path[0], "items", *path[1:])
     if all(isinstance(part, str) for part in path):
         return f'(dig {" ".join(json.dumps(part) for part in path)} "" .Vars)'
     expression = ".Vars"

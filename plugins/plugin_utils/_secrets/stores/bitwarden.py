@@ -11,9 +11,9 @@ import typing as t
 from pathlib import Path
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableError, UnsupportedError
-from .program import find, run
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore, encoded, same
+from .program import find, run
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

@@ -7,9 +7,9 @@ import json
 import typing as t
 
 from ..errors import ForbiddenError, NotFoundError, UnsupportedError
-from .local import text_or_bytes
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore, encoded, same
+from .local import text_or_bytes
 
 PACKAGE = "google-cloud-secret-manager"
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import NotFoundError, SecretError
-from .program import within
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore, encoded, same
+from .program import within
 
 
 class Infisical(SecretStore):

@@ -6,9 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import NotFoundError, UnavailableError, UnsupportedError
-from .program import within
 from ..reference import Reference
 from .base import Description, Health, SecretStore, encoded
+from .program import within
 
 
 class Keyring(SecretStore):

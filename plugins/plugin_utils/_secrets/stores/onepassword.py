@@ -12,9 +12,9 @@ import os
 import typing as t
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableError, UnsupportedError
-from .program import find, run
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore
+from .program import find, run
 
 
 def names_of(reference: Reference) -> tuple[str, str]:

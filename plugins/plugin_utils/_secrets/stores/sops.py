@@ -15,10 +15,10 @@ from ansible_collections.unified.deploy.plugins.module_utils._files import Wante
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnsupportedError
-from .local import File, text_or_bytes
-from .program import find, run
 from ..reference import Reference
 from .base import Description, Document, same
+from .local import File, text_or_bytes
+from .program import find, run
 
 KINDS = {"missing": NotFoundError, "no_key": ForbiddenError, "tampered": ForbiddenError}
 

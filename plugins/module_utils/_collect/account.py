@@ -6,11 +6,17 @@ from __future__ import annotations
 import os
 import stat
 
-from .commands import read
-from .files import group_name, user_name
+from .command import read
+from .paths import group_name, user_name
+from .section import Reader, Section
 
 NO_LOGIN = ("nologin", "false", "sync", "shutdown", "halt")
 MOST_DOT_FILES = 500
+
+
+class Accounts(Reader):
+    def read(self) -> Section:
+        return Section(accounts())
 
 
 def rows(path: str, columns: int) -> list[list[str]]:

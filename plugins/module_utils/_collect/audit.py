@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernel audit rules, and the firewall as the kernel has it."""
+"""Kernel audit rules: as loaded, and as stored."""
 
 from __future__ import annotations
 
-import json
 import shlex
 
-from .commands import Command, CommandError, read
-from .files import precedence
+from .command import Command, CommandError, read
+from .paths import precedence
+from .section import Reader, Section
 
 
-class Audit:
+class Audit(Reader):
     """Audit rules as loaded (auditctl -l, -s) and as stored (rules.d)."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: None = None) -> None:
+        super().__init__(wanted)
         self.rules = Command("auditctl", "-l")
         self.status = Command("auditctl", "-s")
 
-    def collect(self) -> dict[str, object]:
+    def read(self) -> Section:
         stored: list[str] = []
         for path in precedence(("/etc/audit/rules.d",), ".rules"):
             stored += [
@@ -41,7 +42,7 @@ class Audit:
             else:
                 found["live"] = [canonical(line) for line in loaded if line.startswith("-")]
                 found["enabled"] = status.get("enabled")
-        return found
+        return Section(found)
 
 
 def canonical(line: str) -> str:
@@ -73,18 +74,3 @@ def canonical(line: str) -> str:
             fields.add("key=" + value)
     fields = {"path=" + field[4:].rstrip("/") if field.startswith("dir=") else field for field in fields}
     return " ".join([action, "syscalls=" + (",".join(sorted(calls - {"all"})) or "any"), *sorted(fields)])
-
-
-class Firewall:
-    """Base chains of the kernel's packet filter with their policies (nft -j list ruleset)."""
-
-    def __init__(self) -> None:
-        self.command = Command("nft", "-j", "list", "ruleset")
-
-    def collect(self) -> dict[str, object]:
-        if not self.command.found:
-            return {"installed": False, "chains": []}
-        entries = json.loads(self.command.output())["nftables"]
-        chains = [entry["chain"] for entry in entries if "chain" in entry and "hook" in entry["chain"]]
-        kept = [{key: chain.get(key) for key in ("family", "table", "name", "hook", "policy")} for chain in chains]
-        return {"installed": True, "chains": kept}
