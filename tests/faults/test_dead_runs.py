@@ -67,7 +67,14 @@ def leftovers(target: Target) -> str:
 def start(target: Target, path: str) -> subprocess.Popen[str]:
     """Start a play without waiting for its end."""
     (target.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
-    argv = [str(ROOT / ".venv/bin/ansible-playbook"), path, "-i", str(target.directory / "inventory.json"), "-l", target.host.name]
+    argv = [
+        str(ROOT / ".venv/bin/ansible-playbook"),
+        path,
+        "-i",
+        str(target.directory / "inventory.json"),
+        "-l",
+        target.host.name,
+    ]
     environment = {**os.environ, **ANSIBLE}
     return subprocess.Popen(
         argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, text=True, start_new_session=True
@@ -89,7 +96,9 @@ def die_holding(target: Target, run: str, *, tries: int, revert_after: int) -> N
     target.shell("touch /run/hold; rm -f /run/held")
     running = start(target, book(target, batch(run, tries=tries, revert_after=revert_after, hold=HOLD), name="dies"))
     wait_for(target, "test -e /run/held")
-    target.shell("pkill -KILL -f '[h]ardening_batch|[A]nsiballZ' || true; pkill -KILL -f '^python3 - *$' || true; rm /run/hold")
+    target.shell(
+        "pkill -KILL -f '[h]ardening_batch|[A]nsiballZ' || true; pkill -KILL -f '^python3 - *$' || true; rm /run/hold"
+    )
     target.shell("fuser -k -KILL /var/lib/unified/lock 2>/dev/null || true")
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
@@ -97,7 +106,9 @@ def die_holding(target: Target, run: str, *, tries: int, revert_after: int) -> N
 
 @pytest.fixture
 def clean(container: Target) -> Target:
-    container.shell(f"rm -rf /var/lib/unified {DROP_IN}; echo 0 > /etc/motd; chmod 644 /etc/crontab; systemctl restart ssh")
+    container.shell(
+        f"rm -rf /var/lib/unified {DROP_IN}; echo 0 > /etc/motd; chmod 644 /etc/crontab; systemctl restart ssh"
+    )
     return container
 
 
