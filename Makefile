@@ -38,7 +38,7 @@ lint: install ## ruff, mypy, yamllint, ansible-lint
 unit: install ## Unit tests, on the newest and the oldest supported ansible-core
 	tools/unit
 
-golden: install ## Rewrite what the unit tests pin (tests/unit/golden)
+golden: install ## Rewrite what is generated: schemas of the catalogue, the table of benchmarks, what unit tests pin
 	$(BIN)/python tools/golden.py
 
 fixtures: install ## Record anew the evidence that unit tests judge (tests/unit/fixtures), on a test host
