@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the host's modules may answer: shapes and limits, checked before anything reads an answer.
 
+A section that one kind alone reads has its shape beside that kind (`SHAPES`); those of several kinds stand here.
 A key that a section has and this table does not know passes; one whose type differs makes the section unreadable,
 and so its rules an error.
 """
@@ -58,7 +59,7 @@ SECTIONS: dict[str, Shape] = {
         os=TEXT,
         version=TEXT,
         name=TEXT,
-        family=TEXT,
+        like=TEXT,
         architecture=TEXT,
         kernel=TEXT,
         hostname=TEXT,
