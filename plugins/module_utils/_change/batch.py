@@ -242,7 +242,8 @@ class Batch:
             self._command(Command(**plan["commands"][int(which)]))
             self.journal.write("made", paths=sorted(set(_matching(plan["saves"])) - before))
         elif kind == "look":
-            self._look(plan)
+            if first:  # what served before a run that died may have gone since for reasons of its own
+                self._look(plan)
         else:
             wanted = units.Units(**plan["units"])
             current = units.states(wanted.names())
