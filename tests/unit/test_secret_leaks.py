@@ -116,6 +116,7 @@ def test_modules_that_make_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         case = CASES["vault"](allowed, monkeypatch, stack)
         server = case.server
         server.auth["approle"] = server._mount("approle", {})
+        server.mounts |= {kind: server._mount(kind, None) for kind in ("pki", "ssh")}
         server.objects["pki/roles/web"] = {}
         programs.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", allowed / "id")
         monkeypatch.setenv("TOKEN", case.declared["team"]["token"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.unified.deploy.plugins.lookup import secret as lookup_plugin
-from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
+from ansible_collections.unified.deploy.plugins.module_utils._vault import options as _options
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import (
     CyclicStoresError,
     ForbiddenError,
@@ -233,7 +233,7 @@ def test_guide_lists_every_store_as_it_is() -> None:
         for cells in (line.split("|")[1:-1] for line in guide.splitlines() if line.startswith("| `"))
         if len(cells) == 3
     }
-    connection = set(_client.OPTIONS)
+    connection = set(_options.OPTIONS)
     assert options == {kind: set(store_class(kind).spec) - (connection if kind == "vault" else set()) for kind in TYPES}
 
 

@@ -6,62 +6,91 @@ from __future__ import annotations
 import time
 import typing as t
 
-from . import access, accounts, config, files, host, kernel, scan, security
-from .commands import Command, CommandError
+from . import (
+    account,
+    audit,
+    file,
+    firewall,
+    goss,
+    host,
+    kmod,
+    limits,
+    mount,
+    package,
+    pam,
+    root_shell,
+    rsyslog,
+    scan,
+    service,
+    settings,
+    shell,
+    sshd,
+    sudo,
+    sysctl,
+    text,
+)
+from .command import CommandError
+from .section import Reader, Section
 
-SCHEMA = 1
+SCHEMA = 2
+# Ansible sends to a host what is imported by name: a reader that is not listed here is not there.
+READERS: dict[str, type[Reader]] = {
+    "account": account.Accounts,
+    "audit": audit.Audit,
+    "file": file.Files,
+    "firewall": firewall.Firewall,
+    "goss": goss.Goss,
+    "host": host.Host,
+    "kmod": kmod.Modules,
+    "limits": limits.Limits,
+    "mount": mount.Mounts,
+    "package": package.Packages,
+    "pam": pam.Stacks,
+    "root_shell": root_shell.RootShell,
+    "rsyslog": rsyslog.Rsyslog,
+    "scan": scan.Scan,
+    "service": service.Units,
+    "settings": settings.Settings,
+    "shell": shell.Shell,
+    "sshd": sshd.Sshd,
+    "sudo": sudo.Sudo,
+    "sysctl": sysctl.Parameters,
+    "text": text.Texts,
+}
 
 
 def collect(request: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read the state that REQUEST asks about.
 
     Args:
-        request: lists of what to look at: ``sysctl`` keys, ``kmod`` names, ``units``, ``files`` (pattern to
-            excluded patterns), ``texts`` (paths), ``pam`` services, and ``walk`` (bool: walk the file systems).
+        request: what to look at, by section. A section that is not named is not read.
 
     Returns:
-        The evidence. A section that could not be read is missing, and ``errors`` says why.
+        The evidence: ``schema``, ``collected`` (UTC), ``seconds`` by section, ``sections`` (see `Section.as_dict`)
+        and ``complete``.
     """
     started = time.monotonic()
-    evidence: dict[str, t.Any] = {
-        "schema": SCHEMA,
-        "collected": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "errors": {},
-        "seconds": {},
-    }
-    # Started first, so that they run while this process reads files.
-    walk = scan.Scan() if request.get("walk", True) else None
-    audit, firewall, sshd = security.Audit(), security.Firewall(), access.Sshd()
-    root_shell, units = access.RootShell(), host.Units(request["units"])
-    goss = Command("goss", "--help")
-    sections: dict[str, t.Callable[[], t.Any]] = {
-        "host": host.host,
-        "packages": host.packages,
-        "sysctl": lambda: kernel.sysctl(request["sysctl"]),
-        "kmod": lambda: kernel.kmod(request["kmod"]),
-        "config": config.config,
-        "files": lambda: files.files(request["files"]),
-        "texts": lambda: files.texts(request["texts"]),
-        "mounts": files.mounts,
-        "pam": lambda: access.pam(request["pam"]),
-        "sudo": access.sudo,
-        "accounts": accounts.accounts,
-        "root_shell": root_shell.collect,
-        "units": units.collect,
-        "sshd": sshd.collect,
-        "audit": audit.collect,
-        "firewall": firewall.collect,
-        "goss": lambda: {"path": goss.program},
-        "scan": walk.collect if walk else lambda: None,
-    }
-    for name, read in sections.items():
+    seconds: dict[str, float] = {}
+    sections: dict[str, t.Any] = {}
+    collected = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    readers: dict[str, Reader] = {}
+    for name in sorted(request, key=lambda name: name not in ("scan", "sshd", "service")):
+        # The slow programs first, so that they run while this process reads files.
+        readers[name] = READERS[name](request[name])
+    for name in sorted(readers, key=lambda name: name == "scan"):
         begun = time.monotonic()
         try:
-            evidence[name] = read()
+            section = readers[name].read()
         except (CommandError, OSError, ValueError, KeyError, IndexError) as exc:
             # One unreadable section must not hide the others; the planner turns it into verdict "error".
-            evidence["errors"][name] = f"{type(exc).__name__}: {exc}"
-        evidence["seconds"][name] = round(time.monotonic() - begun, 4)
-    evidence["seconds"]["total"] = round(time.monotonic() - started, 4)
-    evidence["complete"] = True
-    return evidence
+            section = Section.unreadable(f"{type(exc).__name__}: {exc}")
+        sections[name] = section.as_dict()
+        seconds[name] = round(time.monotonic() - begun, 4)
+    seconds["total"] = round(time.monotonic() - started, 4)
+    return {
+        "schema": SCHEMA,
+        "collected": collected,
+        "seconds": seconds,
+        "sections": sections,
+        "complete": True,
+    }

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .commands import Command, CommandError
-from .files import group_name, mounts, user_name
+from .command import Command, CommandError
+from .mount import mounts
+from .paths import group_name, user_name
+from .section import Reader, Section
 
 NOT_WALKED = frozenset(
     [
@@ -65,10 +67,11 @@ def tests() -> list[str]:
     return ["(", *set_id, "-o", *open_to_all, "-o", *foreign, "-o", *foreign_groups, ")"]
 
 
-class Scan:
+class Scan(Reader):
     """World-writable, ownerless and set-ID files of every local file system."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: None = None) -> None:
+        super().__init__(wanted)
         live: dict[str, t.Any] = mounts()["live"]
         roots = sorted(
             point for point, facts in live.items() if facts["type"] not in NOT_WALKED and not point.startswith(PRUNED)
@@ -86,7 +89,7 @@ class Scan:
         expression = ["-xdev", *prune, *tests(), "-printf", RECORD, "-o", "-printf", "."]
         self.command = Command("find", *self.roots, *expression, timeout=300)
 
-    def collect(self) -> dict[str, object]:
+    def read(self) -> Section:
         # find ends with 1 where a file vanished while it looked; the records it printed are good.
         output = self.command.output(accept=(0, 1))
         inodes = 0
@@ -123,12 +126,14 @@ class Scan:
         if inodes < 100:
             raise CommandError(f"the walk over {' '.join(self.roots)} saw only {inodes} inodes")
         counts = {name: len(found) for name, found in lists.items()}
-        return {
-            "inodes": inodes,
-            "roots": self.roots,
-            "counts": counts,
-            **{name: sorted(found)[:MOST] for name, found in lists.items()},
-        }
+        return Section(
+            {
+                "inodes": inodes,
+                "roots": self.roots,
+                "counts": counts,
+                **{name: sorted(paths)[:MOST] for name, paths in lists.items()},
+            }
+        )
 
 
 def _numbers(path: str) -> list[str]:

@@ -3,28 +3,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import datetime
-import json
 import typing as t
-import zlib
 from dataclasses import dataclass, field
 
-from ...module_utils._collect.collector import SCHEMA
-from .._errors import EvidenceError
-from .kinds.base import Demand, Desired, Evidence, Ruling
+from ...module_utils._collect.section import WHOLE
+from .evidence import Evidence
+from .kinds.base import Connection, Demand, Desired, Ruling
 from .kinds.registry import KINDS
 from .selection import Selection, purpose_allows
-
-ARCHITECTURES = ("x86_64", "aarch64", "riscv64")
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How the controller reaches the host: what a change must not cut."""
-
-    user: str = ""
 
 
 @dataclass
@@ -35,6 +21,7 @@ class Verdict:
         verdict: pass, fail, error, not_applicable, not_checked, waived or attested.
         held: why a failing rule is not changed; empty when it is.
         waits_for: packages that the plan installs and without which the rule cannot be judged yet.
+        attested: whether people gave the verdict.
     """
 
     demand: Demand
@@ -43,6 +30,7 @@ class Verdict:
     expected: str = ""
     held: str = ""
     waits_for: tuple[str, ...] = ()
+    attested: bool = False
 
 
 @dataclass
@@ -53,88 +41,72 @@ class Plan:
     """Rules that apply brings to their desired state."""
 
 
-def unpack(packed: str) -> Evidence:
-    """Evidence from the collector's result.
-
-    Raises:
-        EvidenceError: truncated, damaged, or not evidence.
-    """
-    try:
-        evidence = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
-    except (binascii.Error, zlib.error, ValueError) as exc:
-        raise EvidenceError(f"evidence is damaged or truncated ({exc})", fix="Collect it again") from exc
-    check(evidence)
-    return t.cast("Evidence", evidence)
-
-
-def check(evidence: t.Any) -> None:
-    """Raise EvidenceError unless EVIDENCE is whole and of this schema version."""
-    if not isinstance(evidence, dict) or "schema" not in evidence:
-        raise EvidenceError("this is not evidence", fix="Give the JSON that the evidence module collected")
-    if evidence["schema"] != SCHEMA:
-        fix = "Collect it again with this version of the collection"
-        raise EvidenceError(
-            f"evidence has schema version {evidence['schema']}, this collection reads {SCHEMA}", fix=fix
-        )
-    if not evidence.get("complete") or "host" not in evidence:
-        raise EvidenceError("evidence is truncated", fix="Collect it again")
-    if evidence["host"]["architecture"] not in ARCHITECTURES:
-        raise EvidenceError(
-            f"architecture '{evidence['host']['architecture']}' is not supported",
-            fix=f"Supported are {', '.join(ARCHITECTURES)}",
-        )
-    if evidence["host"]["uid"] != 0:
-        raise EvidenceError(
-            "evidence was collected without root rights",
-            fix="Connect as root, or set 'become: true' for a user with sudo",
-        )
-
-
 def judge(selection: Selection, evidence: Evidence) -> dict[str, Verdict]:
     """The verdict of every selected rule."""
     verdicts = {}
-    coming = _packages_to_come(selection, evidence)
     for identifier, demand in selection.demands.items():
         ruling = _rule(demand, evidence, selection.overlay.purposes)
-        verdict = Verdict(demand, ruling.verdict, ruling.actual, ruling.expected)
-        packages = tuple(sorted(set(demand.rule.when.get("package", ())) & coming))
-        if packages and verdict.verdict == "not_applicable":
-            verdict.verdict, verdict.waits_for = "fail", packages
-            verdict.expected = f"judged once {', '.join(packages)} is installed"
-        _apply_overlay(verdict, selection)
-        verdicts[identifier] = verdict
+        verdicts[identifier] = Verdict(demand, ruling.verdict, ruling.actual, ruling.expected)
+        _apply_overlay(verdicts[identifier], selection)
+    _wait_for_packages(verdicts, selection)
     return verdicts
 
 
-def _packages_to_come(selection: Selection, evidence: Evidence) -> set[str]:
-    """Packages that the plan installs: rules that depend on them are planned in the same run."""
-    coming = set()
-    for demand in selection.demands.values():
-        if (
-            demand.rule.kind == "package"
-            and demand.rule.spec["state"] == "present"
-            and demand.rule.remediate == "automatic"
-        ):
-            coming |= set(demand.rule.spec.get("names", [demand.key]))
-    return coming - set(evidence.get("packages", ()))
+def _wait_for_packages(verdicts: dict[str, Verdict], selection: Selection) -> None:
+    """Rules that depend on packages which this run installs fail until those are there: they are planned with them."""
+    coming = {
+        verdict.demand.key
+        for verdict in verdicts.values()
+        if verdict.demand.rule.kind == "package" and verdict.verdict == "fail" and not verdict.held
+        and verdict.demand.rule.remediate == "automatic" and verdict.demand.rule.spec["state"] == "present"
+    }  # fmt: skip
+    for verdict in verdicts.values():
+        packages = tuple(sorted(set(verdict.demand.rule.when.get("package", ())) & coming))
+        if packages and verdict.verdict == "not_applicable":
+            verdict.verdict, verdict.waits_for = "fail", packages
+            verdict.expected = f"judged once {', '.join(packages)} is installed"
+            _apply_overlay(verdict, selection)
 
 
 def _rule(demand: Demand, evidence: Evidence, purposes: frozenset[str]) -> Ruling:
     rule, kind = demand.rule, KINDS[demand.rule.kind]
-    conditional = ("packages",) if "package" in rule.when or "package" in rule.unless else ()
-    for section in (*kind.sections, *conditional):
+    conditional = ("package",) if "package" in rule.when or "package" in rule.unless else ()
+    sections = (*kind.sections, *conditional)
+    for section in sections:
         if section not in evidence:
-            return Ruling("error", evidence["errors"].get(section, f"evidence has no section '{section}'"), "readable")
+            return Ruling("not_checked", f"{section} was not collected", "collect it")
+        if reason := evidence.unreadable(section):
+            return Ruling("error", reason, "readable")
+    if not kind.resolve(rule, evidence.platform):
+        return Ruling("not_applicable", f"{evidence.platform.id} has nothing of the kind")
     reason = _not_applicable(rule.when, rule.unless, evidence, purposes)
     if reason:
         return Ruling("not_applicable", reason)
     try:
-        return kind.judge(demand, evidence)
+        ruling = kind.judge(demand, evidence)
     except (KeyError, IndexError) as exc:
         # Evidence of an older catalogue does not hold what a newer rule asks about.
         return Ruling("not_checked", f"evidence holds nothing about it ({exc})", "collect again")
     except (TypeError, ValueError, AttributeError) as exc:
         return Ruling("error", f"evidence cannot be read: {exc}", "readable")
+    return _whole(ruling, demand, evidence, sections)
+
+
+def _whole(ruling: Ruling, demand: Demand, evidence: Evidence, sections: tuple[str, ...]) -> Ruling:
+    """RULING, or an error where it is a pass although something that the rule speaks of was not seen."""
+    if ruling.verdict != "pass":
+        return ruling
+    kind = KINDS[demand.rule.kind]
+    unseen = [
+        f"{item}: {reason}" if item else reason
+        for section in sections
+        for item, reason in evidence.left_out(section).items()
+        if item == WHOLE or kind.concerns(demand, section, item)
+    ]
+    if not unseen:
+        return ruling
+    more = f"; and {len(unseen) - 3} more" if len(unseen) > 3 else ""
+    return Ruling("error", f"{ruling.actual}, but not seen: {'; '.join(unseen[:3])}{more}", ruling.expected)
 
 
 def _not_applicable(
@@ -144,9 +116,10 @@ def _not_applicable(
     if not purpose_allows(when, unless, purposes):
         return f"purpose {', '.join(sorted(purposes & set(unless.get('purpose', ()))) or when.get('purpose', ()))}"
     facts: dict[str, t.Callable[[t.Any], bool]] = {
-        "package": lambda names: any(name in evidence["packages"] for name in names),
+        "package": lambda names: installed(names, evidence),
         "architecture": lambda names: evidence["host"]["architecture"] in names,
-        "family": lambda names: evidence["host"]["family"] in names,
+        "family": lambda names: evidence.platform.family in names,
+        "platform": lambda names: evidence.platform.id in names,
         "container": lambda wanted: evidence["host"]["container"] is wanted,
     }
     for name, holds in facts.items():
@@ -157,6 +130,13 @@ def _not_applicable(
         if name in unless and holds(unless[name]):
             return f"{name} is {_names(unless[name])}"
     return ""
+
+
+def installed(names: t.Iterable[str], evidence: Evidence) -> bool:
+    """Whether one of the packages that the platform calls NAMES is there."""
+    return any(
+        package in evidence["package"] for name in names for package in evidence.platform.package_names(name)[:1]
+    )
 
 
 def _names(value: t.Any) -> str:
@@ -177,6 +157,7 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
     elif verdict.verdict == "not_checked":
         answer = next((overlay.attestations[name] for name in names if name in overlay.attestations), None)
         if answer:
+            verdict.attested = True
             verdict.verdict = {"pass": "attested", "fail": "fail", "not_applicable": "not_applicable"}[answer.answer]
             verdict.actual = f"{answer.answer}, attested by {answer.by} until {answer.until}" + (
                 f": {answer.note}" if answer.note else ""
@@ -193,69 +174,38 @@ def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Pl
     for identifier, verdict in verdicts.items():
         if verdict.verdict != "fail" or verdict.held:
             continue
-        rule = verdict.demand.rule
-        verdict.held = hold(verdict, evidence, connection)
-        if not verdict.held and not verdict.waits_for:
-            verdict.held = KINDS[rule.kind].pending(verdict.demand, evidence)
-            desired.reboot += [verdict.held] if verdict.held else []
+        verdict.held = hold(verdict, evidence, connection, desired)
         if verdict.held:
             continue
         made.changes.append(identifier)
         if not verdict.waits_for:
-            KINDS[rule.kind].want(verdict.demand, evidence, desired)
-    _drop_unchanged(desired, evidence)
+            KINDS[verdict.demand.rule.kind].want(verdict.demand, evidence, desired)
+    desired.drop_unchanged(evidence)
     return made
 
 
-def hold(verdict: Verdict, evidence: Evidence, connection: Connection) -> str:
-    """Why a failing rule is not changed; empty when it is."""
-    rule = verdict.demand.rule
-    if rule.remediate == "manual":
-        return rule.reason
+def hold(verdict: Verdict, evidence: Evidence, connection: Connection, desired: Desired) -> str:
+    """Why a failing rule is not changed; empty when it is. What the next boot brings is noted in DESIRED."""
+    demand, kind = verdict.demand, KINDS[verdict.demand.rule.kind]
+    if demand.rule.remediate == "manual":
+        return demand.rule.reason
     if verdict.waits_for:
         return ""
-    return KINDS[rule.kind].obstacle(verdict.demand, evidence) or would_lock_out(verdict.demand, evidence, connection)
-
-
-def would_lock_out(demand: Demand, evidence: Evidence, connection: Connection) -> str:
-    """Why a change would cut the operator off, as far as it can be foreseen; empty when it would not."""
-    identifier, user = demand.rule.id, connection.user
-    if demand.rule.kind == "sshd" and demand.key == "PermitRootLogin" and user == "root":
-        return "the run is connected as root: it would lock itself out; connect as another user with sudo"
-    if demand.rule.kind == "sshd" and demand.key == "AllowGroups" and user:
-        allowed = set(t.cast("list[str]", demand.value.target(None)))
-        if user != "root" and not allowed & groups_of(user, evidence):
-            return f"{user} is in none of the groups {', '.join(sorted(allowed))}: it would lock itself out"
-    if demand.rule.kind == "sshd" and demand.key == "UsePAM" and demand.value.eq == "no":
-        return "without PAM, accounts with locked passwords cannot log in"
-    if demand.rule.kind == "account" and demand.rule.risk == "lockout" and user:
-        people = [one for one in evidence["accounts"]["users"] if one["name"] == user]
-        if any(_expired_by(demand, one, evidence) for one in people):
-            return (
-                f"{identifier} would lock or expire {user}, which this run is connected as; change its password first"
-            )
-    return ""
-
-
-def groups_of(user: str, evidence: Evidence) -> set[str]:
-    groups = evidence["accounts"]["groups"]
-    own = {one["gid"] for one in evidence["accounts"]["users"] if one["name"] == user}
-    return {group["name"] for group in groups if user in group["members"] or group["gid"] in own}
-
-
-def _expired_by(demand: Demand, user: dict[str, t.Any], evidence: Evidence) -> bool:
-    if demand.key in ("system_shells", "invalid_shell_locked"):
-        return user["system"] if demand.key == "system_shells" else not user["valid_shell"]
-    today = (datetime.date.fromisoformat(evidence["collected"][:10]) - datetime.date(1970, 1, 1)).days
-    if demand.key == "password_max_days" and user["last_change"] is not None:
-        limit = int(str(demand.value.target(user["max"])))
-        return bool(user["password"] == "set" and user["last_change"] + limit <= today)
-    return False
-
-
-def _drop_unchanged(desired: Desired, evidence: Evidence) -> None:
-    """A file whose planned text is what it already has needs no task."""
-    texts = evidence["texts"]
-    desired.files = {
-        path: file for path, file in desired.files.items() if path not in texts or texts[path] != file["content"]
-    }
+    held = kind.obstacle(demand, evidence) or kind.would_lock_out(demand, evidence, connection)
+    if held:
+        return held
+    if pending := kind.pending(demand, evidence):
+        desired.reboot.append(pending)
+        return pending
+    # Tried alone: another rule's change of the same file must not be taken for this one's.
+    trial = Desired(banner=desired.banner)
+    kind.want(demand, evidence, trial)
+    trial.drop_unchanged(evidence)
+    if not trial.empty():
+        return ""
+    winner = kind.winner(demand, evidence)
+    return (
+        f"{winner} overrides what this collection writes: mend it there"
+        if winner
+        else "nothing this collection writes mends it"
+    )

@@ -5,13 +5,25 @@ from __future__ import annotations
 
 import collections
 import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ..constraint import text
+from .base import (
+    Check,
+    Connection,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    offenders,
+    ruling,
+)
+from .matchers import Template, as_json, as_text, checks, lookup, matching
+from .settings import set_key
+from .shell import PROFILE, set_umask
 
 User = dict[str, t.Any]
 
@@ -67,9 +79,9 @@ def _homes(users: list[User]) -> list[str]:
 
 def findings(key: str, evidence: Evidence) -> list[str]:
     """What breaks the rule KEY: one short text an offender."""
-    users: list[User] = evidence["accounts"]["users"]
-    groups: list[dict[str, t.Any]] = evidence["accounts"]["groups"]
-    today = (datetime.date.fromisoformat(evidence["collected"][:10]) - datetime.date(1970, 1, 1)).days
+    users: list[User] = evidence["account"]["users"]
+    groups: list[dict[str, t.Any]] = evidence["account"]["groups"]
+    today = (evidence.collected.date() - datetime.date(1970, 1, 1)).days
     members = {group["name"]: group["members"] for group in groups}
     numbers = {group["name"]: group["gid"] for group in groups}
     lists: dict[str, t.Callable[[], list[str]]] = {
@@ -114,16 +126,16 @@ def findings(key: str, evidence: Evidence) -> list[str]:
 
 
 # Each list again, as a Go template over the raw accounts: Goss' second opinion.
-_EACH_USER = "{{ range .Vars.accounts.users }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
+_EACH_USER = "{{ range .Vars.sections.account.items.users }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
 
 
-_EACH_GROUP = "{{ range .Vars.accounts.groups }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
+_EACH_GROUP = "{{ range .Vars.sections.account.items.groups }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
 
 
 _TWICE = "{{ range $i, $a := %s }}{{ range $j, $b := %s }}{{ if and (lt $i $j) (eq $a.%s $b.%s) }}{{ $a.name }} {{ end }}{{ end }}{{ end }}"
 
 
-_USERS, _GROUPS = "$.Vars.accounts.users", "$.Vars.accounts.groups"
+_USERS, _GROUPS = "$.Vars.sections.account.items.users", "$.Vars.sections.account.items.groups"
 
 
 TEMPLATES = {
@@ -141,28 +153,42 @@ TEMPLATES = {
     "unique_gid": _TWICE % (_GROUPS, _GROUPS, "gid", "gid"),
     "unique_user_name": _TWICE % (_USERS, _USERS, "name", "name"),
     "unique_group_name": _TWICE % (_GROUPS, _GROUPS, "name", "name"),
-    "shadow_group_empty": '{{ range .Vars.accounts.groups }}{{ if eq .name "shadow" }}{{ join " " .members }}{{ $g := .gid }}'
-    "{{ range $.Vars.accounts.users }}{{ if eq .gid $g }}{{ .name }} {{ end }}{{ end }}{{ end }}{{ end }}",
-    "groups_exist": "{{ range $u := .Vars.accounts.users }}{{ $found := false }}{{ range $.Vars.accounts.groups }}"
+    "shadow_group_empty": '{{ range .Vars.sections.account.items.groups }}{{ if eq .name "shadow" }}{{ join " " .members }}{{ $g := .gid }}'
+    "{{ range $.Vars.sections.account.items.users }}{{ if eq .gid $g }}{{ .name }} {{ end }}{{ end }}{{ end }}{{ end }}",
+    "groups_exist": "{{ range $u := .Vars.sections.account.items.users }}{{ $found := false }}{{ range $.Vars.sections.account.items.groups }}"
     "{{ if eq .gid $u.gid }}{{ $found = true }}{{ end }}{{ end }}{{ if not $found }}{{ $u.name }} {{ end }}{{ end }}",
-    "root_path": '{{ join " " .Vars.root_shell.unsafe }}',
+    "root_path": '{{ join " " .Vars.sections.root_shell.items.unsafe }}',
     "password_change_past": '{{ $today := div (toDate "2006-01-02T15:04:05Z" .Vars.collected | unixEpoch | int64) 86400 }}'
-    '{{ range .Vars.accounts.users }}{{ if and (eq .password "set") (gt (int64 (default 0 .last_change)) $today) }}{{ .name }} {{ end }}{{ end }}',
+    '{{ range .Vars.sections.account.items.users }}{{ if and (eq .password "set") (gt (int64 (default 0 .last_change)) $today) }}{{ .name }} {{ end }}'
+    "{{ end }}",
 }
+
+
+def expired_by(demand: Demand, user: User, evidence: Evidence) -> bool:
+    """Whether the change would end this account's logins today."""
+    if demand.key == "system_shells":
+        return bool(user["system"])
+    if demand.key == "invalid_shell_locked":
+        return not user["valid_shell"]
+    today = (evidence.collected.date() - datetime.date(1970, 1, 1)).days
+    if demand.key == "password_max_days" and user["last_change"] is not None:
+        limit = int(str(demand.value.target(user["max"])))
+        return bool(user["password"] == "set" and user["last_change"] + limit <= today)
+    return False
 
 
 class Account(Kind):
     name = "account"
-    sections = ("accounts", "root_shell", "config", "texts")
+    sections = ("account", "root_shell", "settings", "text")
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [USERADD, PROFILE]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [USERADD, PROFILE]}
 
     @staticmethod
     def aged(demand: Demand, evidence: Evidence) -> list[tuple[str, int | None]]:
         """Accounts with a password whose ageing field breaks the rule, with its value."""
         field = AGEING[demand.key]
-        with_password = [user for user in evidence["accounts"]["users"] if user["password"] == "set"]
+        with_password = [user for user in evidence["account"]["users"] if user["password"] == "set"]
         return [(user["name"], user[field]) for user in with_password if not demand.value.holds(user[field])]
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
@@ -171,13 +197,22 @@ class Account(Kind):
                 [f"{name}: {value}" for name, value in self.aged(demand, evidence)], demand.value.describe()
             )
         if demand.key == "useradd_inactive":
-            value = evidence["config"]["useradd"].get("INACTIVE", {}).get("value")
+            value = evidence["settings"]["useradd"].get("INACTIVE", {}).get("value")
             return ruling(demand.value.holds(value), value, demand.value.describe())
         return offenders(findings(demand.key, evidence), "none")
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         own = evidence["root_shell"].get("umask_set_in") if demand.key == "root_umask" else None
         return f"root's own {' and '.join(own)} sets it: mend it there" if own else ""
+
+    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        users = [user for user in evidence["account"]["users"] if user["name"] == connection.user]
+        if demand.rule.risk != "lockout" or not any(expired_by(demand, user, evidence) for user in users):
+            return ""
+        name = connection.user
+        return (
+            f"{demand.rule.id} would lock or expire {name}, which this run is connected as; change its password first"
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         key = demand.key
@@ -204,7 +239,7 @@ class Account(Kind):
     @staticmethod
     def _own(demand: Demand, evidence: Evidence, desired: Desired) -> None:
         """Give homes and dot files back to their users; a missing home is the operator's to make."""
-        for user in (user for user in evidence["accounts"]["users"] if user.get("home_exists")):
+        for user in (user for user in evidence["account"]["users"] if user.get("home_exists")):
             if demand.key == "home_directories":
                 mode = f"{int(user['home_mode'], 8) & ~0o027:04o}"
                 desired.attributes[user["home"]] = {"path": user["home"], "owner": user["name"], "mode": mode}
@@ -221,12 +256,12 @@ class Account(Kind):
         key = demand.key
         if key in AGEING:
             field, found = AGEING[key], []
-            for index, user in enumerate(evidence["accounts"]["users"]):
+            for index, user in enumerate(evidence["account"]["users"]):
                 if user["password"] == "set":
-                    found += checks(demand.value, "accounts", "users", index, field)
-            return found or [matching(Template(f"{{{{ {lookup('accounts', 'users')} | len }}}}"), {"gt": 0})]
+                    found += checks(demand.value, "account", "users", index, field)
+            return found or [matching(Template(f"{{{{ {lookup('account', 'users')} | len }}}}"), {"gt": 0})]
         if key == "useradd_inactive":
-            return checks(demand.value, "config", "useradd", "INACTIVE", "value")
+            return checks(demand.value, "settings", "useradd", "INACTIVE", "value")
         if key == "root_umask":
             return [matching(as_text("root_shell", "umask"), {"match-regexp": "^0*[0-7][2367]7$"})]
         if key == "home_directories":
@@ -240,9 +275,9 @@ class Account(Kind):
                         "mode": {"match-regexp": "^0[0-7][0145]0$"},
                     },
                 )
-                for user in evidence["accounts"]["users"]
+                for user in evidence["account"]["users"]
                 if "home_exists" in user
-            ] or [matching(as_json("accounts", "uid_min"), {"gt": 0})]
+            ] or [matching(as_json("account", "uid_min"), {"gt": 0})]
         if key == "dot_files":
             return self._dot_file_checks(evidence)
         return [matching(Template(f'"{TEMPLATES[key]}"'), {"match-regexp": "^ *$"})]
@@ -250,7 +285,7 @@ class Account(Kind):
     @staticmethod
     def _dot_file_checks(evidence: Evidence) -> list[Check]:
         found = []
-        for user in evidence["accounts"]["users"]:
+        for user in evidence["account"]["users"]:
             if not user.get("home_exists"):
                 continue
             for name in (".forward", ".rhosts"):
@@ -265,8 +300,7 @@ class Account(Kind):
                             {"path": path, "exists": True, "owner": user["name"], "mode": {"match-regexp": pattern}},
                         )
                     )
-        return found or [matching(as_json("accounts", "uid_min"), {"gt": 0})]
-
+        return found or [matching(as_json("account", "uid_min"), {"gt": 0})]
 
 
 KINDS = (Account(),)

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ....module_utils._collect.security import canonical
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ....module_utils._collect.audit import canonical
+from .base import (
+    TEXT,
+    TEXTS,
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+)
+from .matchers import as_json, matching
+from .settings import add_lines
 
 RULES = "/etc/audit/rules.d/50-unified.rules"
 
@@ -25,12 +32,12 @@ class Audit(Kind):
     """``rules`` are lines as auditctl(8) takes them; ``control`` is one of its options (``-e 2``, ``-c``)."""
 
     name = "audit"
-    sections = ("audit", "texts", "host")
+    sections = ("audit", "text", "host")
     constrained = ()
-    fields = frozenset({"rules", "control"})
+    fields: t.ClassVar = {"rules": TEXTS, "control": TEXT}
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [RULES, FINAL]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [RULES, FINAL]}
 
     @staticmethod
     def lines(demand: Demand, evidence: Evidence) -> list[str]:
@@ -85,7 +92,6 @@ class Audit(Kind):
         if evidence["audit"]["live"] is not None and demand.rule.spec.get("control") == "-e 2":
             found.append(matching(as_json("audit", "enabled"), "2"))
         return found
-
 
 
 KINDS = (Audit(),)

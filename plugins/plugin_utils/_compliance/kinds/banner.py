@@ -3,25 +3,31 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
 import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+
 
 class Banner(Kind):
     """A banner warns, and names neither the system nor its version. The text comes from the overlay."""
 
     name = "banner"
-    sections = ("texts", "host")
+    sections = ("text", "host")
     constrained = ()
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [rule.key]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [rule.key]}
 
     @staticmethod
     def leak(evidence: Evidence) -> str:
@@ -29,7 +35,7 @@ class Banner(Kind):
         return rf"(?i)(\\[vrms]|\b{re.escape(evidence['host']['os'])}\b)"
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        content = evidence["texts"].get(demand.key)
+        content = evidence["text"].get(demand.key)
         if not content or not content.strip():
             optional = demand.key == "/etc/motd"
             return ruling(optional, "no text", "a warning that does not name the system")
@@ -41,14 +47,13 @@ class Banner(Kind):
         desired.file(demand.key, desired.banner)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        if demand.key == "/etc/motd" and evidence["texts"].get(demand.key) is None:
+        if demand.key == "/etc/motd" and evidence["text"].get(demand.key) is None:
             return [Check("file", {"path": demand.key, "exists": False})]
         pattern = self.leak(evidence)
         attributes: dict[str, t.Any] = {"path": demand.key, "exists": True, "contents": [f"!/{pattern}/"]}
         if demand.key != "/etc/motd":
             attributes["contents"].append("/\\S/")
         return [Check("file", attributes)]
-
 
 
 KINDS = (Banner(),)

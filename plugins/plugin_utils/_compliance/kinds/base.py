@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..constraint import Constraint
+from ..evidence import Evidence as Evidence
+from ..platform import Platform as Platform
 
-Evidence = dict[str, t.Any]
+Schema = dict[str, t.Any]
+# A line break in a value would be a second line in the file that is written.
+LINE: Schema = {
+    "not": {
+        "description": "a line break or control character",
+        "type": "string",
+        "pattern": "[\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]",
+    }
+}
+TEXT: Schema = {"type": "string", **LINE}
+TEXTS: Schema = {"type": "array", "minItems": 1, "items": TEXT}
 
 
 @dataclass(frozen=True)
@@ -16,7 +28,9 @@ class Rule:
     """One atomic requirement, as the catalogue has it.
 
     Attributes:
-        spec: what only this kind knows of the rule (``mode``, ``state``, ``rules`` ...).
+        why: why it matters, in one sentence.
+        spec: what only this kind knows of the rule (``optional``, ``state``, ``rules`` ...).
+        values: its constrained fields, as they are written.
     """
 
     id: str
@@ -28,9 +42,52 @@ class Rule:
     cci: tuple[str, ...] = ()
     when: t.Mapping[str, t.Any] = field(default_factory=dict)
     unless: t.Mapping[str, t.Any] = field(default_factory=dict)
+    why: str = ""
     risk: str = ""
     remediate: str = "automatic"
     reason: str = ""
+    values: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+    def on(self, platform: Platform) -> Rule:
+        """The rule as PLATFORM has it: where a field differs between platforms, with that platform's."""
+        spec = {name: platform.choose(value) for name, value in self.spec.items()}
+        return self if spec == self.spec else replace(self, spec=spec)
+
+    def constraints(self, platform: Platform) -> dict[str, Constraint]:
+        """The rule's own constraints on PLATFORM.
+
+        Raises:
+            ValueError: a value is no constraint.
+        """
+        return {name: Constraint.parse(platform.named(platform.choose(value))) for name, value in self.values.items()}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port, or a range of them, that must stay open.
+
+    Attributes:
+        source: who may reach it, an address or network; empty for everyone.
+        why: what it is for, as the operator or the purpose says it.
+    """
+
+    first: int
+    last: int
+    protocol: str
+    source: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the overlay says of the host beyond single rules.
+
+    Attributes:
+        ports: those of the overlay, and those that the host's purposes imply.
+    """
+
+    purposes: frozenset[str] = frozenset()
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +97,7 @@ class Demand:
     rule: Rule
     constraints: t.Mapping[str, Constraint]
     controls: tuple[str, ...]
+    site: Site = Site()
 
     @property
     def key(self) -> str:
@@ -67,6 +125,17 @@ class Check:
     attributes: t.Mapping[str, t.Any]
 
 
+@dataclass(frozen=True)
+class Connection:
+    """How the controller reaches the host: what a change must not cut.
+
+    Attributes:
+        user: who logs in; empty where the connection is local and cannot be cut by what is planned.
+    """
+
+    user: str = ""
+
+
 @dataclass
 class Desired:
     """What must change on one host, merged over all rules; every list is batched into one task."""
@@ -77,21 +146,47 @@ class Desired:
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     units_masked: list[str] = field(default_factory=list)
     units_enabled: list[str] = field(default_factory=list)
-    units_restarted: list[str] = field(default_factory=list)
+    restarts: dict[str, list[str]] = field(default_factory=dict)
+    """Units that read a file of `files` when they start."""
+    stale: list[str] = field(default_factory=list)
+    """Units that run with an older configuration than the disk has."""
     users: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     commands: list[list[str]] = field(default_factory=list)
     reboot: list[str] = field(default_factory=list)
     banner: str = "Authorised use only. Activity on this system is recorded.\n"
 
+    @property
+    def units_restarted(self) -> list[str]:
+        """Units whose files change, and units that are stale: nothing else is ever restarted."""
+        units = [unit for path in self.files for unit in self.restarts[path]]
+        return list(dict.fromkeys([*units, *self.stale]))
+
     def text(self, path: str, evidence: Evidence) -> str:
         """The text PATH will have, as far as it is planned: start from it to add to it."""
         if path in self.files:
             return str(self.files[path].get("content") or "")
-        return evidence["texts"].get(path) or ""
+        return evidence["text"].get(path) or ""
 
-    def file(self, path: str, content: str | None, *, mode: str = "0644", validate: list[str] | None = None) -> None:
-        """Plan a file's whole text (None removes it). A validator's ``%s`` stands for the temporary file."""
-        self.files[path] = {"path": path, "content": content, "mode": mode, "validate": validate or []}
+    def file(
+        self,
+        path: str,
+        content: str | None,
+        *,
+        mode: str = "0644",
+        group: str = "",
+        validate: t.Sequence[str] = (),
+        restart: t.Sequence[str] = (),
+    ) -> None:
+        """Plan a file's whole text (None removes it).
+
+        Args:
+            validate: the program that must accept the file; its argument ``%s`` stands for the staged file.
+            restart: units that read the file when they start. They are restarted only if the file changes.
+        """
+        self.files[path] = {"path": path, "content": content, "mode": mode, "validate": list(validate)}
+        if group:
+            self.files[path]["group"] = group
+        self.restarts[path] = list(restart)
 
     def run(self, *argv: str) -> None:
         if list(argv) not in self.commands:
@@ -101,27 +196,58 @@ class Desired:
         known = getattr(self, name)
         known += [item for item in items if item not in known]
 
+    def drop_unchanged(self, evidence: Evidence) -> None:
+        """Forget files whose planned text is what they already have."""
+        texts = evidence["text"]
+        self.files = {p: file for p, file in self.files.items() if p not in texts or texts[p] != file["content"]}
+
+    def empty(self) -> bool:
+        return not any(
+            (self.packages_absent, self.packages_present, self.files, self.attributes, self.units_masked, self.units_enabled,
+             self.stale, self.users, self.commands)
+        )  # fmt: skip
+
 
 class Kind:
-    """A family of rules. Subclasses answer the four questions; none of them touches a host."""
+    """A family of rules. Subclasses answer the questions; none of them touches a host."""
 
     name: t.ClassVar[str]
     sections: t.ClassVar[tuple[str, ...]] = ()
     """Evidence sections without which a rule cannot be judged."""
     constrained: t.ClassVar[tuple[str, ...]] = ("value",)
     """Fields of a rule that are constraints, and so can be given other values."""
-    fields: t.ClassVar[frozenset[str]] = frozenset()
-    """Further fields that a rule of this kind may have."""
+    fields: t.ClassVar[t.Mapping[str, Schema]] = {}
+    """Further fields that a rule of this kind may have, each with its JSON Schema. `schemas.py` makes the files' schema of it."""
+    required: t.ClassVar[tuple[str, ...]] = ()
+    """Fields without which a rule of this kind cannot be judged."""
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        """What the collector must look at for this rule."""
+    def resolve(self, rule: Rule, platform: Platform) -> bool:
+        """Whether the platform has what the rule names; where it has not, the rule does not apply there.
+
+        Raises:
+            CatalogueError: the platform says nothing of it.
+        """
+        return all(
+            platform.package_names(name) for side in (rule.when, rule.unless) for name in side.get("package", ())
+        )
+
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        """What the collector must look at for this rule on PLATFORM: section to a list, a mapping, or None."""
         return {}
+
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        """Whether what a section left out (`Section.left_out`) could change the verdict on this rule."""
+        return True
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         raise NotImplementedError
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         """Why nothing can make this failing rule hold on this host; empty when something can."""
+        return ""
+
+    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        """Why the change would cut the operator off, as far as it can be foreseen; empty when it would not."""
         return ""
 
     def pending(self, demand: Demand, evidence: Evidence) -> str:
@@ -132,7 +258,12 @@ class Kind:
         """Add to DESIRED what makes the rule hold; called only where it fails."""
         raise NotImplementedError
 
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        """What overrides all that `want` could write (a Match block, a later drop-in, a vendor's script), by name."""
+        return ""
+
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
+        """Goss resources that show that the rule holds; those but ``matching`` read the host themselves."""
         raise NotImplementedError
 
 

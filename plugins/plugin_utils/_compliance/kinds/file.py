@@ -3,32 +3,41 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ..constraint import text
+from .base import (
+    TEXTS,
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    offenders,
+    ruling,
+)
+from .matchers import literal, mode_pattern
+
 
 class File(Kind):
     """Mode, owner and group of a path, or of every path that a pattern matches."""
 
     name = "file"
-    sections = ("files",)
+    sections = ("file",)
     constrained = ("mode", "owner", "group")
-    fields = frozenset({"optional", "except"})
+    fields: t.ClassVar = {"optional": {"type": "boolean"}, "except": TEXTS}
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"files": {rule.key: list(rule.spec.get("except", ()))}}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"file": {rule.key: list(rule.spec.get("except", ()))}}
 
     def _wrong(self, demand: Demand, facts: dict[str, str]) -> list[str]:
         return [f"{name} {facts[name]}" for name, wanted in demand.constraints.items() if not wanted.holds(facts[name])]
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        found = evidence["files"][demand.key]
+        found = evidence["file"][demand.key]
         expected = ", ".join(f"{name} {wanted.describe()}" for name, wanted in demand.constraints.items())
         if not found:
             return Ruling("pass" if demand.rule.spec.get("optional") else "fail", "no such file", expected)
@@ -41,13 +50,13 @@ class File(Kind):
         return ruling(True, shown, expected)
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        for path, facts in evidence["files"][demand.key].items():
+        for path, facts in evidence["file"][demand.key].items():
             for name, wanted in demand.constraints.items():
                 if not wanted.holds(facts[name]):
                     desired.attributes.setdefault(path, {"path": path})[name] = text(wanted.target(facts[name]))
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        found = evidence["files"][demand.key]
+        found = evidence["file"][demand.key]
         if not found:
             exists = not demand.rule.spec.get("optional")
             return [Check("file", {"path": demand.key, "exists": exists})]
@@ -59,7 +68,6 @@ class File(Kind):
                 allowed = wanted.in_ if wanted.in_ is not None else (wanted.eq,)
                 attributes[name] = {"match-regexp": f"^({'|'.join(literal(one) for one in allowed)})$"}
         return [Check("file", {"path": path, "exists": True, **attributes}) for path in found]
-
 
 
 KINDS = (File(),)

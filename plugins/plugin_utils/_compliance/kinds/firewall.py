@@ -3,21 +3,26 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ..constraint import text
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Ruling,
+    ruling,
+)
+from .matchers import as_text, matching
+
 
 class Firewall(Kind):
     """ufw's settings, and the policies that the kernel's base chains really have."""
 
     name = "firewall"
-    sections = ("config", "firewall", "sshd")
+    sections = ("settings", "firewall", "sshd")
     variables: t.ClassVar[dict[str, tuple[str, str]]] = {
         "default_incoming": ("DEFAULT_INPUT_POLICY", "input"),
         "default_outgoing": ("DEFAULT_OUTPUT_POLICY", "output"),
@@ -34,13 +39,13 @@ class Firewall(Kind):
         ]
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        enabled = evidence["config"]["ufw_main"].get("ENABLED", {}).get("value", "no")
+        enabled = evidence["settings"]["ufw_main"].get("ENABLED", {}).get("value", "no")
         if demand.key == "enabled":
             holds = demand.value.holds(enabled) and bool(self.live(evidence, "input"))
             chains = "chains loaded" if self.live(evidence, "input") else "no chains loaded"
             return ruling(holds, f"{enabled}, {chains}", "yes, chains loaded")
         variable, _hook = self.variables[demand.key]
-        value = self.policies.get(evidence["config"]["ufw"].get(variable, {}).get("value", ""))
+        value = self.policies.get(evidence["settings"]["ufw"].get(variable, {}).get("value", ""))
         return ruling(demand.value.holds(value), value, demand.value.describe())
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
@@ -69,7 +74,6 @@ class Firewall(Kind):
                 )
             )
         return found
-
 
 
 KINDS = (Firewall(),)

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+from .matchers import Template, lookup, matching
+from .settings import add_lines
 
 MODPROBE_PATH = "/etc/modprobe.d/zz-unified.conf"
 
@@ -21,11 +27,11 @@ NO_OP = ("/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true")
 
 class Kmod(Kind):
     name = "kmod"
-    sections = ("kmod", "texts")
+    sections = ("kmod", "text")
     constrained = ()
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"kmod": [rule.key], "texts": [MODPROBE_PATH]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"kmod": [rule.key], "text": [MODPROBE_PATH]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         found = evidence["kmod"][demand.key]
@@ -60,7 +66,6 @@ class Kmod(Kind):
         state = f'{{{{ printf "%v %v %v" (index {entry} "on_disk") (index {entry} "install") (index {entry} "blacklist") | toJson }}}}'
         allowed = "^(false .*|true (/usr)?/bin/(false|true) true)$"
         return [gone, matching(Template(state), {"match-regexp": allowed})]
-
 
 
 KINDS = (Kmod(),)

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ..constraint import text
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+from .matchers import as_json, checks, matching
+from .settings import put_line
 
 LIMITS = "/etc/security/limits.d/zz-unified.conf"
 
@@ -20,13 +27,13 @@ class Limits(Kind):
     """A hard limit for all users; the last one read holds (limits.conf(5))."""
 
     name = "limits"
-    sections = ("config", "texts")
+    sections = ("limits", "text")
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [LIMITS]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [LIMITS]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        values = evidence["config"]["limits"].get(demand.key, [])
+        values = evidence["limits"].get(demand.key, [])
         return ruling(
             demand.value.holds(values[-1] if values else None), values[-1] if values else None, demand.value.describe()
         )
@@ -36,13 +43,12 @@ class Limits(Kind):
         desired.file(LIMITS, put_line(desired.text(LIMITS, evidence), rf"^\S+\s+\S+\s+{demand.key}(\s|$)", line))
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        values = evidence["config"]["limits"].get(demand.key, [])
+        values = evidence["limits"].get(demand.key, [])
         return (
-            checks(demand.value, "config", "limits", demand.key, max(len(values) - 1, 0))
+            checks(demand.value, "limits", demand.key, max(len(values) - 1, 0))
             if values
-            else [matching(as_json("config", "limits", demand.key), {"have-len": 1})]
+            else [matching(as_json("limits", demand.key), {"have-len": 1})]
         )
-
 
 
 KINDS = (Limits(),)

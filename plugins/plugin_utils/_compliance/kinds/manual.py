@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from .base import (
+    TEXT,
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Ruling,
+)
+
 
 class Manual(Kind):
     """A question only people can answer; an attestation in the overlay answers it."""
 
     name = "manual"
     constrained = ()
-    fields = frozenset({"question"})
+    required = ("question",)
+    fields: t.ClassVar = {"question": TEXT}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         return Ruling("not_checked", "to be answered by an attestation", demand.rule.spec["question"])
@@ -28,7 +32,6 @@ class Manual(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         return []
-
 
 
 KINDS = (Manual(),)

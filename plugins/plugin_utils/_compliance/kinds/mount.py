@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ....module_utils._collect.files import fstab
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ....module_utils._collect.mount import fstab
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+
 
 def fstab_line(point: str, facts: t.Mapping[str, t.Any], options: list[str]) -> str:
     return f"{facts['source']} {point} {facts['type']} {','.join(options)} 0 0"
@@ -37,16 +42,16 @@ class Mount(Kind):
     """A mount option; the key is ``<mount point>:<option>``."""
 
     name = "mount"
-    sections = ("mounts", "texts")
+    sections = ("mount", "text")
     constrained = ()
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [FSTAB]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [FSTAB]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         point, option = demand.key.rsplit(":", 1)
-        live = evidence["mounts"]["live"].get(point)
-        stored = evidence["mounts"]["fstab"].get(point)
+        live = evidence["mount"]["live"].get(point)
+        stored = evidence["mount"]["fstab"].get(point)
         if live is None:
             return Ruling("not_applicable", f"{point} is not a file system of its own")
         missing = [
@@ -60,7 +65,7 @@ class Mount(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         point, option = demand.key.rsplit(":", 1)
-        live = evidence["mounts"]["live"][point]
+        live = evidence["mount"]["live"][point]
         planned = fstab(desired.text(FSTAB, evidence)).get(point)
         stored = planned or {
             **live,
@@ -77,7 +82,6 @@ class Mount(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         point, option = demand.key.rsplit(":", 1)
         return [Check("mount", {"mountpoint": point, "exists": True, "opts": {"contain-element": option}})]
-
 
 
 KINDS = (Mount(),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders
+from .base import TEXT, TEXTS, Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
 from .matchers import literal
 
 PROFILES = "/usr/share/pam-configs"
@@ -61,21 +61,27 @@ Password-Type: Primary
 Password:
     requisite    pam_pwhistory.so use_authtok
 """
-TEXTS = {"unix": UNIX, "faillock": FAILLOCK, "faillock_notify": FAILLOCK_NOTIFY, "pwhistory": PWHISTORY}
+PROFILE_TEXTS = {"unix": UNIX, "faillock": FAILLOCK, "faillock_notify": FAILLOCK_NOTIFY, "pwhistory": PWHISTORY}
 
 
 class Pam(Kind):
     """``stacks`` lists what must stand where: ``<service> <type> [argument...]``; an argument may be ``this|that``."""
 
     name = "pam"
-    sections = ("pam", "texts")
+    sections = ("pam", "text")
     constrained = ()
-    fields = frozenset({"module", "stacks", "forbid", "profiles"})
+    required = ("module",)
+    fields: t.ClassVar = {
+        "module": {"type": "string", "pattern": "\\.so$"},
+        "stacks": TEXTS,
+        "forbid": TEXTS,
+        "profiles": {"type": "array", "items": TEXT},
+    }
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         names = [line.split()[0] for line in rule.spec.get("stacks", ())]
         common = ["common-account", "common-auth", "common-password", "common-session", "common-session-noninteractive"]
-        return {"pam": [*common, *names], "texts": [*(f"{PROFILES}/unified_{name}" for name in TEXTS), "/etc/pam.d/su"]}
+        return {"pam": [*common, *names], "text": [*(f"{PROFILES}/unified_{name}" for name in TEXTS), "/etc/pam.d/su"]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         spec, wrong = demand.rule.spec, []
@@ -113,7 +119,7 @@ class Pam(Kind):
             return
         profiles = demand.rule.spec["profiles"]
         for name in profiles:
-            desired.file(f"{PROFILES}/unified_{name}", TEXTS[name])
+            desired.file(f"{PROFILES}/unified_{name}", PROFILE_TEXTS[name])
         if "unix" in profiles:
             # Debian's own profile has nullok; both at once would ask for the password twice.
             desired.run("pam-auth-update", "--disable", "unix", "--enable", "unified_unix")
@@ -146,3 +152,6 @@ def _has(given: list[str], wanted: list[str]) -> bool:
         any(arg == one or (one.endswith("=") and arg.startswith(one)) for one in want.split("|") for arg in given)
         for want in wanted
     )
+
+
+KINDS = (Pam(),)

@@ -3,26 +3,32 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+from .mount import FSTAB, fstab_line, set_mount
+
 
 class Partition(Kind):
     name = "partition"
-    sections = ("mounts", "texts")
+    sections = ("mount", "text")
     constrained = ()
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [FSTAB]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [FSTAB]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        live = evidence["mounts"]["live"].get(demand.key)
+        live = evidence["mount"]["live"].get(demand.key)
         return ruling(
             live is not None,
             f"{live['type']} on {live['source']}" if live else "part of another file system",
@@ -31,7 +37,7 @@ class Partition(Kind):
 
     def pending(self, demand: Demand, evidence: Evidence) -> str:
         # Mounting over a directory in use would hide its files from running programs.
-        return f"{demand.key} is mounted at the next boot" if demand.key in evidence["mounts"]["fstab"] else ""
+        return f"{demand.key} is mounted at the next boot" if demand.key in evidence["mount"]["fstab"] else ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         facts = {"source": "tmpfs", "type": "tmpfs"}
@@ -40,7 +46,6 @@ class Partition(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         return [Check("mount", {"mountpoint": demand.key, "exists": True})]
-
 
 
 KINDS = (Partition(),)

@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every kind by its name."""
+"""Every kind by its name: each module of this package lists its kinds in `KINDS`."""
 
 from __future__ import annotations
 
-from .access import Banner, Cron, Firewall, Sshd, Sudo
-from .accounts import Account
-from .auditing import Audit
+import importlib
+import pkgutil
+
 from .base import Kind
-from .environment import Limits, Manual, Rsyslog, Shell
-from .files import File, Mount, Partition, Scan
-from .kernel import Kmod, Sysctl
-from .pam import Pam
-from .settings import SETTINGS
-from .software import Package, Service
+
+# What kinds are made of, and this module: they list no kind.
+SHARED = frozenset({"base", "matchers", "registry"})
+_PACKAGE = importlib.import_module(__package__)
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
-    for kind in (
-        Account(), Audit(), Banner(), Cron(), File(), Firewall(), Kmod(), Limits(), Manual(), Mount(), Package(), Pam(),
-        Partition(), Rsyslog(), Scan(), Service(), Shell(), Sshd(), Sudo(), Sysctl(), *SETTINGS,
-    )
-}  # fmt: skip
+    for module in sorted(module.name for module in pkgutil.iter_modules(_PACKAGE.__path__) if module.name not in SHARED)
+    for kind in importlib.import_module(f"{__package__}.{module}").KINDS
+}

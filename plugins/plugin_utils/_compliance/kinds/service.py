@@ -3,34 +3,44 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+from .matchers import as_text, matching
+
 
 class Service(Kind):
     """Rules on units: ``unused`` (neither enabled nor active), ``enabled`` (and active), ``running`` (active)."""
 
     name = "service"
-    sections = ("units", "packages")
+    sections = ("service", "package")
     constrained = ()
-    fields = frozenset({"state", "units"})
+    required = ("state",)
+    fields: t.ClassVar = {"state": {"enum": ["unused", "enabled", "running"]}}
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"units": list(rule.spec["units"])}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"service": list(platform.unit_names(rule.key))}
+
+    def resolve(self, rule: Rule, platform: Platform) -> bool:
+        return bool(platform.unit_names(rule.key))
 
     @staticmethod
     def in_use(facts: dict[str, str]) -> bool:
         return facts["active"] in ("active", "activating", "reloading") or facts["file"].startswith("enabled")
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        state, units = demand.rule.spec["state"], demand.rule.spec["units"]
-        facts = {unit: evidence["units"][unit] for unit in units}
+        state, units = demand.rule.spec["state"], evidence.platform.unit_names(demand.key)
+        facts = {unit: evidence["service"][unit] for unit in units}
         if state == "unused":
             used = [
                 f"{unit} {found['file'] or 'no unit file'}, {found['active']}"
@@ -52,17 +62,17 @@ class Service(Kind):
         return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        units = demand.rule.spec["units"]
+        units = evidence.platform.unit_names(demand.key)
         if demand.rule.spec["state"] == "unused":
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
-            desired.add("units_masked", [unit for unit in units if evidence["units"][unit]["load"] != "not-found"])
+            desired.add("units_masked", [unit for unit in units if evidence["service"][unit]["load"] != "not-found"])
         else:
             desired.add("units_enabled", units)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         state, found = demand.rule.spec["state"], []
-        for unit in demand.rule.spec["units"]:
-            active, file = as_text("units", unit, "active"), as_text("units", unit, "file")
+        for unit in evidence.platform.unit_names(demand.key):
+            active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
             if state == "unused":
                 found.append(matching(active, {"match-regexp": "^(inactive|failed|deactivating)?$"}))
                 found.append(matching(file, {"not": {"match-regexp": "^enabled"}}))
@@ -71,7 +81,6 @@ class Service(Kind):
             if state == "enabled":
                 found.append(matching(file, {"match-regexp": "^(enabled|enabled-runtime|static|alias)$"}))
         return found
-
 
 
 KINDS = (Service(),)

@@ -7,7 +7,7 @@ import re
 import typing as t
 
 from ..constraint import text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, ruling
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import checks, checks_on_default, literal
 
 MARK = "# Managed by unified.deploy."
@@ -61,7 +61,7 @@ class Settings(Kind):
         bare: keys that are flags: written alone to switch on.
     """
 
-    sections = ("config", "texts")
+    sections = ("settings", "text")
 
     def __init__(
         self,
@@ -79,12 +79,12 @@ class Settings(Kind):
         self.path, self.separator, self.section, self.mode = path, separator, section, mode
         self.defaults, self.restart, self.bare = defaults or {}, restart, bare
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [self.path]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [self.path]}
 
     def actual(self, demand: Demand, evidence: Evidence) -> tuple[str | None, str]:
         """The value that holds and the file it comes from ('' for the program's own default)."""
-        found = evidence["config"][self.name].get(demand.key)
+        found = evidence["settings"][self.name].get(demand.key)
         if found:
             return found["value"], found["source"]
         return self.defaults.get(demand.key), ""
@@ -99,24 +99,21 @@ class Settings(Kind):
         if isinstance(target, list):
             value = " ".join(text(item) for item in target)
         start = desired.text(self.path, evidence) or f"{MARK}\n"
-        desired.file(
-            self.path, set_key(start, demand.key, value, separator=self.separator, section=self.section), mode=self.mode
-        )
-        if self.restart:
-            desired.add("units_restarted", [self.restart])
+        content = set_key(start, demand.key, value, separator=self.separator, section=self.section)
+        desired.file(self.path, content, mode=self.mode, restart=[self.restart] if self.restart else ())
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         value, source = self.actual(demand, evidence)
         if not source:
             return checks_on_default(demand.value, value)
-        found = checks(demand.value, "config", self.name, demand.key, "value")
+        found = checks(demand.value, "settings", self.name, demand.key, "value")
         key = literal(demand.key)
         between = r"\s+" if self.separator.isspace() else r"\s*=?\s*"
         line = f'/^\\s*{key}({between}"?{literal(value)}"?)?\\s*(#.*)?$/'
         return [*found, Check("file", {"path": source, "exists": True, "contents": [line]})]
 
 
-SETTINGS = (
+KINDS = (
     Settings(
         "journald",
         "/etc/systemd/journald.conf.d/zz-unified.conf",

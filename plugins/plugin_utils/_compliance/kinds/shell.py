@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ..constraint import text
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+from .matchers import as_json, checks, literal, matching
+from .settings import put_line
 
 PROFILE = "/etc/profile.d/zz-unified.sh"
 
@@ -25,13 +32,13 @@ class Shell(Kind):
     """A setting of login shells: every place that sets it must satisfy the rule, and one must set it."""
 
     name = "shell"
-    sections = ("config", "texts")
+    sections = ("shell", "text")
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [PROFILE]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [PROFILE]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        places = evidence["config"]["shell"][demand.key]
+        places = evidence["shell"][demand.key]
         bad = [f"{place['value']} in {place['source']}" for place in places if not demand.value.holds(place["value"])]
         if bad or not places:
             return Ruling("fail", "; ".join(bad) or "not set", demand.value.describe())
@@ -46,17 +53,16 @@ class Shell(Kind):
         desired.file(PROFILE, content)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        places = evidence["config"]["shell"][demand.key]
+        places = evidence["shell"][demand.key]
         if not places:
-            return [matching(as_json("config", "shell", demand.key), {"not": {"have-len": 0}})]
+            return [matching(as_json("shell", demand.key), {"not": {"have-len": 0}})]
         found = []
         for index, place in enumerate(places):
-            found += checks(demand.value, "config", "shell", demand.key, index, "value")
+            found += checks(demand.value, "shell", demand.key, index, "value")
             separator = "\\s+" if demand.key == "umask" else "="
             line = f"/\\b{literal(demand.key)}{separator}{literal(place['value'])}\\b/"
             found.append(Check("file", {"path": place["source"], "exists": True, "contents": [line]}))
         return found
-
 
 
 KINDS = (Shell(),)

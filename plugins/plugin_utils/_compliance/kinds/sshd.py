@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
 from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from .base import (
+    Check,
+    Connection,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+from .matchers import Template, checks, lookup, matching
+from .settings import MARK, set_key
 
 # sshd takes the first value it reads; cloud images bring 50-cloud-init.conf.
 SSHD_PATH = "/etc/ssh/sshd_config.d/00-unified.conf"
@@ -23,12 +31,18 @@ SSHD_MAIN = "/etc/ssh/sshd_config"
 ACCESS_LISTS = ("allowusers", "allowgroups", "denyusers", "denygroups")
 
 
+def groups_of(user: str, evidence: Evidence) -> set[str]:
+    groups = evidence["account"]["groups"]
+    own = {one["gid"] for one in evidence["account"]["users"] if one["name"] == user}
+    return {group["name"] for group in groups if user in group["members"] or group["gid"] in own}
+
+
 class Sshd(Kind):
     name = "sshd"
-    sections = ("sshd", "texts")
+    sections = ("sshd", "text")
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [SSHD_PATH, SSHD_MAIN]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [SSHD_PATH, SSHD_MAIN]}
 
     @staticmethod
     def actual(demand: Demand, evidence: Evidence) -> str | None:
@@ -54,6 +68,18 @@ class Sshd(Kind):
             return Ruling("fail", "; ".join(weaker), demand.value.describe())
         return ruling(demand.value.holds(value), value, demand.value.describe())
 
+    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        user = connection.user
+        if demand.key == "PermitRootLogin" and user == "root":
+            return "the run is connected as root: it would lock itself out; connect as another user with sudo"
+        if demand.key == "AllowGroups" and user:
+            allowed = set(t.cast("list[str]", demand.value.target(None)))
+            if user != "root" and not allowed & groups_of(user, evidence):
+                return f"{user} is in none of the groups {', '.join(sorted(allowed))}: it would lock itself out"
+        if demand.key == "UsePAM" and demand.value.eq == "no":
+            return "without PAM, accounts with locked passwords cannot log in"
+        return ""
+
     def wanted(self, demand: Demand, evidence: Evidence) -> str:
         if demand.value.none_of is not None and demand.value.subset_of is None:
             # sshd_config(5): all of sshd's own list but these. What is left of a list that was all weak could be
@@ -65,9 +91,10 @@ class Sshd(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         value = self.wanted(demand, evidence)
+        restart = [evidence.platform.unit("ssh_server")]
         content = desired.text(SSHD_PATH, evidence) or f"{MARK}\n"
         content = set_key(content, demand.key, value, separator=" ")
-        desired.file(SSHD_PATH, content, mode="0600", validate=["sshd", "-t", "-f", "%s"])
+        desired.file(SSHD_PATH, content, mode="0600", validate=["sshd", "-t", "-f", "%s"], restart=restart)
         main = desired.text(SSHD_MAIN, evidence)
         if not evidence["sshd"]["includes_dropins"] and not main.startswith("Include /etc/ssh/sshd_config.d/"):
             desired.file(
@@ -75,8 +102,8 @@ class Sshd(Kind):
                 f"Include /etc/ssh/sshd_config.d/*.conf\n{main}",
                 mode="0600",
                 validate=["sshd", "-t", "-f", "%s"],
+                restart=restart,
             )
-        desired.add("units_restarted", ["ssh.service"])
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         if self.any_list(demand):
@@ -88,7 +115,6 @@ class Sshd(Kind):
             if key in block["settings"]:
                 found += checks(demand.value, "sshd", "match", index, "settings", key)
         return found
-
 
 
 KINDS = (Sshd(),)

@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ..constraint import text
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    offenders,
+    ruling,
+)
+from .matchers import as_json, checks_on_default, literal, matching
+from .settings import put_line
 
 # The last Defaults line wins in sudoers.
 SUDO_PATH = "/etc/sudoers.d/zz-unified"
@@ -19,13 +27,13 @@ SUDO_PATH = "/etc/sudoers.d/zz-unified"
 
 class Sudo(Kind):
     name = "sudo"
-    sections = ("sudo", "texts")
+    sections = ("sudo", "text")
     # What holds while no Defaults line says otherwise (sudoers(5)).
     defaults: t.ClassVar[dict[str, str]] = {"timestamp_timeout": "15", "use_pty": "yes"}
     listed: t.ClassVar[dict[str, str]] = {"nopasswd": "nopasswd", "authenticate": "no_authenticate"}
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"texts": [SUDO_PATH]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [SUDO_PATH]}
 
     def actual(self, demand: Demand, evidence: Evidence) -> str | None:
         value = self.defaults.get(demand.key)
@@ -65,7 +73,6 @@ class Sudo(Kind):
         given = {"yes": "", "no": ""}.get(value or "", f'\\s*=\\s*"?{literal(value)}"?')
         line = f"/^Defaults\\s([^#]*,)?\\s*{'!' if value == 'no' else ''}{literal(demand.key)}{given}\\s*(,|$)/"
         return [*judged, Check("file", {"path": sources[-1], "exists": True, "contents": [line]})]
-
 
 
 KINDS = (Sudo(),)

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
-import collections
-import datetime
-import re
 import typing as t
 
-from ....module_utils._collect.kernel import UFW_SYSCTL
-from ..constraint import items, text
-from .base import Check, Demand, Desired, Evidence, Kind, Rule, Ruling, offenders, ruling
-from .matchers import Template, as_json, as_text, checks, checks_on_default, literal, lookup, matching, mode_pattern
-from .settings import MARK, add_lines, put_line, set_key
+from ....module_utils._collect.sysctl import UFW_SYSCTL
+from ..constraint import text
+from .base import (
+    Check,
+    Demand,
+    Desired,
+    Evidence,
+    Kind,
+    Platform,
+    Rule,
+    Ruling,
+    ruling,
+)
+from .matchers import Template, literal, lookup, matching
+from .settings import MARK, set_key
 
 # Files of one name order decide: nothing may come after ours (sysctl.d(5)).
 SYSCTL_PATH = "/etc/sysctl.d/zz-unified.conf"
@@ -20,10 +27,10 @@ SYSCTL_PATH = "/etc/sysctl.d/zz-unified.conf"
 
 class Sysctl(Kind):
     name = "sysctl"
-    sections = ("sysctl", "texts")
+    sections = ("sysctl", "text")
 
-    def request(self, rule: Rule) -> dict[str, t.Any]:
-        return {"sysctl": [rule.key], "texts": [SYSCTL_PATH, UFW_SYSCTL]}
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"sysctl": [rule.key], "text": [SYSCTL_PATH, UFW_SYSCTL]}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         found = evidence["sysctl"][demand.key]
@@ -69,7 +76,6 @@ class Sysctl(Kind):
             *checks,
             matching(Template(f"{{{{ {lookup('sysctl', demand.key, 'source')} | toJson }}}}"), {"match-regexp": "^/"}),
         ]
-
 
 
 KINDS = (Sysctl(),)

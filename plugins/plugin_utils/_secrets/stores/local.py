@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 
 from ..errors import ForbiddenError, NotFoundError, UnsupportedError
 from ..reference import Reference

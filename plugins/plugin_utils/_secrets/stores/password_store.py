@@ -12,9 +12,9 @@ import typing as t
 from pathlib import Path
 
 from ..errors import ForbiddenError, NotFoundError, UnavailableError, UnsupportedError
-from .program import find, run
 from ..reference import Reference
 from .base import Description, SecretStore
+from .program import find, run
 
 
 class PasswordStore(SecretStore):

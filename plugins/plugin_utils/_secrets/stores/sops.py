@@ -9,7 +9,7 @@ import shutil
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils import _sops
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnsupportedError

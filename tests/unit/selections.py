@@ -1,0 +1,12 @@
+"""The selections whose outcome is pinned in golden files: pairs of benchmark and level, and the host (section `host`)."""
+
+from __future__ import annotations
+
+DEBIAN_12 = {"os": "debian", "version": "12"}
+DEBIAN_13 = {"os": "debian", "version": "13"}
+SELECTIONS = {
+    "cis_debian12_l1_server": ([("cis", "l1_server")], DEBIAN_12),
+    "cis_debian12_l2_server": ([("cis", "l2_server")], DEBIAN_12),
+    "cis_debian13_l1_server": ([("cis", "l1_server")], DEBIAN_13),
+    "cis_debian13_l2_server": ([("cis", "l2_server")], DEBIAN_13),
+}
