@@ -8,8 +8,8 @@ import hashlib
 import os
 import typing as t
 
+from ._change.files import Wanted, replace, text
 from ._deliver import ENCRYPTED_STORE, Credential, DeliveryError, Item, Run
-from ._files import Wanted, replace, text
 
 UNITS = "/etc/systemd/system"
 
