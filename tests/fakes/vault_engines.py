@@ -7,7 +7,14 @@ import typing as t
 import uuid
 
 from .server import Refusal, Request, now
-from .vault_defaults import OBJECTS, WRITE_ONLY, shown
+from .vault_defaults import OBJECTS, WRITE_ONLY, seconds, shown
+
+NO_ISSUER = "Issuing Certificate was set to default, but no default issuing certificate (configurable at /config/issuers) is currently set"
+IGNORED = "Endpoint ignored these unrecognized parameters: [allow_token_displayname]"
+NO_LEASES = (
+    "it is encouraged to disable generate_lease and rely on PKI's native capabilities when possible; this option can cause "
+    "instance-wide issues with large numbers of issued certificates"
+)
 
 
 class Engines:
@@ -54,9 +61,16 @@ class Engines:
         path, kind = f"{mount}/{rest}", rest.partition("/")[0]
         if request.method == "GET":
             return self.read_object(path, mounted, kind)
+        if request.method == "LIST":
+            names = sorted(one.removeprefix(f"{path}/") for one in self.objects if one.startswith(f"{path}/"))
+            if not names:
+                raise self._refused(404)
+            return self._data({"keys": names})
         if request.method == "DELETE":
             self.objects.pop(path, None)
             return None
+        if kind == "roles" and mounted in ("pki", "ssh"):
+            self.objects.pop(path, None)  # what is not sent goes back to its default
         self.write_object(path, OBJECTS.get((mounted, kind)), {}, request.body)
         return None
 
@@ -173,18 +187,25 @@ class Engines:
         answer = self._object(request, mount, "pki", rest)
         path = f"{mount}/{rest}"
         if request.method == "POST" and rest.startswith("roles/"):
-            if self.objects[path]["key_type"] == "ec" and self.objects[path]["key_bits"] in (0, 2048):
-                self.objects[path]["key_bits"] = 256
-            return self.read_object(path, "pki", "roles")
+            role = self.objects[path]
+            kind = role["key_type"]
+            role["key_bits"] = request.body.get("key_bits") or {"ec": 256, "rsa": 2048}.get(kind, 0)
+            role["signature_bits"] = request.body.get("signature_bits") or (256 if kind == "rsa" else 0)
+            said = [] if f"{mount}/root" in self.objects else [NO_ISSUER]
+            said += [NO_LEASES] if role["generate_lease"] else []
+            # It is shown, and not taken.
+            said += [IGNORED] if "allow_token_displayname" in request.body else []
+            return {**self.read_object(path, "pki", "roles"), "warnings": said or None}
         return answer
 
     def _root(self, request: Request, mount: str) -> t.Any:
         from .authority import authority
 
-        certificate, expires = authority(request.body["common_name"])
+        certificate, expires = authority()
         made = {
             "certificate": certificate, "expiration": expires, "issuer_id": str(uuid.uuid4()), "issuer_name": request.body.get("issuer_name", ""),
-            "issuing_ca": certificate, "key_id": str(uuid.uuid4()), "key_name": request.body.get("key_name", ""), "serial_number": "00:01",
+            "issuing_ca": certificate, "key_id": str(uuid.uuid4()), "key_name": request.body.get("key_name", ""),
+            "serial_number": f"00:{uuid.uuid4().hex}",
         }  # fmt: skip
         self.objects.setdefault(f"{mount}/root", made)
         return self._data(made)
@@ -206,11 +227,12 @@ class Engines:
         )
         made = {
             "certificate": certificate, "private_key": key, "issuing_ca": ca, "ca_chain": [ca], "expiration": expires,
-            "serial_number": "00:01", "private_key_type": "ec",
+            "not_before": expires, "serial_number": f"00:{uuid.uuid4().hex}",
+            "private_key_type": self.objects[f"{mount}/roles/{role}"].get("key_type", "rsa"),
         }  # fmt: skip
         if not self.objects[f"{mount}/roles/{role}"].get("generate_lease"):
             return self._data(made)
-        duration = int(str(body.get("ttl", "0s"))[:-1] or 0)
+        duration = seconds(body.get("ttl", "72h"))
         lease = self.lease(f"{mount}/issue/{role}", duration, renewable=False)
         return self._data(made, lease_id=lease, lease_duration=duration)
 

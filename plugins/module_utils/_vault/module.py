@@ -43,9 +43,14 @@ def run_role_module(mount: str) -> t.NoReturn:
 
     def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         path = f"{given['mount'].strip('/')}/roles/{segment(given['name'], 'name')}"
-        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
+        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode, merge=True)
 
     run_module(spec, act)
+
+
+def _derived(name: str, changed: t.Collection[str]) -> bool:
+    """Whether a setting follows from one that changes: the sizes of an old type of key are none of the new one's."""
+    return "key_type" in changed and name in ("key_bits", "signature_bits", "algorithm_signer")
 
 
 def answered(answer: Answer) -> Answer:
@@ -68,6 +73,7 @@ def settle(
     write_only: t.Collection[str] = (),
     outdated: t.Callable[[], t.Collection[str]] = tuple,
     write: t.Callable[[str, Answer], t.Any] | None = None,
+    merge: bool = False,
 ) -> Answer:
     """Bring the object at PATH to the wanted settings: one read, and one write or delete where it differs.
 
@@ -75,6 +81,7 @@ def settle(
         write_only: settings that the server takes but never shows; they are sent when the object is new, or something
             else changes.
         write: writes the settings to the path; by default the client does.
+        merge: whether what the server shows is sent too: some paths take what they are not sent back to its default.
         outdated: which of them have to be sent though nothing else changes; asked only where the object is there.
     """
     answer = client.read(path)
@@ -89,10 +96,12 @@ def settle(
         changed = sorted({*changed, *outdated()})
     differs = found is None or bool(changed)
     if differs and not check_mode:
+        kept = {name: value for name, value in (found or {}).items() if not _derived(name, changed)} if merge else {}
+        sent = {**kept, **config}
         if write:
-            write(path, dict(config))
+            write(path, sent)
         else:
-            client.write(path, **config)
+            client.write(path, **sent)
     return {
         "changed": differs,
         "changed_names": changed,
