@@ -112,7 +112,12 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.module import answered, run_module, settle
+from ansible_collections.unified.deploy.plugins.module_utils._vault.module import (
+    answered,
+    run_module,
+    settle,
+    warnings_of,
+)
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
 
 SPEC: dict[str, dict[str, t.Any]] = {
@@ -130,14 +135,15 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     path, state, compare = given["path"].strip("/"), given["state"], given["compare"]
     answers: list[Answer] = []
 
-    def write(place: str, config: Answer) -> None:
+    def write(place: str, config: Answer) -> Answer:
         wrap = span(given["wrap_ttl"], "wrap_ttl") if given["wrap_ttl"] else None
-        answers.append(answered(client.request("POST", place, json=config, wrap=wrap)))
+        answer = client.request("POST", place, json=config, wrap=wrap)
+        answers.append(answered(answer))
+        return answer
 
     if compare == "never" and state == "present":
-        if not check_mode:
-            write(path, given["data"])
-        return {"changed": True, **(answers[0] if answers else {})}
+        remarks = [] if check_mode else warnings_of(write(path, given["data"]), given["data"])
+        return {"changed": True, "warnings": remarks, **(answers[0] if answers else {})}
     write_only = given["write_only"] if compare == "settings" else list(given["data"])
     try:
         result = settle(

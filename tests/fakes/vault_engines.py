@@ -10,7 +10,12 @@ from .server import Refusal, Request, now
 from .vault_defaults import OBJECTS, WRITE_ONLY, seconds, shown
 
 NO_ISSUER = "Issuing Certificate was set to default, but no default issuing certificate (configurable at /config/issuers) is currently set"
-IGNORED = "Endpoint ignored these unrecognized parameters: [allow_token_displayname]"
+NO_AIA = (
+    "This mount hasn't configured any authority information access (AIA) fields; this may make it harder for systems to find "
+    "missing certificates in the chain or to validate revocation status of certificates. Consider updating /config/urls or the "
+    "newly generated issuer with this information."
+)
+IGNORED = "Endpoint ignored these unrecognized parameters: [{}]"
 NO_LEASES = (
     "it is encouraged to disable generate_lease and rely on PKI's native capabilities when possible; this option can cause "
     "instance-wide issues with large numbers of issued certificates"
@@ -21,6 +26,7 @@ class Engines:
     """Answers below a mount; state lies in `objects`, by path, and for KV by ``kv/MOUNT`` and path."""
 
     objects: dict[str, dict[str, t.Any]]
+    mounts: dict[str, dict[str, t.Any]]
     lease: t.Callable[..., str]
 
     def _data(self, value: t.Any, **more: t.Any) -> dict[str, t.Any]:
@@ -194,7 +200,9 @@ class Engines:
             said = [] if f"{mount}/root" in self.objects else [NO_ISSUER]
             said += [NO_LEASES] if role["generate_lease"] else []
             # It is shown, and not taken.
-            said += [IGNORED] if "allow_token_displayname" in request.body else []
+            taken = set(OBJECTS["pki", "roles"]) - {"allow_token_displayname"}
+            unknown = sorted(set(request.body) - taken)
+            said += [IGNORED.format(" ".join(unknown))] if unknown else []
             return {**self.read_object(path, "pki", "roles"), "warnings": said or None}
         return answer
 
@@ -208,7 +216,12 @@ class Engines:
             "serial_number": f"00:{uuid.uuid4().hex}",
         }  # fmt: skip
         self.objects.setdefault(f"{mount}/root", made)
-        return self._data(made)
+        longest = self.mounts[mount]["config"]["max_lease_ttl"] or 2764800
+        asked = seconds(request.body.get("ttl", 0))
+        said = [
+            f'TTL "{asked // 3600}h0m0s" is longer than permitted maxTTL "{longest // 3600}h0m0s", so maxTTL is being used'
+        ]
+        return self._data(made, warnings=[*(said if asked > longest else []), NO_AIA])
 
     def _issuer(self, mount: str) -> t.Any:
         root = self.objects.get(f"{mount}/root")

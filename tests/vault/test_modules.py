@@ -391,6 +391,8 @@ def test_settings_of_a_role_that_are_not_named_stay(
     assert vault.steps(f"{kind}_role", name="web", config=change)["changed_names"] == ["max_ttl"]
     assert vault.run(f"{kind}_role", name="web", config={**config, **change})["changed"] is False
     if kind == "pki":
+        typo = vault.run("pki_role", name="web", config={"max_tll": "1h"})
+        assert "unrecognized parameters: [" in str(typo["warnings"])
         vault.steps("pki_role", name="web", config={"key_type": "ed25519"})
 
 
@@ -405,7 +407,8 @@ def test_what_does_something_is_written_at_each_run(vault: Vault) -> None:
 def test_leases_have_ids_and_are_revoked(vault: Vault) -> None:
     mount = vault.name("pki")
     vault.run("mount", path=mount, type="pki")
-    vault.run("pki_root", common_name="Test CA")
+    root = vault.run("pki_root", common_name="Test CA")
+    assert "is longer than permitted maxTTL" in str(root["warnings"])
     vault.run("pki_role", name="web", config={"allow_any_name": True, "generate_lease": True, "max_ttl": "2h"})
     given: dict[str, t.Any] = {
         "path": f"{mount}/issue/web",
