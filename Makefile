@@ -6,7 +6,7 @@ COLLECTION := $(CURDIR)/build/collections/ansible_collections/unified/deploy
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN,PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup install demo demo-remove golden lint unit sanity integration molecule test test-vault bench clean
+.PHONY: help setup install demo demo-remove fixtures golden lint unit sanity integration molecule test test-vault bench clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ unit: install ## Unit tests, on the newest and the oldest supported ansible-core
 
 golden: install ## Rewrite what the unit tests pin (tests/unit/golden)
 	$(BIN)/python tools/golden.py
+
+fixtures: install ## Record anew the evidence that unit tests judge (tests/unit/fixtures), on a test host
+	$(SUDO) $(BIN)/python tools/fixtures.py
 
 sanity: install ## ansible-test sanity
 	tools/sanity

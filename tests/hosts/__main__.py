@@ -16,12 +16,12 @@ from .store import ADMIN, KEY, Host, HostsError, find, hosts, new, say
 KINDS = {"container": container, "uml": uml}
 
 
-def up(name: str, kind: str, suite: str) -> Host:
-    """Start a fresh host; a leftover of the same name (a killed run's) is removed first."""
+def up(name: str, kind: str, suite: str, root: str = "") -> Host:
+    """Start a fresh host, or one from the snapshot ROOT; a leftover of the same name (a killed run's) is removed first."""
     if old := find(name):
         KINDS[old.kind].stop(old)
     started = time.monotonic()
-    host = new(name, kind, suite)
+    host = new(name, kind, suite, root)
     try:
         KINDS[kind].start(host)
     except BaseException:

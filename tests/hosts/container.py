@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -80,7 +81,7 @@ def storage() -> list[str]:
 
 def start(host: Host) -> None:
     need(PROGRAMS)
-    root = rootfs(host.suite)
+    root = host.root or rootfs(host.suite)
     (host.directory / "init").write_text(INIT)
     script = START.format(storage=" ".join(storage()), name=host.name, directory=host.directory, root=root)
     run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], why=f"start {host.name}")
@@ -113,6 +114,16 @@ def stop(host: Host) -> None:
     subprocess.run(["podman", *storage(), "rm", "--force", host.name], capture_output=True, check=False)
     link_down(host)
     shutil.rmtree(host.directory, ignore_errors=True)
+
+
+def snapshot(host: Host, target: Path) -> None:
+    """Copy the host's root file system, without what is mounted below it, to a directory that new hosts can start from."""
+    target.mkdir(parents=True)
+    copy = (
+        f"nsenter -t {host.pid} -m -- tar -C / --one-file-system --xattrs --xattrs-include='*' --acls --numeric-owner -cf - . "
+        f"| tar -C {shlex.quote(str(target))} --xattrs --xattrs-include='*' --acls --numeric-owner -xpf -"
+    )
+    run(["bash", "-o", "pipefail", "-c", copy], why=f"copy the disk of {host.name}")
 
 
 def restart(host: Host) -> None:

@@ -73,6 +73,8 @@ class Host:
     kind: str
     suite: str
     index: int
+    root: str = ""
+    """A snapshot to start from in place of the suite's root file system."""
     pid: int = 0
     started: int = 0
 
@@ -126,12 +128,12 @@ def find(name: str) -> Host | None:
     return next((host for host in hosts() if host.name == name), None)
 
 
-def new(name: str, kind: str, suite: str) -> Host:
+def new(name: str, kind: str, suite: str, root: str = "") -> Host:
     """Reserve a name and a network number."""
     with locked("numbers"):
         used = {host.index for host in hosts()}
         links = {link.name for link in Path("/sys/class/net").iterdir()}
         index = next(i for i in range(250) if i not in used and f"ud{i}" not in links)
-        host = Host(name=name, kind=kind, suite=suite, index=index)
+        host = Host(name=name, kind=kind, suite=suite, index=index, root=root)
         host.save()
     return host

@@ -120,7 +120,7 @@ def start(host: Host) -> None:
     need(PROGRAMS)
     host.directory.mkdir(parents=True, exist_ok=True)
     image = host.directory / "disk.img"
-    run(["cp", "--sparse=always", str(disk(host.suite)), str(image)], why="copy the disk")
+    run(["cp", "--sparse=always", host.root or str(disk(host.suite)), str(image)], why="copy the disk")
     network = host.directory / "10-vec0.network"
     network.write_text(NETWORK.format(address=host.address))
     debugfs = ["debugfs", "-w", "-R", f"write {network} /etc/systemd/network/10-vec0.network", str(image)]
@@ -160,6 +160,17 @@ def stop(host: Host) -> None:
             time.sleep(0.05)
     link_down(host)
     shutil.rmtree(host.directory, ignore_errors=True)
+
+
+def snapshot(host: Host, target: Path) -> None:
+    """Shut the host down and keep its disk, which new hosts can start from. It does not come back up."""
+    ssh(host, "sudo systemctl poweroff")
+    deadline = time.monotonic() + BOOT_SECONDS
+    while host.alive():
+        if time.monotonic() > deadline:
+            raise HostsError(f"{host.name} does not shut down; see {host.directory / 'console.log'}")
+        time.sleep(0.2)
+    run(["cp", "--sparse=always", str(host.directory / "disk.img"), str(target)], why=f"copy the disk of {host.name}")
 
 
 def restart(host: Host) -> None:

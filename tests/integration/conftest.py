@@ -21,6 +21,7 @@ from tests.hosts.network import ssh
 from tests.hosts.store import Host
 
 OVERLAY = ROOT / "inventories/example/group_vars/overlay.yml"
+LEVEL_2 = {"compliance_benchmarks": [{"name": "cis", "level": "l2_server"}], "compliance_overlay": str(OVERLAY)}
 ANSIBLE = {
     "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
     "ANSIBLE_PIPELINING": "1",
@@ -106,8 +107,8 @@ def host_name(request: pytest.FixtureRequest) -> str:
     return f"{os.environ.get('UNIFIED_TESTS', 'it')}-{request.module.__name__.rpartition('_')[2]}"
 
 
-def _target(name: str, kind: str, suite: str, directory: Path) -> t.Iterator[Target]:
-    host = tool.up(name, kind, suite)
+def _target(name: str, kind: str, suite: str, directory: Path, root: str = "") -> t.Iterator[Target]:
+    host = tool.up(name, kind, suite, root)
     try:
         yield Target(host, directory)
     finally:

@@ -1,0 +1,60 @@
+"""Every rule is broken on a real host and is judged by recorded evidence, or a reason says why not."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
+
+from tests.kinds import OBSERVERS, SCENARIOS, WITHOUT, rounds
+
+LEVELS = [("cis", "l2_server"), ("stig_ready_debian13", "cat_3"), ("anssi", "minimal")]
+
+
+def test_every_rule_is_broken_on_a_host_or_a_reason_says_why_not(
+    catalogue: t.Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = {scenario.rule for scenario in SCENARIOS}
+    with capsys.disabled():
+        print(f"\n{len(broken)} rules are broken on hosts by {len(SCENARIOS)} scenarios; {len(WITHOUT)} are not:")
+        for rule, reason in sorted(WITHOUT.items()):
+            print(f"  {rule:44} {reason}")
+    assert sorted(set(catalogue.rules) - broken - set(WITHOUT)) == []
+    assert sorted((broken | set(WITHOUT)) - set(catalogue.rules)) == []
+    assert sorted(broken & set(WITHOUT)) == []
+
+
+def test_scenarios_have_names_of_their_own() -> None:
+    names = [(scenario.rule, scenario.name) for scenario in SCENARIOS]
+    assert len(names) == len(set(names))
+    assert all(scenario.held == "" or scenario.verdict == "fail" for scenario in SCENARIOS)
+
+
+def test_no_round_breaks_a_rule_twice() -> None:
+    for scenarios in rounds(list(SCENARIOS)):
+        assert len({scenario.rule for scenario in scenarios}) == len(scenarios)
+
+
+def test_every_rule_that_goss_cannot_see_has_a_third_observer(catalogue: t.Any, hardened: t.Any) -> None:
+    selection = _selection.select(catalogue, LEVELS, _selection.Overlay(), hardened["host"])
+    verdicts = _plan.judge(selection, hardened)
+    unseen = {
+        identifier
+        for identifier, verdict in verdicts.items()
+        if verdict.verdict in goss.JUDGED and not goss.independent(verdict, hardened)
+    }
+    assert sorted(unseen - set(OBSERVERS)) == []
+
+
+@pytest.mark.parametrize("state", ["fresh", "hardened"])
+def test_every_rule_is_judged_by_recorded_evidence(
+    catalogue: t.Any, state: str, request: pytest.FixtureRequest
+) -> None:
+    evidence = request.getfixturevalue(state)
+    selection = _selection.select(catalogue, LEVELS, _selection.Overlay(), evidence["host"])
+    verdicts = _plan.judge(selection, evidence)
+    unjudged = {i: v.actual for i, v in verdicts.items() if v.verdict in ("not_checked", "error")}
+    assert {i: why for i, why in unjudged.items() if not i.startswith("manual/")} == {}
