@@ -6,7 +6,6 @@ from __future__ import annotations
 import glob
 import os
 
-
 from .section import Reader, Section
 
 # agetty(8), ISSUE FILES; pam_motd(8).

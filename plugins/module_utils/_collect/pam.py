@@ -77,7 +77,7 @@ class Stacks(Reader):
                 "source": path,
                 "level": level,
                 # libpam passes over a line that begins with a dash where its module is missing.
-                "installed": substack or name in self.modules or os.path.isabs(module) and os.path.exists(module),
+                "installed": substack or name in self.modules or (os.path.isabs(module) and os.path.exists(module)),
                 "optional": bool(words[1]),
             }
             if substack:

@@ -97,7 +97,12 @@ def opens_to_all(lines: t.Sequence[Line]) -> bool:
         if line["control"] == "substack":
             index += 1
             continue
-        decides = actions(line["control"]).get("success", "") not in ("ok", "ignore", "")
+        # Modules that only prepare a login answer yes to everybody.
+        decides = line["module"] == "pam_unix.so" or actions(line["control"]).get("success") not in (
+            "ok",
+            "ignore",
+            None,
+        )
         success = ALWAYS.get(line["module"], not decides)
         index, impression = follow(called, index, success and line["installed"], impression)
     return impression == "good"

@@ -140,7 +140,7 @@ class PamAuthUpdate(Tool):
                 while known and known[0][0] != head:
                     known.pop(0)
                 if not known or options - known.pop(0)[1]:
-                    return line.strip()
+                    return str(line.strip())
         return ""
 
     def mend(self, key: str, desired: Desired) -> None:

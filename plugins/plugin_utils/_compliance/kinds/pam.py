@@ -98,10 +98,10 @@ class Pam(Kind):
             names = sorted(evidence["pam"], key=lambda name: name not in self._bases(demand, kind, evidence))
             for service in demand.rule.spec.get("services") or names:
                 lines = of_type(evidence["pam"].get(service, ()), kind)
-                how = bypass(module, kind, lines, only_root="services" in demand.rule.spec)
-                source = next(
-                    (line["source"] for line in lines if line["module"] == "pam_unix.so"), f"/etc/pam.d/{service}"
-                )
+                chosen = demand.rule.spec.get("services")
+                how = bypass(module, kind, lines, only_root=bool(chosen))
+                own = next((line["source"] for line in lines if line["module"] == "pam_unix.so"), "")
+                source = own if own and not chosen else f"/etc/pam.d/{service}"
                 if how and source not in known:
                     known.add(source)
                     yield Problem(f"{service} ({kind}): {how}", source)

@@ -33,7 +33,7 @@ class Sshd(Kind):
     sections = ("sshd", "text")
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"sshd": [platform.unit("ssh_server")], "text": [DROP_IN, APART, MAIN]}
+        return {"account": None, "sshd": [platform.unit("ssh_server")], "sudo": None, "text": [DROP_IN, APART, MAIN]}
 
     @staticmethod
     def readings(key: str, evidence: Evidence) -> list[tuple[str, str | None, tuple[str | int, ...]]]:
@@ -96,6 +96,8 @@ class Sshd(Kind):
         return f"{winner} overrides what this collection writes: mend it there" if winner else ""
 
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        if evidence.get("account") is None or evidence.get("sudo") is None:
+            return "accounts or sudo's rules were not read: whom it would lock out cannot be foreseen"
         effective = evidence["sshd"]["effective"]
         refused = self._not_loaded(evidence, connection)
         if refused:

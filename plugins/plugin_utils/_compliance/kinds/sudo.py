@@ -66,6 +66,14 @@ class Sudo(Kind):
             return Ruling("fail", "; ".join(weaker), demand.value.describe())
         return ruling(demand.value.holds(value), value, demand.value.describe())
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        """A Defaults of target users or of commands: no later line for everybody overrides it."""
+        if demand.key in ("authenticate", "nopasswd"):
+            return ""
+        _general, scoped = self.settings(demand.key, evidence)
+        weaker = [e for e in scoped if e["scope"] not in ORDERED and not _holds(demand.value, e)]
+        return f"'{_default_text(weaker[0])}' overrides what this collection writes: mend it there" if weaker else ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         general, _scoped = self.settings(demand.key, evidence)
         target = text(demand.value.target(_meaning(general) if general else None))
