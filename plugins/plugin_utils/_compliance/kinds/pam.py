@@ -33,6 +33,7 @@ class Pam(Kind):
     name = "pam"
     sections = ("pam", "authselect", "text")
     constrained = ()
+    required = ("module",)
     fields: t.ClassVar = {
         "module": {"type": "string", "pattern": "\\.so$"},
         "stacks": TEXTS,
