@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall import _base_chain, ufw_rules, zone
 from ansible_collections.unified.deploy.plugins.module_utils._collect.listen import ROW
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Port
 
 from tests.unit.access import planned
 
@@ -107,9 +107,12 @@ def test_ports_of_the_site_and_of_logins_are_opened_before_the_firewall_is_on(
     }
     hardened["sshd"]["effective"]["listenaddress"] = "0.0.0.0:2022 [::]:2022"
     hardened["sshd"]["effective"]["port"] = "22"
-    connection = Connection(user="ansible", ports=frozenset({"443/tcp"}))
-    commands = [c for c in planned(catalogue, hardened, connection).desired.commands if c[0] == "ufw"]
-    assert commands[:-1] == [["ufw", "allow", f"{port}/tcp"] for port in (2022, 22, 2200, 2222, 443)]
+    ports = (Port(443, 443, "tcp"), Port(9000, 9010, "udp", "10.0.0.0/8"))
+    commands = [c for c in planned(catalogue, hardened, ports=ports).desired.commands if c[0] == "ufw"]
+    assert commands[:-1] == [
+        *(["ufw", "allow", f"{port}/tcp"] for port in (2022, 22, 2200, 2222, 443)),
+        ["ufw", "allow", "proto", "udp", "from", "10.0.0.0/8", "to", "any", "port", "9000:9010"],
+    ]
     assert commands[-1] == ["ufw", "--force", "enable"]
 
 

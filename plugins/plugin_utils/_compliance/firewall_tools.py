@@ -58,7 +58,8 @@ class Tool:
         """What the tool's rules do with a port (``443/tcp``) from anywhere: allow, deny, or empty for no rule."""
         raise NotImplementedError
 
-    def open(self, port: str, desired: Desired) -> None:
+    def open(self, port: str, source: str, desired: Desired) -> None:
+        """Let a port or a range (``443/tcp``, ``9000-9010/udp``) in, from SOURCE or, where that is empty, from anywhere."""
         raise NotImplementedError
 
     def enable(self, evidence: Evidence, desired: Desired) -> None:
@@ -110,8 +111,12 @@ class Ufw(Tool):
                 return "allow" if rule["action"] in ("allow", "limit") else "deny"
         return "allow" if port in self.always else ""
 
-    def open(self, port: str, desired: Desired) -> None:
-        desired.run("ufw", "allow", port)
+    def open(self, port: str, source: str, desired: Desired) -> None:
+        number, _mark, protocol = port.replace("-", ":").partition("/")
+        if source:
+            desired.run("ufw", "allow", "proto", protocol, "from", source, "to", "any", "port", number)
+        else:
+            desired.run("ufw", "allow", f"{number}/{protocol}")
 
     def enable(self, evidence: Evidence, desired: Desired) -> None:
         desired.run("ufw", "--force", "enable")
@@ -185,8 +190,14 @@ class Firewalld(Tool):
                 return "allow"
         return "allow" if named in zone.get("services", ()) or port == "68/udp" else ""
 
-    def open(self, port: str, desired: Desired) -> None:
-        desired.run("firewall-offline-cmd", f"--add-port={port}")
+    def open(self, port: str, source: str, desired: Desired) -> None:
+        number, _mark, protocol = port.partition("/")
+        if not source:
+            desired.run("firewall-offline-cmd", f"--add-port={port}")
+            return
+        family = "ipv6" if ":" in source else "ipv4"
+        rule = f'rule family="{family}" source address="{source}" port port="{number}" protocol="{protocol}" accept'
+        desired.run("firewall-offline-cmd", f"--add-rich-rule={rule}")
 
     def enable(self, evidence: Evidence, desired: Desired) -> None:
         desired.add("units_enabled", evidence.platform.unit_names("firewall"))

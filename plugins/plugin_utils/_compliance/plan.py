@@ -169,7 +169,7 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
 def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Plan:
     """Verdicts, and the desired state that makes the failing rules hold, except what must not be changed."""
     verdicts = judge(selection, evidence)
-    desired = Desired(banner=selection.overlay.banner or Desired.banner, ports=connection.ports)
+    desired = Desired(banner=selection.overlay.banner or Desired.banner)
     made = Plan(verdicts, desired)
     for identifier, verdict in verdicts.items():
         if verdict.verdict != "fail" or verdict.held:
@@ -198,7 +198,7 @@ def hold(verdict: Verdict, evidence: Evidence, connection: Connection, desired: 
         desired.reboot.append(pending)
         return pending
     # Tried alone: another rule's change of the same file must not be taken for this one's.
-    trial = Desired(banner=desired.banner, ports=desired.ports)
+    trial = Desired(banner=desired.banner)
     kind.want(demand, evidence, trial)
     trial.drop_unchanged(evidence)
     if not trial.empty():

@@ -127,7 +127,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Connection:
-    """How the controller and others reach the host: what a change must not cut.
+    """How the controller reaches the host: what a change must not cut.
 
     Attributes:
         user: who logs in; empty where the connection is local and cannot be cut by what is planned.
@@ -135,7 +135,6 @@ class Connection:
         identities: keys that the controller's agent offers at a login.
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
         jumps: other hosts of the inventory that are reached through this one.
-        ports: what the site serves (``443/tcp``).
     """
 
     user: str = ""
@@ -143,7 +142,6 @@ class Connection:
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     jumps: tuple[str, ...] = ()
-    ports: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -164,8 +162,6 @@ class Desired:
     commands: list[list[str]] = field(default_factory=list)
     reboot: list[str] = field(default_factory=list)
     banner: str = "Authorised use only. Activity on this system is recorded.\n"
-    ports: frozenset[str] = frozenset()
-    """What the site serves, as in `Connection`: a firewall lets it in."""
 
     @property
     def units_restarted(self) -> list[str]:

@@ -44,7 +44,8 @@ class Firewall(Kind):
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         tool = self.tool(evidence)
-        if demand.key != "enabled" and demand.value.holds(tool.policy(evidence, demand.key)):
+        stored = demand.key != "enabled" and demand.value.holds(tool.policy(evidence, demand.key))
+        if stored and not tool.loaded(evidence, HOOKS[demand.key]):
             return f"it is set, and rule firewall/enabled loads {tool.name}'s chains"
         return tool.obstacle(evidence)
 
@@ -57,15 +58,21 @@ class Firewall(Kind):
         refused = [port for port in sorted(self.login_ports(evidence)) if tool.decides(evidence, port) == "deny"]
         if refused:
             return f"a rule of {tool.name} refuses {', '.join(refused)}, where logins come in: remove it"
-        kept = self.login_ports(evidence) | connection.ports
+        logins = self.login_ports(evidence)
         closed = [
             f"{port} ({', '.join(processes) or 'the kernel'})"
             for port, processes in sorted(self.served(evidence).items())
-            if port not in kept and not tool.decides(evidence, port)
+            if port not in logins and not self.named(demand, port) and not tool.decides(evidence, port)
         ]
         if closed:
-            return f"it would close {', '.join(closed)}: allow or deny them in {tool.name}, or list them in the overlay"
+            return f"it would close {', '.join(closed)}: allow or deny them in {tool.name}, or list them under 'ports' in the overlay"
         return ""
+
+    @staticmethod
+    def named(demand: Demand, port: str) -> bool:
+        """Whether the site says that a port stays open, to some at least."""
+        number, _mark, protocol = port.partition("/")
+        return any(one.protocol == protocol and one.first <= int(number) <= one.last for one in demand.site.ports)
 
     @staticmethod
     def served(evidence: Evidence) -> dict[str, list[str]]:
@@ -91,9 +98,15 @@ class Firewall(Kind):
         tool = self.tool(evidence)
         if demand.key in ("enabled", "default_incoming"):
             # First, and before anything is refused: what people come in through.
-            for port in sorted(self.login_ports(evidence) | desired.ports):
+            for port in sorted(self.login_ports(evidence)):
                 if not tool.decides(evidence, port):
-                    tool.open(port, desired)
+                    tool.open(port, "", desired)
+            for one in demand.site.ports:
+                span = str(one.first) if one.first == one.last else f"{one.first}-{one.last}"
+                if one.source or not all(
+                    tool.decides(evidence, f"{number}/{one.protocol}") for number in range(one.first, one.last + 1)
+                ):
+                    tool.open(f"{span}/{one.protocol}", one.source, desired)
         if demand.key == "enabled":
             tool.enable(evidence, desired)
         else:
