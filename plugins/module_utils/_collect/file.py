@@ -103,10 +103,11 @@ class Files(Reader):
 
 def covers(pattern: str, path: str) -> bool:
     """Whether a pattern speaks of PATH, or of something in it."""
+    if pattern.startswith(f"{path}/"):
+        return True
     if pattern.endswith(TREE):
-        top = pattern[: -len(TREE)]
-        return path == top or path.startswith(f"{top}/")
-    return fnmatch.fnmatchcase(path, pattern) or pattern.startswith(f"{path}/")
+        return path.startswith(pattern[: -len(TREE) + 1])
+    return fnmatch.fnmatchcase(path, pattern)
 
 
 def _services() -> dict[int, str]:
