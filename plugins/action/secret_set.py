@@ -9,7 +9,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.template import trust_as_template
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import values
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform import FORMATS
 
@@ -17,7 +18,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform 
 KINDS = {"files": "path", "credentials": "name", "podman": "name"}
 
 
-class ActionModule(SecretAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "name": {"type": "str", "default": "default"},
         "files": {
@@ -68,11 +69,11 @@ class ActionModule(SecretAction):
     def act(self, arguments: Result, task_vars: Result) -> Result:
         self._check(arguments)
         items = [item for kind in KINDS for item in arguments[kind]]
-        references = [reference for item in items for reference in self.references_of(item)]
-        values = self.resolve(self.resolver(task_vars), references)
-        content = {kind: [self._item(item, values, task_vars) for item in arguments[kind]] for kind in KINDS}
+        references = [reference for item in items for reference in values.references_of(item)]
+        secrets = values.values_of(values.resolver_of(self, task_vars), references)
+        content = {kind: [self._item(item, secrets, task_vars) for item in arguments[kind]] for kind in KINDS}
         if arguments["preflight"]:
-            return {"changed": False, "references": len(values)}
+            return {"changed": False, "references": len(secrets)}
         return self.module("secret_delivery", {"name": arguments["name"], "request": content}, task_vars)
 
     def _check(self, arguments: Result) -> None:
@@ -102,16 +103,16 @@ class ActionModule(SecretAction):
         if item["template"] and not item["values"]:
             raise AnsibleActionFail(f"{where}: a template needs 'values'. Name the references it uses")
 
-    def _item(self, item: Result, values: dict[str, str], task_vars: Result) -> Result:
+    def _item(self, item: Result, secrets: dict[str, str], task_vars: Result) -> Result:
         keys = ("path", "name", "mode", "owner", "group", "encrypted", "restart", "reload")
         kept = {key: item[key] for key in keys if key in item}
         if item["reference"]:
-            return {**kept, "content": values[item["reference"]]}
-        secrets = {name: values[reference] for name, reference in item["values"].items()}
+            return {**kept, "content": secrets[item["reference"]]}
+        named = {name: secrets[reference] for name, reference in item["values"].items()}
         if item["template"]:
-            return {**kept, "content": self._rendered(item["template"], secrets, task_vars)}
+            return {**kept, "content": self._rendered(item["template"], named, task_vars)}
         try:
-            return {**kept, "content": FORMATS[item["format"]](secrets)}
+            return {**kept, "content": FORMATS[item["format"]](named)}
         except SecretError as exc:
             raise AnsibleActionFail(f"{item['path']}: {exc}") from None
 

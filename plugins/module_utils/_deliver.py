@@ -18,7 +18,8 @@ import secrets
 import stat
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, prepare, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Staged, Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 
 Run = t.Callable[[t.Sequence[str], bytes], "tuple[int, str, str]"]
 Item = t.Dict[str, t.Any]
@@ -70,7 +71,7 @@ class File:
             self.owner, self.group = pwd.getpwnam(item["owner"]).pw_uid, grp.getgrnam(item["group"]).gr_gid
         except KeyError as exc:
             raise DeliveryError(f"{self.name}: {str(exc).strip(chr(34))}. Create it first") from exc
-        self.temporary = ""
+        self.staged: Staged | None = None
 
     def current(self, _record: Record) -> bool:
         try:
@@ -85,16 +86,16 @@ class File:
 
     def prepare(self) -> None:
         make_directories(os.path.dirname(self.name), 0o755)
-        self.temporary = prepare(Wanted(self.name, self.content, self.mode, self.owner, self.group))
+        self.staged = Staged(Wanted(self.name, self.content, self.mode, self.owner, self.group))
 
     def commit(self, _record: Record) -> dict[str, str]:
-        os.replace(self.temporary, self.name)
+        if self.staged:
+            self.staged.commit()
         return {}
 
     def drop(self) -> None:
-        if self.temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(self.temporary)
+        if self.staged:
+            self.staged.drop()
 
 
 class Credential:

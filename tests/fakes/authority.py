@@ -60,3 +60,13 @@ def sign_ssh(public_key: str, principals: str, ttl: str) -> str:
         .valid_before(int(time.time()) + seconds(ttl))
     )
     return builder.sign(SSH_CA_KEY).public_bytes().decode()
+
+
+def authority(common_name: str) -> tuple[str, int]:
+    """The CA's certificate, and its end in seconds since 1970; the name is always the fake's own."""
+    return _sign(CA_NAME, CA_KEY, 864000, []), int(time.time()) + 864000
+
+
+def ssh_authority() -> str:
+    pair = (serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return SSH_CA_KEY.public_key().public_bytes(*pair).decode() + "\n"

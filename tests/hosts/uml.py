@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from .archive import download
-from .network import link_down, link_up, ssh, wait_for_ssh
+from .network import link_down, link_up, power_off, reboot, wait_for_ssh
 from .rootfs import rootfs
 from .store import CACHE, Host, HostsError, lacking, locked, need, process_start, run, say
 
@@ -164,27 +164,12 @@ def stop(host: Host) -> None:
 
 def snapshot(host: Host, target: Path) -> None:
     """Shut the host down and keep its disk, which new hosts can start from. It does not come back up."""
-    ssh(host, "sudo systemctl poweroff")
-    deadline = time.monotonic() + BOOT_SECONDS
-    while host.alive():
-        if time.monotonic() > deadline:
-            raise HostsError(f"{host.name} does not shut down; see {host.directory / 'console.log'}")
-        time.sleep(0.2)
+    power_off(host, timeout=BOOT_SECONDS)
     run(["cp", "--sparse=always", str(host.directory / "disk.img"), str(target)], why=f"copy the disk of {host.name}")
 
 
 def restart(host: Host) -> None:
-    """Reboot the host from inside and wait until it is back."""
-    before = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
-    ssh(host, "sudo systemctl reboot")
-    deadline = time.monotonic() + BOOT_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            after = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
-            if after and after != before:
-                return wait_for_ssh(host, timeout=BOOT_SECONDS)
-        time.sleep(0.5)
-    raise HostsError(f"{host.name} did not come back from its reboot; see {host.directory / 'console.log'}")
+    reboot(host, timeout=BOOT_SECONDS)
 
 
 def missing() -> list[str]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from .client import HVAC_ERROR, OPTIONS, Answer, VaultClient, VaultError
+from .client import Answer, VaultClient
+from .errors import VaultError
+from .options import OPTIONS
+from .paths import segment
 from .settings import differing, names_diff
 
 Act = t.Callable[[VaultClient, Answer, bool], Answer]
@@ -19,8 +22,6 @@ def run_module(spec: dict[str, dict[str, t.Any]], act: Act, **constraints: t.Any
     # A short value would be masked wherever it stands by chance, in a version's number for one. Results hold names only.
     module.no_log_values = {value for value in module.no_log_values if len(str(value)) >= 4}
     result: Answer = {}
-    if HVAC_ERROR:
-        module.fail_json(msg=missing_required_lib("hvac"), exception=HVAC_ERROR)
     try:
         result = act(VaultClient(module.params), module.params, module.check_mode)
     except VaultError as exc:
@@ -41,10 +42,20 @@ def run_role_module(mount: str) -> t.NoReturn:
     }
 
     def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-        path = f"{given['mount']}/roles/{given['name']}"
+        path = f"{given['mount'].strip('/')}/roles/{segment(given['name'], 'name')}"
         return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
 
     run_module(spec, act)
+
+
+def answered(answer: Answer) -> Answer:
+    """What a module returns of any answer: its data and lease, or the token that opens it where it was wrapped."""
+    wrapped = answer.get("wrap_info") or {}
+    lease: Answer = {
+        "lease_id": str(answer.get("lease_id") or ""), "lease_duration": int(answer.get("lease_duration") or 0),
+        "renewable": bool(answer.get("renewable")),
+    }  # fmt: skip
+    return {**lease, "wrap_token": wrapped["token"]} if wrapped else {**lease, "data": answer.get("data") or {}}
 
 
 def settle(
@@ -55,12 +66,16 @@ def settle(
     state: str = "present",
     check_mode: bool = False,
     write_only: t.Collection[str] = (),
+    outdated: t.Callable[[], t.Collection[str]] = tuple,
+    write: t.Callable[[str, Answer], t.Any] | None = None,
 ) -> Answer:
     """Bring the object at PATH to the wanted settings: one read, and one write or delete where it differs.
 
     Args:
         write_only: settings that the server takes but never shows; they are sent when the object is new, or something
             else changes.
+        write: writes the settings to the path; by default the client does.
+        outdated: which of them have to be sent though nothing else changes; asked only where the object is there.
     """
     answer = client.read(path)
     found = answer["data"] if answer else None
@@ -70,7 +85,16 @@ def settle(
         return {"changed": found is not None, "changed_names": [], "diff": names_diff(found or (), found, None)}
     visible = {name: value for name, value in config.items() if name not in write_only}
     changed = differing(visible, found)
-    write = found is None or bool(changed)
-    if write and not check_mode:
-        client.write(path, **config)
-    return {"changed": write, "changed_names": changed, "diff": names_diff(changed, found, visible)}
+    if found is not None:
+        changed = sorted({*changed, *outdated()})
+    differs = found is None or bool(changed)
+    if differs and not check_mode:
+        if write:
+            write(path, dict(config))
+        else:
+            client.write(path, **config)
+    return {
+        "changed": differs,
+        "changed_names": changed,
+        "diff": names_diff(changed, found, {**visible, **dict.fromkeys(changed)}),
+    }

@@ -102,9 +102,7 @@ def patterns(constraint: Constraint) -> list[tuple[str, bool]]:
         made.append((f"^{one}([, ]+{one})*$", False))
     if constraint.none_of is not None:
         made += [(".", False), (f"(^|[, ]){_any(constraint.none_of)}([, ]|$)", True)]
-    if constraint.some_of is not None:
-        made.append((f"(^|[, ]){_any(constraint.some_of)}([, ]|$)", False))
-    return made
+    return made + [(f"(^|[, ]){_any(choices)}([, ]|$)", False) for choices in constraint.some_of or ()]
 
 
 def _any(values: tuple[str, ...]) -> str:
