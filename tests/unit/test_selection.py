@@ -269,7 +269,7 @@ def test_value_by_platform_and_by_the_platforms_name(tmp_path: Path) -> None:
     group = "group: {in: [root, {group: shadow}]}"
     path.write_text(
         path.read_text().replace(
-            '/etc/gshadow: {mode: {at_most: "0640"}, group: {in: [shadow, root], set: shadow}',
+            '/etc/gshadow: {mode: {at_most: "0640"}, group: {in: [{group: shadow}, root]}',
             f"/etc/gshadow: {{{mode}, {group}",
         )
     )
