@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -34,6 +35,7 @@ class ActionModule(ControllerAction):
                 "mode": {"type": "str", "default": "0600"},
                 "owner": {"type": "str", "default": "root"},
                 "group": {"type": "str", "default": "root"},
+                "at_boot": {"type": "bool", "default": False},
                 "restart": {"type": "list", "elements": "str", "default": []},
                 "reload": {"type": "list", "elements": "str", "default": []},
             },
@@ -77,6 +79,10 @@ class ActionModule(ControllerAction):
         return self.module("secret_delivery", {"name": arguments["name"], "request": content}, task_vars)
 
     def _check(self, arguments: Result) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", arguments["name"]):
+            raise AnsibleActionFail(
+                f"name '{arguments['name']}' is none for a set. Use letters, digits, '-', '_' and '.'"
+            )
         for kind, key in KINDS.items():
             names = [item[key] for item in arguments[kind]]
             for number, name in enumerate(names):
@@ -100,11 +106,13 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(
                 f"{where}: with mode {item['mode']} everybody could read it. Use 0600, or 0640 and a group"
             )
+        if item["at_boot"] and not item["path"].startswith("/run/"):
+            raise AnsibleActionFail(f"{where}: at_boot is for files below /run. Others are still there after a reboot")
         if item["template"] and not item["values"]:
             raise AnsibleActionFail(f"{where}: a template needs 'values'. Name the references it uses")
 
     def _item(self, item: Result, secrets: dict[str, str], task_vars: Result) -> Result:
-        keys = ("path", "name", "mode", "owner", "group", "encrypted", "restart", "reload")
+        keys = ("path", "name", "mode", "owner", "group", "at_boot", "encrypted", "restart", "reload")
         kept = {key: item[key] for key in keys if key in item}
         if item["reference"]:
             return {**kept, "content": secrets[item["reference"]]}

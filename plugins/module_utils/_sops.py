@@ -86,6 +86,9 @@ class Sops:
     def decrypt(self, path: str, kind: str, output: str | None = None) -> bytes:
         return self._call(["decrypt", "--input-type", kind, "--output-type", output or kind, path], path)
 
+    def decrypt_text(self, content: bytes, kind: str, output: str) -> bytes:
+        return self._call(["decrypt", "--input-type", kind, "--output-type", output, "/dev/stdin"], "text", content)
+
     def encrypt(
         self, content: bytes, path: str, input_kind: str, kind: str, options: t.Sequence[str] = (), config: str = ""
     ) -> bytes:

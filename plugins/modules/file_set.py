@@ -20,6 +20,9 @@ author:
   - The unified.deploy authors (@unified-deploy)
 extends_documentation_fragment:
   - unified.deploy.file_set
+options:
+  files:
+    required: true
 attributes:
   check_mode:
     description: Can run in check mode, and runs the validators then too.

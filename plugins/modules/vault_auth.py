@@ -128,6 +128,7 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         for name, settings in given["roles"].items()
     ]
     unchecked: list[str] = []
+    remarks: list[str] = []
     for prefix, place, settings in parts:
         secrets = Secrets(client, given, place, settings)
         one = settle(
@@ -136,6 +137,7 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         if not one["changed"]:
             unchecked += [f"{prefix}{name}" for name in secrets.unchecked]
         result["changed"] = result["changed"] or one["changed"]
+        remarks += one["warnings"]
         result["changed_names"] += [f"{prefix}{name}" for name in one["changed_names"]] or (
             [prefix] if one["changed"] else []
         )
@@ -144,11 +146,9 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
             result["diff"][side] += "".join(f"{prefix}{line}" for line in lines)
     result["unchecked_names"] = unchecked
     if unchecked:
-        what = f"whether {', '.join(unchecked)} of auth/{path} is the wanted one cannot be asked"
-        result["warnings"] = [
-            f"{what}, and it was not sent. Set update_secrets to always for one run after it was changed"
-        ]
-    return result
+        what = f"Whether {', '.join(unchecked)} of auth/{path} is the wanted one cannot be asked"
+        remarks.append(f"{what}, and it was not sent. Set update_secrets to always for one run after it was changed")
+    return {**result, "warnings": remarks}
 
 
 class Secrets:

@@ -98,7 +98,7 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, warnings_of
 from ansible_collections.unified.deploy.plugins.module_utils._vault.paths import segment
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import differing, names_diff
 
@@ -138,14 +138,16 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     password = {"password": given["database_password"]} if given["database_password"] is not None else {}
     if password and (shown is None or given["update_password"] == "always"):
         changed = sorted([*changed, "database_password"])
+    remarks: list[str] = []
     if changed and not check_mode:
         sent = password if "database_password" in changed else {}
-        client.write(path, **settings, **sent, verify_connection=given["verify"])
+        remarks = warnings_of(client.write(path, **settings, **sent, verify_connection=given["verify"]), settings)
         if shown is None and given["rotate"]:
             client.write(f"{mount}/rotate-root/{name}")
     return {
         "changed": bool(changed),
         "changed_names": changed,
+        "warnings": remarks,
         "diff": names_diff(changed, shown, {**settings, **dict.fromkeys(changed)}),
     }
 

@@ -66,7 +66,7 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
-from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, warnings_of
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
 
 SPEC: dict[str, dict[str, t.Any]] = {
@@ -91,6 +91,7 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         made = client.write(
             f"{mount}/root/generate/internal", **given["config"], common_name=given["common_name"], ttl=ttl
         )
+        result["warnings"] = warnings_of(made, given["config"])
     else:
         made = client.request("GET", f"{mount}/issuer/default")
     certificate = made["data"]["certificate"].strip()

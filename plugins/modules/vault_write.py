@@ -21,9 +21,15 @@ options:
     type: str
     required: true
   data:
-    description: Settings, named as in the API. Settings that are not named stay as they are.
+    description: Settings, named as in the API.
     type: dict
     default: {}
+  merge:
+    description:
+      - Whether settings that are not named stay as they are. What the server shows of them is sent with the others, since some paths, such as
+        the roles of PKI and SSH engines, take what they are not sent back to its default.
+    type: bool
+    default: true
   write_only:
     description:
       - Names of settings that the server never shows. They are sent when the path is new, or another setting differs, and are listed in
@@ -106,12 +112,18 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.module import answered, run_module, settle
+from ansible_collections.unified.deploy.plugins.module_utils._vault.module import (
+    answered,
+    run_module,
+    settle,
+    warnings_of,
+)
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
 
 SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "str", "required": True},
     "data": {"type": "dict", "default": {}, "no_log": True},
+    "merge": {"type": "bool", "default": True},
     "write_only": {"type": "list", "elements": "str", "default": []},
     "compare": {"type": "str", "choices": ["settings", "existence", "never"], "default": "settings"},
     "wrap_ttl": {"type": "str"},
@@ -123,18 +135,20 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     path, state, compare = given["path"].strip("/"), given["state"], given["compare"]
     answers: list[Answer] = []
 
-    def write(place: str, config: Answer) -> None:
+    def write(place: str, config: Answer) -> Answer:
         wrap = span(given["wrap_ttl"], "wrap_ttl") if given["wrap_ttl"] else None
-        answers.append(answered(client.request("POST", place, json=config, wrap=wrap)))
+        answer = client.request("POST", place, json=config, wrap=wrap)
+        answers.append(answered(answer))
+        return answer
 
     if compare == "never" and state == "present":
-        if not check_mode:
-            write(path, given["data"])
-        return {"changed": True, **(answers[0] if answers else {})}
+        remarks = [] if check_mode else warnings_of(write(path, given["data"]), given["data"])
+        return {"changed": True, "warnings": remarks, **(answers[0] if answers else {})}
     write_only = given["write_only"] if compare == "settings" else list(given["data"])
     try:
         result = settle(
-            client, path, given["data"], state=state, check_mode=check_mode, write_only=write_only, write=write
+            client, path, given["data"], state=state, check_mode=check_mode, write_only=write_only, write=write,
+            merge=given["merge"],
         )  # fmt: skip
     except VaultError as exc:
         if "unsupported operation" not in exc.what:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 import time
 
@@ -44,7 +45,7 @@ def issue(common_name: str, alt_names: str, ip_sans: str, ttl: str) -> tuple[str
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    ca = _sign(CA_NAME, CA_KEY, 864000, [])
+    ca = authority()[0]
     return _sign(subject, key, seconds(ttl), names), pem.decode().strip(), ca, int(time.time()) + seconds(ttl)
 
 
@@ -62,8 +63,9 @@ def sign_ssh(public_key: str, principals: str, ttl: str) -> str:
     return builder.sign(SSH_CA_KEY).public_bytes().decode()
 
 
-def authority(common_name: str) -> tuple[str, int]:
-    """The CA's certificate, and its end in seconds since 1970; the name is always the fake's own."""
+@functools.cache
+def authority() -> tuple[str, int]:
+    """The CA's certificate, and its end in seconds since 1970."""
     return _sign(CA_NAME, CA_KEY, 864000, []), int(time.time()) + 864000
 
 

@@ -6,7 +6,9 @@ of policies beyond paths with `*` and their capabilities, the end of tokens and 
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
 import re
 import typing as t
 import uuid
@@ -64,6 +66,7 @@ class FakeVault(Engines, FakeServer):
         self.secret_ids: dict[str, str] = {}
         self.leases: dict[str, dict[str, t.Any]] = {}
         self.wrapped: dict[str, t.Any] = {}
+        self.about: dict[str, dict[str, t.Any]] = {}
         self.agent_token = ""
 
     @staticmethod
@@ -126,7 +129,9 @@ class FakeVault(Engines, FakeServer):
             return answer
         token = f"s.{uuid.uuid4().hex}"
         self.wrapped[token] = answer
+        accessor = (answer.get("data") or {}).get("secret_id_accessor")
         about = {
+            **({"wrapped_accessor": accessor} if accessor else {}),
             "token": token,
             "accessor": uuid.uuid4().hex,
             "ttl": 60,
@@ -155,14 +160,15 @@ class FakeVault(Engines, FakeServer):
         token = request.headers.get("X-Vault-Token") or self.agent_token
         policies = self.tokens[token]
         return data(
-            {
+            self.about.get(token)
+            or {
                 "accessor": uuid.uuid4().hex, "creation_time": 1, "creation_ttl": 0, "display_name": "root" if policies is None else "token",
                 "entity_id": "", "expire_time": None, "explicit_max_ttl": 0, "id": token, "meta": None, "num_uses": 0, "orphan": True,
                 "path": "auth/token/root", "policies": ["root"] if policies is None else policies, "ttl": 0, "type": "service",
             }
         )  # fmt: skip
 
-    def token(self, policies: list[str], duration: int, **more: t.Any) -> dict[str, t.Any]:
+    def token(self, path: str, policies: list[str], duration: int, **more: t.Any) -> dict[str, t.Any]:
         token = f"s.{uuid.uuid4().hex}"
         self.tokens[token] = sorted({"default", *policies})
         about = {
@@ -170,11 +176,19 @@ class FakeVault(Engines, FakeServer):
             "mfa_requirement": None, "num_uses": 0, "orphan": False, "policies": self.tokens[token],
             "renewable": True, "token_policies": self.tokens[token], "token_type": "service", **more,
         }  # fmt: skip
+        self.about[token] = {
+            "accessor": about["accessor"], "creation_time": 1, "creation_ttl": duration, "display_name": path.split("/")[1],
+            "entity_id": about["entity_id"], "expire_time": now(), "explicit_max_ttl": 0, "id": token, "issue_time": now(),
+            "meta": about["metadata"], "num_uses": 0, "orphan": about["orphan"], "path": path, "policies": self.tokens[token],
+            "renewable": True, "ttl": duration, "type": "service",
+        }  # fmt: skip
         return data(None, auth=about)
 
     @route("POST", "/v1/auth/token/create")
     def create_token(self, request: Request) -> t.Any:
-        return self.token(request.body.get("policies", []), seconds(request.body.get("ttl", 0)) or LONGEST_LEASE)
+        return self.token(
+            "auth/token/create", request.body.get("policies", []), seconds(request.body.get("ttl", 0)) or LONGEST_LEASE
+        )
 
     @route("POST", "/v1/auth/token/revoke-self")
     def revoke_self(self, request: Request) -> t.Any:
@@ -203,6 +217,7 @@ class FakeVault(Engines, FakeServer):
         role = self.objects.get(path, {})
         duration = role.get("token_ttl") or LONGEST_LEASE
         return self.token(
+            f"auth/{mount}/login",
             role.get("token_policies") or [],
             duration,
             metadata=about,
@@ -319,6 +334,14 @@ class FakeVault(Engines, FakeServer):
     @route("POST", "/v1/sys/leases/revoke-prefix/(?P<prefix>.+)")
     def revoke_prefix(self, request: Request, prefix: str) -> t.Any:
         self.leases = {lease: about for lease, about in self.leases.items() if not lease.startswith(prefix)}
+
+    @route("POST", "/v1/sys/tools/hash")
+    def hash(self, request: Request) -> t.Any:
+        return data({"sum": hashlib.sha256(base64.b64decode(request.body["input"])).hexdigest()})
+
+    @route("GET", "/v1/sys/tools/hash")
+    def hash_is_not_read(self, request: Request) -> t.Any:
+        raise errors(405, "1 error occurred:\n\t* unsupported operation\n\n")
 
     # AppRole's ids
 

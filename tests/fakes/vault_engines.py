@@ -7,13 +7,26 @@ import typing as t
 import uuid
 
 from .server import Refusal, Request, now
-from .vault_defaults import OBJECTS, WRITE_ONLY, shown
+from .vault_defaults import OBJECTS, WRITE_ONLY, seconds, shown
+
+NO_ISSUER = "Issuing Certificate was set to default, but no default issuing certificate (configurable at /config/issuers) is currently set"
+NO_AIA = (
+    "This mount hasn't configured any authority information access (AIA) fields; this may make it harder for systems to find "
+    "missing certificates in the chain or to validate revocation status of certificates. Consider updating /config/urls or the "
+    "newly generated issuer with this information."
+)
+IGNORED = "Endpoint ignored these unrecognized parameters: [{}]"
+NO_LEASES = (
+    "it is encouraged to disable generate_lease and rely on PKI's native capabilities when possible; this option can cause "
+    "instance-wide issues with large numbers of issued certificates"
+)
 
 
 class Engines:
     """Answers below a mount; state lies in `objects`, by path, and for KV by ``kv/MOUNT`` and path."""
 
     objects: dict[str, dict[str, t.Any]]
+    mounts: dict[str, dict[str, t.Any]]
     lease: t.Callable[..., str]
 
     def _data(self, value: t.Any, **more: t.Any) -> dict[str, t.Any]:
@@ -54,9 +67,16 @@ class Engines:
         path, kind = f"{mount}/{rest}", rest.partition("/")[0]
         if request.method == "GET":
             return self.read_object(path, mounted, kind)
+        if request.method == "LIST":
+            names = sorted(one.removeprefix(f"{path}/") for one in self.objects if one.startswith(f"{path}/"))
+            if not names:
+                raise self._refused(404)
+            return self._data({"keys": names})
         if request.method == "DELETE":
             self.objects.pop(path, None)
             return None
+        if kind == "roles" and mounted in ("pki", "ssh"):
+            self.objects.pop(path, None)  # what is not sent goes back to its default
         self.write_object(path, OBJECTS.get((mounted, kind)), {}, request.body)
         return None
 
@@ -173,21 +193,35 @@ class Engines:
         answer = self._object(request, mount, "pki", rest)
         path = f"{mount}/{rest}"
         if request.method == "POST" and rest.startswith("roles/"):
-            if self.objects[path]["key_type"] == "ec" and self.objects[path]["key_bits"] in (0, 2048):
-                self.objects[path]["key_bits"] = 256
-            return self.read_object(path, "pki", "roles")
+            role = self.objects[path]
+            kind = role["key_type"]
+            role["key_bits"] = request.body.get("key_bits") or {"ec": 256, "rsa": 2048}.get(kind, 0)
+            role["signature_bits"] = request.body.get("signature_bits") or (256 if kind == "rsa" else 0)
+            said = [] if f"{mount}/root" in self.objects else [NO_ISSUER]
+            said += [NO_LEASES] if role["generate_lease"] else []
+            # It is shown, and not taken.
+            taken = set(OBJECTS["pki", "roles"]) - {"allow_token_displayname"}
+            unknown = sorted(set(request.body) - taken)
+            said += [IGNORED.format(" ".join(unknown))] if unknown else []
+            return {**self.read_object(path, "pki", "roles"), "warnings": said or None}
         return answer
 
     def _root(self, request: Request, mount: str) -> t.Any:
         from .authority import authority
 
-        certificate, expires = authority(request.body["common_name"])
+        certificate, expires = authority()
         made = {
             "certificate": certificate, "expiration": expires, "issuer_id": str(uuid.uuid4()), "issuer_name": request.body.get("issuer_name", ""),
-            "issuing_ca": certificate, "key_id": str(uuid.uuid4()), "key_name": request.body.get("key_name", ""), "serial_number": "00:01",
+            "issuing_ca": certificate, "key_id": str(uuid.uuid4()), "key_name": request.body.get("key_name", ""),
+            "serial_number": f"00:{uuid.uuid4().hex}",
         }  # fmt: skip
         self.objects.setdefault(f"{mount}/root", made)
-        return self._data(made)
+        longest = self.mounts[mount]["config"]["max_lease_ttl"] or 2764800
+        asked = seconds(request.body.get("ttl", 0))
+        said = [
+            f'TTL "{asked // 3600}h0m0s" is longer than permitted maxTTL "{longest // 3600}h0m0s", so maxTTL is being used'
+        ]
+        return self._data(made, warnings=[*(said if asked > longest else []), NO_AIA])
 
     def _issuer(self, mount: str) -> t.Any:
         root = self.objects.get(f"{mount}/root")
@@ -206,11 +240,12 @@ class Engines:
         )
         made = {
             "certificate": certificate, "private_key": key, "issuing_ca": ca, "ca_chain": [ca], "expiration": expires,
-            "serial_number": "00:01", "private_key_type": "ec",
+            "not_before": expires, "serial_number": f"00:{uuid.uuid4().hex}",
+            "private_key_type": self.objects[f"{mount}/roles/{role}"].get("key_type", "rsa"),
         }  # fmt: skip
         if not self.objects[f"{mount}/roles/{role}"].get("generate_lease"):
             return self._data(made)
-        duration = int(str(body.get("ttl", "0s"))[:-1] or 0)
+        duration = seconds(body.get("ttl", "72h"))
         lease = self.lease(f"{mount}/issue/{role}", duration, renewable=False)
         return self._data(made, lease_id=lease, lease_duration=duration)
 

@@ -1,28 +1,22 @@
-"""A transaction killed at each of its lines: the next one finds all files old or all new, and leaves nothing behind.
-
-A child process traces itself and sends itself SIGKILL before the Nth line that it runs in the collection's code, so that no
-`finally` and no `except` can tidy up, as after a power cut.
-"""
+"""A transaction killed at each of its lines: the next one finds all files old or all new, and leaves nothing behind."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
-import sys
 import threading
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._change import fileset
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.fileset import apply_files, recover
 from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
 from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Planned
 
-CODE = os.path.dirname(fileset.__file__)
+from tests.faults.killing import kill, kill_points, lines
+
 OWN = {"owner": os.geteuid(), "group": os.getegid()}
 State = dict[str, t.Optional[bytes]]
 
@@ -64,57 +58,6 @@ class Drill:
         return sorted(str(path) for path in found if path.name not in ("lock", "transactions"))
 
 
-def traced(act: t.Callable[[], object], each: t.Callable[[str], None]) -> None:
-    """Run ACT, and call EACH with file and number before every line of the collection's code."""
-
-    def trace(frame: t.Any, event: str, _argument: object) -> t.Any:
-        if not frame.f_code.co_filename.startswith(CODE):
-            return None
-        if event == "line":
-            each(f"{frame.f_code.co_filename}:{frame.f_lineno}")
-        return trace
-
-    sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(None)
-
-
-def kill_points(act: t.Callable[[], object]) -> list[int]:
-    """Which of the lines that ACT runs to kill it at: the first and the last time each is reached; with UNIFIED_DRILLS=all every one."""
-    lines: list[str] = []
-    traced(act, lines.append)
-    if os.environ.get("UNIFIED_DRILLS") == "all":
-        return list(range(1, len(lines) + 1))
-    first = {line: number for number, line in reversed(list(enumerate(lines, 1)))}
-    last = {line: number for number, line in enumerate(lines, 1)}
-    return sorted({*first.values(), *last.values()})
-
-
-def kill(line: int, act: t.Callable[[], object]) -> None:
-    """Run ACT in a child that dies before its LINE-th line."""
-    child = os.fork()
-    if child:
-        _pid, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (
-            f"it was not killed at line {line}: {status}"
-        )
-        return
-    count = 0
-
-    def each(_line: str) -> None:
-        nonlocal count
-        count += 1
-        if count == line:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    try:
-        traced(act, each)
-    finally:
-        os._exit(1)
-
-
 @pytest.fixture
 def drill(tmp_path: Path) -> t.Iterator[Drill]:
     shm = Path("/dev/shm") / f"unified-drill-{os.getpid()}"
@@ -145,7 +88,7 @@ def test_killed_at_any_line_it_is_all_old_or_all_new(drill: Drill) -> None:
 def test_recovery_killed_at_any_line_is_finished_by_the_next(drill: Drill) -> None:
     """The transaction itself is killed where some files are in place and others are not."""
     drill.reset()
-    low, high = 1, _lines(drill)
+    low, high = 1, len(lines(drill.apply))
     while high - low > 1:
         middle = (low + high) // 2
         drill.reset()
@@ -166,13 +109,6 @@ def test_recovery_killed_at_any_line_is_finished_by_the_next(drill: Drill) -> No
         recover(drill.base)
         assert drill.state() == drill.new and drill.leftovers() == [], f"after line {line} of the recovery"
     assert len(points) > 100
-
-
-def _lines(drill: Drill) -> int:
-    lines: list[str] = []
-    drill.reset()
-    traced(drill.apply, lines.append)
-    return len(lines)
 
 
 def test_two_writers_never_mix(tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def start(host: Host) -> None:
     network.write_text(NETWORK.format(address=host.address))
     debugfs = ["debugfs", "-w", "-R", f"write {network} /etc/systemd/network/10-vec0.network", str(image)]
     run(debugfs, why="write the host's address into its disk")
+    power_on(host)
+
+
+def power_on(host: Host) -> None:
+    """Boot from the host's disk as it is."""
     link_up(host)
     run(["ip", "link", "set", host.peer, "up", "promisc", "on"], why="bring the kernel's link up")
     for end in (host.link, host.peer):
@@ -150,14 +155,19 @@ def start(host: Host) -> None:
     wait_for_ssh(host, timeout=BOOT_SECONDS)
 
 
-def stop(host: Host) -> None:
-    """Kill the host's kernel, which is one process group, and forget the host."""
+def cut_power(host: Host) -> None:
+    """Kill the host's kernel, which is one process group; nothing that it had not written to its disk stays."""
     if host.alive():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(host.pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while host.alive() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def stop(host: Host) -> None:
+    """End the host and forget it."""
+    cut_power(host)
     link_down(host)
     shutil.rmtree(host.directory, ignore_errors=True)
 

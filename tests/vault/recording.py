@@ -26,7 +26,7 @@ NAMED = {
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d)")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Counters of a server's whole life.
-COUNTED = {"creation_time", "expiration", "last_renewal_time", "remaining", "ttl"}
+COUNTED = {"not_before", "creation_time", "expiration", "last_renewal_time", "remaining", "ttl"}
 BUILD = re.compile(r"v\d+\.\d+\.\d+\S*\+builtin\.\w+")
 REPLAYED_RUN = "00000000"
 

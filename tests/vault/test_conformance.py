@@ -38,6 +38,9 @@ def differences(recorded: t.Any, answered: t.Any, at: str = "") -> list[str]:
             for key in set(recorded) & set(answered)
             for line in differences(recorded[key], answered[key], f"{at}.{key}")
         ]
+    lasting = at.endswith(".lease_duration") and isinstance(recorded, int) and isinstance(answered, int)
+    if lasting and abs(recorded - answered) <= 5:
+        return []
     if recorded != answered:
         return [f"{at}: the server says {json.dumps(recorded)}, the fake {json.dumps(answered)}"]
     return []
@@ -61,7 +64,8 @@ class Replica:
         return values.get(value, value) if isinstance(value, str) else value
 
     def ask(self, exchange: Exchange) -> tuple[int, t.Any]:
-        path = "/".join(self.valued(part) for part in exchange.path.split("/"))
+        parts = exchange.path.split("/")
+        path = "/".join(self.valued(part) if part.startswith("scrubbed-") else part for part in parts)
         query = f"?{urlencode(exchange.query)}" if exchange.query else ""
         sent = self.valued(exchange.body)
         self.scrubber.learn(sent)

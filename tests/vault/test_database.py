@@ -69,14 +69,19 @@ def test_database_issues_users_and_leases_end(server: Server, postgres: str) -> 
     vault, port = Vault(server), postgres.rpartition(":")[2]
     mount = vault.name("database")
     vault.run("mount", path=mount, type="database")
-    vault.client().write(
-        f"{mount}/config/main", plugin_name="postgresql-database-plugin", allowed_roles=["app"], username="admin",
-        password="admin-password", connection_url=f"postgresql://{{{{username}}}}:{{{{password}}}}@{postgres}/postgres",
-    )  # fmt: skip
+    given: dict[str, t.Any] = {
+        "name": "main", "plugin_name": "postgresql-database-plugin", "username": "admin", "database_password": "admin-password",
+        "allowed_roles": ["app"], "connection_url": f"postgresql://{{{{username}}}}:{{{{password}}}}@{postgres}/postgres",
+    }  # fmt: skip
+    wrong = vault.fails("database_connection", **{**given, "name": "other", "database_password": "wrong-password"})
+    assert "error verifying connection" in wrong
+    assert "wrong-password" not in wrong
+    vault.steps("database_connection", **given, rotate=True)
+    assert psql(port, "admin", "admin-password", "select 1") == "", "nobody but the server has its password now"
     create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
     config = {"db_name": "main", "creation_statements": [create], "default_ttl": "10m", "max_ttl": "1h"}
     vault.steps("database_role", name="app", config=config)
-    made = vault.client().request("GET", f"{mount}/creds/app")
+    made = vault.run("read", path=f"{mount}/creds/app", dynamic=True)
     user = made["data"]
     assert psql(port, user["username"], user["password"], "select current_user") == user["username"]
     assert vault.run("lease", lease_id=made["lease_id"], renew_before="30m")["changed"] is True

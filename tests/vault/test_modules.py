@@ -19,7 +19,7 @@ Run = t.Callable[..., Result]
 # Each of these lies at a place of the test's own on a server.
 MOUNTS = {
     "kv": "kv2", "kv_info": "kv2", "pki_role": "pki", "certificate": "pki", "ssh_sign": "ssh", "database_role": "database",
-    "approle": "approle",
+    "approle": "approle", "pki_root": "pki", "ssh_ca": "ssh", "ssh_role": "ssh", "database_connection": "database",
 }  # fmt: skip
 
 
@@ -260,7 +260,10 @@ def test_approle_keeps_valid_credentials_and_logs_in(vault: Vault, tmp_path: Pat
 def test_pki_role_and_certificate(vault: Vault, tmp_path: Path) -> None:
     mount = vault.name("pki")
     vault.run("mount", path=mount, type="pki", config={"max_lease_ttl": "87600h"})
-    vault.client().write(f"{mount}/root/generate/internal", common_name="Test CA", ttl="87600h")
+    root = vault.steps(
+        "pki_root", common_name="Test CA", config={"key_type": "ec"}, cert_path=str(tmp_path / "root.pem")
+    )
+    assert (tmp_path / "root.pem").read_text().strip() == root["certificate"]
     config = {
         "allowed_domains": ["example.org"],
         "allow_subdomains": True,
@@ -301,10 +304,10 @@ def test_pki_role_and_certificate(vault: Vault, tmp_path: Path) -> None:
 def test_ssh_sign(vault: Vault, tmp_path: Path) -> None:
     mount = vault.name("ssh")
     vault.run("mount", path=mount, type="ssh")
-    vault.client().write(f"{mount}/config/ca", generate_signing_key=True)
-    vault.client().write(
-        f"{mount}/roles/users", key_type="ca", allow_user_certificates=True, allowed_users="*", max_ttl="24h"
-    )
+    authority = vault.steps("ssh_ca", public_key_path=str(tmp_path / "ca.pub"))
+    assert (tmp_path / "ca.pub").read_text().strip() == authority["public_key"]
+    role = {"key_type": "ca", "allow_user_certificates": True, "allowed_users": "*", "max_ttl": "24h"}
+    vault.steps("ssh_role", name="users", config=role)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
     given = {
         "name": "users", "public_key_path": str(tmp_path / "id.pub"), "cert_path": str(tmp_path / "id-cert.pub"),
@@ -321,22 +324,134 @@ def test_ssh_sign(vault: Vault, tmp_path: Path) -> None:
     ].startswith("it ends in")
 
 
-@pytest.mark.fake_only("a real engine needs PostgreSQL: see test_database.py")
-def test_database_role(vault: Vault) -> None:
+URL = "postgresql://{{username}}:{{password}}@127.0.0.1:1/postgres"
+
+
+def test_database_connection_and_role(vault: Vault) -> None:
+    """Without a database: with one, see test_database.py."""
     vault.run("mount", path=vault.name("database"), type="database")
+    base: dict[str, t.Any] = {"name": "main"}
+    given = {
+        **base, "plugin_name": "postgresql-database-plugin", "connection_url": URL, "username": "admin",
+        "database_password": CANARY, "allowed_roles": ["app"], "verify": False,
+    }  # fmt: skip
+    assert vault.steps("database_connection", **given)["changed_names"][-1] == "username"
+    assert vault.steps("database_connection", **{**given, "allowed_roles": ["app", "web"]})["changed_names"] == [
+        "allowed_roles"
+    ]
+    always = vault.run("database_connection", **{**given, "allowed_roles": ["app", "web"], "update_password": "always"})
+    assert always["changed_names"] == ["database_password"]
+    assert "contradict" in vault.fails("database_connection", **given, rotate=True, update_password="always")
     config = {"db_name": "main", "creation_statements": ["CREATE ROLE x"], "default_ttl": "1h", "max_ttl": "24h"}
-    vault.run("database_role", name="app", state="absent")
     vault.steps("database_role", name="app", config=config)
     vault.steps("database_role", name="app", config={**config, "default_ttl": "2h"})
     vault.steps("database_role", name="app", state="absent")
+    vault.steps("database_connection", **base, state="absent")
 
 
-@pytest.mark.fake_only("real leases come from the database: see test_database.py")
-def test_lease_is_renewed_and_revoked(vault: Vault) -> None:
-    assert "there is no lease database/creds/app/1" in vault.fails("lease", lease_id="database/creds/app/1")
-    assert vault.run("lease", lease_id="database/creds/app/1", state="absent")["changed"] is False
-    assert vault.run("lease", prefix="database/creds/app", state="absent")["changed"] is True
-    assert "can only be revoked" in vault.fails("lease", prefix="database/creds/app")
+def test_any_path_is_read_and_written(vault: Vault) -> None:
+    mount = vault.name("pki")
+    vault.run("mount", path=mount, type="pki")
+    role = f"{mount}/roles/web"
+    assert vault.run("read", path=role) | {"exists": False, "data": {}} == vault.run("read", path=role)
+    given = {
+        "path": role,
+        "data": {"allowed_domains": "example.org", "max_ttl": "24h", "key_type": "ec", "key_bits": 256},
+    }
+    first = vault.steps("write", **given)
+    assert first["changed_names"] == ["allowed_domains", "key_bits", "key_type", "max_ttl"]
+    assert vault.run("read", path=f"/{role}/")["data"]["max_ttl"] == 86400
+    assert vault.steps("write", path=role, data={"max_ttl": "2d"})["changed_names"] == ["max_ttl"]
+    assert vault.run("read", path=f"{mount}/roles", list=True)["names"] == ["web"]
+    assert vault.run("write", path=role, data={"max_ttl": "1h"}, compare="existence")["changed"] is False
+    secret = {
+        "path": f"{mount}/roles/other",
+        "data": {"allowed_domains": [CANARY], "max_ttl": "1h"},
+        "write_only": ["allowed_domains"],
+    }
+    assert vault.steps("write", **secret)["changed"] is True
+    assert vault.run("write", **secret)["unchecked_names"] == ["allowed_domains"]
+    vault.steps("write", path=role, state="absent")
+    assert "'..' as a part" in vault.fails("read", path=f"{mount}/../../sys/mounts")
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "change"),
+    [
+        ("pki", {"allowed_domains": ["example.org"], "key_type": "ec", "max_ttl": "24h"}, {"max_ttl": "2d"}),
+        ("ssh", {"key_type": "ca", "allow_user_certificates": True, "allowed_users": "ann", "max_ttl": "1h"}, {"max_ttl": "2h"}),
+        ("database", {"db_name": "main", "creation_statements": ["CREATE ROLE x"], "max_ttl": "24h"}, {"max_ttl": "2d"}),
+    ],
+)  # fmt: skip
+def test_settings_of_a_role_that_are_not_named_stay(
+    vault: Vault, kind: str, config: dict[str, t.Any], change: dict[str, t.Any]
+) -> None:
+    vault.run("mount", path=vault.name(kind), type=kind)
+    vault.steps(f"{kind}_role", name="web", config=config)
+    assert vault.steps(f"{kind}_role", name="web", config=change)["changed_names"] == ["max_ttl"]
+    assert vault.run(f"{kind}_role", name="web", config={**config, **change})["changed"] is False
+    if kind == "pki":
+        typo = vault.run("pki_role", name="web", config={"max_tll": "1h"})
+        assert "unrecognized parameters: [" in str(typo["warnings"])
+        vault.steps("pki_role", name="web", config={"key_type": "ed25519"})
+
+
+def test_what_does_something_is_written_at_each_run(vault: Vault) -> None:
+    path = "sys/tools/hash"
+    given = {"path": path, "data": {"input": "YQ=="}, "compare": "never"}
+    assert vault.run("write", **given, check=True)["changed"] is True
+    assert vault.run("write", **given)["data"]["sum"].startswith("ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72")
+    assert "What cannot be read cannot be compared" in vault.fails("write", path=path, data={"input": "YQ=="})
+
+
+def test_leases_have_ids_and_are_revoked(vault: Vault) -> None:
+    mount = vault.name("pki")
+    vault.run("mount", path=mount, type="pki")
+    root = vault.run("pki_root", common_name="Test CA")
+    assert "is longer than permitted maxTTL" in str(root["warnings"])
+    vault.run("pki_role", name="web", config={"allow_any_name": True, "generate_lease": True, "max_ttl": "2h"})
+    given: dict[str, t.Any] = {
+        "path": f"{mount}/issue/web",
+        "data": {"common_name": "www.example.org", "ttl": "1h"},
+        "compare": "never",
+    }
+    made = vault.run("write", **given)
+    assert made["lease_id"]
+    assert 3590 < made["lease_duration"] <= 3600
+    assert made["renewable"] is False
+    assert vault.run("lease", lease_id=made["lease_id"], renew_before="1s")["changed"] is False
+    assert "lease is not renewable" in vault.fails("lease", lease_id=made["lease_id"], renew_before="3h")
+    vault.steps("lease", lease_id=made["lease_id"], state="absent")
+    assert f"there is no lease {made['lease_id']}" in vault.fails("lease", lease_id=made["lease_id"])
+    assert vault.run("lease", prefix=f"{mount}/issue", state="absent")["changed"] is True
+    assert "can only be revoked" in vault.fails("lease", prefix=f"{mount}/issue")
+
+
+def test_secret_id_in_a_wrapping_token_is_opened_once(vault: Vault) -> None:
+    mount = vault.name("approle")
+    vault.run("auth", type="approle", path=mount)
+    role = vault.run("approle", name="deploy", config={"token_ttl": "5m"})
+    wrapped = vault.run("write", path=f"auth/{mount}/role/deploy/secret-id", compare="never", wrap_ttl="1m")
+    assert "data" not in wrapped
+    login = {
+        "auth_method": "approle", "auth_mount": mount, "role_id": role["role_id"], "token": None, "wrapped_secret_id": wrapped["wrap_token"],
+    }  # fmt: skip
+    assert vault.run("read", path="auth/token/lookup-self", **login)["exists"] is True
+    assert "the wrapping token of the secret id is not valid" in vault.fails(
+        "read", path="auth/token/lookup-self", **login
+    )
+
+
+@pytest.mark.fake_only("a real engine needs PostgreSQL, see test_database.py")
+def test_lease_is_renewed(vault: Vault) -> None:
+    vault.run("mount", path=vault.name("database"), type="database")
+    vault.run("database_role", name="app", config={"db_name": "main", "default_ttl": "1h"})
+    assert (
+        vault.run("read", path=f"{vault.name('database')}/creds/app", dynamic=True, check=True).get("lease_id") is None
+    )
+    made = vault.run("read", path=f"{vault.name('database')}/creds/app", dynamic=True)
+    assert (made["changed"], made["renewable"]) == (True, True)
+    assert vault.run("lease", lease_id=made["lease_id"], renew_before="2h", increment="3h")["ttl"] == 10800
 
 
 def test_errors_say_path_and_cure(vault: Vault, tmp_path: Path) -> None:

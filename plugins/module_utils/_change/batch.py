@@ -17,7 +17,7 @@ from . import attributes, states, units
 from .attributes import Wish
 from .errors import ChangeError, PathError
 from .programs import run
-from .record import Fields, make_private, read_json, write_json
+from .record import Fields, discard, make_private, read_json, write_json
 from .transaction import Change, Check, Planned, Transaction
 
 # What programs change besides what they are told to: saved before they run.
@@ -181,9 +181,9 @@ class Batch:
 
     @property
     def state(self) -> str:
-        """``prepared``, ``applying``, ``applied``, ``confirmed``, ``reverting``, ``reverted`` or ``abandoned``."""
+        """``prepared``, ``applying``, ``applied``, ``confirmed``, ``reverting`` or ``reverted``."""
         events = [event["event"] for event in self.journal.events()]
-        known = ("prepared", "applying", "applied", "confirmed", "reverting", "reverted", "abandoned")
+        known = ("prepared", "applying", "applied", "confirmed", "reverting", "reverted")
         return next((event for event in reversed(events) if event in known), "prepared")
 
     # Change
@@ -242,7 +242,8 @@ class Batch:
             self._command(Command(**plan["commands"][int(which)]))
             self.journal.write("made", paths=sorted(set(_matching(plan["saves"])) - before))
         elif kind == "look":
-            self._look(plan)
+            if first:  # what served before a run that died may have gone since for reasons of its own
+                self._look(plan)
         else:
             wanted = units.Units(**plan["units"])
             current = units.states(wanted.names())
@@ -290,7 +291,7 @@ class Batch:
     def abandon(self) -> None:
         """Forget a batch of which nothing was changed."""
         self.transaction.abandon()
-        self.journal.write("abandoned")
+        discard(self.directory)
 
     def revert(self) -> list[str]:
         """Bring back what this batch changed; goes on after whatever fails, and returns what could not be brought back."""

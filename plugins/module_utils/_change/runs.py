@@ -120,7 +120,7 @@ class Run:
 
     def unfinished(self) -> list[Batch]:
         """Batches that are neither made and kept nor undone."""
-        ended = ("confirmed", "reverted", "abandoned")
+        ended = ("confirmed", "reverted")
         batches = [batch for batch in self.batches() if batch.state not in ended]
         return [batch for batch in batches if batch.state != "applied" or batch.plan["revert_after"]]
 
@@ -153,7 +153,7 @@ class Run:
 
     def paths(self) -> set[str]:
         """Files that this run changed and that are not brought back yet."""
-        batches = [batch for batch in self.batches() if batch.state not in ("prepared", "reverted", "abandoned")]
+        batches = [batch for batch in self.batches() if batch.state not in ("prepared", "reverted")]
         return {entry["path"] for batch in batches for entry in batch.transaction.entries()}
 
 

@@ -212,12 +212,18 @@ def lost(before: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any], stopped: t.C
 
 
 def _running() -> list[str]:
-    argv = ["systemctl", "list-units", "--type=service", "--state=running", "--no-legend", "--plain", "--full"]
+    """Services that run and keep running: one that systemd has had to start again may go at any time by itself."""
     try:
-        answer = run(argv)
+        answer = run(["systemctl", "show", "--property=Id,SubState,NRestarts", "--", "*.service"])
     except PathError:
         return []
-    return sorted(line.split()[0] for line in answer.out.splitlines() if line.strip()) if answer.code == 0 else []
+    blocks = answer.out.split("\n\n") if answer.code == 0 else []
+    services = (dict(line.partition("=")[::2] for line in block.splitlines()) for block in blocks)
+    return sorted(
+        service["Id"]
+        for service in services
+        if service.get("SubState") == "running" and service.get("NRestarts", "0") == "0"
+    )
 
 
 def _ports() -> dict[str, str]:

@@ -15,15 +15,16 @@ from .section import Reader, Section
 MOST = 10_000
 """Paths that are listed of all those a pattern matches with the very same attributes; the others are counted."""
 TREE = "/**"
+WILDCARDS = frozenset("*?[")
 
 
 class Files(Reader):
     """Attributes of every path a pattern matches: ``type``, ``mode``, ``owner``, ``group``, and where there is any, ``acl``.
 
-    `wanted` maps a pattern to the patterns it leaves out. A pattern has its wildcards in the last name; at its end, ``/**``
-    means every regular file below. What a link names is judged where it lies, if a rule speaks of it, but a path without
-    wildcards is followed. ``service_group`` is the first group of an owner that is a service; ``more`` counts the paths that
-    are as this one and not listed.
+    `wanted` maps a pattern to the patterns it leaves out. At the end of a pattern, ``/**`` means every regular file below.
+    What a link names is judged where it lies, if a rule speaks of it, but a path without wildcards is followed.
+    ``service_group`` is the first group of an owner that is a service; ``more`` counts the paths that are as this one and
+    not listed.
     """
 
     def read(self) -> Section:
@@ -65,19 +66,28 @@ class Files(Reader):
     def _paths(self, pattern: str, excluded: list[str]) -> t.Iterator[str]:
         if pattern.endswith(TREE):
             found = self._tree(pattern[: -len(TREE)])
-        elif set(pattern) & set("*?["):
-            directory, _slash, name = pattern.rpartition("/")
-            # As in a shell, a wildcard matches no leading dot.
-            found = (
-                entry.path
-                for entry in self._entries(directory)
-                if fnmatch.fnmatchcase(entry.name, name)
-                and not (entry.name.startswith(".") and name[0] in "*?[")
-                and not entry.is_symlink()
-            )
+        elif set(pattern) & WILDCARDS:
+            found = self._glob(pattern)
         else:
             found = iter([os.path.realpath(pattern)])
         return (path for path in found if not any(fnmatch.fnmatchcase(path, skip) for skip in excluded))
+
+    def _glob(self, pattern: str) -> list[str]:
+        """As in a shell: a wildcard matches no slash and no leading dot. Links are not followed below the first wildcard."""
+        paths = [""]
+        for name in pattern.strip("/").split("/"):
+            if set(name) & WILDCARDS:
+                paths = [
+                    entry.path
+                    for path in paths
+                    for entry in self._entries(path or "/")
+                    if fnmatch.fnmatchcase(entry.name, name)
+                    and not (entry.name.startswith(".") and name[0] in WILDCARDS)
+                    and not entry.is_symlink()
+                ]
+            else:
+                paths = [f"{path}/{name}" for path in paths]
+        return paths
 
     def _tree(self, top: str) -> t.Iterator[str]:
         below = [top]

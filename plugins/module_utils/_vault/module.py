@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -11,6 +12,7 @@ from .client import Answer, VaultClient
 from .errors import VaultError
 from .options import OPTIONS
 from .paths import segment
+from .said import without
 from .settings import differing, names_diff
 
 Act = t.Callable[[VaultClient, Answer, bool], Answer]
@@ -43,9 +45,25 @@ def run_role_module(mount: str) -> t.NoReturn:
 
     def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         path = f"{given['mount'].strip('/')}/roles/{segment(given['name'], 'name')}"
-        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
+        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode, merge=True)
 
     run_module(spec, act)
+
+
+def warnings_of(answer: Answer, config: t.Mapping[str, t.Any]) -> list[str]:
+    """What the server remarked on a write, less the parameters it ignored that only merging has sent."""
+    found = []
+    for warning in answer.get("warnings") or []:
+        ignored = re.search(r"unrecognized parameters: \[([^\]]*)\]", warning)
+        if ignored and not set(ignored[1].split()) & set(config):
+            continue
+        found.append(without([warning], config))
+    return found
+
+
+def _derived(name: str, changed: t.Collection[str]) -> bool:
+    """Whether a setting follows from one that changes: the sizes of an old type of key are none of the new one's."""
+    return "key_type" in changed and name in ("key_bits", "signature_bits", "algorithm_signer")
 
 
 def answered(answer: Answer) -> Answer:
@@ -67,14 +85,16 @@ def settle(
     check_mode: bool = False,
     write_only: t.Collection[str] = (),
     outdated: t.Callable[[], t.Collection[str]] = tuple,
-    write: t.Callable[[str, Answer], t.Any] | None = None,
+    write: t.Callable[[str, Answer], Answer] | None = None,
+    merge: bool = False,
 ) -> Answer:
     """Bring the object at PATH to the wanted settings: one read, and one write or delete where it differs.
 
     Args:
         write_only: settings that the server takes but never shows; they are sent when the object is new, or something
             else changes.
-        write: writes the settings to the path; by default the client does.
+        write: writes the settings to the path and returns the answer; by default the client does.
+        merge: whether what the server shows is sent too: some paths take what they are not sent back to its default.
         outdated: which of them have to be sent though nothing else changes; asked only where the object is there.
     """
     answer = client.read(path)
@@ -87,14 +107,15 @@ def settle(
     changed = differing(visible, found)
     if found is not None:
         changed = sorted({*changed, *outdated()})
+    remarks: list[str] = []
     differs = found is None or bool(changed)
     if differs and not check_mode:
-        if write:
-            write(path, dict(config))
-        else:
-            client.write(path, **config)
+        kept = {name: value for name, value in (found or {}).items() if not _derived(name, changed)} if merge else {}
+        sent = {**kept, **config}
+        remarks = warnings_of(write(path, sent) if write else client.write(path, **sent), config)
     return {
         "changed": differs,
+        "warnings": remarks,
         "changed_names": changed,
         "diff": names_diff(changed, found, {**visible, **dict.fromkeys(changed)}),
     }

@@ -82,14 +82,19 @@ class Shared:
         return answers
 
 
-def resolver(declared: Declared, vault: t.Any) -> Resolver | Shared:
-    """The run's broker, or a resolver of this process where there can be none: outside of a worker, or not on Linux."""
+def resolver(declared: Declared, vault: t.Any, *, everywhere: bool = False) -> Resolver | Shared:
+    """The run's broker, or a resolver of this process where there can be none: outside of a worker, or not on Linux.
+
+    Args:
+        everywhere: the process of the run itself may start and ask the broker too.
+    """
     parent = multiprocessing.parent_process()
-    if parent is None or not hasattr(os, "pidfd_open") or parent.pid is None:
+    run = parent.pid if parent else os.getpid() if everywhere else None
+    if run is None or not hasattr(os, "pidfd_open"):
         return Resolver(declared, vault)
     try:
-        address = address_for(parent.pid, declared)
-        start(address, parent.pid, Resolver(declared, vault))
+        address = address_for(run, declared)
+        start(address, run, Resolver(declared, vault))
         return Shared(address)
     except OSError:
         return Resolver(declared, vault)

@@ -17,12 +17,14 @@ from .base import (
     Platform,
     Rule,
     Ruling,
+    Schema,
     offenders,
     ruling,
 )
 from .matchers import Template, literal, lookup, matching, mode_pattern
 
 Facts = t.Mapping[str, t.Any]
+BOOLEAN: Schema = {"type": "boolean"}
 CHANGED = ("file", "directory")
 """Types whose attributes are changed: what a link, a pipe or a device stands for is never the rule's."""
 
@@ -40,14 +42,15 @@ def bits(mask: str, place: int) -> int:
 class File(Kind):
     """Mode, owner, group and access list of a path, or of every path that a pattern matches.
 
-    With ``services`` an owner that is a service, with its first group, is as right as those that are named. Owners and
+    With ``access_lists`` the program that makes the files gives them access lists of its own, which are not judged. With
+    ``services`` an owner that is a service, with its first group, is as right as those that are named. Owners and
     groups are not changed then: the service opens the file with them.
     """
 
     name = "file"
     sections = ("file",)
     constrained = ("mode", "owner", "group")
-    fields: t.ClassVar = {"optional": {"type": "boolean"}, "except": TEXTS, "services": {"type": "boolean"}}
+    fields: t.ClassVar = {"optional": BOOLEAN, "except": TEXTS, "services": BOOLEAN, "access_lists": BOOLEAN}
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {"file": {rule.key: list(rule.spec.get("except", ()))}}
@@ -67,7 +70,7 @@ class File(Kind):
         """What of a file's attributes breaks the rule, by name and value."""
         named = {name: one for name, one in demand.constraints.items() if not self._holds(demand, name, one, facts)}
         wrong = [f"{name} {facts[name]}" for name in named]
-        wrong += [f"access list {entry}" for entry in facts.get("acl", ()) if not _allowed(demand, entry)]
+        wrong += [f"access list {entry}" for entry in _entries(demand, facts) if not _allowed(demand, entry)]
         return wrong if facts["type"] in CHANGED else [f"is no file or directory, but a {facts['type']}", *wrong]
 
     def _bad(self, demand: Demand, evidence: Evidence) -> dict[str, list[str]]:
@@ -135,9 +138,13 @@ class File(Kind):
                     )
                     for name, field in fields.items()
                 ]
-            if "acl" in facts:
+            if _entries(demand, facts):
                 checks.append(_no_grants(demand, path))
         return checks
+
+
+def _entries(demand: Demand, facts: Facts) -> t.Sequence[str]:
+    return () if demand.rule.spec.get("access_lists") else facts.get("acl", ())
 
 
 def _allowed(demand: Demand, entry: str) -> bool:

@@ -7,7 +7,6 @@ import datetime
 import json
 import shutil
 import typing as t
-from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.module_utils import _sops
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
@@ -39,7 +38,7 @@ class Sops(File):
         if not path.is_file():
             raise NotFoundError(f"there is no file {path}", where=str(reference))
         try:
-            self._whole(path, kind)
+            _whole(path.read_bytes(), kind)
             if kind in ("dotenv", "ini"):
                 fields: dict[str, t.Any] = json.loads(self._sops().decrypt(str(path), kind, "json"))
                 return fields
@@ -47,22 +46,16 @@ class Sops(File):
         except SopsError as exc:
             raise self._error(exc, reference) from None
 
-    def _whole(self, path: Path, kind: str) -> None:
-        """A file whose encryption was meant to cover everything, but does not, was edited without sops."""
-        data, section = _sops.metadata(path.read_bytes(), kind)
-        partial = ("encrypted_regex", "encrypted_suffix", "unencrypted_regex", "unencrypted_comment_regex")
-        if any(section.get(name) for name in partial) or kind in ("dotenv", "ini"):
-            return
-        suffix = section.get("unencrypted_suffix") or "_unencrypted"
-        for name, value in _sops.leaves(data):
-            left_out = any(isinstance(part, str) and part.endswith(suffix) for part in name)
-            if value in ("", None, {}, []) or _sops.encrypted(value) or left_out:
-                continue
-            raise SopsError(
-                f"is half plain: '{_sops.written(name)}' is not encrypted",
-                kind="tampered",
-                fix="Edit it with sops only",
-            )
+    def decrypted(self, text: str, kind: str, output: str = "") -> str:
+        """The plain text of an encrypted one that lies nowhere; its format stays where OUTPUT is empty."""
+        reference = Reference(self.name, "text")
+        try:
+            _whole(text.encode(), kind)
+            return self._sops().decrypt_text(text.encode(), kind, output or kind).decode()
+        except SopsError as exc:
+            raise self._error(exc, reference) from None
+        except UnicodeDecodeError:
+            raise UnsupportedError("is binary, and text was asked for", where=str(reference)) from None
 
     def describe(self, reference: Reference) -> Description:
         path = self.path(reference)
@@ -123,3 +116,21 @@ class Sops(File):
 
     def _error(self, exc: SopsError, reference: Reference) -> SecretError:
         return KINDS.get(exc.kind, UnsupportedError)(exc.what, where=str(reference), fix=exc.fix)
+
+
+def _whole(content: bytes, kind: str) -> None:
+    """A file whose encryption was meant to cover everything, but does not, was edited without sops."""
+    data, section = _sops.metadata(content, kind)
+    partial = ("encrypted_regex", "encrypted_suffix", "unencrypted_regex", "unencrypted_comment_regex")
+    if any(section.get(name) for name in partial) or kind in ("dotenv", "ini"):
+        return
+    suffix = section.get("unencrypted_suffix") or "_unencrypted"
+    for name, value in _sops.leaves(data):
+        left_out = any(isinstance(part, str) and part.endswith(suffix) for part in name)
+        if value in ("", None, {}, []) or _sops.encrypted(value) or left_out:
+            continue
+        raise SopsError(
+            f"is half plain: '{_sops.written(name)}' is not encrypted",
+            kind="tampered",
+            fix="Edit it with sops only",
+        )

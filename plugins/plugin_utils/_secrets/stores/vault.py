@@ -123,5 +123,5 @@ class Vault(SecretStore):
 
     def check(self) -> Health:
         found = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
-        end = credential_end(self.options, found, self._connection.write)
+        end = self._ask("", lambda client: credential_end(self.options, found, client.write))
         return Health(str(found.get("display_name") or "token"), end)
