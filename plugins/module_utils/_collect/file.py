@@ -65,12 +65,12 @@ class Files(Reader):
 
     def _paths(self, pattern: str, excluded: list[str]) -> t.Iterator[str]:
         if pattern.endswith(TREE):
-            found = self._tree(pattern[: -len(TREE)])
+            paths: t.Iterable[str] = self._tree(pattern[: -len(TREE)])
         elif set(pattern) & WILDCARDS:
-            found = self._glob(pattern)
+            paths = self._glob(pattern)
         else:
-            found = iter([os.path.realpath(pattern)])
-        return (path for path in found if not any(fnmatch.fnmatchcase(path, skip) for skip in excluded))
+            paths = [os.path.realpath(pattern)]
+        return (path for path in paths if not any(fnmatch.fnmatchcase(path, skip) for skip in excluded))
 
     def _glob(self, pattern: str) -> list[str]:
         """As in a shell: a wildcard matches no slash and no leading dot. Links are not followed below the first wildcard."""

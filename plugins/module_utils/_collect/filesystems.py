@@ -78,15 +78,15 @@ class Mounted(t.NamedTuple):
 
 def mounted() -> list[Mounted]:
     """What is mounted, in the order in which it was; one mounted over another at the same place comes later."""
-    found = []
+    mounts = []
     for line in (read("/proc/self/mountinfo") or "").splitlines():
         left, _mark, right = line.partition(" - ")
         fields, rest = left.split(" "), right.split(" ")
         options = dict.fromkeys((*fields[5].split(","), *rest[2].split(",")))
-        found.append(
+        mounts.append(
             Mounted(unescaped(fields[4]), rest[0], unescaped(rest[1]), tuple(options), fields[2], unescaped(fields[3]))
         )
-    return found
+    return mounts
 
 
 def unescaped(field: str) -> str:

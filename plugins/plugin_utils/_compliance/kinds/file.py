@@ -150,12 +150,12 @@ def _entries(demand: Demand, facts: Facts) -> t.Sequence[str]:
 def _allowed(demand: Demand, entry: str) -> bool:
     """Whether an entry of an access list gives no more than the mode may: a named owner or group its own bits, others theirs."""
     kind, name, letters = entry.split(":")
-    given = sum(bit for letter, bit in zip(letters, (4, 2, 1)) if letter != "-")
+    granted = sum(bit for letter, bit in zip(letters, (4, 2, 1)) if letter != "-")
     constraint = demand.constraints.get("owner" if kind == "user" else "group")
     mode = demand.constraints.get("mode")
     most = mode.at_most if mode is not None and mode.at_most is not None else "0000"
     named = constraint is not None and constraint.holds(name)
-    return not given & ~bits(most, (0 if kind == "user" else 1) if named else 2)
+    return not granted & ~bits(most, (0 if kind == "user" else 1) if named else 2)
 
 
 def _no_grants(demand: Demand, path: str) -> Check:
