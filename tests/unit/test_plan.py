@@ -206,7 +206,7 @@ def test_weak_algorithms_are_taken_from_sshds_own_list(catalogue: t.Any, fresh: 
 def test_umask_in_roots_own_file_is_named_and_left_to_people(catalogue: t.Any, fresh: t.Any) -> None:
     fresh["root_shell"]["umask_set_in"] = ["/root/.bashrc"]
     plan = planned(catalogue, fresh)
-    assert "root's own /root/.bashrc sets it" in plan.verdicts["account/root_umask"].held
+    assert "root's own /root/.bashrc sets it" in plan.verdicts["root_shell/umask"].held
     assert not [path for path in plan.desired.files if path.startswith("/root/")]
 
 
