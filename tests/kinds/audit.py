@@ -41,13 +41,35 @@ SCENARIOS = (
     Scenario(GROUP, "unloaded_only", "auditctl -W /etc/group -p wa -k identity", host="uml"),
     Scenario(GROUP, "line_commented", f"sed -i 's#^-w /etc/group#\\# &#' {OURS}; {LOAD}", host="uml"),
     Scenario(GROUP, "other_key_and_wider_permissions", f"sed -i 's#^-w /etc/group .*#-w /etc/group -p rwa -k accounts#' {OURS}; {LOAD}", "pass", host="uml"),
-    Scenario(GROUP, "written_as_a_path_rule", f"sed -i 's#^-w /etc/group .*#-a always,exit -F path=/etc/group -F perm=wa -F key=identity#' {OURS}; {LOAD}", "pass", host="uml"),
+    Scenario(
+        GROUP, "written_as_a_path_rule",
+        f"sed -i 's#^-w /etc/group .*#-a always,exit -F path=/etc/group -F perm=wa -F key=identity#' {OURS}; {LOAD}",
+        "pass", host="uml",
+    ),
     Scenario(GROUP, "narrower_permissions", f"sed -i 's#^-w /etc/group .*#-w /etc/group -p a -k identity#' {OURS}; {LOAD}", host="uml"),
-    Scenario(GROUP, "in_another_file", f"sed -i '\\#^-w /etc/group#d' {OURS}; echo '-w /etc/group -p wa -k identity' > /etc/audit/rules.d/10-site.rules; {LOAD}", "pass", host="uml"),
-    Scenario(DELETE, "never_rule_comes_first", f"echo '-a never,exit -F auid=1000' > /etc/audit/rules.d/00-site.rules; {LOAD}", held="-a never,exit", host="uml", alone=True),
-    Scenario(DELETE, "never_rule_on_another_call", f"echo '-a never,exit -F arch=b64 -S adjtimex -F auid=unset' > /etc/audit/rules.d/zzz-site.rules; {LOAD}", "pass", host="uml"),
+    Scenario(
+        GROUP, "in_another_file",
+        f"sed -i '\\#^-w /etc/group#d' {OURS};"
+        f" echo '-w /etc/group -p wa -k identity' > /etc/audit/rules.d/10-site.rules; {LOAD}",
+        "pass", host="uml",
+    ),
+    Scenario(
+        DELETE, "never_rule_comes_first",
+        f"echo '-a never,exit -F auid=1000' > /etc/audit/rules.d/00-site.rules; {LOAD}",
+        held="-a never,exit", host="uml", alone=True,
+    ),
+    Scenario(
+        DELETE, "never_rule_on_another_call",
+        f"echo '-a never,exit -F arch=b64 -S adjtimex -F auid=unset' > /etc/audit/rules.d/zzz-site.rules; {LOAD}",
+        "pass", host="uml",
+    ),
     Scenario(DELETE, "auditing_switched_off", "auditctl -e 0", host="uml", alone=True),
-    Scenario(DELETE, "calls_in_two_lines", f"sed -i 's/unlink,unlinkat/unlink/' {OURS}; sed 's/-S unlink /-S unlinkat /;/unlinkat/!d' {OURS} > /root/second; cat /root/second >> {OURS}; rm /root/second; {LOAD}", "pass", host="uml"),
+    Scenario(
+        DELETE, "calls_in_two_lines",
+        f"sed -i 's/unlink,unlinkat/unlink/' {OURS}; sed 's/-S unlink /-S unlinkat /;/unlinkat/!d' {OURS} > /root/second;"
+        f" cat /root/second >> {OURS}; rm /root/second; {LOAD}",
+        "pass", host="uml",
+    ),
 )  # fmt: skip
 WITHOUT = {
     "audit/immutable": "tests/integration/test_kernel.py makes the rules immutable and reboots: nothing else can be broken after it",

@@ -61,13 +61,13 @@ def _removed(rule: str, path: str) -> str:
 _PAM = "sed -i -E 's/^(password.*pam_pwquality\\.so.*)$/\\1 {}/' /etc/pam.d/common-password"
 SCENARIOS = (
     *(
-        Scenario(rule, "value_replaced", _replaced(rule, path, value))
+        Scenario(rule, "value_replaced", f"{_replaced(rule, path, value)}; {RESTART}")
         for path, rules in BAD.items()
         for rule, value in rules.items()
     ),
     # The program's default would do, but is no setting: it changes with the program.
     *(
-        Scenario(rule, "line_removed", _removed(rule, path))
+        Scenario(rule, "line_removed", f"{_removed(rule, path)}; {RESTART}")
         for path, rules in BAD.items()
         for rule in rules
     ),
@@ -77,27 +77,25 @@ SCENARIOS = (
         Scenario(rule, "value_replaced", f"sed -i -E 's/^{rule[7:]} *=.*/{rule[7:]} = {value}/' {AUDITD}", host="uml")
         for rule, value in AUDIT.items()
     ),
-    Scenario("auditd/max_log_file", "key_in_upper_case", f"sed -i 's/^max_log_file =/MAX_LOG_FILE =/' {AUDITD}; systemctl restart auditd", "pass", host="uml"),
-    Scenario("auditd/max_log_file", "daemon_is_older_than_its_file", f"touch {AUDITD}", host="uml"),
+    Scenario(
+        "auditd/max_log_file", "key_in_upper_case",
+        f"sed -i 's/^max_log_file =/MAX_LOG_FILE =/' {AUDITD}; systemctl restart auditd", "pass", host="uml", alone=True,
+    ),
+    Scenario("auditd/max_log_file", "daemon_is_older_than_its_file", f"touch {AUDITD}", host="uml", alone=True),
     *(
         Scenario(rule, "value_replaced", f"sed -i 's/^{rule[10:]}=.*/{rule[10:]}=203.0.113.1/' {TIMESYNCD}", host="uml")
         for rule in ("timesyncd/NTP", "timesyncd/FallbackNTP")
     ),
     Scenario("timesyncd/NTP", "list_reset_and_begun_anew", f"printf 'NTP=\\nNTP=203.0.113.1\\n' >> {TIMESYNCD}", host="uml"),
-    Scenario("timesyncd/NTP", "second_line_adds_to_the_list", f"echo 'NTP=203.0.113.1' >> {TIMESYNCD}; systemctl restart systemd-timesyncd", "pass", host="uml"),
-    Scenario(STORAGE, "line_commented_by_hash", f"sed -i 's/^Storage/#&/' {JOURNALD}"),
-    Scenario(STORAGE, "line_commented_by_semicolon", f"sed -i 's/^Storage/;&/' {JOURNALD}"),
-    Scenario(STORAGE, "section_header_missing", f"sed -i '/^\\[Journal\\]/d' {JOURNALD}"),
-    Scenario(STORAGE, "other_section", f"sed -i 's/^\\[Journal\\]/[Manager]/' {JOURNALD}"),
-    Scenario(STORAGE, "blanks_around_the_sign", f"sed -i 's/^Storage=persistent/Storage = persistent/' {JOURNALD}; {RESTART}", "pass"),
-    Scenario(STORAGE, "key_in_lower_case", f"sed -i 's/^Storage/storage/' {JOURNALD}"),
-    Scenario(STORAGE, "reset_by_an_empty_line", f"echo 'Storage=' >> {JOURNALD}"),
-    Scenario(STORAGE, "wrong_value_before_the_right_one", f"sed -i 's/^Storage/Storage=none\\n&/' {JOURNALD}; {RESTART}", "pass"),
-    Scenario(STORAGE, "wrong_value_in_the_main_file", f"sed -i 's/^#\\?Storage=.*/Storage=none/' /etc/systemd/journald.conf; {RESTART}", "pass"),
     Scenario(
-        STORAGE, "later_drop_in_wins",
-        "printf '[Journal]\\nStorage=none\\n' > /etc/systemd/journald.conf.d/zzz-site.conf; " + RESTART, held="zzz-site.conf",
+        "timesyncd/NTP", "second_line_adds_to_the_list",
+        f"echo 'NTP=203.0.113.1' >> {TIMESYNCD}; systemctl restart systemd-timesyncd", "pass", host="uml", alone=True,
     ),
+    Scenario(STORAGE, "line_commented", f"sed -i 's/^Storage/;&/' {JOURNALD}; {RESTART}"),
+    Scenario(STORAGE, "section_header_missing", f"sed -i '/^\\[Journal\\]/d' {JOURNALD}; {RESTART}", alone=True),
+    Scenario(STORAGE, "key_in_lower_case", f"sed -i 's/^Storage/storage/' {JOURNALD}; {RESTART}"),
+    Scenario(STORAGE, "reset_by_an_empty_line", f"echo 'Storage=' >> {JOURNALD}; {RESTART}"),
+    Scenario(STORAGE, "wrong_value_before_the_right_one", f"sed -i 's/^Storage/Storage=none\\n&/' {JOURNALD}; {RESTART}", "pass"),
     Scenario(
         STORAGE, "later_drop_in_below_usr_wins",
         "mkdir -p /usr/lib/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' > /usr/lib/systemd/journald.conf.d/zzz.conf; " + RESTART,
@@ -108,8 +106,7 @@ SCENARIOS = (
         "mkdir -p /usr/lib/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' > /usr/lib/systemd/journald.conf.d/zzz.conf;"
         f" ln -s /dev/null /etc/systemd/journald.conf.d/zzz.conf; {RESTART}", "pass",
     ),
-    Scenario(STORAGE, "daemon_is_older_than_its_file", f"touch {JOURNALD}"),
-    Scenario(STORAGE, "daemon_is_older_than_a_file_with_an_old_date", f"touch -d 2020-01-01 {JOURNALD}"),
+    Scenario(STORAGE, "daemon_is_older_than_a_file_with_an_old_date", f"touch -d 2020-01-01 {JOURNALD}", alone=True),
     Scenario("journald/ForwardToSyslog", "another_word_for_no", f"sed -i 's/^ForwardToSyslog=no/ForwardToSyslog=off/' {JOURNALD}; {RESTART}", "pass"),
     Scenario("journald/Compress", "a_size_switches_it_on", f"sed -i 's/^Compress=.*/Compress=1M/' {JOURNALD}; {RESTART}", "pass"),
     Scenario(MINLEN, "wrong_value_after_the_right_one", f"echo 'minlen = 6' >> {QUALITY}"),
@@ -122,7 +119,7 @@ SCENARIOS = (
     Scenario(
         DENY, "argument_names_another_file",
         "echo 'deny = 1000' > /etc/security/other.conf;"
-        " sed -i 's/pam_faillock.so preauth/& conf=\\/etc\\/security\\/other.conf/' /etc/pam.d/common-auth", held="conf=/etc/security/other.conf",
+        " sed -i 's/pam_faillock.so preauth/& conf=\\/etc\\/security\\/other.conf/' /etc/pam.d/common-auth", held="conf=/etc/security/other.conf", alone=True,
     ),
     Scenario(
         "pwhistory/remember", "argument_wins",

@@ -42,7 +42,8 @@ FORWARDING = (
     "net.ipv6.conf.default.forwarding",
 )
 REDIRECTS = "sysctl/net.ipv4.conf.all.send_redirects"
-DMESG = "sysctl/kernel.dmesg_restrict"
+DMESG, KPTR = "sysctl/kernel.dmesg_restrict", "sysctl/kernel.kptr_restrict"
+ASLR = "sysctl/kernel.randomize_va_space"
 MARTIANS = "sysctl/net.ipv4.conf.all.log_martians"
 ROUTE = "sysctl/net.ipv4.conf.all.accept_source_route"
 
@@ -61,17 +62,17 @@ SCENARIOS = (
     ),
     Scenario(DMESG, "live_value_only", "sysctl -qw kernel.dmesg_restrict=0"),
     Scenario(DMESG, "stored_value_only", f"sed -i 's/^kernel.dmesg_restrict = 1/kernel.dmesg_restrict = 0/' {OURS}"),
-    Scenario(DMESG, "line_commented", f"sed -i 's/^kernel.dmesg_restrict/#&/' {OURS}"),
-    Scenario(DMESG, "tabs_around_the_sign", f"sed -i 's/^kernel.dmesg_restrict = 1/kernel.dmesg_restrict\\t=\\t1/' {OURS}", "pass"),
-    Scenario(DMESG, "slashes_in_the_key", f"sed -i 's#^kernel.dmesg_restrict#kernel/dmesg_restrict#' {OURS}", "pass"),
-    Scenario(DMESG, "failure_ignored", f"sed -i 's/^kernel.dmesg_restrict/-&/' {OURS}", "pass"),
-    Scenario(DMESG, "wrong_value_before_the_right_one", f"sed -i '1i kernel.dmesg_restrict = 0' {OURS}", "pass"),
-    Scenario(DMESG, "wrong_value_after_the_right_one", f"echo 'kernel.dmesg_restrict = 0' >> {OURS}"),
-    Scenario(DMESG, "wrong_value_in_an_earlier_file", "echo 'kernel.dmesg_restrict=0' > /etc/sysctl.d/10-site.conf", "pass"),
+    Scenario(ASLR, "line_commented", f"sed -i 's/^kernel.randomize_va_space/#&/' {OURS}"),
+    Scenario(ASLR, "tabs_around_the_sign", f"sed -i 's/^kernel.randomize_va_space = 2/kernel.randomize_va_space\\t=\\t2/' {OURS}", "pass"),
+    Scenario(ASLR, "slashes_in_the_key", f"sed -i 's#^kernel.randomize_va_space#kernel/randomize_va_space#' {OURS}", "pass"),
+    Scenario(ASLR, "failure_ignored", f"sed -i 's/^kernel.randomize_va_space/-&/' {OURS}", "pass"),
+    Scenario(KPTR, "wrong_value_before_the_right_one", f"sed -i '1i kernel.kptr_restrict = 0' {OURS}", "pass"),
+    Scenario(KPTR, "wrong_value_after_the_right_one", f"echo 'kernel.kptr_restrict = 0' >> {OURS}"),
+    Scenario(KPTR, "wrong_value_in_an_earlier_file", "echo 'kernel.kptr_restrict=0' > /etc/sysctl.d/10-site.conf", "pass"),
     Scenario(
         DMESG, "later_file_wins", "echo 'kernel.dmesg_restrict=0' > /etc/sysctl.d/zzz-site.conf", held="zzz-site.conf"
     ),
-    Scenario(DMESG, "file_of_another_suffix_is_not_read", "echo 'kernel.dmesg_restrict=0' > /etc/sysctl.d/zzz.txt", "pass"),
+    Scenario(KPTR, "file_of_another_suffix_is_not_read", "echo 'kernel.kptr_restrict=0' > /etc/sysctl.d/zzz.txt", "pass"),
     Scenario(
         DMESG,
         "main_file_is_not_read_at_boot",

@@ -32,8 +32,11 @@ def database(path: str, left_out: dict[str, str]) -> dict[str, object] | None:
     except OSError as exc:
         left_out[path] = exc.strerror or str(exc)
         return None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return {"size": 0, "owner": user_name(status.st_uid), "kind": "unknown"}
     with os.fdopen(descriptor, "rb") as handle:
-        status = os.fstat(handle.fileno())
-        beginning = handle.read(4096) if stat.S_ISREG(status.st_mode) else b""
+        beginning = handle.read(4096)
     kinds = [kind for mark, kind in BEGINNINGS.items() if beginning.startswith(mark) or b"\n" + mark in beginning]
     return {"size": status.st_size, "owner": user_name(status.st_uid), "kind": (kinds or ["unknown"])[0]}

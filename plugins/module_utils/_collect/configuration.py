@@ -28,13 +28,14 @@ def text(path: str, left_out: dict[str, str], name: str = "") -> str | None:
     except OSError as exc:
         left_out[name or path] = exc.strerror or str(exc)
         return None
-    with os.fdopen(descriptor, "rb") as handle:
-        status = os.fstat(handle.fileno())
-        if stat.S_ISCHR(status.st_mode) and os.path.realpath(path) == "/dev/null":
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISCHR(mode) and os.path.realpath(path) == "/dev/null":
             return ""
-        if not stat.S_ISREG(status.st_mode):
-            left_out[name or path] = "not a regular file"
-            return None
+        left_out[name or path] = "not a regular file"
+        return None
+    with os.fdopen(descriptor, "rb") as handle:
         content = handle.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         left_out[name or path] = f"larger than {MOST_BYTES // 1024 // 1024} MB"

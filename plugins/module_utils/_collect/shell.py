@@ -24,7 +24,7 @@ PATTERNS = {
         rf"{COMMAND}:[ \t]+[\"']?\$\{{TMOUT:?=(\w*)\}}",
         rf"{COMMAND}unset[ \t]+(?:\w+[ \t]+)*TMOUT()\b",
     ],
-    "umask": [rf"{COMMAND}umask[ \t]+(?:-S[ \t]+)?[\"']?([0-7]{{1,4}}|[ugoa,=+rwxst-]+)\b"],
+    "umask": [rf"{COMMAND}umask[ \t]+(?:-S[ \t]+)?[\"']?([0-7]{{1,4}}|[ugoa,=+rwxst-]+)(?![\w=])"],
 }
 READONLY = rf"{COMMAND}(?:readonly\b|(?:declare|typeset)[ \t]+-\w*r)[^\n;]*\bTMOUT\b"
 PERMISSIONS = {"r": 4, "w": 2, "x": 1}
