@@ -11,7 +11,7 @@ from .matchers import as_text, matching
 # How each packaging of AIDE makes its first database (aideinit(8); AIDE's manual, "aide --init").
 INITIALISE: dict[str, tuple[tuple[str, ...], ...]] = {
     "aideinit": (("aideinit", "--yes", "--force"),),
-    "aide": (("aide", "--init"), ("mv", "--", "{database}.new", "{database}")),
+    "aide": (("aide", "--init"), ("mv", "--", "{made}", "{database}")),
 }
 USABLE = ("plain", "gzip")
 
@@ -42,7 +42,7 @@ class Aide(Kind):
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         path = evidence.platform.path("aide_database")
         for command in INITIALISE[evidence.platform.tool("integrity")]:
-            desired.run(*(word.format(database=path) for word in command))
+            desired.run(*(word.format(database=path, made=path.replace(".db", ".db.new", 1)) for word in command))
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         path = evidence.platform.path("aide_database")

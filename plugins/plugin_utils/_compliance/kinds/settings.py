@@ -46,9 +46,14 @@ def set_key(content: str, key: str, value: str | None, *, separator: str, sectio
 
 
 def put_line(content: str, pattern: str, line: str) -> str:
-    """The text with LINE at its end, in place of the lines that PATTERN matches at their beginning."""
-    kept = [old for old in content.splitlines() if not re.match(pattern, old)] or [MARK]
-    return "\n".join([*kept, line]) + "\n"
+    """The text with LINE in place of the first line that PATTERN matches at its beginning, the others gone; else at its end."""
+    lines: list[str] = []
+    for old in content.splitlines() or [MARK]:
+        if not re.match(pattern, old):
+            lines.append(old)
+        elif line not in lines:
+            lines.append(line)
+    return "\n".join(lines if line in lines else [*lines, line]) + "\n"
 
 
 def add_lines(content: str, lines: t.Iterable[str]) -> str:
