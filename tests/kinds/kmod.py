@@ -43,6 +43,6 @@ WITHOUT = {
     **{f"kmod/{name}": "the hosts of the tests are container hosts, which need it" for name in NEEDED},
 }
 OBSERVERS = {
-    f"kmod/{name}": f"! modprobe -n -v {name} 2>/dev/null | grep -q insmod; ! grep -q '^{name.replace('-', '_')} ' /proc/modules"
+    f"kmod/{name}": f"! modprobe -n -v {name} 2>/dev/null | grep -E '/{name.replace('-', '[-_]')}\\.ko' && ! grep '^{name.replace('-', '_')} ' /proc/modules"
     for name in (*MODULES, *ABSENT)
 }

@@ -58,9 +58,9 @@ WITHOUT = {
     "package/ufw": "the firewall's own scenarios need it",
 }
 _STATES = "installed|half-configured|half-installed|unpacked|triggers-awaited|triggers-pending"
-_GONE = "! dpkg -s {name} 2>/dev/null | grep -qE '^Status: .* (" + _STATES + ")$'"
-_HERE = "dpkg -s {name} | grep -qx 'Status: .* ok installed'"
+_GONE = "! dpkg -s {name} 2>/dev/null | grep -E '^Status: .* (" + _STATES + ")$'"
+_HERE = "dpkg -s {name} | grep -x 'Status: .* ok installed'"
 OBSERVERS = {
-    f"package/{rule}": "; ".join((_HERE if rule not in ABSENT else _GONE).format(name=name) for name in NAMES[rule])
+    f"package/{rule}": " && ".join((_HERE if rule not in ABSENT else _GONE).format(name=name) for name in NAMES[rule])
     for rule in RULES
 }

@@ -63,13 +63,16 @@ WITHOUT = {
     "service/rsyslog": "the test hosts keep their logs in the journal (purpose log_rsyslog)",
 }
 _OFF = (
-    "! systemctl -q is-active {u}; case $(systemctl is-enabled {u} 2>/dev/null) in enabled*) false;;"
-    " generated) ! systemctl show -p WantedBy {u} | grep -q target;; esac"
+    "! systemctl -q is-active {u} && case $(systemctl is-enabled {u} 2>/dev/null) in enabled*) false;;"
+    " generated) ! systemctl show -p WantedBy {u} | grep target;; esac"
 )
-_ON = "systemctl -q is-active {u}; [ $(systemctl is-enabled {u}) = enabled ]; ! systemctl show -p ExecStart {u} | grep -q sleep"
+_ON = "systemctl -q is-active {u} && [ $(systemctl is-enabled {u}) = enabled ] && ! systemctl show -p ExecStart {u} | grep sleep"
 OBSERVERS = {
-    **{f"service/{rule}": "; ".join(_OFF.format(u=unit) for unit in UNITS[rule]) for rule in UNUSED},
-    **{f"service/{rule}": "; ".join(_ON.format(u=unit) for unit in UNITS[rule]) for rule in ("aide", "auditd", "cron")},
+    **{f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule]) for rule in UNUSED},
+    **{
+        f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule])
+        for rule in ("aide", "auditd", "cron")
+    },
     "service/journald": "systemctl -q is-active systemd-journald.service",
     "service/timesyncd": _ON.format(u="systemd-timesyncd.service"),
 }

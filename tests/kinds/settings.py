@@ -131,5 +131,5 @@ SCENARIOS = (
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {
-    STORAGE: "systemd-analyze cat-config systemd/journald.conf | grep -E '^Storage=' | tail -1 | grep -qx 'Storage=persistent'",
+    STORAGE: "systemd-analyze cat-config systemd/journald.conf | grep -E '^Storage=' | tail -1 | grep -x 'Storage=persistent'",
 }

@@ -39,6 +39,6 @@ SCENARIOS = (
 )
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {
-    TMOUT: "[ \"$(su - -s /bin/bash games -c 'echo $TMOUT' | tail -1)\" -le 900 ]; su - -s /bin/bash games -c 'readonly -p' | grep -q TMOUT",
+    TMOUT: "[ \"$(su - -s /bin/bash games -c 'echo $TMOUT' | tail -1)\" -le 900 ] && su - -s /bin/bash games -c 'readonly -p' | grep TMOUT",
     UMASK: "case $(su - -s /bin/bash games -c umask | tail -1) in 0027|0077) ;; *) false;; esac",
 }

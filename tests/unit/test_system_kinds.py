@@ -288,6 +288,8 @@ def test_audit_that_cannot_be_asked_is_an_error_and_none_in_a_container(catalogu
         (["-a never,exit -F auid=1000", GROUP], "fail"),
         ([GROUP, "-a never,exit -F auid=1000"], "pass"),
         (["-a never,exit -F path=/var/log/x", GROUP], "pass"),
+        (["-a never,exit -F arch=b64 -S adjtimex -F auid=unset", GROUP], "pass"),
+        (["-a never,exit -F arch=b64 -S openat", GROUP], "fail"),
         (["-a never,task", GROUP], "fail"),
         ([GROUP, "-a task,never"], "fail"),
         (["-a always,exclude -F msgtype=CWD", GROUP], "pass"),
@@ -309,6 +311,12 @@ def test_rules_that_nobody_listens_to_fail_and_are_switched_on(catalogue: t.Any,
     assert verdict.verdict == "fail" and ["auditctl", "-e", "1"] in desired.commands
     audited(hardened, GROUP, options={"-e": {"value": "0", "source": "/etc/audit/rules.d/99.rules"}})
     assert "-e 0 in /etc/audit/rules.d/99.rules" in planned(catalogue, hardened, "audit/group")[0].held
+
+
+def test_rule_that_is_not_stored_yet_is_planned_whatever_stands_elsewhere(catalogue: t.Any, hardened: t.Any) -> None:
+    audited(hardened, "-a never,exit -F auid=1000")
+    verdict, desired = planned(catalogue, hardened, "audit/group")
+    assert verdict.held == "" and GROUP in desired.files[_audit.RULES]["content"]
 
 
 def test_calls_of_several_rules_add_up(catalogue: t.Any, hardened: t.Any) -> None:

@@ -57,6 +57,10 @@ KNOWN = _OLD | frozenset(
         "unlinkat",
     }
 )
+# Calls that touch no file: no watch is about them.
+WITHOUT_FILES = frozenset(
+    {"adjtimex", "clock_adjtime", "clock_settime", "setdomainname", "sethostname", "settimeofday", "stime"}
+)
 _CALLS = re.compile(r"(?<= -S )\S+")
 _TABLE = re.compile(r"-F arch=(\S+)")
 

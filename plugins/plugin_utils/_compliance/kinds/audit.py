@@ -7,7 +7,7 @@ import typing as t
 
 from ....module_utils._collect.audit import DIRECTORY, canonical
 from ..._errors import CatalogueError
-from ..syscalls import KNOWN, SINCE, calls, lines_for
+from ..syscalls import KNOWN, SINCE, WITHOUT_FILES, calls, lines_for
 from .base import TEXT, TEXTS, Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
 from .matchers import as_json, literal, matching
 from .settings import add_lines
@@ -75,6 +75,8 @@ class Loaded(t.NamedTuple):
             return False
         if self.calls and asked.calls and not self.calls & asked.calls:
             return False
+        if self.calls and self.calls <= WITHOUT_FILES and asked.field("path"):
+            return False
         one, other = self.field("path"), asked.field("path")
         if one and other and not (f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")):
             return False
@@ -96,7 +98,9 @@ def recording(asked: Loaded, rules: t.Sequence[Loaded]) -> list[int]:
 
 def silencing(asked: Loaded, rules: t.Sequence[Loaded], places: list[int]) -> list[int]:
     """Places of the rules that keep ASKED from being recorded: the first rule that matches a call decides."""
-    last = max(places, default=len(rules))
+    if not places:
+        return []  # where it will stand is known once it is there
+    last = max(places)
     return [
         place
         for place, rule in enumerate(rules)
