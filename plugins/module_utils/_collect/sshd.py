@@ -159,10 +159,10 @@ def newest(lines: t.Sequence[Directive], main: str) -> dict[str, t.Any]:
 
 def memberships() -> dict[str, list[str]]:
     """Accounts of the host with the names of their groups."""
-    groups = rows("/etc/group", 4)
+    groups, _odd = rows("/etc/group", 4)
     return {
         fields[0]: [group[0] for group in groups if group[2] == fields[3] or fields[0] in group[3].split(",")]
-        for fields in rows("/etc/passwd", 7)
+        for fields in rows("/etc/passwd", 7)[0]
     }
 
 
@@ -171,7 +171,7 @@ def key_holders(effective: t.Mapping[str, str]) -> list[str]:
     mounts = [line.split() for line in _mount_table()]
     remote = [fields[1] for fields in mounts if fields[2].startswith(REMOTE)]
     holders = []
-    for name, _hash, uid, _gid, _gecos, home, _shell in (fields[:7] for fields in rows("/etc/passwd", 7)):
+    for name, _hash, uid, _gid, _gecos, home, _shell in (fields[:7] for fields in rows("/etc/passwd", 7)[0]):
         for pattern in effective.get("authorizedkeysfile", "").split():
             path = pattern.replace("%%", "%").replace("%h", home).replace("%u", name).replace("%U", uid)
             path = os.path.join(home, path)
