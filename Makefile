@@ -6,7 +6,7 @@ COLLECTION := $(CURDIR)/build/collections/ansible_collections/unified/deploy
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN,PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup install demo demo-remove fixtures golden lint unit sanity integration molecule test test-vault bench clean
+.PHONY: help setup install demo demo-remove fixtures golden lint unit sanity integration molecule test test-faults test-vault bench clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ molecule: install ## Molecule scenarios against real hosts
 
 test: lint unit sanity integration molecule ## Every test
 	@echo "all tests passed"
+
+test-faults: install ## Kill, cut, fill and attack: every drill (UNIFIED_DRILLS=all for each executed line)
+	$(SUDO) $(BIN)/python -m pytest tests/faults -p no:cacheprovider
 
 test-vault: install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN, or VAULT_ADDR and VAULT_TOKEN), and record it
 	@[ -n "$(BAO_BIN)$(VAULT_BIN)$(VAULT_ADDR)" ] || { echo "test-vault: set BAO_BIN or VAULT_BIN to a server's binary, or VAULT_ADDR and VAULT_TOKEN" >&2; exit 2; }
