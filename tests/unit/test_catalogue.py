@@ -29,6 +29,35 @@ def test_benchmarks_have_every_control_and_level_of_the_published_lists(catalogu
     assert {name: len(controls) for name, controls in published.items()} == {"cis_debian13": 343, "cis_debian12": 310}
 
 
+def test_stig_has_every_rule_with_category_and_references_of_the_published_list(catalogue: t.Any) -> None:
+    for name, published in json.loads((GOLDEN / "published_stig.json").read_text()).items():
+        ours = {
+            c.id: {"level": c.levels[0], "cci": list(c.cci), "srg": list(c.srg), "vuln": c.vuln}
+            for c in catalogue.benchmarks[name].controls.values()
+        }
+        assert ours == published
+        assert len(ours) == 194
+
+
+def test_stig_is_judged_widely_and_says_who_judges(catalogue: t.Any) -> None:
+    controls = catalogue.benchmarks["stig_ubuntu2404"].controls.values()
+    by_program = [c for c in controls if any(not rule.startswith("manual/") for rule in c.rules)]
+    assert len(by_program) >= 120
+    by_people = {c.id for c in controls if c.rules and all(rule.startswith("manual/") for rule in c.rules)}
+    assert {c.id for c in controls if c.assess == "manual"} == by_people
+    assert {c.severity for c in controls} == {"high", "medium", "low"}
+
+
+def test_readiness_for_a_stig_is_no_stig(catalogue: t.Any) -> None:
+    """Nobody may take our list for a document of DISA's: not by its title, and not by asking for a STIG."""
+    ready, stig = (catalogue.benchmarks[name] for name in ("stig_ready_debian13", "stig_ubuntu2404"))
+    assert "not a DISA document" in ready.title
+    assert ready.series != stig.series
+    assert list(ready.controls) == list(stig.controls)
+    changed = {name for name in stig.controls if ready.controls[name] != stig.controls[name]}
+    assert changed == {f"UBTU-24-{number}" for number in (100010, 100700, 100840, 200610, 600160, 600180, 700100)}
+
+
 def test_level_1_server_of_debian_13_is_judged_widely(catalogue: t.Any) -> None:
     benchmark = catalogue.benchmarks["cis_debian13"]
     level_1 = [c for c in benchmark.controls.values() if "l1_server" in c.levels]
@@ -101,9 +130,9 @@ def test_section_is_a_prefix_of_any_form_of_id(control: str, prefix: str, within
 
 
 def test_titles_are_our_own_words(catalogue: t.Any) -> None:
-    """The benchmarks' titles all begin with this word."""
+    """The benchmarks' own titles all begin so."""
     for benchmark in catalogue.benchmarks.values():
-        assert not [c.id for c in benchmark.controls.values() if c.title.startswith("Ensure")]
+        assert not [c.id for c in benchmark.controls.values() if c.title.startswith(("Ensure", "Ubuntu 24.04 LTS"))]
 
 
 @pytest.mark.parametrize("name", SELECTIONS)

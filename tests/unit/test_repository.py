@@ -75,7 +75,11 @@ def test_every_notify_has_its_handler() -> None:
 def test_action_arguments_are_what_the_documentation_says(path: Path) -> None:
     code = ast.parse(path.read_text())
     node = next(
-        (n.value for n in ast.walk(code) if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS"),
+        (
+            n.value
+            for n in ast.walk(code)
+            if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS"
+        ),
         None,
     )
     if node is None:

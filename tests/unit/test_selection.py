@@ -256,6 +256,31 @@ ports:
     ]
 
 
+def test_cis_and_stig_merge_each_check_once_with_all_its_ids(catalogue: t.Any) -> None:
+    demands = chosen(catalogue, wishes=(("cis", "l2_server"), ("stig_ready_debian13", "cat_3"))).demands
+    assert demands["pwquality/minlen"].controls == ("cis_debian13:5.3.3.2.2", "stig_ready_debian13:UBTU-24-400320")
+    assert demands["pwquality/minlen"].value.ge == 15
+    assert demands["shell/TMOUT"].value.le == 600
+    assert demands["sshd/ClientAliveCountMax"].value.target() == 1
+    # CIS asks for an exchange that withstands quantum computers, the STIG for approved ones: one is both.
+    assert demands["sshd/KexAlgorithms"].value.target()[0] == "mlkem768x25519-sha256"
+
+
+def test_time_service_is_the_sites_choice_where_benchmarks_differ(catalogue: t.Any) -> None:
+    wishes = (("cis", "l2_server"), ("stig_ready_debian13", "cat_3"))
+    timesyncd = chosen(catalogue, wishes=wishes).demands
+    chrony = chosen(catalogue, Overlay(purposes=frozenset({"time_chrony"})), wishes=wishes).demands
+    assert "service/timesyncd" in timesyncd and "package/timesyncd" not in timesyncd
+    assert "service/timesyncd" not in chrony and "package/timesyncd" in chrony
+
+
+def test_section_of_one_benchmark_narrows_all_that_are_merged(catalogue: t.Any) -> None:
+    wishes = (("cis", "l2_server"), ("stig_ready_debian13", "cat_3"))
+    selection = chosen(catalogue, wishes=wishes, sections=("5.1", "UBTU-24-6*"))
+    assert {control.section for control in selection.controls} == {"Access control", "Connections, kernel and time"}
+    assert all(control.control.id.startswith(("5.1.", "UBTU-24-6")) for control in selection.controls)
+
+
 def test_same_benchmark_asked_for_twice_is_asked_once(catalogue: t.Any) -> None:
     selection = chosen(catalogue, wishes=(("cis", "l1_server"), ("cis_debian13", "l2_server"), ("cis", "l1_server")))
     assert len({control.id for control in selection.controls}) == len(selection.controls)

@@ -107,6 +107,13 @@ def fields(kinds: t.Mapping[str, Kind]) -> Schema:
     return {**closed({name: {"oneOf": constraint_forms()} for name in names}), "minProperties": 1}
 
 
+def value() -> Schema:
+    """What a control or an overlay gives to a rule. A name of the platform's stands below a field here, or below ``eq``:
+    alone, ``{group: adm}`` would be a field too.
+    """
+    return {"oneOf": [*SCALAR["oneOf"], {"$ref": "#/$defs/operators"}, {"$ref": "#/$defs/fields"}]}
+
+
 def rules(kinds: t.Mapping[str, Kind], platforms: t.Sequence[str]) -> Schema:
     """Schema of ``rules/<kind>.yml``.
 
@@ -169,7 +176,7 @@ def benchmark(kinds: t.Mapping[str, Kind]) -> Schema:
         named=named(),
         operators=operators(),
         fields=fields(kinds),
-        value={"oneOf": [*constraint_forms(), {"$ref": "#/$defs/fields"}]},
+        value=value(),
         condition=condition(),
         control=closed(control, ["title", "levels", "assess"]),
     )
@@ -214,7 +221,7 @@ def overlay(kinds: t.Mapping[str, Kind]) -> Schema:
         named=named(),
         operators=operators(),
         fields=fields(kinds),
-        value={"oneOf": [*constraint_forms(), {"$ref": "#/$defs/fields"}]},
+        value=value(),
         waiver=entry(reason=SPOKEN, owner=SPOKEN, until=DATE),
         attestation=entry(answer={"enum": ["pass", "fail", "not_applicable"]}, by=SPOKEN, until=DATE, note=TEXT),
     )
