@@ -178,6 +178,18 @@ def test_interface_is_judged_as_the_kernel_combines_it_with_all(
     assert desired.commands == ([["/usr/lib/systemd/systemd-sysctl", SYSCTL]] if verdict == "fail" else [])
 
 
+@pytest.mark.parametrize("key", ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"])
+def test_forwarding_of_all_is_that_of_every_interface(catalogue: t.Any, hardened: t.Any, key: str) -> None:
+    """net/ipv4/devinet.c, inet_forward_change: no interface needs a line, but one that has a wrong one fails."""
+    entry = parameter(hardened, key, live="0", disk="0", source=SYSCTL, written=key)
+    hardened["text"][SYSCTL] += f"{key} = 0\n"
+    for own in entry["interfaces"].values():
+        own.update(live="0", disk=None, source=None, written=None)
+    assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "pass"
+    entry["interfaces"]["lo"].update(disk="1", source="/etc/sysctl.d/10-x.conf", written="net.ipv4.conf.lo.forwarding")
+    assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "fail"
+
+
 def test_interface_named_by_another_file_is_named_by_ours_too(catalogue: t.Any, hardened: t.Any) -> None:
     entry = hardened["sysctl"]["net.ipv4.conf.all.send_redirects"]["interfaces"]["lo"]
     written = "net.ipv4.conf.lo.send_redirects"
