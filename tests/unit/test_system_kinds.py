@@ -482,7 +482,7 @@ def test_packages_of_the_other_family_are_judged_by_their_own_names(catalogue: t
     hardened.platform = platform
     hardened.document["sections"]["package"]["items"] = {"aide": "0.16-105.el9", "telnet": "0.17-85.el9"}
     hardened["service"]["crond.service"] = unit(file="enabled", active="active")
-    hardened["aide"]["/var/lib/aide/aide.db.gz"] = None
+    hardened["aide"]["/var/lib/aide/aide.db.gz"] = {"size": 0, "owner": "", "kind": "absent"}
     hardened["package"]["cronie"] = "1"
     assert planned(catalogue, hardened, "package/aide")[0].verdict == "pass"
     assert planned(catalogue, hardened, "package/telnet")[1].packages_absent == ["telnet"]
@@ -549,7 +549,7 @@ def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
 
 def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/var/lib/aide/aide.db"
-    for broken in (None, {"size": 0, "owner": "root", "kind": "unknown"}):
-        hardened["aide"][path] = broken
+    for kind in ("absent", "unknown"):
+        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind}
         verdict, desired = planned(catalogue, hardened, "aide/database")
         assert verdict.verdict == "fail" and desired.commands == [["aideinit", "--yes", "--force"]]
