@@ -57,12 +57,8 @@ molecule: setup install ## Molecule scenarios against real hosts
 test: lint unit sanity integration molecule ## Every test
 	@echo "all tests passed"
 
-test-vault: setup install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN, or VAULT_ADDR and VAULT_TOKEN), and record it
-	@[ -n "$(BAO_BIN)$(VAULT_BIN)$(VAULT_ADDR)" ] || { echo "test-vault: set BAO_BIN or VAULT_BIN to a server's binary, or VAULT_ADDR and VAULT_TOKEN" >&2; exit 2; }
-	rm -rf tests/vault/recordings
-	$(BIN)/python -m pytest tests/vault -p no:cacheprovider
-	@[ -z "$(BAO_BIN)$(VAULT_BIN)" ] && echo "test-vault: the role needs a binary (BAO_BIN or VAULT_BIN) and was not tested" || \
-	$(SUDO) $(BIN)/python -m pytest tests/integration/test_vault.py -p no:cacheprovider
+test-vault: setup install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN or UNIFIED_TEST_VAULT_ADDR), and record it
+	@SUDO="$(SUDO)" $(BIN)/python -m tests.vault
 
 bench: setup install ## Measure; writes build/bench.json and build/bench_secrets.json
 	@$(SUDO) $(BIN)/python tools/bench_secrets.py

@@ -93,9 +93,9 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 from ansible_collections.unified.deploy.plugins.module_utils._collect.command import SEARCH_PATH, CommandError
 from ansible_collections.unified.deploy.plugins.module_utils._collect.package import packages
-from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 FLOOR = (0, 4, 9)
 MOST_BYTES = 64 * 1024 * 1024

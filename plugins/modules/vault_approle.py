@@ -74,9 +74,10 @@ role_id:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, settle
+from ansible_collections.unified.deploy.plugins.module_utils._vault.paths import segment
 
 SPEC: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -89,7 +90,7 @@ SPEC: dict[str, dict[str, t.Any]] = {
 
 
 def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path = f"auth/{given['mount']}/role/{given['name']}"
+    path = f"auth/{given['mount'].strip('/')}/role/{segment(given['name'], 'name')}"
     result = settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
     answer = client.read(f"{path}/role-id") if given["state"] == "present" else None
     if answer is None:

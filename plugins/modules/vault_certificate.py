@@ -81,6 +81,10 @@ reason:
   description: Why a new one was issued. Empty where the old one is good.
   type: str
   returned: success
+lease_id:
+  description: Id of the certificate's lease, for M(unified.deploy.vault_lease), where the role has C(generate_lease). Otherwise empty.
+  type: str
+  returned: when one was issued
 expires:
   description: Until when the certificate is valid, ISO 8601.
   type: str
@@ -89,10 +93,11 @@ expires:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.issued import certificate_state
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._vault.paths import segment
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
 
 SPEC: dict[str, dict[str, t.Any]] = {
@@ -117,10 +122,12 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     result["diff"] = {"before": "", "after": f"{reason}\n" if reason else ""}
     if not reason or check_mode:
         return result
-    answer = client.write(
-        f"{given['mount']}/issue/{given['name']}", common_name=given["common_name"], alt_names=",".join(given["alt_names"]),
+    issued = client.write(
+        f"{given['mount'].strip('/')}/issue/{segment(given['name'], 'name')}", common_name=given["common_name"], alt_names=",".join(given["alt_names"]),
         ip_sans=",".join(given["ip_sans"]), ttl=f"{ttl}s",
-    )["data"]  # fmt: skip
+    )  # fmt: skip
+    result["lease_id"] = issued.get("lease_id") or ""
+    answer = issued["data"]
     chain = "\n".join(dict.fromkeys([answer["certificate"], *(answer.get("ca_chain") or [answer["issuing_ca"]])]))
     files = [
         Wanted(given["key_path"], f"{answer['private_key']}\n".encode(), 0o600),

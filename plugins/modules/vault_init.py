@@ -100,18 +100,17 @@ import json
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils import _wrapped
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import (
-    HVAC_ERROR,
-    Answer,
-    VaultClient,
-    VaultError,
-)
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import OPTIONS as CONNECTION
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.node import NodeError, wait
+from ansible_collections.unified.deploy.plugins.module_utils._vault.options import OPTIONS as CONNECTION
 from ansible_collections.unified.deploy.plugins.module_utils._wrapped import Sealed, Wrapper
+
+# Seconds. Whoever stops waiting loses the keys, so this is not the time-out of other requests.
+INIT_TIMEOUT = 300
 
 
 class Ceremony:
@@ -145,7 +144,7 @@ class Ceremony:
         self.wrapper.prove([*self.shares, self.root])
         prefix = "secret" if self.kind == "unseal" else "recovery"
         counts = {f"{prefix}_shares": self.given["shares"], f"{prefix}_threshold": self.given["threshold"]}
-        made = self.client.ask("PUT", "sys/init", json=counts)
+        made = self._initialise(counts)
         keys = made["keys_base64"] if self.kind == "unseal" else made["recovery_keys_base64"]
         sealed = [share._replace(content=_json(key=key)) for share, key in zip(self.shares, keys)]
         try:
@@ -169,6 +168,19 @@ class Ceremony:
                     f"the server is initialised and its keys are kept, but its audit device could not be enabled ({exc.what})",
                     fix=f"Mend that, then 'vault audit enable file file_path={self.given['audit_path']}'",
                 ) from None
+
+    def _initialise(self, counts: Answer) -> Answer:
+        try:
+            return self.client.ask("PUT", "sys/init", json=counts, timeout=INIT_TIMEOUT)
+        except VaultError as exc:
+            if exc.kind not in ("slow", "unreachable"):
+                raise
+            raise VaultError(
+                f"{self.client.url} was asked to initialise itself, and no answer came ({exc.what}). If it did, its keys are lost",
+                kind=exc.kind,
+                fix="See 'operator init -status' there. Where it is initialised it holds nothing yet: stop the servers, empty their "
+                "data directories, and run again. Where it is not, run again",
+            ) from None
 
     def _wait(self) -> None:
         def active() -> bool:
@@ -215,8 +227,6 @@ def main() -> t.NoReturn:
         },
         supports_check_mode=True,
     )
-    if HVAC_ERROR:
-        module.fail_json(msg=missing_required_lib("hvac"), exception=HVAC_ERROR)
     files: list[str] = []
     try:
         check(module.params)

@@ -83,10 +83,11 @@ version:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient, VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
-from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import differing, names_diff
+from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import differing, names_diff, same
 
 SPEC: dict[str, dict[str, t.Any]] = {
     "path": {"type": "str", "required": True},
@@ -117,7 +118,7 @@ def present(kv: Kv, given: Answer, check_mode: bool) -> Answer:
     elif given["merge"]:
         wanted = {**(found or {}), **wanted}
     changed = sorted(
-        name for name in {**(found or {}), **wanted} if (found or {}).get(name, kv) != wanted.get(name, kv)
+        name for name in {**(found or {}), **wanted} if not same((found or {}).get(name, kv), wanted.get(name, kv))
     )
     write = bool(changed) or (found is None and given["data"] is not None)
     metadata = differing(given["metadata"], kv.metadata()) if given["metadata"] else []

@@ -58,7 +58,8 @@ ttl:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient, VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
 

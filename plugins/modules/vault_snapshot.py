@@ -63,15 +63,18 @@ size:
   returned: success, except for a snapshot that would be taken in check mode
 """
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import tarfile
 import typing as t
+import zlib
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient, VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
 
 SPEC: dict[str, dict[str, t.Any]] = {
@@ -89,7 +92,8 @@ def inspect(content: bytes, name: str) -> Answer:
     """
     files: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        # All of it first: tarfile is content with an archive that ends early, gzip is not.
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(content)), mode="r:") as archive:
             for entry in archive:
                 handle = archive.extractfile(entry)
                 files[entry.name] = handle.read() if handle else b""
@@ -98,7 +102,7 @@ def inspect(content: bytes, name: str) -> Answer:
             member for member in ("meta.json", "state.bin") if hashlib.sha256(files[member]).hexdigest() != sums[member]
         ]
         index = int(json.loads(files["meta.json"])["Index"])
-    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError):
+    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, zlib.error):
         raise VaultError(f"{name} is no whole snapshot", kind="invalid", fix="Take another one") from None
     if wrong:
         raise VaultError(f"{name}: the sum of {wrong[0]} is wrong", kind="invalid", fix="Take another one")

@@ -80,10 +80,12 @@ reason:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient, VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.issued import ssh_certificate_state
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._vault.paths import segment
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span
 
 SPEC: dict[str, dict[str, t.Any]] = {
@@ -111,7 +113,7 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     }
     if reason and not check_mode:
         answer = client.write(
-            f"{given['mount']}/sign/{given['name']}", public_key=public, cert_type=given["cert_type"],
+            f"{given['mount'].strip('/')}/sign/{segment(given['name'], 'name')}", public_key=public, cert_type=given["cert_type"],
             valid_principals=",".join(given["principals"]), ttl=f"{ttl}s",
         )  # fmt: skip
         replace(Wanted(given["cert_path"], answer["data"]["signed_key"].strip().encode() + b"\n", 0o644))

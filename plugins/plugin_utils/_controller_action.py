@@ -19,12 +19,14 @@ class ControllerAction(ActionBase):  # type: ignore[misc]  # ansible has no type
     """An action whose modules get and give what must stay out of logs, facts and templates."""
 
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {}
+    CONSTRAINTS: t.ClassVar[dict[str, t.Any]] = {}
+    """mutually_exclusive, required_one_of and their like, as in an AnsibleModule."""
     _supports_check_mode = True
     _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
+        checked = ArgumentSpecValidator(self.ARGUMENTS, **self.CONSTRAINTS).validate(dict(self._task.args))
         if checked.error_messages:
             raise AnsibleActionFail("; ".join(checked.error_messages))
         variables = task_vars or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 import time
 
@@ -44,7 +45,7 @@ def issue(common_name: str, alt_names: str, ip_sans: str, ttl: str) -> tuple[str
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    ca = _sign(CA_NAME, CA_KEY, 864000, [])
+    ca = authority()[0]
     return _sign(subject, key, seconds(ttl), names), pem.decode().strip(), ca, int(time.time()) + seconds(ttl)
 
 
@@ -60,3 +61,14 @@ def sign_ssh(public_key: str, principals: str, ttl: str) -> str:
         .valid_before(int(time.time()) + seconds(ttl))
     )
     return builder.sign(SSH_CA_KEY).public_bytes().decode()
+
+
+@functools.cache
+def authority() -> tuple[str, int]:
+    """The CA's certificate, and its end in seconds since 1970."""
+    return _sign(CA_NAME, CA_KEY, 864000, []), int(time.time()) + 864000
+
+
+def ssh_authority() -> str:
+    pair = (serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return SSH_CA_KEY.public_key().public_bytes(*pair).decode() + "\n"

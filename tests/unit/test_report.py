@@ -226,6 +226,28 @@ def test_score_counts_waived_as_not_passing() -> None:
     assert _model.score({"not_applicable": 3}) is None
 
 
+def test_control_is_not_judged_by_the_part_of_its_rules_that_was_selected(catalogue: t.Any, hardened: t.Any) -> None:
+    filters = _selection.Filters(kinds=("shell",))
+    selection = _selection.select(catalogue, [("cis", "l1_server")], _selection.Overlay(), hardened["host"], filters)
+    plan = _plan.plan(selection, hardened, Connection("ansible"))
+    model = _results.summarise(_results.host_model("web1", catalogue, selection, plan, hardened))
+    umask = next(control for control in model["controls"] if control["id"] == "5.4.3.3")
+    assert (umask["rules"], umask["unselected"]) == (["shell/umask"], ["login_defs/UMASK"])
+    assert model["rules"]["shell/umask"]["verdict"] == "pass"
+    assert umask["verdict"] == "not_checked"
+
+
+def test_what_people_found_failing_needs_no_second_judge(catalogue: t.Any, hardened: t.Any) -> None:
+    answer = _selection.Attestation("fail", "me", datetime.date(2030, 1, 1))
+    overlay = _selection.Overlay(attestations={"cis_debian13:1.2.2.1": answer})
+    selection = _selection.select(catalogue, [("cis", "l1_server")], overlay, hardened["host"])
+    plan = _plan.plan(selection, hardened, Connection("ansible"))
+    assert "manual/updates" not in _goss.checks_of(plan.verdicts, hardened)
+    model = _results.host_model("web1", catalogue, selection, plan, hardened)
+    _results.add_goss(model, {"passed": [], "failing": {}, "count": 0, "seconds": 0.1})
+    assert model["rules"]["manual/updates"]["verdict"] == "fail"
+
+
 def test_control_is_as_bad_as_its_worst_rule() -> None:
     def verdict(rules: list[str], **control: t.Any) -> str:
         facts = {
@@ -247,6 +269,8 @@ def test_control_is_as_bad_as_its_worst_rule() -> None:
     assert verdict(["fail"], waiver=True) == "waived"
     assert verdict(["error"], waiver=True) == "error"
     assert verdict(["pass"], applicable=False) == "not_applicable"
+    assert verdict(["pass"], unselected=["x"], attestation="pass") == "not_checked"
+    assert verdict(["fail"], unselected=["x"]) == "fail"
 
 
 PLANNED = {**_results.ended("web1", "run1", "planned"), "stored": False, "rules": {}}

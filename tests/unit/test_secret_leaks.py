@@ -64,6 +64,7 @@ def test_sops_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         {"name": "Write", "unified.deploy.sops_file": {**base, "data": {"password": "{{ canary }}", "list": ["{{ other }}"]}}},
         {"name": "Change", "unified.deploy.sops_file": {**base, "data": {"password": "{{ other }}"}}},
         {"name": "Text", "unified.deploy.sops_file": {**base, "content": "a: {{ canary | to_json }}\n"}},
+        {"name": "Edit", "unified.deploy.sops_file": {**base, "content": "a: {{ other | to_json }}\n"}},
         {"name": "Malformed", "unified.deploy.sops_file": {**base, "content": "a: [{{ canary | to_json }}"}, "ignore_errors": True},
         {"name": "Plain", "unified.deploy.sops_file": {**base, "data": {"token": "{{ canary }}"}, "encrypted_regex": "^x$"}, "ignore_errors": True},
         {"name": "No key", "unified.deploy.sops_file": {**base, "data": {"a": "{{ canary }}"}, "age_key_file": "/nonexistent"}, "ignore_errors": True},
@@ -115,6 +116,7 @@ def test_modules_that_make_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         case = CASES["vault"](allowed, monkeypatch, stack)
         server = case.server
         server.auth["approle"] = server._mount("approle", {})
+        server.mounts |= {kind: server._mount(kind, None) for kind in ("pki", "ssh")}
         server.objects["pki/roles/web"] = {}
         programs.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", allowed / "id")
         monkeypatch.setenv("TOKEN", case.declared["team"]["token"])

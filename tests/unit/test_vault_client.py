@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import re
 import socket
 import threading
@@ -10,8 +12,17 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import OPTIONS, VaultClient, VaultError
-from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import equal, seconds, span
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv
+from ansible_collections.unified.deploy.plugins.module_utils._vault.options import (
+    ENVIRONMENT,
+    OPTIONS,
+    completed,
+    variables,
+)
+from ansible_collections.unified.deploy.plugins.module_utils._vault.said import without
+from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import differing, equal, seconds, span
 
 from tests.fakes import vault as fake
 from tests.fakes.server import Refusal
@@ -23,11 +34,15 @@ def server(tmp_path: Path) -> t.Iterator[fake.FakeVault]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*os.environ]:
+        if name.startswith(("BAO_", "VAULT_")):
+            monkeypatch.delenv(name)
+
+
 def client(server: fake.FakeVault, **options: t.Any) -> VaultClient:
-    defaults = {name: option.get("default") for name, option in OPTIONS.items()}
-    return VaultClient(
-        {**defaults, "url": server.url, "ca_path": server.ca, "token": fake.ROOT, "timeout": 1.0, **options}
-    )
+    return VaultClient({"url": server.url, "ca_path": server.ca, "token": fake.ROOT, "timeout": 1.0, **options})
 
 
 def test_403_names_the_path_and_the_missing_capability(server: fake.FakeVault) -> None:
@@ -50,11 +65,11 @@ def test_server_that_is_busy_is_asked_again_with_back_off(server: fake.FakeVault
 
 
 def test_write_that_may_have_happened_is_not_sent_again(server: fake.FakeVault) -> None:
-    server.fault = Refusal(500, {"errors": ["canary"]})
+    server.fault = Refusal(500, {"errors": ["cannot store canary-value: disk full"]})
     with pytest.raises(VaultError) as caught:
-        client(server).write("secret/data/x", data={})
+        client(server).write("secret/data/x", data={"a": "canary-value"})
     assert len(server.requests) == 1
-    assert "canary" not in str(caught.value)
+    assert str(caught.value) == "secret/data/x: the server failed (500): cannot store ***: disk full. See its log"
     with pytest.raises(VaultError):
         client(server).request("GET", "secret/data/x")
     assert len(server.requests) == 5
@@ -65,8 +80,10 @@ def test_sealed_and_slow_servers_are_named(server: fake.FakeVault) -> None:
     with pytest.raises(VaultError, match=r"is sealed or has no leader\. Unseal it"):
         client(server, retries=0).request("GET", "x")
     server.fault = 1.0
-    with pytest.raises(VaultError, match=r"did not answer within 0\.2 s"):
+    server.requests.clear()
+    with pytest.raises(VaultError, match=r"gave no answer within 0\.2 s"):
         client(server, timeout=0.2).request("GET", "x")
+    assert len(server.requests) == 1, "who does not answer is not asked again"
 
 
 @pytest.mark.parametrize("method", ["jwt", "kubernetes"])
@@ -91,6 +108,7 @@ def test_agent_behind_a_socket(server: fake.FakeVault, tmp_path: Path) -> None:
 
     def serve() -> None:
         connection, _address = listener.accept()
+        kept.append(connection)
         seen.append(whole_request(connection))
         body = b'{"data": {"keys": ["x"]}}'
         connection.sendall(
@@ -98,9 +116,12 @@ def test_agent_behind_a_socket(server: fake.FakeVault, tmp_path: Path) -> None:
         )
 
     seen: list[str] = []
+    kept: list[socket.socket] = []
     threading.Thread(target=serve, daemon=True).start()
-    made = client(server, url=f"unix://{path}", token=None, auth_method="agent")
+    made = client(server, url=f"unix://{path}", token=None, auth_method="agent", timeout=0.3, retries=0)
     assert made.list("secret/metadata") == ["x"]
+    with pytest.raises(VaultError, match=r"gave no answer within 0\.3 s"):  # its second request is never read
+        made.list("secret/metadata")
     assert seen[0].startswith("LIST /v1/secret/metadata")
     assert "X-Vault-Request: true" in seen[0]
     listener.close()
@@ -143,18 +164,20 @@ def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
                 with context.wrap_socket(plain, server_side=True) as connection:
                     seen.append((connection.getpeercert(), whole_request(connection)))
                     body = b'{"auth": {"client_token": "s.x"}, "data": {}}'
-                    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+                    head = (
+                        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+                        % len(body)
+                    )
                     connection.sendall(head + body)
 
     threading.Thread(target=serve, daemon=True).start()
-    defaults = {name: option.get("default") for name, option in OPTIONS.items()}
     given = {
         "url": f"https://127.0.0.1:{listener.getsockname()[1]}",
         "ca_path": ca,
         "client_cert": pair,
         "client_key": pair,
     }
-    made = VaultClient({**defaults, **given, "auth_method": "cert", "role": "web", "timeout": 5.0})
+    made = VaultClient({**given, "auth_method": "cert", "role": "web", "timeout": 5.0})
     made.request("GET", "secret/data/x")
     assert [request.split()[:2] for _peer, request in seen] == [
         ["POST", "/v1/auth/cert/login"],
@@ -171,10 +194,17 @@ def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
         (["b", "a"], ["a", "b"], True), ("a,b", ["b", "a"], True), (["a"], ["a", "b"], False), (True, "true", True),
         (False, None, True), (True, False, False), ("", None, True), ("text", "text\n", True), ({"a": 1}, {"a": "1"}, True),
         ({"a": 1}, {"a": 1, "b": 2}, False), ("x", None, False), ([], None, True),
+        (["127.0.0.1/32"], ["127.0.0.1"], True), (["10.0.0.0/8"], ["10.0.0.0"], False), (["::1/128"], ["::1"], True),
+        ({}, None, True), ({}, {"a": 1}, False), (0, None, False), ("0", "", False),
     ],
 )  # fmt: skip
 def test_settings_compare_by_meaning(wanted: t.Any, found: t.Any, same: bool) -> None:
     assert equal(wanted, found) is same
+
+
+def test_setting_that_a_server_leaves_out_is_an_empty_one() -> None:
+    assert differing({"audit_non_hmac_request_keys": [], "description": "", "x": "1"}, {}) == ["x"]
+    assert differing({"a": []}, None) == ["a"]
 
 
 def test_durations() -> None:
@@ -192,3 +222,240 @@ def test_documented_options_are_those_of_the_client() -> None:
     assert {name: {key: option.get(key) for key in keys} for name, option in OPTIONS.items()} == {
         name: {key: option.get(key) for key in keys} for name, option in documented.items()
     }
+    for name, option in documented.items():
+        said = re.findall(r"E\(((?:BAO|VAULT)_\w+)\)", json.dumps(option["description"]))
+        assert said == variables(name), name
+
+
+def test_environment_fills_what_options_leave_out() -> None:
+    every = {name: f"of {name}" for option in ENVIRONMENT for name in variables(option)}
+    every.update(BAO_SKIP_VERIFY="true", VAULT_SKIP_VERIFY="0", BAO_CLIENT_TIMEOUT="1m", BAO_MAX_RETRIES="7")
+    values = completed({}, every)
+    assert (values["validate_certs"], values["timeout"], values["retries"]) == (False, 60.0, 7)
+    assert (values["url"], values["token"], values["ca_path"]) == ("of BAO_AGENT_ADDR", "of BAO_TOKEN", "of BAO_CACERT")
+    only_vault = {name: value for name, value in every.items() if name.startswith("VAULT_") and "_AGENT_" not in name}
+    only_vault.update(VAULT_CLIENT_TIMEOUT="5", VAULT_MAX_RETRIES="0", VAULT_SKIP_VERIFY="0")
+    values = completed({"timeout": None}, only_vault)
+    assert (values["url"], values["timeout"], values["retries"], values["validate_certs"]) == (
+        "of VAULT_ADDR",
+        5.0,
+        0,
+        True,
+    )
+    given = {"url": "u", "token_path": "p", "client_cert": "c", "timeout": 1.0, "retries": 2}
+    values = completed(given, every)
+    assert {name: values[name] for name in given} == given
+    assert (values["token"], values["client_key"]) == (None, None), (
+        "a file's token, a certificate's key are given already"
+    )
+    assert (completed({}, {})["timeout"], completed({}, {})["auth_method"]) == (10.0, "token")
+    with pytest.raises(VaultError, match="BAO_SKIP_VERIFY in the environment has a value that is none"):
+        completed({}, {"BAO_SKIP_VERIFY": "perhaps"})
+
+
+@pytest.mark.parametrize("path", ["odd/pass#word", "odd/a?b", "odd/100%", "odd/a b", "odd/%2e%2e", "odd/ü", "odd/a+b"])
+def test_what_belongs_to_a_name_stays_in_it(server: fake.FakeVault, path: str) -> None:
+    made = Kv(client(server), "secret", path, 2)
+    Kv(made.client, "secret", "odd/pass", 2).write({"v": "another"}, 0)
+    made.write({"v": "right"}, 0)
+    assert made.fields() == {"v": "right"}
+    assert Kv(made.client, "secret", "odd/pass", 2).fields() == {"v": "another"}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("../../sys/mounts", "has '..' as a part"), ("a/./b", "has '.' as a part"), ("a//b", "has an empty part"),
+        ("a\nb", "has a control character"), ("..", "has '..' as a part"),
+    ],
+)  # fmt: skip
+def test_paths_that_lead_elsewhere_are_refused(server: fake.FakeVault, path: str, said: str) -> None:
+    with pytest.raises(VaultError, match=re.escape(said)) as caught:
+        Kv(client(server), "secret", path, 2).fields()
+    assert "\n" not in str(caught.value)
+    assert server.requests == []
+
+
+def test_what_the_server_says_is_shown_less_what_was_sent() -> None:
+    sent = {
+        "connection_url": "postgres://admin:p4ss/w0rd@db",
+        "pin": "42",
+        "password": "two\nlines",
+        "policy": 'x "reed"',
+    }
+    said = [
+        '1 error occurred:\n\t* parse "postgres://admin:p4ss/w0rd@db": invalid port ":p4ss" after host\n',
+        'pin 42 of 4200 is short, password two\\nlines, or "lines"', 'invalid capability "reed"',
+    ]  # fmt: skip
+    shown = without(said, sent)
+    assert (
+        shown
+        == 'parse "***": invalid port ":***" after host; pin *** of 4200 is short, password ***, or "***"; invalid capability "reed"'
+    )
+    assert len(without(["x" * 9999], None)) < 500
+    assert "\x1b" not in without(["a\x1b[2Jb"], None)
+
+
+def test_login_is_repeated_when_its_token_has_ended(server: fake.FakeVault) -> None:
+    server.auth["approle"] = server._mount("approle", {})
+    made = client(server)
+    made.write("sys/policies/acl/x", policy='path "secret/*" { capabilities = ["create", "read", "update"] }')
+    made.write("auth/approle/role/app", token_policies=["x"])
+    role = made.request("GET", "auth/approle/role/app/role-id")["data"]["role_id"]
+    secret = made.write("auth/approle/role/app/secret-id")["data"]["secret_id"]
+    user = client(server, token=None, auth_method="approle", role_id=role, secret_id=secret)
+    assert user.request("GET", "auth/token/lookup-self")
+    for token in [token for token in server.tokens if token != fake.ROOT]:
+        del server.tokens[token]
+    server.requests.clear()
+    user.write("secret/data/x", data={"a": "1"})
+    assert [request.path for request in server.requests] == [
+        "/v1/secret/data/x",
+        "/v1/auth/approle/login",
+        "/v1/secret/data/x",
+    ]
+    server.secret_ids.clear()
+    server.tokens = {fake.ROOT: None}
+    with pytest.raises(VaultError, match="login at auth/approle was refused"):
+        user.request("GET", "secret/data/x")
+
+
+def test_token_of_a_file_is_read_again_when_it_has_ended(server: fake.FakeVault, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(fake.ROOT)
+    made = client(server, token=None, token_path=str(tmp_path / "token"))
+    assert made.request("GET", "auth/token/lookup-self")
+    del server.tokens[fake.ROOT]
+    with pytest.raises(VaultError, match="the token is invalid or has expired"):
+        made.request("GET", "auth/token/lookup-self")
+    server.tokens["s.newer"] = None
+    (tmp_path / "token").write_text("s.newer")
+    assert made.request("GET", "auth/token/lookup-self")
+
+
+def test_server_that_is_about_to_listen_is_waited_for(tmp_path: Path) -> None:
+    with fake.FakeVault(tmp_path) as later:
+        port = later.port
+        late = client(later)
+        listening = threading.Event()
+        later.server.socket.close()  # from now on connections are refused
+
+        def serve() -> None:
+            with socket.create_server(("127.0.0.1", port)) as plain:
+                listening.set()
+                connection, _address = plain.accept()
+                connection.close()
+
+        threading.Timer(0.5, serve).start()
+        with pytest.raises(VaultError, match="cannot be reached"):
+            late.write("secret/data/x", data={})
+        assert listening.wait(5), "a connection that was refused is tried again, even for a write"
+
+
+def plain_server(answers: list[bytes], seen: list[str]) -> socket.socket:
+    """A listener that gives each connection one of ANSWERS; an empty one closes it unanswered."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for answer in answers:
+            with contextlib.suppress(OSError):
+                connection, _address = listener.accept()
+                seen.append(whole_request(connection))
+                connection.sendall(answer)
+                connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+def answer(status: str, body: str, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers, "", body]
+    return "\r\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(("method", "asked"), [("GET", 2), ("POST", 1)])
+def test_lost_connection_is_a_reason_to_read_again_but_not_to_write_again(method: str, asked: int) -> None:
+    seen: list[str] = []
+    listener = plain_server([b"", answer("200 OK", '{"data": {"a": "1"}}')], seen)
+    made = VaultClient({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "token": "x", "timeout": 2.0})
+    if method == "GET":
+        assert made.request("GET", "x")["data"] == {"a": "1"}
+    else:
+        with pytest.raises(VaultError, match="cannot be reached"):
+            made.write("x", a="1")
+    assert len(seen) == asked
+    listener.close()
+
+
+def test_standby_that_names_its_leader_is_followed(server: fake.FakeVault) -> None:
+    seen: list[str] = []
+    moved = answer("307 Temporary Redirect", "", f"Location: {server.url}/v1/secret/data/x?version=1")
+    listener = plain_server([moved, moved], seen)
+    client(server).write("secret/data/x", data={"a": "1"})
+    standby = client(server, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    assert standby.request("GET", "secret/data/x", params={"version": 1})["data"]["data"] == {"a": "1"}
+    assert server.requests[-1].query == {"version": "1"}
+    listener.close()
+
+
+def test_engine_that_is_being_made_ready_is_asked_again(server: fake.FakeVault) -> None:
+    server.fault = Refusal(
+        400, {"errors": ["Upgrading from non-versioned to versioned data. This backend will be unavailable"]}
+    )
+    threading.Timer(0.4, lambda: setattr(server, "fault", None)).start()
+    client(server).write("secret/data/x", data={})
+
+
+def test_proxy_is_used_with_its_credentials_and_only_where_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    listener = plain_server([answer("200 OK", "{}"), answer("502 No", "{}")], seen)
+    proxy = f"http://ann:s%40cret@127.0.0.1:{listener.getsockname()[1]}"
+    VaultClient({"url": "http://vault.invalid:8200", "token": "x", "proxy": proxy}).request("GET", "a b")
+    assert seen[0].startswith("GET http://vault.invalid:8200/v1/a%20b HTTP/1.1")
+    assert "Proxy-Authorization: Basic YW5uOnNAY3JldA==" in seen[0]
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(VaultError, match=r"https://vault\.invalid:8200 cannot be reached"):
+        VaultClient({"url": "https://vault.invalid:8200", "token": "x", "retries": 0}).request("GET", "x")
+    assert seen[1].startswith("CONNECT vault.invalid:8200 HTTP/1.")
+    with pytest.raises(VaultError, match="the proxy p is none of http"):
+        VaultClient({"url": "https://v", "token": "x", "proxy": "socks5://p:1"})
+    listener.close()
+
+
+def test_certificate_of_another_name_or_authority_is_refused(server: fake.FakeVault, tmp_path: Path) -> None:
+    with pytest.raises(VaultError, match=r"is not trusted \(.*self-signed|is not trusted \(unable"):
+        client(server, ca_path=None).request("GET", "x")
+    with pytest.raises(VaultError, match=r"is not trusted \(Hostname mismatch"):
+        client(server, server_name="other.example.org").request("GET", "x")
+    assert client(server, server_name="localhost").request("GET", "auth/token/lookup-self")
+    assert client(server, ca_path=None, validate_certs=False).request("GET", "auth/token/lookup-self")
+    with pytest.raises(VaultError, match=r"none\.pem: No such file"):
+        client(server, ca_path=str(tmp_path / "none.pem"))
+
+
+def test_mount_that_is_not_there_is_named(server: fake.FakeVault) -> None:
+    with pytest.raises(VaultError, match="there is no mount gone, or this token may use nothing of it"):
+        Kv(client(server), "gone", "x").fields()
+
+
+def test_writer_without_a_right_on_metadata_creates_a_secret(server: fake.FakeVault) -> None:
+    server.tokens["s.writer"] = None
+    server.grants["s.writer"] = ["secret/data/.*:create,update,read"]
+    kv = Kv(client(server, token="s.writer"), "secret", "new", 2)
+    assert kv.read() == (None, 0)
+    kv.write({"a": "1"}, 0)
+    client(server).delete("secret/data/new")
+    assert kv.read() == (None, 1), "a deleted secret counts on"
+
+
+@pytest.mark.parametrize("method", ["userpass", "ldap"])
+def test_login_by_password(server: fake.FakeVault, method: str) -> None:
+    server.auth[method] = server._mount(method, {})
+    client(server).write(f"auth/{method}/users/ann", password="canary-right")
+    made = client(server, token=None, auth_method=method, username="ann", password="canary-right")
+    assert made.request("GET", "auth/token/lookup-self")
+    with pytest.raises(VaultError, match=f"login at auth/{method} was refused") as caught:
+        client(server, token=None, auth_method=method, username="ann", password="canary-wrong").request("GET", "x")
+    assert "canary" not in str(caught.value)
+    with pytest.raises(VaultError, match="username: 'a/b' is no name"):
+        client(server, token=None, auth_method=method, username="a/b", password="x").request("GET", "x")

@@ -10,13 +10,14 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 import typing as t
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.modules import program_install, vault_init, vault_snapshot
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import certificate
 
@@ -30,21 +31,31 @@ MACHINE = os.uname().machine
 
 OPENBAO: dict[str, t.Any] = {"vault_flavour": "openbao"}
 HASHICORP = {
-    "vault_flavour": "vault", "vault_port": 443, "vault_config": "ui = true",
+    "vault_flavour": "vault", "vault_port": 443, "vault_config": "ui = true", "vault_storage": {"performance_multiplier": 1},
+    "vault_listener": {"telemetry": {"unauthenticated_metrics_access": True}, "tls_min_version": "tls13", "address": "10.0.0.1:443"},
     "vault_seal": {"type": "transit", "config": {"address": "https://root:8200", "disable_renewal": False, "key_name": 'a"b'}},
 }  # fmt: skip
+
+
+def unseal_keys(variables: dict[str, t.Any]) -> list[str]:
+    """A server whose seal opens by itself has recovery keys in its files, and no unseal keys."""
+    files = [] if "vault_seal" in variables else [f"unseal_key_{number}.sops.json" for number in (1, 2, 3)]
+    return [f"sops://{variables['vault_directory']}/{file}#key" for file in files]
 
 
 @pytest.mark.parametrize(("name", "variables"), [("openbao", OPENBAO), ("vault", HASHICORP)])
 def test_rendered_configuration_and_unit(name: str, variables: dict[str, t.Any], tmp_path: Path) -> None:
     """Golden files, read by hand against the servers' documentation: they change only on purpose."""
     role = ROOT / "roles/vault"
+    variables = {"vault_directory": "/keys", **variables}
     names = ("server.hcl", "server.service", "logrotate")
     tasks: list[dict[str, t.Any]] = [{"ansible.builtin.set_fact": {"vault_url": "{{ __vault_url }}:{{ vault_port }}"}}]
     for file in names:
         text = f"{{{{ lookup('ansible.builtin.template', '{role}/templates/{file}.j2') }}}}"
         copy = {"content": text, "dest": str(tmp_path / file), "mode": "0600"}
         tasks.append({"ansible.builtin.copy": copy, "run_once": True})
+    keys = {"content": "{{ vault_unseal_keys | to_json }}", "dest": str(tmp_path / "unseal_keys"), "mode": "0600"}
+    tasks.append({"ansible.builtin.copy": keys, "run_once": True})
     play = {
         "hosts": "vault", "gather_facts": False, "connection": "local", "tasks": tasks,
         "vars_files": [str(role / "defaults/main.yml"), str(role / "vars/main.yml")],
@@ -64,6 +75,7 @@ def test_rendered_configuration_and_unit(name: str, variables: dict[str, t.Any],
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((tmp_path / "unseal_keys").read_text()) == unseal_keys(variables)
     rendered = "".join(f"--- {file}\n{(tmp_path / file).read_text()}" for file in names)
     golden = ROOT / f"tests/unit/golden/role_vault_{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -155,6 +167,7 @@ class Uninitialised(FakeServer):
     keys: t.ClassVar[list[str]] = ["canary-key-0001", "canary-key-0002", "canary-key-0003"]
     given: t.ClassVar[set[str]] = set()
     initialized = False
+    delay = 0.0
 
     @route("GET", "/v1/sys/seal-status")
     def seal_status(self, _request: Request) -> t.Any:
@@ -164,6 +177,7 @@ class Uninitialised(FakeServer):
     def init(self, request: Request) -> t.Any:
         assert request.body == {"secret_shares": 3, "secret_threshold": 2}
         self.initialized, self.given = True, set()  # type: ignore[misc]
+        time.sleep(self.delay)
         return {"keys_base64": self.keys, "root_token": "canary-root-token"}
 
     @route("PUT", "/v1/sys/unseal")
@@ -205,8 +219,15 @@ def test_initialises_once_and_never_without_a_place_for_the_keys(
             lost = run("vault_init", arguments)["msg"]
             assert "its keys could not be kept" in lost
             assert "empty their data directories" in lost
+        server.initialized, server.delay = False, 0.5
+        with monkeypatch.context() as patch:
+            patch.setattr(vault_init, "INIT_TIMEOUT", 0.1)
+            lost = run("vault_init", arguments)["msg"]
+            assert "no answer came" in lost
+            assert "its keys are lost" in lost
+            assert "empty their data directories" in lost
         server.initialized = False
-        done = five_steps("vault_init", arguments)
+        done = five_steps("vault_init", {**arguments, "timeout": 0.2})
         assert [Path(path).name for path in done["files"]] == [
             "unseal_key_1.sops.json", "unseal_key_2.sops.json", "unseal_key_3.sops.json", "root_token.sops.json",
         ]  # fmt: skip
@@ -253,7 +274,7 @@ def test_snapshot_that_is_not_whole_is_refused() -> None:
     assert vault_snapshot.inspect(whole, "x") == {"index": 12, "size": len(whole)}
     changed = archive({**files, "SHA256SUMS": f"{'0' * 64}  meta.json\n{'0' * 64}  state.bin\n".encode()})
     for broken, said in [
-        (whole[:-100], "x is no whole snapshot"), (b"", "x is no whole snapshot"), (b'{"errors": []}', "x is no whole snapshot"),
+        *[(part, "x is no whole snapshot") for part in (whole[:-8], whole[:-200], whole[:5000], b"", b'{"errors": []}')],
         (snapshot(**{"meta.json": b"{}"}), "x is no whole snapshot"), (gzip.compress(b"x"), "x is no whole snapshot"),
         (changed, "x: the sum of meta.json is wrong"),
     ]:  # fmt: skip

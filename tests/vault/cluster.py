@@ -22,13 +22,19 @@ from tests.hosts import __main__ as tool
 from tests.integration.conftest import Play, Target, playbook
 from tests.secrets import leaks, programs
 
-REAL = os.environ.get("BAO_BIN") or os.environ.get("VAULT_BIN") or ""
+from .server import binary, patiently
+
+REAL = binary()
 FLAVOUR = "vault" if REAL and not os.environ.get("BAO_BIN") else "openbao"
-NAMES = {"it-vault-1": "debian13", "it-vault-2": "debian13", "it-vault-3": "debian12"}
+# Checkouts that test side by side have names of their own.
+HOST = f"{os.environ.get('UNIFIED_TESTS', 'it')}-vault"
+SUITES = ("debian13", "debian13", "debian12", "debian13", "debian12")
+NAMES = [f"{HOST}-{number}" for number in (1, 2, 3)]
+FIRST = NAMES[0]
 
 
 class Cluster:
-    """Three hosts, and ways to their servers that use nothing of the collection."""
+    """Hosts, and ways to their servers that use nothing of the collection."""
 
     def __init__(self, directory: Path, hosts: dict[str, Target]) -> None:
         self.directory = directory
@@ -78,7 +84,7 @@ class Cluster:
         url = f"https://{self.hosts[name].host.address}:8200/v1/{path}"
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(url, data, {"X-Vault-Token": token} if token else {}, method=method or None)
-        with urllib.request.urlopen(request, context=context, timeout=5) as answer:
+        with urllib.request.urlopen(request, context=context, timeout=10) as answer:
             return json.loads(answer.read() or b"{}")
 
     def health(self, name: str) -> dict[str, t.Any]:
@@ -96,13 +102,22 @@ class Cluster:
 
         return programs.until(found, lambda names: len(names) == 1, 30)[0]
 
+    def mount(self) -> None:
+        """A KV engine of version 2 at ``secret``, and wait until it is ready to be written to."""
+        mount = {"type": "kv", "options": {"version": "2"}}
+        self.ask(FIRST if FIRST in self.hosts else next(iter(self.hosts)), "sys/mounts/secret", mount, token=self.token)
+        patiently(lambda: self.write("ready", "yes"))
+
+    @functools.cached_property
+    def token(self) -> str:
+        return str(self.secret("root_token")["token"])
+
     def write(self, key: str, value: str) -> None:
-        self.ask(
-            self.leader(), f"secret/data/{key}", {"data": {"value": value}}, token=self.secret("root_token")["token"]
-        )
+        self.ask(self.leader(), f"secret/data/{key}", {"data": {"value": value}}, token=self.token)
 
     def read(self, name: str, key: str) -> str:
-        answer = self.ask(name, f"secret/data/{key}", token=self.secret("root_token")["token"])
+        """The value, from this very server: a standby answers reads itself, and knows a write a moment after the leader."""
+        answer = patiently(lambda: self.ask(name, f"secret/data/{key}", token=self.token))
         return str(answer["data"]["data"]["value"])
 
     def systemd(self, name: str, key: str) -> str:
@@ -121,21 +136,21 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def three_servers(directory: Path) -> t.Iterator[Cluster]:
-    """Three hosts for a cluster whose keys one age key opens."""
+def servers(directory: Path, names: t.Sequence[str] = NAMES) -> t.Iterator[Cluster]:
+    """Hosts for a cluster whose keys one age key opens."""
     patch = pytest.MonkeyPatch()
     programs.on_path(patch)
     key = directory / "age.txt"
     programs.run("age-keygen", "-o", key)
     patch.setenv("SOPS_AGE_KEY_FILE", str(key))
     try:
-        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in NAMES.items()}
+        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in zip(names, SUITES)}
         made = Cluster(directory, hosts)
         made.variables["vault_age"] = [programs.run("age-keygen", "-y", key).decode().strip()]
         made.builds(Path(REAL) if REAL else programs.fake_bao("2.4.1"))
         yield made
     finally:
-        tool.down(list(NAMES))
+        tool.down(list(names))
         patch.undo()
 
 
@@ -146,7 +161,7 @@ class Watch(leaks.Sampler):
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__()
-        self.cluster, self.fewest = cluster, 3
+        self.cluster, self.fewest = cluster, len(cluster.hosts)
 
     def sample(self) -> None:
         self.fewest = min(self.fewest, len(self.cluster.awake()))

@@ -1,9 +1,12 @@
-"""Chooses what stands behind the tests, says so, and records what a real server answers."""
+"""Chooses what stands behind the tests, says so, and records what a real server answers.
+
+Every test that takes the fixture `server` runs against the fake, and against the real server (`make test-vault`) or its recording.
+"""
 
 from __future__ import annotations
 
-import json
-import re
+import datetime
+import secrets
 import typing as t
 from pathlib import Path
 
@@ -12,78 +15,101 @@ import pytest
 from tests.fakes import vault as fake
 from tests.unit.conftest import INSTALLED
 
-from .server import Server, given, live
+from .recording import RECORDINGS, REPLAYED_RUN, Player, Recorder, Scrubber, load
+from .server import Server, given, live, reset
 
-RECORDINGS = Path(__file__).parent / "recordings"
-# Values of tokens, keys and passwords, and times, in what is recorded.
-SECRET = re.compile(
-    r'("(?:client_token|token|secret_id|private_key|signed_key|key|keys|root_token|password|jwt|role_id|accessor|lease_id)":\s*)"[^"]*"'
+# Where a live run leaves its recordings; they are moved when all of it has passed.
+MADE = INSTALLED.parent / "vault-recordings"
+# What tests keep secret. Each has a name in recordings, so that no file of the repository holds it beside an answer.
+CANARY = "canary-7-value"
+KNOWN = {CANARY: "scrubbed-canary", f"{CANARY}-2": "scrubbed-canary-2"}
+MARKS = (
+    "live_only(reason): needs a real server; neither the fake nor a recording will do",
+    "not_recorded(reason): runs against the fake and a real server, and cannot be replayed",
+    "fake_only(reason): what no real server can be made to do",
 )
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d)")
 
 
-def recordings() -> list[Path]:
-    return sorted(RECORDINGS.glob("*.yaml"))
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" not in metafunc.fixturenames:
+        return
+    marks = {mark.name: mark for mark in metafunc.definition.iter_markers()}
+    real = "live" if given() else "recording"
+    kinds = [kind for kind in ("fake", real) if not (kind == "fake" and "live_only" in marks)]
+    if "fake_only" in marks:
+        kinds = ["fake"]
+    parameters = []
+    for kind in kinds:
+        reason = next((marks[name].args[0] for name in ("live_only", "not_recorded") if name in marks), "")
+        skipped = [pytest.mark.skip(reason=f"live only: {reason}")] if kind == "recording" and reason else []
+        parameters.append(pytest.param(kind, marks=skipped))
+    metafunc.parametrize("server", parameters, indirect=True)
 
 
 def pytest_terminal_summary(terminalreporter: t.Any) -> None:
-    assert INSTALLED.is_dir()
+    recorded = sorted(RECORDINGS.glob("*.json"))
     if given():
-        said = f"vault: against the real server {given()}"
-    elif recordings():
-        stamp = json.loads((RECORDINGS / "server.json").read_text())
-        said = f"vault: replayed recordings of {stamp['name']}, made {stamp['date']}"
+        said = f"vault: against the real server {given()}, and the fake"
+    elif recorded:
+        name, date, _exchanges = load(recorded[0])
+        said = f"vault: replayed {len(recorded)} recordings of {name}, made {date}, and ran against the fake"
     else:
-        said = (
-            "vault: NOT RUN against a real server: neither BAO_BIN, VAULT_BIN nor VAULT_ADDR is set, and there are no recordings. "
-            "What ran talked to the fake in tests/fakes/vault.py"
-        )
+        said = "vault: NOT RUN against a real server: there are no recordings. What ran talked to the fake in tests/fakes/vault.py"
     terminalreporter.write_line(said)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Server]:
-    directory = tmp_path_factory.mktemp("vault")
-    if given():
-        with live(directory) as real:
-            RECORDINGS.mkdir(exist_ok=True)
-            import datetime
-
-            stamp = {"name": real.name, "date": datetime.date.today().isoformat()}
-            (RECORDINGS / "server.json").write_text(json.dumps(stamp) + "\n")
-            yield real
-    elif recordings():
-        yield Server("https://recorded.invalid:8200", "", "recorded", "a recording")
-    else:
-        with fake.FakeVault(directory) as stand_in:
-            yield Server(stand_in.url, stand_in.ca, fake.ROOT, "a fake")
+def run() -> str:
+    """Part of each name on the server: what one run makes is never another's."""
+    return secrets.token_hex(4) if given() else REPLAYED_RUN
 
 
-@pytest.fixture(autouse=True)
-def exchange(request: pytest.FixtureRequest, server: Server) -> t.Iterator[None]:
-    """Record a live test, or replay it strictly: what was not recorded is an error."""
-    if server.name == "a fake":
-        yield
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory, run: str) -> t.Iterator[Server]:
+    with live(tmp_path_factory.mktemp("live"), run) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def recorder(tmp_path_factory: pytest.TempPathFactory, real: Server) -> t.Iterator[Recorder]:
+    with Recorder(tmp_path_factory.mktemp("recorder"), real.url, real.ca) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def player(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Player]:
+    with Player(tmp_path_factory.mktemp("player")) as made:
+        yield made
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, tmp_path: Path, run: str) -> t.Iterator[Server]:
+    """The server of this test's kind. A recording is an error unless all of it is used."""
+    if request.param == "fake":
+        with fake.FakeVault(tmp_path) as stand_in:
+            yield Server("fake", stand_in.url, stand_in.ca, fake.ROOT, "the fake", run)
         return
-    import vcr
-
-    recorder = vcr.VCR(
-        cassette_library_dir=str(RECORDINGS), record_mode="all" if given() else "none",
-        match_on=["method", "path", "query", "body"], filter_headers=["X-Vault-Token", "Authorization"],
-        before_record_request=_scrub_request, before_record_response=_scrub_response, decode_compressed_response=True,
-    )  # fmt: skip
-    with recorder.use_cassette(f"{request.node.name}.yaml"):
-        yield
-
-
-def _scrub_request(request: t.Any) -> t.Any:
-    request.uri = re.sub(r"https://[^/]+", "https://recorded.invalid:8200", request.uri)
-    if request.body:
-        request.body = SECRET.sub(r'\1"scrubbed"', request.body.decode()).encode()
-    return request
-
-
-def _scrub_response(response: t.Any) -> t.Any:
-    body = response["body"]["string"].decode(errors="replace")
-    response["body"]["string"] = TIME.sub("2026-01-01T00:00:00Z", SECRET.sub(r'\1"scrubbed"', body)).encode()
-    return response
+    other = [part for part in request.node.callspec.id.split("-") if part != request.param]
+    file = "-".join([request.node.originalname.removeprefix("test_"), *other]) + ".json"
+    if request.param == "live":
+        real, recorder = request.getfixturevalue("real"), request.getfixturevalue("recorder")
+        reset(real)
+        recorder.start(Scrubber(run, {**KNOWN, real.token: "root"}))
+        yield real._replace(url=recorder.url, ca=recorder.ca)
+        marks = {mark.name for mark in request.node.iter_markers()}
+        if not marks & {"live_only", "not_recorded"}:
+            recorder.save(MADE / file, real.name, datetime.date.today().isoformat())
+        return
+    if not (RECORDINGS / file).exists():
+        pytest.skip(f"there is no recording {file}: make test-vault makes it")
+    player = request.getfixturevalue("player")
+    _name, _date, exchanges = load(RECORDINGS / file)
+    player.start(exchanges, Scrubber(run, {**KNOWN, "recorded-root": "root"}))
+    yield Server("recording", player.url, player.ca, "recorded-root", "a recording", run)
+    assert player.wrong == []
+    assert player.left == []

@@ -1,142 +1,88 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connection, authentication, retries and errors. The HTTP API: https://openbao.org/api-docs/."""
+"""Requests to OpenBao or HashiCorp Vault: authentication, what is tried again, and errors. The HTTP API: https://openbao.org/api-docs/."""
 
 from __future__ import annotations
 
-import os
-import re
-import socket
+import json
+import time
 import typing as t
+import urllib.parse
 
-HVAC_ERROR = ""
-try:
-    import hvac
-    import hvac.exceptions
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection
-    from urllib3.connectionpool import HTTPConnectionPool
-    from urllib3.util.retry import Retry
-except ImportError as _exc:
-    HVAC_ERROR = str(_exc)
-    HTTPAdapter = HTTPConnection = HTTPConnectionPool = Retry = object  # type: ignore[misc,assignment]  # stand-ins
+from .errors import VaultError
+from .http import Http, HttpError, Response, tls_context
+from .login import login_of, text_of, token_of
+from .options import completed
+from .paths import quoted, shown
+from .said import reasons, without
 
 Answer = t.Dict[str, t.Any]
 
+READS = ("GET", "LIST", "HEAD")
 CAPABILITY = {"GET": "read", "LIST": "list", "POST": "create or update", "PUT": "create or update", "DELETE": "delete"}
-
-AUTH_METHODS = ("token", "approle", "jwt", "kubernetes", "cert", "agent")
-
-# One table for modules and stores; the documentation lies in doc_fragments/vault.py.
-OPTIONS: dict[str, dict[str, t.Any]] = {
-    "url": {"type": "str"},
-    "namespace": {"type": "str"},
-    "ca_path": {"type": "path"},
-    "auth_method": {"type": "str", "choices": list(AUTH_METHODS), "default": "token"},
-    "auth_mount": {"type": "str"},
-    "token": {"type": "str", "no_log": True},
-    "token_path": {"type": "path", "no_log": False},
-    "role": {"type": "str"},
-    "role_id": {"type": "str"},
-    "secret_id": {"type": "str", "no_log": True},
-    "jwt": {"type": "str", "no_log": True},
-    "jwt_path": {"type": "path", "no_log": False},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path", "no_log": False},
-    "timeout": {"type": "float", "default": 10.0},
-    "retries": {"type": "int", "default": 3},
-}
+# Seconds before the first repetition; each further one waits twice as long, or as the server says, and never longer than the most.
+PAUSE, MOST = 0.3, 10.0
+# What a KV engine of version 2 answers while it is made ready, for about a second after it was mounted.
+NOT_READY = "Upgrading from non-versioned to versioned data"
 
 
-class VaultError(Exception):
-    """A request failed; the message names path and cure, never a response's body. `kind` tells the cases apart."""
+class Sent(t.NamedTuple):
+    """A request as it goes to the server."""
 
-    def __init__(self, what: str, *, kind: str = "failed", fix: str = "") -> None:
-        self.what = what
-        self.kind = kind
-        self.fix = fix
-        super().__init__(f"{what}. {fix}" if fix else what)
-
-
-class Backoff(Retry):
-    """What was not processed is sent again in any case; what may have been, only where that does no harm."""
-
-    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        if status_code in (412, 429, 503):
-            return bool(self.total)
-        return bool(self.total) and method in ("GET", "LIST") and status_code in (500, 502, 504)
-
-
-class SocketConnection(HTTPConnection):
-    """HTTP over the Unix socket of a Vault agent."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(10)
-        self.sock.connect(self.path)
-
-
-class SocketPool(HTTPConnectionPool):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost")
-        self.path = path
-
-    def _new_conn(self) -> t.Any:
-        return SocketConnection(self.path)
-
-
-class SocketAdapter(HTTPAdapter):
-    def __init__(self, path: str, **options: t.Any) -> None:
-        self.path = path
-        super().__init__(**options)
-
-    def get_connection_with_tls_context(self, *arguments: t.Any, **options: t.Any) -> t.Any:
-        return SocketPool(self.path)
+    method: str
+    target: str
+    headers: t.Dict[str, str]
+    content: t.Optional[bytes]
+    timeout: t.Optional[float]
 
 
 class VaultClient:
-    """One connection, authenticated at its first request.
+    """One server, logged in to at the first request that needs it, and again when the login's token has ended.
 
     Args:
-        options: values of OPTIONS.
+        options: values of options.OPTIONS; what is missing comes from the environment.
 
     Raises (all methods):
-        VaultError: kind is missing, forbidden, unauthorized, sealed, unreachable, slow, invalid or failed.
+        VaultError: as its kind says.
     """
 
     def __init__(self, options: t.Mapping[str, t.Any]) -> None:
-        self.options = options
-        url = options.get("url") or os.environ.get("BAO_ADDR") or os.environ.get("VAULT_ADDR")
-        if not url:
+        self.options = completed(options)
+        if not self.options["url"]:
             raise VaultError("no address is given", kind="invalid", fix="Set 'url', or VAULT_ADDR in the environment")
-        self.url = url
-        session = requests.Session()
-        retry = Backoff(
-            total=options["retries"], connect=0, read=0, redirect=5, backoff_factor=0.2, status_forcelist=range(400, 600),
-            respect_retry_after_header=True, raise_on_status=False,
-        )  # fmt: skip
-        adapter: t.Any = HTTPAdapter(max_retries=retry)
-        if url.startswith("unix://"):
-            adapter, url = SocketAdapter(url[len("unix://") :], max_retries=retry), "http://localhost"
-        session.mount(url, adapter)
-        session.headers["X-Vault-Request"] = "true"
-        pair = (options["client_cert"], options["client_key"]) if options.get("client_cert") else None
-        ca = options.get("ca_path") or os.environ.get("VAULT_CACERT") or True
-        session.verify, session.cert = ca, pair
-        self._hvac = hvac.Client(
-            url=url, token="", namespace=options.get("namespace") or os.environ.get("VAULT_NAMESPACE"),
-            verify=ca, cert=pair, timeout=options["timeout"], session=session,
-        )  # fmt: skip
+        self.url: str = self.options["url"]
+        self._http = self._connection(self.url)
+        self._token = ""
         self._authenticated = False
+        self._fixed = False
 
-    def read(self, path: str, **query: t.Any) -> Answer | None:
+    def _connection(self, url: str) -> Http:
+        given = self.options
+        try:
+            context = None
+            if url.startswith("https:"):
+                context = tls_context(
+                    given["ca_path"] or "", given["client_cert"] or "", given["client_key"] or "", verify=given["validate_certs"]
+                )  # fmt: skip
+            return Http(
+                url.rstrip("/"),
+                given["timeout"],
+                context=context,
+                name=given["server_name"] or "",
+                proxy=given["proxy"],
+            )
+        except ValueError as exc:
+            raise VaultError(str(exc), kind="invalid", fix="Correct 'url' or 'proxy'") from None
+        except OSError as exc:
+            named = ", ".join(str(given[name]) for name in ("ca_path", "client_cert", "client_key") if given[name])
+            reason = exc.strerror or type(exc).__name__
+            raise VaultError(
+                f"{named}: {reason}", kind="invalid", fix="Give PEM files of certificates, and the key of client_cert"
+            ) from None
+
+    def read(self, path: str, *, wrap: int | None = None, **query: t.Any) -> Answer | None:
         """The whole answer, or None where there is nothing."""
         try:
-            return self.request("GET", path, params=query or None)
+            return self.request("GET", path, params=query or None, wrap=wrap)
         except VaultError as exc:
             if exc.kind == "missing":
                 return None
@@ -157,144 +103,257 @@ class VaultClient:
         self.request("DELETE", path)
 
     def request(self, method: str, path: str, **arguments: t.Any) -> Answer:
-        """The answer, {} where it is empty, and ``{"content": bytes}`` where it is no JSON."""
-        self.authenticate()
+        """The answer, {} where it is empty, and ``{"content": bytes}`` where it is no JSON. For arguments see ask()."""
+        fresh = self.authenticate()
+        try:
+            return self.ask(method, path, **arguments)
+        except VaultError as exc:
+            if exc.kind != "unauthorized" or fresh or not self._again():
+                raise
         return self.ask(method, path, **arguments)
+
+    def accepts(self, path: str, **body: t.Any) -> bool | None:
+        """Whether a login with BODY is accepted; None where the server does not say, for a user who is locked for one.
+
+        The token that it makes is revoked at once.
+        """
+        response = self._exchange("POST", path, body)
+        if response.status in (400, 401):
+            return False
+        if response.status >= 300:
+            return None
+        guest = VaultClient(self.options)
+        guest.become(str(_answer(response)["auth"]["client_token"]))
+        guest.request("POST", "auth/token/revoke-self")
+        return True
 
     def become(self, token: str) -> None:
         """Go on with this token, whatever the options say."""
-        self._hvac.token, self._authenticated = token, True
+        self._token, self._authenticated, self._fixed = token, True, True
 
-    def ask(self, method: str, path: str, **arguments: t.Any) -> Answer:
-        """Like request(), but without a token unless there is one already."""
-        arguments = {name: value for name, value in arguments.items() if value is not None}
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: t.Any = None,
+        data: bytes | None = None,
+        params: t.Mapping[str, t.Any] | None = None,
+        timeout: float | None = None,
+        wrap: int | None = None,
+    ) -> Answer:
+        """Like request(), but without a token unless there is one already.
+
+        Args:
+            json: what is sent as JSON; `data` is sent as it is.
+            params: the query.
+            timeout: seconds for this request; by default those of the options.
+            wrap: for how many seconds the server keeps the answer, for who has the token that is answered in its place.
+        """
+        response = self._exchange(method, path, json, data, params, timeout, wrap)
+        if response.status < 300:
+            return _answer(response)
+        raise self._error(response, method, path, json)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: t.Any = None,
+        data: bytes | None = None,
+        params: t.Mapping[str, t.Any] | None = None,
+        timeout: float | None = None,
+        wrap: int | None = None,
+    ) -> Response:
+        content = data if body is None else json.dumps(body).encode()
+        query = f"?{urllib.parse.urlencode(params)}" if params else ""
+        target = f"{self._http.base}/v1/{quoted(path)}{query}"
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if wrap:
+            headers["X-Vault-Wrap-TTL"] = str(wrap)
+        return self._patiently(Sent(method, target, headers, content, timeout))
+
+    def _headers(self, sent: Sent) -> dict[str, str]:
+        headers = {"X-Vault-Request": "true", **sent.headers}
+        if self._token:
+            headers["X-Vault-Token"] = self._token
+        if self.options["namespace"]:
+            headers["X-Vault-Namespace"] = self.options["namespace"]
+        return headers
+
+    def _patiently(self, sent: Sent) -> Response:
+        """The answer, after as many repetitions as the options allow of what does no harm when it is sent twice."""
+        retries: int = self.options["retries"]
+        for attempt in range(retries + 1):
+            last, after = attempt == retries, ""
+            try:
+                response = self._followed(sent)
+            except HttpError as exc:
+                harmless = exc.kind == "unreachable" and (not exc.sent or sent.method in READS)
+                if last or not harmless:
+                    raise self._unreachable(exc) from None
+            else:
+                if last or not _worth_repeating(sent.method, response):
+                    return response
+                after = response.headers.get("Retry-After", "")
+            time.sleep(min(MOST, float(after) if after.isdigit() else PAUSE * 2**attempt))
+        raise AssertionError  # the last attempt returned or raised
+
+    def _followed(self, sent: Sent) -> Response:
+        """The answer of this server, or of the one that it names: a standby that cannot hand a request on names who leads."""
+        headers = self._headers(sent)
+        response = self._http.send(sent.method, sent.target, headers, sent.content, sent.timeout)
+        if response.status not in (301, 302, 307, 308) or "Location" not in response.headers:
+            return response
+        address = urllib.parse.urljoin(f"{self._http.origin}{sent.target}", response.headers["Location"])
+        split = urllib.parse.urlsplit(address)
+        if split.scheme != "https" and self._http.url.scheme == "https":
+            raise VaultError(f"{self.url} names another server without TLS", kind="failed", fix="Correct its api_addr")
+        other = self._connection(f"{split.scheme}://{split.netloc}")
         try:
-            answer = self._hvac.adapter.request(method.lower(), f"/v1/{path}", raise_exception=True, **arguments)
-        except hvac.exceptions.VaultError as exc:
-            raise self._error(exc, method, path) from None
-        except requests.exceptions.RequestException as exc:
-            raise self._unreachable(exc) from None
-        if isinstance(answer, dict):
-            return answer
-        if answer.status_code == 204 or not answer.content:
-            return {}
-        if "json" in answer.headers.get("Content-Type", ""):
-            return dict(answer.json())
-        return {"content": answer.content}
+            moved = f"{split.path}?{split.query}" if split.query else split.path
+            return other.send(sent.method, moved, headers, sent.content, sent.timeout)
+        finally:
+            other.close()
 
-    def _unreachable(self, exc: t.Any) -> VaultError:
-        if isinstance(exc, requests.exceptions.SSLError):
-            fix = "Give its CA as ca_path"
-            return VaultError(f"{self.url} has a certificate that is not trusted", kind="unreachable", fix=fix)
-        if isinstance(exc, requests.exceptions.Timeout) or "timed out" in str(exc):
-            limit = f"{self.options['timeout']:g} s"
-            return VaultError(f"{self.url} did not answer within {limit}", kind="slow", fix="Raise 'timeout'")
+    def _unreachable(self, exc: HttpError) -> VaultError:
+        if exc.kind == "untrusted":
+            fix = "Give its CA as ca_path; where the certificate has ended, have a new one issued"
+            what = f"{self.url} has a certificate that is not trusted ({exc.reason})"
+            return VaultError(what, kind="unreachable", fix=fix)
+        if exc.kind == "slow":
+            return VaultError(f"{self.url} gave {exc.reason}", kind="slow", fix="Raise 'timeout', or see to the server")
         fix = "Check address, network and that it runs"
-        return VaultError(f"{self.url} cannot be reached", kind="unreachable", fix=fix)
+        return VaultError(f"{self.url} cannot be reached ({exc.reason})", kind="unreachable", fix=fix)
 
-    def _error(self, exc: t.Any, method: str, path: str) -> VaultError:
-        if isinstance(exc, hvac.exceptions.InvalidPath):
-            return VaultError(f"there is nothing at {path}", kind="missing")
-        if isinstance(exc, hvac.exceptions.Forbidden):
-            return self._forbidden(method, path)
-        if isinstance(exc, hvac.exceptions.Unauthorized):
-            return VaultError(f"{path}: not authenticated", kind="unauthorized", fix="Give a token or an auth method")
-        if isinstance(exc, hvac.exceptions.VaultDown):
-            return VaultError(f"{self.url} is sealed or has no leader", kind="sealed", fix="Unseal it")
-        if isinstance(exc, hvac.exceptions.InvalidRequest):
-            return VaultError(f"{path}: refused as invalid{_hint(exc)}", kind="invalid", fix="Check the values given")
-        status = type(exc).__name__
-        return VaultError(f"{path}: the server failed ({status})", kind="failed", fix="See its log")
-
-    def _forbidden(self, method: str, path: str) -> VaultError:
-        """Vault says 403 for a bad token and for a missing right alike: ask which one it is."""
-        needed = CAPABILITY.get(method, method)
-        try:
-            answer = self._hvac.adapter.request(
-                "post", "/v1/sys/capabilities-self", json={"paths": [path]}, raise_exception=True
-            )
-            has = ", ".join(answer.get("data", answer).get(path, ["nothing"]))
-        except Exception:
+    def _error(self, response: Response, method: str, path: str, sent: t.Any) -> VaultError:
+        status, (errors, body) = response.status, reasons(response.content)
+        said, name = without(errors, [sent, self._token]), shown(path)
+        because = f": {said}" if said else ""
+        if status == 404:
+            return VaultError(f"there is nothing at {name}{because}", kind="missing", body=body)
+        if status == 403:
+            return self._forbidden(method, path, errors)
+        if status == 401:
+            fix = "Give a token or an auth method"
+            return VaultError(f"{name}: not authenticated{because}", kind="unauthorized", fix=fix)
+        if status == 503:
+            state = "is sealed or has no leader" if not said or "sealed" in said else f"cannot serve ({said})"
+            return VaultError(f"{self.url} {state}", kind="sealed", fix="Unseal it, or see its log")
+        if status == 429:
+            return VaultError(f"{name}: too many requests{because}", kind="failed", fix="Raise 'retries', or its quota")
+        if status < 500:
             return VaultError(
-                f"{path}: the token is invalid or has expired", kind="unauthorized", fix="Log in again, or renew it"
+                f"{name}: refused as invalid ({status}){because}", kind="invalid", fix="Check the values given"
             )
+        return VaultError(f"{name}: the server failed ({status}){because}", kind="failed", fix="See its log")
+
+    def _forbidden(self, method: str, path: str, errors: t.Sequence[str]) -> VaultError:
+        """A 403 is for a bad token and for a missing right alike: the server is asked which one it is."""
+        name = shown(path)
+        ended = VaultError(
+            f"{name}: the token is invalid or has expired", kind="unauthorized", fix="Log in again, or renew it"
+        )
+        if _bad_token(errors):
+            return ended
+        needed, has = CAPABILITY.get(method, method), ""
+        try:
+            answer = self._exchange("POST", "sys/capabilities-self", {"paths": [path]})
+            if answer.status == 403 and _bad_token(reasons(answer.content)[0]):
+                return ended
+            if answer.status == 200:
+                body = _answer(answer)
+                has = ", ".join(body.get("data", body).get(path, ["nothing"]))
+        except VaultError:
+            pass  # what it has is more than what has to be said
+        owns = f", and this token has: {has}" if has else ""
         return VaultError(
-            f"{path}: permission denied, it needs the capability '{needed}', and this token has: {has}",
+            f"{name}: permission denied, it needs the capability '{needed}'{owns}",
             kind="forbidden",
             fix="Add it to a policy of this token",
         )
 
-    def authenticate(self) -> None:
+    def authenticate(self) -> bool:
+        """Have a token; whether it is a new one."""
         if self._authenticated:
-            return
-        self._authenticated = True
+            return False
         method = self.options["auth_method"]
-        try:
-            if method == "token":
-                self._hvac.token = self._token()
-            elif method != "agent":  # an agent adds its own token
-                self._hvac.token = self._login(method)
-        except VaultError:
+        if method == "token":
+            self._token = token_of(self.options)
+        elif method != "agent":  # an agent adds its own token
+            self._token = self._login()
+        self._authenticated = True
+        return True
+
+    def _again(self) -> bool:
+        """Have another token than the one that was refused; False where there is none to be had."""
+        method, refused = self.options["auth_method"], self._token
+        if self._fixed or method == "agent":
+            return False
+        if method == "token":
+            path = self.options["token_path"]
+            self._token = text_of(path, "token") if path and not self.options["token"] else refused
+        else:
+            self._token = ""
             self._authenticated = False
-            raise
+            self.authenticate()
+        return self._token != refused
 
-    def _token(self) -> str:
-        if self.options.get("token"):
-            return str(self.options["token"])
-        path = self.options.get("token_path")
-        if not path and (os.environ.get("BAO_TOKEN") or os.environ.get("VAULT_TOKEN")):
-            return os.environ.get("BAO_TOKEN") or os.environ["VAULT_TOKEN"]
-        return _text(path or os.path.expanduser("~/.vault-token"), "token")
-
-    def _login(self, method: str) -> str:
-        mount = self.options.get("auth_mount") or method
-        given: Answer = {}
-        if method == "approle":
-            given = {"role_id": self._need("role_id"), "secret_id": self.options.get("secret_id")}
-        elif method in ("jwt", "kubernetes"):
-            service_account = "/var/run/secrets/kubernetes.io/serviceaccount/token"
-            path = self.options.get("jwt_path") or (service_account if method == "kubernetes" else None)
-            token = self.options.get("jwt") or (_text(path, "JWT") if path else self._need("jwt"))
-            given = {"role": self._need("role"), "jwt": token}
-        elif method == "cert":
-            self._need("client_cert")
-            given = {"name": self.options.get("role")}
-        given = {name: value for name, value in given.items() if value is not None}
-        try:
-            answer = self._hvac.adapter.login(f"/v1/auth/{mount}/login", use_token=False, json=given)
-        except (hvac.exceptions.InvalidRequest, hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized):
+    def _login(self) -> str:
+        path, body = login_of(self.options)
+        mount = path.split("/login")[0]
+        if self.options["wrapped_secret_id"]:
+            body["secret_id"] = self._unwrapped(self.options["wrapped_secret_id"])
+        response = self._exchange("POST", path, body)
+        if response.status < 300:
+            return str(_answer(response)["auth"]["client_token"])
+        if response.status in (400, 401, 403):
+            said = without(reasons(response.content)[0], body)
             raise VaultError(
-                f"login at auth/{mount} was refused", kind="unauthorized", fix=f"Check the {method} credentials"
-            ) from None
-        except hvac.exceptions.VaultError as exc:
-            raise self._error(exc, "POST", f"auth/{mount}/login") from None
-        except requests.exceptions.RequestException as exc:
-            raise self._unreachable(exc) from None
-        return str(answer["auth"]["client_token"])
+                f"login at {mount} was refused{f' ({said})' if said else ''}",
+                kind="unauthorized",
+                fix=f"Check the {self.options['auth_method']} credentials",
+            )
+        raise self._error(response, "POST", path, body)
 
-    def _need(self, option: str) -> str:
-        if not self.options.get(option):
-            method = self.options["auth_method"]
-            raise VaultError(f"auth_method {method} needs '{option}'", kind="invalid", fix="Set it")
-        return str(self.options[option])
+    def _unwrapped(self, token: str) -> str:
+        """The secret id in a wrapping token, which can be opened once (https://openbao.org/docs/concepts/response-wrapping/)."""
+        self._token = token
+        try:
+            response = self._exchange("POST", "sys/wrapping/unwrap")
+        finally:
+            self._token = ""
+        if response.status >= 300:
+            raise VaultError(
+                "the wrapping token of the secret id is not valid",
+                kind="unauthorized",
+                fix="It has ended or was opened before; if not by you, somebody else has the secret id: revoke it",
+            )
+        self.options["secret_id"] = str(_answer(response)["data"]["secret_id"])
+        self.options["wrapped_secret_id"] = None  # logging in again needs no second one
+        return str(self.options["secret_id"])
 
 
-def _text(path: str, what: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as handle:
-            return handle.read().strip()
-    except OSError as exc:
-        raise VaultError(
-            f"no {what}: {path}: {exc.strerror}", kind="unauthorized", fix=f"Give a {what}, or another auth_method"
-        ) from None
+def _answer(response: Response) -> Answer:
+    if response.status == 204 or not response.content:
+        return {}
+    if "json" in response.headers.get("Content-Type", ""):
+        return dict(json.loads(response.content))
+    return {"content": response.content}
 
 
-def _hint(exc: t.Any) -> str:
-    """The part of a 400 that helps and cannot hold a secret: names of fields, and check-and-set."""
-    said = " ".join(str(error) for error in (exc.errors or [])) if hasattr(exc, "errors") else ""
-    if "check-and-set" in said:
-        return ": the check-and-set version does not match"
-    found = re.findall(
-        r"(?:missing|unknown|invalid|unsupported) (?:parameter|field|role|key)[s]?:? '?\"?([a-z_]{2,40})\b", said
-    )
-    return f": {', '.join(found)}" if found else ""
+def _worth_repeating(method: str, response: Response) -> bool:
+    """Whether the server did nothing, and may do it the next time; a sealed one will not."""
+    said = " ".join(reasons(response.content)[0]) if response.status >= 400 else ""
+    if response.status == 503:
+        return "sealed" not in said
+    if response.status in (412, 429):
+        return True
+    if response.status == 400:
+        return NOT_READY in said
+    return method in READS and response.status in (500, 502, 504)
+
+
+def _bad_token(errors: t.Sequence[str]) -> bool:
+    """OpenBao says nothing but this of a token that it does not know; a missing right is an item of a list. Vault adds the reason."""
+    return list(errors) == ["permission denied"] or any("invalid token" in error for error in errors)

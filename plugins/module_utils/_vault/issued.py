@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._certificate import ends, named, public
 
-from .client import VaultError
+from .errors import VaultError
 
 try:
     from cryptography import x509

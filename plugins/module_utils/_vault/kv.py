@@ -6,11 +6,19 @@ from __future__ import annotations
 import typing as t
 
 from .client import Answer, VaultClient
+from .errors import VaultError
 
 
 def kv_version(client: VaultClient, mount: str) -> int:
     """The version of a mount; any token that may use it may ask."""
-    answer = client.request("GET", f"sys/internal/ui/mounts/{mount}")
+    try:
+        answer = client.request("GET", f"sys/internal/ui/mounts/{mount}")
+    except VaultError as exc:
+        if exc.kind != "forbidden":
+            raise
+        # That is also how a mount that is not there looks, whatever the token may do.
+        what = f"there is no mount {mount}, or this token may use nothing of it"
+        raise VaultError(what, kind="forbidden", fix="Check 'mount', and the token's policies") from None
     return int((answer["data"].get("options") or {}).get("version") or 1)
 
 
@@ -39,12 +47,17 @@ class Kv:
     def read(self, number: int | None = None) -> tuple[Answer | None, int]:
         """Fields and version. Fields are None where the newest is deleted: it keeps its number for check-and-set."""
         query = {"version": number} if number else {}
-        answer = self.client.read(self._at("data"), **query)
+        try:
+            answer = self.client.request("GET", self._at("data"), params=query)
+        except VaultError as exc:
+            if exc.kind != "missing":
+                raise
+            # The answer for a deleted version says its number, so nobody needs a right on the metadata.
+            metadata = (exc.body.get("data") or {}).get("metadata") or {}
+            return None, int(metadata.get("version", 0))
         if self.version == 1:
-            return (answer["data"] if answer else None), 0
-        if answer:
-            return answer["data"]["data"], int(answer["data"]["metadata"]["version"])
-        return None, max(self.stored_versions(), default=0)
+            return answer["data"], 0
+        return answer["data"]["data"], int(answer["data"]["metadata"]["version"])
 
     def write(self, data: t.Mapping[str, t.Any], version: int) -> int:
         if self.version == 1:

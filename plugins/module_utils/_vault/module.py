@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from .client import HVAC_ERROR, OPTIONS, Answer, VaultClient, VaultError
+from .client import Answer, VaultClient
+from .errors import VaultError
+from .options import OPTIONS
+from .paths import segment
+from .said import without
 from .settings import differing, names_diff
 
 Act = t.Callable[[VaultClient, Answer, bool], Answer]
@@ -19,8 +24,6 @@ def run_module(spec: dict[str, dict[str, t.Any]], act: Act, **constraints: t.Any
     # A short value would be masked wherever it stands by chance, in a version's number for one. Results hold names only.
     module.no_log_values = {value for value in module.no_log_values if len(str(value)) >= 4}
     result: Answer = {}
-    if HVAC_ERROR:
-        module.fail_json(msg=missing_required_lib("hvac"), exception=HVAC_ERROR)
     try:
         result = act(VaultClient(module.params), module.params, module.check_mode)
     except VaultError as exc:
@@ -41,10 +44,36 @@ def run_role_module(mount: str) -> t.NoReturn:
     }
 
     def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-        path = f"{given['mount']}/roles/{given['name']}"
-        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
+        path = f"{given['mount'].strip('/')}/roles/{segment(given['name'], 'name')}"
+        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode, merge=True)
 
     run_module(spec, act)
+
+
+def warnings_of(answer: Answer, config: t.Mapping[str, t.Any]) -> list[str]:
+    """What the server remarked on a write, less the parameters it ignored that only merging has sent."""
+    found = []
+    for warning in answer.get("warnings") or []:
+        ignored = re.search(r"unrecognized parameters: \[([^\]]*)\]", warning)
+        if ignored and not set(ignored[1].split()) & set(config):
+            continue
+        found.append(without([warning], config))
+    return found
+
+
+def _derived(name: str, changed: t.Collection[str]) -> bool:
+    """Whether a setting follows from one that changes: the sizes of an old type of key are none of the new one's."""
+    return "key_type" in changed and name in ("key_bits", "signature_bits", "algorithm_signer")
+
+
+def answered(answer: Answer) -> Answer:
+    """What a module returns of any answer: its data and lease, or the token that opens it where it was wrapped."""
+    wrapped = answer.get("wrap_info") or {}
+    lease: Answer = {
+        "lease_id": str(answer.get("lease_id") or ""), "lease_duration": int(answer.get("lease_duration") or 0),
+        "renewable": bool(answer.get("renewable")),
+    }  # fmt: skip
+    return {**lease, "wrap_token": wrapped["token"]} if wrapped else {**lease, "data": answer.get("data") or {}}
 
 
 def settle(
@@ -55,12 +84,18 @@ def settle(
     state: str = "present",
     check_mode: bool = False,
     write_only: t.Collection[str] = (),
+    outdated: t.Callable[[], t.Collection[str]] = tuple,
+    write: t.Callable[[str, Answer], Answer] | None = None,
+    merge: bool = False,
 ) -> Answer:
     """Bring the object at PATH to the wanted settings: one read, and one write or delete where it differs.
 
     Args:
         write_only: settings that the server takes but never shows; they are sent when the object is new, or something
             else changes.
+        write: writes the settings to the path and returns the answer; by default the client does.
+        merge: whether what the server shows is sent too: some paths take what they are not sent back to its default.
+        outdated: which of them have to be sent though nothing else changes; asked only where the object is there.
     """
     answer = client.read(path)
     found = answer["data"] if answer else None
@@ -70,7 +105,17 @@ def settle(
         return {"changed": found is not None, "changed_names": [], "diff": names_diff(found or (), found, None)}
     visible = {name: value for name, value in config.items() if name not in write_only}
     changed = differing(visible, found)
-    write = found is None or bool(changed)
-    if write and not check_mode:
-        client.write(path, **config)
-    return {"changed": write, "changed_names": changed, "diff": names_diff(changed, found, visible)}
+    if found is not None:
+        changed = sorted({*changed, *outdated()})
+    remarks: list[str] = []
+    differs = found is None or bool(changed)
+    if differs and not check_mode:
+        kept = {name: value for name, value in (found or {}).items() if not _derived(name, changed)} if merge else {}
+        sent = {**kept, **config}
+        remarks = warnings_of(write(path, sent) if write else client.write(path, **sent), config)
+    return {
+        "changed": differs,
+        "warnings": remarks,
+        "changed_names": changed,
+        "diff": names_diff(changed, found, {**visible, **dict.fromkeys(changed)}),
+    }

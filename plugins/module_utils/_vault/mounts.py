@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .client import Answer, VaultClient, VaultError
+from .client import Answer, VaultClient
+from .errors import VaultError
 from .settings import differing, names_diff
 
 

@@ -7,17 +7,15 @@ Source: https://openbao.org/api-docs/system/health/, .../seal-status/, .../leade
 from __future__ import annotations
 
 import json
-import socket
-import ssl
 import sys
 import time
 import typing as t
-import urllib.error
-import urllib.parse
-import urllib.request
+
+from .http import Http, HttpError, tls_context
 
 Answer = t.Dict[str, t.Any]
 
+TIMEOUT = 10.0
 # Every state is answered with 200, so that it can be read.
 HEALTH = "sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 
@@ -50,28 +48,21 @@ class Node:
         if not url.startswith("https://"):
             raise NodeError(f"{url} is no address of TLS. Write https://")
         self.url = url.rstrip("/")
-        self.context = ssl.create_default_context(cafile=ca_path)
-        self.opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.context)
-        )
+        self.http = Http(self.url, TIMEOUT, context=tls_context(ca_path), proxy="")
 
     def ask(self, path: str, body: Answer | None = None) -> Answer:
-        """The answer to a GET, or to a PUT of BODY.
-
-        Raises:
-            NodeError: it could not be reached, or refused.
-        """
-        data = None if body is None else json.dumps(body).encode()
-        method = "GET" if data is None else "PUT"
-        request = urllib.request.Request(f"{self.url}/v1/{path}", data, method=method)  # noqa: S310  # always https
-        request.add_header("X-Vault-Request", "true")
+        """The answer to a GET, or to a PUT of BODY."""
+        content = None if body is None else json.dumps(body).encode()
+        method = "GET" if body is None else "PUT"
         try:
-            with self.opener.open(request, timeout=10) as answer:
-                return t.cast("Answer", json.loads(answer.read() or b"{}"))
-        except urllib.error.HTTPError as exc:
-            raise NodeError(f"{self.url}: {path.partition('?')[0]} was answered with {exc.code}") from None
-        except (OSError, ValueError) as exc:
-            raise NodeError(f"{self.url} cannot be reached ({getattr(exc, 'reason', exc)})") from None
+            answer = self.http.send(method, f"/v1/{path}", {"X-Vault-Request": "true"}, content)
+            if answer.status < 300:
+                return t.cast("Answer", json.loads(answer.content or b"{}"))
+        except (HttpError, ValueError) as exc:
+            raise NodeError(f"{self.url} cannot be reached ({exc})") from None
+        finally:
+            self.http.close()  # the server may be restarted before it is asked again
+        raise NodeError(f"{self.url}: {path.partition('?')[0]} was answered with {answer.status}")
 
     def health(self) -> Health:
         found = self.ask(HEALTH)
@@ -100,16 +91,12 @@ class Node:
         return bool(self.ask("sys/unseal", {"key": key})["sealed"])
 
     def certificate(self) -> bytes:
-        """The certificate that it shows, DER."""
-        address = urllib.parse.urlsplit(self.url)
-        host = address.hostname or ""
+        """The certificate that it shows, DER; empty where it is an old one of another authority."""
         try:
-            plain = socket.create_connection((host, address.port or 443), timeout=10)
-            with plain, self.context.wrap_socket(plain, server_hostname=host) as secure:
-                return secure.getpeercert(binary_form=True) or b""
-        except ssl.SSLCertVerificationError:
-            return b""  # an old one of another authority
-        except OSError as exc:
+            return self.http.certificate()
+        except HttpError as exc:
+            if exc.kind == "untrusted":
+                return b""
             raise NodeError(f"{self.url} cannot be reached ({exc})") from None
 
 

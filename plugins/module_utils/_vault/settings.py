@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .client import VaultError
+from .errors import VaultError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -47,20 +47,34 @@ def equal(wanted: t.Any, found: t.Any) -> bool:
     """Whether a server shows what was asked for: lists in any order, durations in any unit, numbers as text."""
     if wanted == found:
         return True
-    if isinstance(found, dict) and isinstance(wanted, dict):
+    if isinstance(found, dict) and isinstance(wanted, dict) and wanted:
         return set(wanted) == set(found) and all(equal(value, found[key]) for key, value in wanted.items())
     if isinstance(found, list) or isinstance(wanted, list):
-        return sorted(map(str, _listed(wanted))) == sorted(map(str, _listed(found)))
+        return sorted(map(_address, _listed(wanted))) == sorted(map(_address, _listed(found)))
     if isinstance(found, bool) or isinstance(wanted, bool):
         return str(wanted).lower() in (
             {"true", "yes", "1"} if found in (True, "true") else {"false", "no", "0", "none", ""}
         )
-    if found is None or wanted is None:
-        return wanted in ("", None) and found in ("", None)
+    if found is None or wanted is None or wanted == {}:
+        return wanted in ("", None, {}) and found in ("", None, {})
     length, other = seconds(wanted), seconds(found)
     if length is not None and other is not None:
         return length == other
     return str(wanted).strip() == str(found).strip()
+
+
+def same(one: t.Any, other: t.Any) -> bool:
+    """Whether two values are the same in JSON, where 1 is not true."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return set(one) == set(other) and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _address(item: t.Any) -> str:
+    """A list's item as text; the network of a single address is that address."""
+    return re.sub(r"^([0-9.]+)/32$|^([0-9a-fA-F:]+)/128$", r"\1\2", str(item))
 
 
 def _listed(value: t.Any) -> list[t.Any]:
@@ -73,7 +87,8 @@ def differing(wanted: t.Mapping[str, t.Any], found: t.Mapping[str, t.Any] | None
     """Names of settings whose value is not the wanted one. Settings that are not named stay as they are."""
     if found is None:
         return sorted(wanted)
-    return sorted(name for name, value in wanted.items() if name not in found or not equal(value, found[name]))
+    # What a server does not show is empty.
+    return sorted(name for name, value in wanted.items() if not equal(value, found.get(name)))
 
 
 def names_diff(

@@ -31,11 +31,11 @@ class GossError(ValueError):
 
 
 def checks_of(verdicts: t.Mapping[str, Verdict], evidence: Evidence) -> dict[str, list[Check]]:
-    """The checks of every rule that was judged pass, fail or waived."""
+    """The checks of every rule that was judged pass, fail or waived, but not by people."""
     return {
         identifier: [_askable(check) for check in checks(verdict, evidence)]
         for identifier, verdict in verdicts.items()
-        if verdict.verdict in JUDGED
+        if verdict.verdict in JUDGED and not verdict.attested
     }
 
 

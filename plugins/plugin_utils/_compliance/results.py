@@ -124,6 +124,7 @@ def _rule(catalogue: Catalogue, verdict: Verdict, *, changed: bool, independent:
         "actual": verdict.actual,
         "expected": verdict.expected,
         "held": verdict.held,
+        "attested": verdict.attested,
         "changed": changed,
         "goss": "none",
         "independent": independent,
@@ -162,7 +163,7 @@ def add_goss(model: Model, results: Model) -> None:
         elif rule["goss"] == "pass" and rule["verdict"] == "fail":
             rule["verdict"] = "error"
             rule["actual"] = f"the judges disagree: {rule['actual']}; Goss passes it"
-        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail"):
+        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail") and not rule["attested"]:
             rule["verdict"] = "error"
             rule["actual"] = "Goss returned no result for it"
 

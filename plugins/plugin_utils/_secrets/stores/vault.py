@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HashiCorp Vault and OpenBao, KV version 1 and 2, by hvac: ``vault://path#field?version=3``."""
+"""HashiCorp Vault and OpenBao, KV version 1 and 2: ``vault://path#field?version=3``."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._vault import client as _client
-from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultClient
+from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv, kv_version
+from ansible_collections.unified.deploy.plugins.module_utils._vault.options import OPTIONS
+from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import same
 
-from ..errors import ForbiddenError, MissingClientError, NotFoundError, SecretError, UnavailableError, UnsupportedError
+from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableError, UnsupportedError
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore
+from .credential_end import credential_end
 
 KINDS = {
     "missing": NotFoundError,
@@ -24,7 +27,7 @@ KINDS = {
 class Vault(SecretStore):
     type = "vault"
     spec = {
-        **_client.OPTIONS,
+        **OPTIONS,
         "mount": {"type": "str", "default": "secret"},
         "kv_version": {"type": "int", "choices": [1, 2]},
     }
@@ -33,7 +36,7 @@ class Vault(SecretStore):
 
     def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
         super().__init__(name, options, vault)
-        self._connection: t.Any = None
+        self._connection: VaultClient | None = None
         self._kv = options.get("kv_version")
 
     @property
@@ -41,35 +44,33 @@ class Vault(SecretStore):
         return str(self.options["mount"]).strip("/")
 
     def _ask(self, where: str, ask: t.Callable[[t.Any], t.Any]) -> t.Any:
-        if _client.HVAC_ERROR:
-            raise MissingClientError(
-                f"store '{self.name}' of type vault needs the Python package 'hvac' on the controller",
-                fix="Run 'python3 -m pip install hvac' with the Python that runs Ansible",
-            )
         try:
-            self._connection = self._connection or _client.VaultClient(self.options)
+            self._connection = self._connection or VaultClient(self.options)
             return ask(self._connection)
         except VaultError as exc:
             raise self._error(exc, where) from None
 
-    @staticmethod
-    def _error(exc: VaultError, where: str) -> SecretError:
-        return KINDS.get(exc.kind, UnavailableError)(exc.what, where=where, fix=exc.fix)
+    def _error(self, exc: VaultError, where: str) -> SecretError:
+        what = f"store '{self.name}': {exc.what}"
+        return KINDS.get(exc.kind, UnavailableError)(what, where=where, fix=exc.fix)
 
     @property
     def kv(self) -> int:
         """The KV version: declared, or asked for once (any token may ask this of a mount that it may use)."""
+        return self._version(f"{self.name}://")
+
+    def _version(self, where: str) -> int:
         if self._kv is None:
-            self._kv = self._ask(self.mount, lambda client: kv_version(client, self.mount))
+            self._kv = self._ask(where, lambda client: kv_version(client, self.mount))
         return int(self._kv)
 
     def _secret(self, reference: Reference, ask: t.Callable[[Kv], t.Any]) -> t.Any:
-        version = self.kv
+        version = self._version(str(reference))
         return self._ask(str(reference), lambda client: ask(Kv(client, self.mount, reference.path, version)))
 
     def read(self, reference: Reference) -> Document:
         number = reference.options.get("version")
-        if number and self.kv == 1:
+        if number and self._version(str(reference)) == 1:
             raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
         if number and not number.isdigit():
             raise UnsupportedError("a version is a number", where=str(reference))
@@ -102,7 +103,7 @@ class Vault(SecretStore):
         if isinstance(document, str):
             raise UnsupportedError("Vault keeps fields, not a text", where=str(reference), fix="Give named fields")
         found, version = self._secret(reference, lambda secret: secret.read())
-        if found == dict(document):
+        if found is not None and same(found, dict(document)):
             return False
         self._secret(reference, lambda secret: secret.write(document, version))
         self._documents.clear()
@@ -122,4 +123,5 @@ class Vault(SecretStore):
 
     def check(self) -> Health:
         found = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
-        return Health(str(found.get("display_name") or "token"), str(found.get("expire_time") or ""))
+        end = self._ask("", lambda client: credential_end(self.options, found, client.write))
+        return Health(str(found.get("display_name") or "token"), end)
