@@ -50,6 +50,7 @@ SECTIONS: dict[str, Shape] = {
         groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT))),
         uid_min=COUNT,
     ),
+    "apt": record(options=by_name(TEXT), files=each(TEXT)),
     "audit": record(installed=FLAG, disk=each(TEXT), live=maybe(each(TEXT)), enabled=maybe(TEXT), unavailable=TEXT),
     "file": by_name(by_name(_FILE)),
     "firewall": record(installed=FLAG, chains=each(by_name(maybe(TEXT)))),
