@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.module_utils.common.validation import check_type_path
 
 from .._controller_action import ControllerAction, Result
 from .._printable import printable
@@ -30,7 +31,8 @@ class RunAction(ControllerAction):
         except AnsibleConnectionFailure as exc:
             host = self.host(task_vars)
             reason = printable(" ".join(str(exc).split()))[-400:]
-            ResultsDirectory(self._task.args["results"]).write_end(host, RUN, "unreachable", self._task.name, reason)
+            results = ResultsDirectory(check_type_path(self._task.args["results"]))
+            results.write_end(host, RUN, "unreachable", self._task.name, reason)
             raise AnsibleActionFail(f"{host}: not reached. {reason}") from exc
 
 
