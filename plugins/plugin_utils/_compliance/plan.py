@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ...module_utils._collect.section import WHOLE
 from .evidence import Evidence
-from .kinds.base import Connection, Demand, Desired, Ruling
+from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError
 from .kinds.registry import KINDS
 from .selection import Selection, purpose_allows
 
@@ -199,7 +199,13 @@ def hold(verdict: Verdict, evidence: Evidence, connection: Connection, desired: 
         return pending
     # Tried alone: another rule's change of the same file must not be taken for this one's.
     trial = Desired(banner=desired.banner)
-    kind.want(demand, evidence, trial)
+    try:
+        kind.want(demand, evidence, trial)
+    except UnreadTextError as exc:
+        return str(exc)
+    unread = next((path for path in trial.files if path in evidence.left_out("text")), "")
+    if unread:
+        return str(UnreadTextError(unread, evidence))
     trial.drop_unchanged(evidence)
     if not trial.empty():
         return ""

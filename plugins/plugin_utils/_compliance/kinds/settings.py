@@ -161,5 +161,6 @@ KINDS = (
         bare=frozenset({"enforce_for_root"}),
     ),
     Settings("login_defs", "/etc/login.defs", separator="\t"),
+    Settings("useradd", "/etc/default/useradd"),
     Settings("auditd", "/etc/audit/auditd.conf", separator=" = ", mode="0640", restart="auditd.service"),
 )
