@@ -22,8 +22,8 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_COMMAS = 2_000_000
 
 _SETTING = record(value=TEXT, source=TEXT)
-_FILE = record(type=TEXT, mode=TEXT, owner=TEXT, group=TEXT)
-_MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT)
+_FILE = record(type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), links=COUNT)
+_MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {
     "account": record(
         users=each(
@@ -33,14 +33,12 @@ SECTIONS: dict[str, Shape] = {
                 gid=maybe(COUNT),
                 home=TEXT,
                 shell=TEXT,
+                login=FLAG,
                 valid_shell=FLAG,
                 system=FLAG,
                 shadowed=FLAG,
                 password=TEXT,
-                home_exists=FLAG,
-                home_mode=TEXT,
-                home_owner=TEXT,
-                dot_files=each(record(name=TEXT, mode=TEXT, owner=TEXT, group=TEXT)),
+                ahead=COUNT,
                 last_change=maybe(COUNT),
                 min=maybe(COUNT),
                 max=maybe(COUNT),
@@ -48,10 +46,9 @@ SECTIONS: dict[str, Shape] = {
                 inactive=maybe(COUNT),
             )
         ),
-        groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT))),
+        groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),
-    "apt": record(options=by_name(TEXT), files=each(TEXT)),
     "audit": record(installed=FLAG, disk=each(TEXT), live=maybe(each(TEXT)), enabled=maybe(TEXT), unavailable=TEXT),
     "authselect": record(profile=TEXT, features=each(TEXT)),
     "banner": by_name(by_name(TEXT)),
@@ -77,6 +74,22 @@ SECTIONS: dict[str, Shape] = {
         zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
     ),
     "goss": record(path=maybe(TEXT)),
+    "home": record(
+        base=TEXT,
+        homes=by_name(
+            record(
+                account=TEXT,
+                path=TEXT,
+                real=TEXT,
+                type=TEXT,
+                mode=TEXT,
+                owner=TEXT,
+                group=TEXT,
+                acl=each(TEXT),
+                dot_files=by_name(_FILE),
+            )
+        ),
+    ),
     "host": record(
         os=TEXT,
         version=TEXT,
@@ -92,7 +105,7 @@ SECTIONS: dict[str, Shape] = {
     "kmod": by_name(record(on_disk=FLAG, built_in=FLAG, loaded=FLAG, install=maybe(TEXT), blacklist=FLAG)),
     "limits": by_name(each(TEXT)),
     "listen": each(record(protocol=TEXT, address=TEXT, port=COUNT, processes=each(TEXT))),
-    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT)),
+    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT), broken=TEXT),
     "package": by_name(TEXT),
     "pam": by_name(
         each(
@@ -108,7 +121,7 @@ SECTIONS: dict[str, Shape] = {
             )
         )
     ),
-    "root_shell": record(path=each(TEXT), unsafe=each(TEXT), umask=TEXT, umask_set_in=each(TEXT)),
+    "root_shell": record(path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, leaves=TEXT, umask_set_in=each(TEXT)),
     "rsyslog": record(FileCreateMode=maybe(_SETTING), listen=each(TEXT)),
     "scan": record(
         inodes=COUNT,
