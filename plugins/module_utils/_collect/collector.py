@@ -9,6 +9,7 @@ import typing as t
 
 from . import (
     account,
+    aide,
     apt,
     audit,
     banner,
@@ -42,6 +43,7 @@ SCHEMA = 2
 # Ansible sends to a host what is imported by name: a reader that is not listed here is not there.
 READERS: dict[str, type[Reader]] = {
     "account": account.Accounts,
+    "aide": aide.Aide,
     "apt": apt.Apt,
     "audit": audit.Audit,
     "authselect": pam.Authselect,
