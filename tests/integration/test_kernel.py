@@ -48,8 +48,9 @@ def test_broken_kernel_rules_fail_in_both_judges_and_apply_mends_them(uml: Targe
     scripts = {rule: breaks.script(rule, found) for rule, found in rules.items() if found["verdict"] == "pass"}
     # A module that is not on the disk cannot be made loadable.
     broken = {rule for rule, script in scripts.items() if script and rules[rule]["actual"] != "not on this host"}
-    assert {rule.split("/")[0] for rule in broken} == set(KINDS)
-    assert len(broken) > 80
+    # Mounts are broken by their scenarios (tests/kinds/mount.py).
+    assert {rule.split("/")[0] for rule in broken} == set(KINDS) - {"mount"}
+    assert len(broken) > 70
     # Clearing the audit rules a dozen times would only take time.
     once = dict.fromkeys(scripts[rule] for rule in broken)
     uml.shell("\n".join(f"( {script}\n) >/dev/null || echo 'one did not break'" for script in once))

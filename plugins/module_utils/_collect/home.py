@@ -90,7 +90,7 @@ def home_facts(path: str) -> tuple[dict[str, t.Any], dict[str, str]]:
     try:
         place = f"/proc/self/fd/{descriptor}"
         status = os.fstat(descriptor)
-        facts.update(facts_of(status, f"{place}/."), real=shown(os.readlink(place)))
+        facts.update(facts_of(status, ()), real=shown(os.readlink(place)))
         try:
             return facts, _dot_files(place, shown(path), facts["dot_files"])
         except OSError as exc:
@@ -110,7 +110,7 @@ def _dot_files(place: str, home: str, files: dict[str, t.Any]) -> dict[str, str]
         try:
             status = os.lstat(f"{place}/{name}")
             if stat.S_ISREG(status.st_mode) or name in ALWAYS:
-                files[shown(name)] = {**facts_of(status, f"{place}/{name}"), "links": status.st_nlink}
+                files[shown(name)] = {**facts_of(status, ()), "links": status.st_nlink}
         except FileNotFoundError:
             continue
         except OSError as exc:
