@@ -21,8 +21,10 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_COMMAS = 2_000_000
 
 _SETTING = record(value=TEXT, source=TEXT)
-_FILE = record(type=TEXT, mode=TEXT, owner=TEXT, group=TEXT)
-_MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT)
+_FILE = record(
+    type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), service_group=TEXT, more=COUNT, links=COUNT
+)
+_MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {
     "account": record(
         users=each(
@@ -32,14 +34,14 @@ SECTIONS: dict[str, Shape] = {
                 gid=maybe(COUNT),
                 home=TEXT,
                 shell=TEXT,
+                login=FLAG,
                 valid_shell=FLAG,
                 system=FLAG,
                 shadowed=FLAG,
+                local=FLAG,
+                has_group=FLAG,
                 password=TEXT,
-                home_exists=FLAG,
-                home_mode=TEXT,
-                home_owner=TEXT,
-                dot_files=each(record(name=TEXT, mode=TEXT, owner=TEXT, group=TEXT)),
+                ahead=COUNT,
                 last_change=maybe(COUNT),
                 min=maybe(COUNT),
                 max=maybe(COUNT),
@@ -47,13 +49,28 @@ SECTIONS: dict[str, Shape] = {
                 inactive=maybe(COUNT),
             )
         ),
-        groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT))),
+        groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),
     "audit": record(installed=FLAG, disk=each(TEXT), live=maybe(each(TEXT)), enabled=maybe(TEXT), unavailable=TEXT),
     "file": by_name(by_name(_FILE)),
     "firewall": record(installed=FLAG, chains=each(by_name(maybe(TEXT)))),
     "goss": record(path=maybe(TEXT)),
+    "home": record(
+        base=TEXT,
+        homes=by_name(
+            record(
+                account=TEXT,
+                path=TEXT,
+                real=TEXT,
+                type=TEXT,
+                mode=TEXT,
+                owner=TEXT,
+                group=TEXT,
+                dot_files=by_name(_FILE),
+            )
+        ),
+    ),
     "host": record(
         os=TEXT,
         version=TEXT,
@@ -68,10 +85,10 @@ SECTIONS: dict[str, Shape] = {
     ),
     "kmod": by_name(record(on_disk=FLAG, built_in=FLAG, loaded=FLAG, install=maybe(TEXT), blacklist=FLAG)),
     "limits": by_name(each(TEXT)),
-    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT)),
+    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT), broken=TEXT),
     "package": by_name(TEXT),
     "pam": by_name(each(record(type=TEXT, control=TEXT, module=TEXT, args=each(TEXT)))),
-    "root_shell": record(path=each(TEXT), unsafe=each(TEXT), umask=TEXT, umask_set_in=each(TEXT)),
+    "root_shell": record(path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, leaves=TEXT, umask_set_in=each(TEXT)),
     "rsyslog": record(FileCreateMode=maybe(_SETTING), listen=each(TEXT)),
     "scan": record(
         inodes=COUNT,
