@@ -39,7 +39,7 @@ lint: setup install ## ruff, mypy, yamllint, ansible-lint
 unit: setup install ## Unit tests, on the newest and the oldest supported ansible-core
 	tools/unit
 
-golden: setup install ## Rewrite what the unit tests pin (tests/unit/golden)
+golden: setup install ## Rewrite what is generated: schemas of the catalogue, the table of benchmarks, what unit tests pin
 	$(BIN)/python tools/golden.py
 
 fixtures: setup install ## Record anew the evidence that unit tests judge (tests/unit/fixtures), on a test host

@@ -1,15 +1,18 @@
-"""Rewrites what is generated: the catalogue's JSON Schemas, and tests/unit/golden, what each benchmark and level selects."""
+"""Rewrites what is generated: the catalogue's JSON Schemas, the table in docs/benchmarks.md, and tests/unit/golden, what
+each benchmark and level selects."""
 
 from __future__ import annotations
 
 import json
 import sys
+import typing as t
 from pathlib import Path
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "unit" / "golden"
+GUIDE = ROOT / "docs" / "benchmarks.md"
 CATALOGUE = ROOT / "roles" / "compliance" / "files" / "catalogue"
 
 
@@ -40,6 +43,27 @@ def schemas() -> dict[str, str]:
     return {f"{name}.json": json.dumps(schema, indent=2) + "\n" for name, schema in made.items()}
 
 
+def coverage(catalogue: t.Any) -> str:
+    """Who judges how many controls of each benchmark, as a Markdown table."""
+    lines = ["| name | benchmark | controls | by a program | by people | not yet |", "|---|---|---:|---:|---:|---:|"]
+    for name, benchmark in sorted(catalogue.benchmarks.items()):
+        controls = benchmark.controls.values()
+        judged = sum(any(not rule.startswith("manual/") for rule in control.rules) for control in controls)
+        unjudged = sum(not control.rules for control in controls)
+        counts = (len(controls), judged, len(controls) - judged - unjudged, unjudged)
+        cells = (f"`{name}`", f"{benchmark.title} {benchmark.version}", *counts)
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def guide(catalogue: t.Any) -> str:
+    """The text of docs/benchmarks.md with the table as it is now."""
+    before, _mark, rest = GUIDE.read_text().partition("<!-- coverage -->\n")
+    return (
+        f"{before}<!-- coverage -->\n{coverage(catalogue)}<!-- /coverage -->{rest.partition('<!-- /coverage -->')[2]}"
+    )
+
+
 def main() -> None:
     _AnsibleCollectionFinder(paths=[str(ROOT / "build" / "collections")])._install()
     from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
@@ -54,6 +78,7 @@ def main() -> None:
 
     for name, (wishes, host) in SELECTIONS.items():
         (GOLDEN / f"{name}.txt").write_text(pinned(select(catalogue, wishes, Overlay(), host)))
+    GUIDE.write_text(guide(catalogue))
     lacking = sorted(
         f"{b.id}:{c.id}" for b in catalogue.benchmarks.values() for c in b.controls.values() if not c.rules
     )

@@ -22,8 +22,8 @@ SCENARIOS = (
     Scenario(SIGNED, "file_that_apt_leaves_out", f"echo 'APT::Get::AllowUnauthenticated \"1\";' >{PARTS}/zzz.disabled", "pass"),
     Scenario(RECOMMENDS, "default_is_no_choice", f"sed -i '/Install-Recommends/d' {OURS}"),
     Scenario(RECOMMENDS, "wrong_after_right", f"echo 'APT::Install-Recommends \"1\";' >>{OURS}"),
-    Scenario(SUGGESTS, "wrong_before_right", f"sed -i '1i APT::Install-Suggests \"1\";' {OURS}", "pass"),
-    Scenario(SUGGESTS, "wrong", f"sed -i '/Install-Suggests/s/\".*\"/\"1\"/' {OURS}"),
+    Scenario(SUGGESTS, "wrong_before_right", f"printf '%s;\\n' 'APT::Install-Suggests \"1\"' 'APT::Install-Suggests \"0\"' >>{OURS}", "pass"),
+    Scenario(SUGGESTS, "wrong", f"echo 'APT::Install-Suggests \"1\";' >>{OURS}"),
     Scenario(UNUSED, "removed", f"sed -i '/Remove-Unused-Dependencies/d' {OURS}"),
     Scenario(KERNELS, "off", f"sed -i '/Remove-Unused-Kernel-Packages/s/\".*\"/\"off\"/' {OURS}"),
 )  # fmt: skip

@@ -80,7 +80,7 @@ SCENARIOS = (
     Scenario("pwquality/retry", "nine", _set(_QUALITY, "retry", "9")),
     Scenario("sshd/PubkeyAuthentication", "default_holds", f"sed -i 's/^PubkeyAuthentication .*/#/' {_SSHD}", "pass"),
     Scenario("sshd/X11Forwarding", "on", f"sed -i 's/^X11Forwarding .*/x11forwarding YES/' {_SSHD}"),
-    Scenario("sshd/X11UseLocalhost", "off", f"sed -i 's/^X11UseLocalhost .*/X11UseLocalhost no/' {_SSHD}"),
+    Scenario("sshd/X11UseLocalhost", "off", f"sed -i '1i X11UseLocalhost no' {_SSHD}"),
 )  # fmt: skip
 _NOT_HERE = "the test's archive has no such package, or it would change how the test logs in"
 WITHOUT: dict[str, str] = {

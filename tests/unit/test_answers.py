@@ -19,6 +19,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.answers import SECTIONS, check_answer, unpacked
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.registry import SHAPES
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports import FORMATS, render
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.shape import (
     COUNT,
@@ -36,7 +37,7 @@ def pack(content: bytes) -> str:
 
 
 def test_every_section_has_a_shape_and_recorded_evidence_has_it(fresh: t.Any, hardened: t.Any) -> None:
-    assert set(SECTIONS) == set(READERS)
+    assert sorted([*SECTIONS, *SHAPES]) == sorted(READERS)
     for evidence in (fresh, hardened):
         assert conform(copy.deepcopy(evidence.document)) == evidence.document
 

@@ -16,7 +16,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.b
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
 
 from tests.unit.selections import SELECTIONS
-from tools.golden import pinned, schemas
+from tools.golden import GUIDE, guide, pinned, schemas
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -108,6 +108,11 @@ def test_schemas_are_those_that_kinds_and_platforms_make() -> None:
     """`make golden` writes them."""
     stored = {path.name: path.read_text() for path in (CATALOGUE / "schema").glob("*.json")}
     assert stored == schemas()
+
+
+def test_guide_counts_who_judges_what(catalogue: t.Any) -> None:
+    """`make golden` writes the table."""
+    assert GUIDE.read_text() == guide(catalogue)
 
 
 @pytest.mark.parametrize(

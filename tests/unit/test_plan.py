@@ -135,15 +135,6 @@ def test_password_age_that_would_expire_the_connecting_user_is_held(catalogue: t
     assert "would lock or expire ansible" in planned(catalogue, fresh).verdicts["account/password_max_days"].held
 
 
-def test_match_block_that_weakens_sshd_fails(catalogue: t.Any, hardened: t.Any) -> None:
-    hardened["sshd"]["match"] = [
-        {"source": "/etc/ssh/sshd_config", "criteria": "User root", "settings": {"permitrootlogin": "yes"}}
-    ]
-    verdict = planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"]
-    assert verdict.verdict == "fail"
-    assert "Match User root" in verdict.actual
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -289,17 +289,14 @@ def test_same_benchmark_asked_for_twice_is_asked_once(catalogue: t.Any) -> None:
 
 def test_value_by_platform_and_by_the_platforms_name(tmp_path: Path) -> None:
     root = Path(shutil.copytree(CATALOGUE, tmp_path / "catalogue"))
-    path = root / "rules" / "file.yml"
-    mode = 'mode: {debian: {at_most: "0640"}, redhat: {at_most: "0000"}}'
-    group = "group: {in: [root, {group: shadow}]}"
-    path.write_text(
-        path.read_text().replace(
-            '/etc/gshadow: {mode: {at_most: "0640"}, group: {in: [{group: shadow}, root]}',
-            f"/etc/gshadow: {{{mode}, {group}",
-        )
-    )
+    path = root / "rules" / "sudo.yml"
+    mode = 'value: {debian: {at_most: "0640"}, redhat: {at_most: "0000"}}'
+    group = "value: {in: [root, {group: shadow}]}"
+    path.write_text(f"kind: limits\nrules:\n  mode: {{{mode}, title: a mode}}\n  group: {{{group}, title: a group}}\n")
     catalogue = Catalogue(root)
-    rule = catalogue.rules["file//etc/gshadow"]
-    debian, rhel = (rule.constraints(catalogue.platforms[name]) for name in ("debian", "rhel"))
-    assert (debian["mode"].at_most, debian["group"].in_) == ("0640", ("root", "shadow"))
-    assert (rhel["mode"].at_most, rhel["group"].in_) == ("0000", ("root",))
+    debian, rhel = (
+        [catalogue.rules[f"limits/{key}"].constraints(catalogue.platforms[name])["value"] for key in ("mode", "group")]
+        for name in ("debian", "rhel")
+    )
+    assert (debian[0].at_most, debian[1].in_) == ("0640", ("root", "shadow"))
+    assert (rhel[0].at_most, rhel[1].in_) == ("0000", ("root",))

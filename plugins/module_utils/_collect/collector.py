@@ -9,8 +9,10 @@ import typing as t
 
 from . import (
     account,
+    aide,
     apt,
     audit,
+    banner,
     file,
     firewall,
     goss,
@@ -18,6 +20,7 @@ from . import (
     host,
     kmod,
     limits,
+    listen,
     mount,
     package,
     pam,
@@ -40,8 +43,11 @@ SCHEMA = 2
 # Ansible sends to a host what is imported by name: a reader that is not listed here is not there.
 READERS: dict[str, type[Reader]] = {
     "account": account.Accounts,
+    "aide": aide.Aide,
     "apt": apt.Apt,
     "audit": audit.Audit,
+    "authselect": pam.Authselect,
+    "banner": banner.Banners,
     "file": file.Files,
     "firewall": firewall.Firewall,
     "goss": goss.Goss,
@@ -49,6 +55,7 @@ READERS: dict[str, type[Reader]] = {
     "host": host.Host,
     "kmod": kmod.Modules,
     "limits": limits.Limits,
+    "listen": listen.Sockets,
     "mount": mount.Mounts,
     "package": package.Packages,
     "pam": pam.Stacks,

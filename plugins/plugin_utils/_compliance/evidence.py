@@ -77,8 +77,12 @@ def conform(document: t.Any) -> dict[str, t.Any]:
     """
     check_limits(document)
     check_frame(document)
+    # Kinds import this module.
+    from .kinds.registry import SHAPES
+
     for name, section in document["sections"].items():
-        if section["items"] is not None and (problem := mismatch(section["items"], SECTIONS.get(name, ANYTHING), name)):
+        shape = SECTIONS.get(name) or SHAPES.get(name, ANYTHING)
+        if section["items"] is not None and (problem := mismatch(section["items"], shape, name)):
             section.update(items=None, left_out={WHOLE: f"not what the collector writes: {problem}"}, whole=False)
     check_host(document["sections"]["host"])
     return t.cast("dict[str, t.Any]", document)

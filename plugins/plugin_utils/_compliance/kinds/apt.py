@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..constraint import text
+from ..shape import TEXT, by_name, each, record
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import as_text, literal, matching
 from .settings import put_line
@@ -58,3 +59,4 @@ class Apt(Kind):
 
 
 KINDS = (Apt(),)
+SHAPES = {"apt": record(options=by_name(TEXT), files=each(TEXT))}
