@@ -117,5 +117,5 @@ def covers(pattern: str, path: str) -> bool:
 def _services() -> dict[int, str]:
     """The first group of every local account of a service, by number."""
     people = uid_min()
-    numbers = ((number(row[2]), number(row[3])) for row in rows("/etc/passwd", 7)[0])
+    numbers = ((number(row[2]), number(row[3])) for row in rows("/etc/passwd", 7))
     return {uid: group_name(gid) for uid, gid in numbers if uid and gid is not None and is_service(uid, people)}
