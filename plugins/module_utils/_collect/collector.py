@@ -35,7 +35,12 @@ from . import (
     sysctl,
     text,
 )
+<<<<<<< HEAD
 from .child import Child, ChildTimeoutError
+=======
+from .child import Child, ChildError, ChildTimeoutError
+from .command import CommandError
+>>>>>>> fileskinds
 from .section import Reader, Section
 
 SCHEMA = 2
@@ -101,7 +106,9 @@ def collect(request: dict[str, t.Any], *, limit: float = SECONDS) -> dict[str, t
     except ChildTimeoutError:
         pass
     except EOFError:
-        reason = f"not read: the collector ended early, or needed more than {MEMORY >> 20} MB"
+        reason = "not read: the collector ended early"
+    except ChildError as exc:
+        reason = f"not read: the collector ended with {exc}"
     finally:
         child.close()
     for name in request:
@@ -131,6 +138,10 @@ def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.An
 
 def _guarded(made: type[Reader], wanted: t.Any) -> t.Callable[[], Section]:
     """Start a reader; its `read`, which never raises: one unreadable section must not hide the others."""
+<<<<<<< HEAD
+=======
+    errors = (CommandError, ChildTimeoutError, ChildError, OSError, ValueError, LookupError, MemoryError, EOFError)
+>>>>>>> fileskinds
     try:
         reader = made(wanted)
     except Exception as exc:
