@@ -35,12 +35,7 @@ from . import (
     sysctl,
     text,
 )
-<<<<<<< HEAD
-from .child import Child, ChildTimeoutError
-=======
 from .child import Child, ChildError, ChildTimeoutError
-from .command import CommandError
->>>>>>> fileskinds
 from .section import Reader, Section
 
 SCHEMA = 2
@@ -138,10 +133,6 @@ def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.An
 
 def _guarded(made: type[Reader], wanted: t.Any) -> t.Callable[[], Section]:
     """Start a reader; its `read`, which never raises: one unreadable section must not hide the others."""
-<<<<<<< HEAD
-=======
-    errors = (CommandError, ChildTimeoutError, ChildError, OSError, ValueError, LookupError, MemoryError, EOFError)
->>>>>>> fileskinds
     try:
         reader = made(wanted)
     except Exception as exc:

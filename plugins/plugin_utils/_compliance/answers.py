@@ -21,17 +21,12 @@ MOST_BYTES = 64 * 1024 * 1024
 # Values are separated by commas: more of them than this and Python needs gigabytes for 64 MB of JSON.
 MOST_COMMAS = 2_000_000
 
-<<<<<<< HEAD
 _SETTING = record(value=TEXT, source=TEXT, written=TEXT)
 _SETTINGS = by_name(_SETTING)
 _STORED = record(live=maybe(TEXT), disk=maybe(TEXT), source=maybe(TEXT), written=maybe(TEXT))
-_FILE = record(type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), links=COUNT)
-=======
-_SETTING = record(value=TEXT, source=TEXT)
 _FILE = record(
     type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), service_group=TEXT, more=COUNT, links=COUNT
 )
->>>>>>> fileskinds
 _MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {
     "account": record(
@@ -106,10 +101,6 @@ SECTIONS: dict[str, Shape] = {
                 mode=TEXT,
                 owner=TEXT,
                 group=TEXT,
-<<<<<<< HEAD
-                acl=each(TEXT),
-=======
->>>>>>> fileskinds
                 dot_files=by_name(_FILE),
             )
         ),
@@ -158,7 +149,6 @@ SECTIONS: dict[str, Shape] = {
         )
     ),
     "root_shell": record(path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, leaves=TEXT, umask_set_in=each(TEXT)),
-<<<<<<< HEAD
     "rsyslog": record(
         FileCreateMode=each(_SETTING),
         listen=each(TEXT),
@@ -166,9 +156,6 @@ SECTIONS: dict[str, Shape] = {
         started=maybe(NUMBER),
         changed=by_name(NUMBER),
     ),
-=======
-    "rsyslog": record(FileCreateMode=maybe(_SETTING), listen=each(TEXT)),
->>>>>>> fileskinds
     "scan": record(
         inodes=COUNT,
         roots=each(TEXT),
