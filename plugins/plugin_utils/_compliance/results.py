@@ -91,7 +91,12 @@ def not_run(name: str, model: Model | None, run: str, *, active: bool, dry: bool
     if model is None or model["run"] != run:
         if active:
             return ended(name, run, "waiting", reason="its turn comes later in this run")
-        return ended(name, run, "unreachable", reason="nothing is known of it from this run: it was not reached, or failed before it was planned")
+        return ended(
+            name,
+            run,
+            "unreachable",
+            reason="nothing is known of it from this run: it was not reached, or failed before it was planned",
+        )
     if model["state"] in ("failed", "unreachable"):
         return ended(name, run, model["state"], model["task"], model["reason"])
     if model["state"] != "verified" and not (dry or model["stored"]):
