@@ -17,16 +17,6 @@ def bad(expected: str) -> str:
     return {"yes": "no", "no": "yes", "0": "1", "1": "0", "none": "external", "deny": "allow"}.get(first, "0")
 
 
-def _settings(path: str, separator: str) -> t.Callable[[str, Rule], str]:
-    def script(key: str, rule: Rule) -> str:
-        # Flags without a value are switched off by removing them.
-        flags = ("enforce_for_root", "even_deny_root")
-        line = "" if key in flags else f"printf '%s\\n' '{key}{separator}{bad(rule['expected'])}' >> {path}"
-        return f"sed -i -E '/^{key}\\b/d' {path}; {line}"
-
-    return script
-
-
 def _sshd(key: str, rule: Rule) -> str:
     values = {
         "Banner": "none",
@@ -50,25 +40,9 @@ def _file(key: str, rule: Rule) -> str:
     return f"for path in $(ls -d {key.replace('/**', '/auth.log')} | head -1); do chgrp games $path; chmod g+w,o+w $path; done"
 
 
-def _sysctl(key: str, rule: Rule) -> str:
-    return (
-        f"sed -i '/^{key} /d' /etc/sysctl.d/zz-unified.conf; sysctl -qw {key}={bad(rule['expected'].split(' or ')[0])}"
-    )
-
-
-def _kmod(key: str, _rule: Rule) -> str:
-    return f"sed -i -E '/ {key}( |$)/d' /etc/modprobe.d/zz-unified.conf"
-
-
 def _mount(key: str, _rule: Rule) -> str:
     point, option = key.rsplit(":", 1)
     return f"sed -i 's#,{option}##' /etc/fstab; mount -o remount,{option[2:]} {point}"
-
-
-def _audit(key: str, _rule: Rule) -> str:
-    # All at once: which rule a line belongs to is the catalogue's business.
-    del key
-    return "rm -f /etc/audit/rules.d/*unified*; auditctl -D >/dev/null"
 
 
 def _pam(key: str, _rule: Rule) -> str:
@@ -99,26 +73,9 @@ TABLES: dict[str, dict[str, str]] = {
     "banner": {path: f"echo 'Debian \\v' > {path}" for path in ("/etc/issue", "/etc/issue.net", "/etc/motd")},
     "cron": {"cron": "rm -f /etc/cron.allow; touch /etc/cron.deny"},
     "firewall": {"default_incoming": "ufw default allow incoming", "enabled": "ufw --force disable"},
-    "limits": {"core": "rm /etc/security/limits.d/zz-unified.conf"},
-    "package": {
-        "ftp": "apt-get -qqy install ftp >/dev/null",
-        "apparmor": "apt-get -qqy remove apparmor-utils >/dev/null",
-    },
-    "rsyslog": {
-        "FileCreateMode": "echo '$FileCreateMode 0644' > /etc/rsyslog.d/zz-broken.conf; mv /etc/rsyslog.d/zz-broken.conf /etc/rsyslog.d/00-unified.conf"
-    },
     "scan": {
         "world_writable_directories": "mkdir -m 0777 /opt/open",
         "world_writable_files": "touch /opt/written; chmod 0666 /opt/written",
-    },
-    "service": {
-        "aide": "systemctl disable -q --now dailyaidecheck.timer",
-        "cron": "systemctl disable -q --now cron.service",
-        "rpcbind": "apt-get -qqy install rpcbind >/dev/null; systemctl unmask -q rpcbind.service rpcbind.socket; systemctl enable -q --now rpcbind.socket",
-    },
-    "shell": {
-        "TMOUT": "sed -i '/TMOUT/d' /etc/profile.d/zz-unified.sh",
-        "umask": "echo 'umask 022' > /etc/profile.d/aa-broken.sh; mv /etc/profile.d/aa-broken.sh /etc/profile.d/zz-unified.sh",
     },
     "sudo": {
         "logfile": "sed -i '/logfile/d' /etc/sudoers.d/zz-unified",
@@ -161,21 +118,10 @@ MANUAL: dict[str, tuple[str, str]] = {
     "scan/unowned": ("touch /opt/nobodys; chown 4242:4242 /opt/nobodys", "rm /opt/nobodys"),
 }
 SCRIPTS: dict[str, t.Callable[[str, Rule], str]] = {
-    "audit": _audit,
-    "auditd": _settings("/etc/audit/auditd.conf", " = "),
-    "coredump": _settings("/etc/systemd/coredump.conf.d/zz-unified.conf", "="),
-    "faillock": _settings("/etc/security/faillock.conf", " = "),
     "file": _file,
-    "journald": _settings("/etc/systemd/journald.conf.d/zz-unified.conf", "="),
-    "kmod": _kmod,
-    "login_defs": _settings("/etc/login.defs", " "),
     "mount": _mount,
     "pam": _pam,
-    "pwhistory": _settings("/etc/security/pwhistory.conf", " = "),
-    "pwquality": _settings("/etc/security/pwquality.conf", " = "),
     "sshd": _sshd,
-    "sysctl": _sysctl,
-    "timesyncd": _settings("/etc/systemd/timesyncd.conf.d/zz-unified.conf", "="),
 }
 
 

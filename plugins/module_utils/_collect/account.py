@@ -3,99 +3,145 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import re
+import time
+import typing as t
 
-from .command import read
-from .paths import group_name, user_name
+from .command import Command, CommandError, read
+from .paths import shown
 from .section import Reader, Section
 
-NO_LOGIN = ("nologin", "false", "sync", "shutdown", "halt")
-MOST_DOT_FILES = 500
+# Programs that end a login, at the places where distributions have them.
+_REFUSES = re.compile(r"(/usr)?/s?bin/(nologin|false|sync|shutdown|halt)")
+_DAYS = ("last_change", "min", "max", "warn", "inactive")
+Row = list[str]
 
 
 class Accounts(Reader):
+    """Users and groups, of the files and, where a directory service lists them, of getent(1)."""
+
+    def __init__(self, wanted: None = None) -> None:
+        super().__init__(wanted)
+        self.getent = {table: Command("getent", table, timeout=10) for table in ("passwd", "group")}
+
     def read(self) -> Section:
-        return Section(accounts())
+        left_out: dict[str, str] = {}
+        people, shells = uid_min(), _shells()
+        today = int(time.time() // 86400)
+        shadow = {row[0]: row for row in rows("/etc/shadow", 9)[0]}
+        entries = self._rows("passwd", 7, left_out)
+        users = [
+            {**_user(row, shells, people), "local": local, **_password(shadow.get(row[0]) if local else None, today)}
+            for row, local in entries
+        ]
+        groups = [_group(row, users) for row, _local in self._rows("group", 4, left_out)]
+        numbers = {group["gid"] for group in groups}
+        for user in users:
+            user["has_group"] = user["gid"] in numbers
+        return Section({"users": users, "groups": groups, "uid_min": people}, left_out)
+
+    def _rows(self, table: str, columns: int, left_out: dict[str, str]) -> list[tuple[Row, bool]]:
+        """Entries, and whether they are the file's: those that only getent has are another service's, or hidden in it."""
+        local, odd = rows(f"/etc/{table}", columns)
+        for line, reason in odd.items():
+            left_out[f"/etc/{table}:{line}"] = reason
+        try:
+            listed = [_row(line, columns) for line in self.getent[table].text().splitlines()]
+        except CommandError as exc:
+            left_out[f"getent {table}"] = str(exc)
+            listed = []
+        known = {(row[0], number(row[2])) for row in local}
+        others = [row for row in listed if (row[0], number(row[2])) not in known]
+        return [*((row, True) for row in local), *((row, False) for row in others)]
 
 
-def rows(path: str, columns: int) -> list[list[str]]:
-    lines = (read(path) or "").splitlines()
-    split = [line.split(":") for line in lines if line and line[0] not in "#+-"]
-    return [fields + [""] * (columns - len(fields)) for fields in split]
+def _row(line: str, columns: int) -> Row:
+    fields = line.split(":")
+    return (fields + [""] * columns)[:columns]
+
+
+def rows(path: str, columns: int) -> tuple[list[Row], dict[int, str]]:
+    """Entries of a local account file, and lines that are none, by number with the reason."""
+    entries, odd = [], {}
+    for index, line in enumerate((read(path) or "").split("\n"), 1):
+        line = line.lstrip()
+        if not line or line.startswith("#"):
+            continue
+        if line[0] in "+-":
+            odd[index] = "takes accounts from another service (nsswitch.conf(5), compat), which are not seen"
+        elif line.count(":") < columns - 1:
+            odd[index] = f"has {line.count(':') + 1} of {columns} fields"
+        else:
+            entries.append(_row(line, columns))
+    return entries, odd
 
 
 def number(value: str) -> int | None:
-    return int(value) if value.lstrip("-").isdigit() else None
+    """A number as the C library reads it (strtoul(3)): blanks and a sign before it are allowed."""
+    try:
+        return int(value) if "_" not in value else None
+    except ValueError:
+        return None
 
 
-def password_state(field: str | None) -> str:
-    """none (no shadow line), empty, disabled (no hash can match), locked (hash kept behind '!') or set (shadow(5))."""
-    if field is None:
-        return "none"
+def uid_min() -> int:
+    """The first number of people's accounts (login.defs(5))."""
+    lines = (line.split() for line in (read("/etc/login.defs") or "").splitlines())
+    return next((int(words[1]) for words in lines if words[:1] == ["UID_MIN"] and "".join(words[1:2]).isdigit()), 1000)
+
+
+def may_login(shell: str) -> bool:
+    """Whether a shell, empty for /bin/sh (passwd(5)), is more than a program that ends a login."""
+    return not _REFUSES.fullmatch(shell)
+
+
+def is_service(uid: int | None, people: int) -> bool:
+    """Whether a number is no person's: below UID_MIN, or nobody's."""
+    return (uid or 0) < people or uid == 65534
+
+
+def _user(row: Row, shells: set[str], people: int) -> dict[str, t.Any]:
+    name, hashed, uid, gid, _gecos, home, shell = row
+    shell = shell or "/bin/sh"
+    return {
+        "name": shown(name),
+        "uid": number(uid),
+        "gid": number(gid),
+        "home": shown(home),
+        "shell": shown(shell),
+        "login": may_login(shell),
+        "valid_shell": shell in shells and may_login(shell),
+        "system": is_service(number(uid), people),
+        "shadowed": hashed == "x",
+    }
+
+
+def _group(row: Row, users: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    gid = number(row[2])
+    members = [shown(name) for name in row[3].split(",") if name]
+    first = [user["name"] for user in users if user["gid"] == gid and user["name"] not in members]
+    return {"name": shown(row[0]), "gid": gid, "members": members, "users": members + first}
+
+
+def _password(row: Row | None, today: int) -> dict[str, t.Any]:
+    """State and days of a shadow(5) line; ``ahead`` is by how many days the last change lies in the future."""
+    days = [number(field) for field in row[2:7]] if row else [None] * len(_DAYS)
+    return {
+        "password": password_state(row[1]) if row else "none",
+        "ahead": max(0, (days[0] or 0) - today),
+        **dict(zip(_DAYS, days)),
+    }
+
+
+def _shells() -> set[str]:
+    """Valid login shells (shells(5))."""
+    return {line.strip() for line in (read("/etc/shells") or "").splitlines() if line.startswith("/")}
+
+
+def password_state(field: str) -> str:
+    """empty, disabled (no hash can match), locked (hash kept behind '!') or set (shadow(5))."""
     if not field:
         return "empty"
     if field.startswith("!") and len(field.lstrip("!")) > 1 and field.lstrip("!") != "*":
         return "locked"
     return "disabled" if field[0] in "!*" else "set"
-
-
-def accounts() -> dict[str, object]:
-    shadow = {fields[0]: fields for fields in rows("/etc/shadow", 9)}
-    shells = {line.strip() for line in (read("/etc/shells") or "").splitlines() if line.startswith("/")}
-    limits = {"UID_MIN": 1000}
-    for line in (read("/etc/login.defs") or "").splitlines():
-        words = line.split()
-        if len(words) >= 2 and words[0] in limits and words[1].isdigit():
-            limits[words[0]] = int(words[1])
-    users = []
-    for name, hashed, uid, gid, _gecos, home, shell in (fields[:7] for fields in rows("/etc/passwd", 7)):
-        hashes = shadow.get(name)
-        valid_shell = shell in shells and shell.rpartition("/")[2] not in NO_LOGIN
-        user: dict[str, object] = {
-            "name": name,
-            "uid": number(uid),
-            "gid": number(gid),
-            "home": home,
-            "shell": shell,
-            "valid_shell": valid_shell,
-            "system": (number(uid) or 0) < limits["UID_MIN"] or name == "nobody",
-            "shadowed": hashed == "x",
-            "password": password_state(hashes[1] if hashes else None),
-        }
-        for index, key in enumerate(("last_change", "min", "max", "warn", "inactive"), 2):
-            user[key] = number(hashes[index]) if hashes else None
-        if valid_shell and not user["system"]:
-            user.update(_home(home))
-        users.append(user)
-    groups = [
-        {"name": fields[0], "gid": number(fields[2]), "members": [m for m in fields[3].split(",") if m]}
-        for fields in rows("/etc/group", 4)
-    ]
-    return {"users": users, "groups": groups, "uid_min": limits["UID_MIN"]}
-
-
-def _home(home: str) -> dict[str, object]:
-    """The home directory of a person and the dot files at its top."""
-    try:
-        found = os.stat(home)
-    except OSError:
-        return {"home_exists": False, "dot_files": []}
-    dots = []
-    for entry in sorted(os.scandir(home), key=lambda entry: entry.name)[:MOST_DOT_FILES]:
-        if entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-            facts = entry.stat(follow_symlinks=False)
-            dots.append(
-                {
-                    "name": entry.name,
-                    "mode": f"{stat.S_IMODE(facts.st_mode):04o}",
-                    "owner": user_name(facts.st_uid),
-                    "group": group_name(facts.st_gid),
-                }
-            )
-    return {
-        "home_exists": stat.S_ISDIR(found.st_mode),
-        "home_mode": f"{stat.S_IMODE(found.st_mode):04o}",
-        "home_owner": user_name(found.st_uid),
-        "dot_files": dots,
-    }

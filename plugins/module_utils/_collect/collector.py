@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import resource
 import time
 import typing as t
 
 from . import (
     account,
+    aide,
     apt,
     audit,
+    banner,
     file,
     firewall,
     goss,
+    home,
     host,
     kmod,
     limits,
+    listen,
     mount,
     package,
     pam,
@@ -30,6 +35,7 @@ from . import (
     sysctl,
     text,
 )
+from .child import Child, ChildTimeoutError
 from .command import CommandError
 from .section import Reader, Section
 
@@ -37,14 +43,19 @@ SCHEMA = 2
 # Ansible sends to a host what is imported by name: a reader that is not listed here is not there.
 READERS: dict[str, type[Reader]] = {
     "account": account.Accounts,
+    "aide": aide.Aide,
     "apt": apt.Apt,
     "audit": audit.Audit,
+    "authselect": pam.Authselect,
+    "banner": banner.Banners,
     "file": file.Files,
     "firewall": firewall.Firewall,
     "goss": goss.Goss,
+    "home": home.Homes,
     "host": host.Host,
     "kmod": kmod.Modules,
     "limits": limits.Limits,
+    "listen": listen.Sockets,
     "mount": mount.Mounts,
     "package": package.Packages,
     "pam": pam.Stacks,
@@ -59,35 +70,43 @@ READERS: dict[str, type[Reader]] = {
     "sysctl": sysctl.Parameters,
     "text": text.Texts,
 }
+# Their programs take longest: started first, they run while this process reads files.
+STARTED_FIRST = ("scan", "sshd", "service")
+# What can hang on somebody's file system comes when all else is safe; the walk runs beside until then.
+LAST = ("text", "file", "root_shell", "home", "scan")
+SECONDS = 120
+MEMORY = 512 << 20
 
 
-def collect(request: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Read the state that REQUEST asks about.
+def collect(request: dict[str, t.Any], *, limit: float = SECONDS) -> dict[str, t.Any]:
+    """Read the state that REQUEST asks about, in a child process that is left behind when it takes too long.
 
     Args:
         request: what to look at, by section. A section that is not named is not read.
+        limit: seconds for all of it.
 
     Returns:
         The evidence: ``schema``, ``collected`` (UTC), ``seconds`` by section, ``sections`` (see `Section.as_dict`)
         and ``complete``.
     """
     started = time.monotonic()
+    collected = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     seconds: dict[str, float] = {}
     sections: dict[str, t.Any] = {}
-    collected = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    readers: dict[str, Reader] = {}
-    for name in sorted(request, key=lambda name: name not in ("scan", "sshd", "service")):
-        # The slow programs first, so that they run while this process reads files.
-        readers[name] = READERS[name](request[name])
-    for name in sorted(readers, key=lambda name: name == "scan"):
-        begun = time.monotonic()
-        try:
-            section = readers[name].read()
-        except (CommandError, OSError, ValueError, KeyError, IndexError) as exc:
-            # One unreadable section must not hide the others; the planner turns it into verdict "error".
-            section = Section.unreadable(f"{type(exc).__name__}: {exc}")
-        sections[name] = section.as_dict()
-        seconds[name] = round(time.monotonic() - begun, 4)
+    child = Child(lambda: _sections(request))
+    reason = f"not read: the collector took longer than {limit:.0f} s"
+    try:
+        while len(sections) < len(request):
+            name, section, seconds[name] = child.next(started + limit - time.monotonic())
+            sections[name] = section
+    except ChildTimeoutError:
+        pass
+    except EOFError:
+        reason = f"not read: the collector ended early, or needed more than {MEMORY >> 20} MB"
+    finally:
+        child.close()
+    for name in request:
+        sections.setdefault(name, Section.unreadable(reason).as_dict())
     seconds["total"] = round(time.monotonic() - started, 4)
     return {
         "schema": SCHEMA,
@@ -96,3 +115,34 @@ def collect(request: dict[str, t.Any]) -> dict[str, t.Any]:
         "sections": sections,
         "complete": True,
     }
+
+
+def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.Any], float]]:
+    """Each section with the seconds it took, the slow ones last."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
+    readers: dict[str, t.Callable[[], Section]] = {}
+    for name in sorted(request, key=lambda name: name not in STARTED_FIRST):
+        readers[name] = _guarded(READERS[name], request[name])
+    for name in sorted(readers, key=lambda name: LAST.index(name) if name in LAST else -1):
+        begun = time.monotonic()
+        section = readers[name]()
+        yield name, section.as_dict(), round(time.monotonic() - begun, 4)
+
+
+def _guarded(made: type[Reader], wanted: t.Any) -> t.Callable[[], Section]:
+    """Start a reader; its `read`, which never raises: one unreadable section must not hide the others."""
+    errors = (CommandError, ChildTimeoutError, OSError, ValueError, LookupError, MemoryError, EOFError)
+    try:
+        reader = made(wanted)
+    except errors as exc:
+        failed = Section.unreadable(f"{type(exc).__name__}: {exc}")
+        return lambda: failed
+
+    def read() -> Section:
+        try:
+            return reader.read()
+        except errors as exc:
+            return Section.unreadable(f"{type(exc).__name__}: {exc}")
+
+    return read

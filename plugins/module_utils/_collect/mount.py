@@ -1,35 +1,136 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is mounted, and what fstab asks for."""
+"""What is mounted, and what fstab asks for, as findmnt(8) tells it. Values of secrets are masked."""
 
 from __future__ import annotations
 
+import json
+import re
 import typing as t
 
-from .command import read
+from .command import Command, CommandError, read
+from .filesystems import mounted, unescaped
+from .paths import shown
 from .section import Reader, Section
+
+FSTAB = "/etc/fstab"
+MASK = "(masked)"
+_SECRET = re.compile(r"(pass|cred|key)[^=]*", re.IGNORECASE)
+_PATH = re.compile(r"(cred|key)[^=]*=/", re.IGNORECASE)
+_USER = re.compile(r"user(name)?", re.IGNORECASE)
+_IN_SOURCE = re.compile(r"(//|#|^)([^/@:]*):[^/@]+@")
 
 
 class Mounts(Reader):
+    """``live`` and ``fstab`` by mount point, each with ``source``, ``type`` and ``options``; ``broken``: what is wrong
+    with the fstab in findmnt's words, empty where nothing is.
+    """
+
+    def __init__(self, wanted: None = None) -> None:
+        super().__init__(wanted)
+        columns = ("--json", "--list", "--nofsroot", "--output", "TARGET,SOURCE,FSTYPE,OPTIONS")
+        self.text = read(FSTAB) or ""
+        self.live = Command("findmnt", "--kernel", *columns)
+        self.stored = Command("findmnt", "--fstab", *columns)
+        self.verified = Command("findmnt", "--verify")
+
     def read(self) -> Section:
-        return Section(mounts())
+        live, left_out = self._live()
+        return Section({"live": live, "fstab": self._stored(), "broken": self._broken()}, left_out)
 
-
-def mounts() -> dict[str, dict[str, t.Any]]:
-    """What is mounted now, and what fstab asks for (proc(5) mountinfo, fstab(5))."""
-    live = {}
-    for line in (read("/proc/self/mountinfo") or "").splitlines():
-        left, _mark, right = line.partition(" - ")
-        fields, rest = left.split(), right.split()
-        point = fields[4].encode().decode("unicode_escape")
-        live[point] = {
-            "options": sorted(set(fields[5].split(",")) | set(rest[2].split(","))),
-            "type": rest[0],
-            "source": rest[1],
+    def _live(self) -> tuple[dict[str, t.Any], dict[str, str]]:
+        """What findmnt says, and where the kernel's own table says otherwise."""
+        table = {
+            shown(one.point): {**_facts(one.source, one.type, list(one.options)), "device": one.device}
+            for one in mounted()
         }
-    return {"live": live, "fstab": fstab(read("/etc/fstab") or "")}
+        try:
+            listed = dict(_listed(self.live.text()))
+        except CommandError:
+            return table, {}
+        left_out = {}
+        for point in sorted(table.keys() | listed.keys()):
+            one, other = table.get(point), listed.get(point)
+            if one is None or other is None:
+                # An automount, or somebody's unmount, between the two looks.
+                left_out[point] = f"in {'findmnt' if one is None else 'mountinfo'} only: it comes or goes"
+            elif (one["type"], set(one["options"])) != (other["type"], set(other["options"])):
+                left_out[point] = "findmnt and the kernel's table tell it differently"
+        return table, left_out
+
+    def _stored(self) -> dict[str, t.Any]:
+        if not self.text:
+            return {}
+        try:
+            # findmnt ends with 1 where there is no line.
+            return _by_point(_listed(self.stored.text(accept=(0, 1))))
+        except CommandError:
+            return fstab(self.text)
+
+    def _broken(self) -> str:
+        if not self.text or not self.verified.found:
+            return ""
+        report = self.verified.text(accept=(0, 1))
+        return next((line.strip() for line in report.splitlines() if "[E]" in line), "")
+
+
+def _facts(source: str, filesystem: str, options: list[str]) -> dict[str, t.Any]:
+    return {
+        "source": shown(_IN_SOURCE.sub(rf"\1\2:{MASK}@", source)),
+        "type": filesystem,
+        "options": [shown(masked(option)) for option in options],
+    }
+
+
+def _listed(output: str) -> list[tuple[str, dict[str, t.Any]]]:
+    """findmnt's rows: mount point and facts."""
+    return [
+        (shown(row["target"]), _facts(row["source"] or "", row["fstype"] or "", (row["options"] or "").split(",")))
+        for row in (json.loads(output)["filesystems"] if output.strip() else ())
+    ]
 
 
 def fstab(text: str) -> dict[str, dict[str, t.Any]]:
-    """The file systems of an fstab, by mount point."""
-    rows = (line.split() for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return {row[1]: {"source": row[0], "type": row[2], "options": row[3].split(",")} for row in rows if len(row) >= 4}
+    """The file systems of an fstab, by mount point (fstab(5))."""
+    fields = (line.split() for line in text.split("\n"))
+    return _by_point(
+        (shown(mount_point(row)), _facts(unescaped(row[0]), row[2], row[3].split(",") if len(row) > 3 else []))
+        for row in fields
+        if len(row) >= 3 and not row[0].startswith("#")
+    )
+
+
+def mount_point(row: t.Sequence[str]) -> str:
+    """The mount point of an fstab line's fields."""
+    return unescaped(row[1]).rstrip("/") or "/"
+
+
+def _by_point(rows: t.Iterable[tuple[str, dict[str, t.Any]]]) -> dict[str, dict[str, t.Any]]:
+    """Of several lines for one mount point only those options count that all have."""
+    points: dict[str, dict[str, t.Any]] = {}
+    for point, facts in rows:
+        if point in points:
+            facts["options"] = [option for option in facts["options"] if option in points[point]["options"]]
+        points[point] = facts
+    return points
+
+
+def masked(option: str) -> str:
+    """A mount option without its secret: values of ``pass*``, ``cred*`` and ``key*``, and what follows a ``%`` in cifs' user."""
+    name, mark, value = option.partition("=")
+    if mark and _SECRET.fullmatch(name):
+        return f"{name}={MASK}"
+    if _USER.fullmatch(name) and "%" in value:
+        return f"{name}={value.partition('%')[0]}%{MASK}"
+    return option
+
+
+def secret_line(text: str) -> int:
+    """The number of the first line of an fstab that holds a secret; 0 where none does. A path to a file is none."""
+    for number, line in enumerate(text.split("\n"), 1):
+        # Commented lines too: a secret in them is no less one.
+        fields = line.lstrip("# \t").split()
+        source, options = fields[:1], fields[3].split(",") if len(fields) > 3 else []
+        secret = [option for option in options if masked(option) != option and not _PATH.match(option)]
+        if secret or any(_IN_SOURCE.search(one) for one in source):
+            return number
+    return 0

@@ -1,14 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names, owners and reading order of files."""
+"""Names, owners, access lists and reading order of files."""
 
 from __future__ import annotations
 
+import errno
+import functools
 import grp
 import os
 import pwd
 import stat
+import struct
+import typing as t
 
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+Attributes = dict[str, t.Any]
+# acl(5), linux/posix_acl_xattr.h: a version, then entries of tag, permissions and number.
+ACCESS_LIST = "system.posix_acl_access"
+_USER, _GROUP, _MASK = 0x02, 0x08, 0x10
+
+
+def shown(name: str) -> str:
+    """A name as evidence keeps it: a backslash doubled, and what cannot be printed (control and bidirectional characters,
+    bytes that are no UTF-8) written as escapes. A name without a backslash in it is the name itself.
+    """
+    if name.isprintable() and "\\" not in name:
+        return name
+    escaped = name.replace("\\", "\\\\")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in escaped)
 
 
 def precedence(directories: tuple[str, ...], suffix: str) -> list[str]:
@@ -25,6 +43,7 @@ def precedence(directories: tuple[str, ...], suffix: str) -> list[str]:
     return [chosen[name] for name in sorted(chosen)]
 
 
+@functools.cache
 def user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
@@ -32,6 +51,7 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
+@functools.cache
 def group_name(gid: int) -> str:
     try:
         return grp.getgrgid(gid).gr_name
@@ -39,14 +59,44 @@ def group_name(gid: int) -> str:
         return str(gid)
 
 
-def attributes(path: str) -> dict[str, str] | None:
+def attributes(path: str) -> Attributes | None:
+    """Type, mode, owner and group of PATH itself, and its access list where it has one; None where nothing is there."""
     try:
-        found = os.lstat(path)
+        return facts_of(os.lstat(path), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return {
-        "type": TYPES.get(stat.S_IFMT(found.st_mode), "other"),
-        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
-        "owner": user_name(found.st_uid),
-        "group": group_name(found.st_gid),
+
+
+def facts_of(status: os.stat_result, path: str) -> Attributes:
+    facts: Attributes = {
+        "type": TYPES.get(stat.S_IFMT(status.st_mode), "other"),
+        "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+        "owner": user_name(status.st_uid),
+        "group": group_name(status.st_gid),
     }
+    if entries := access_list(path):
+        facts["acl"] = entries
+    return facts
+
+
+def access_list(path: str) -> list[str]:
+    """What named users and groups may do by the access list: ``user:nobody:r--``, the mask applied.
+
+    Raises:
+        OSError: the list is there and cannot be read.
+    """
+    try:
+        raw = os.getxattr(path, ACCESS_LIST, follow_symlinks=False)
+    except OSError as exc:
+        if exc.errno in (errno.ENODATA, errno.EOPNOTSUPP):
+            return []
+        raise
+    entries = list(struct.iter_unpack("<HHI", raw[4:]))
+    mask = next((permissions for tag, permissions, _number in entries if tag == _MASK), 7)
+    named = []
+    for tag, permissions, number in entries:
+        if tag in (_USER, _GROUP) and permissions & mask:
+            who = f"user:{user_name(number)}" if tag == _USER else f"group:{group_name(number)}"
+            bits = "".join(letter if permissions & mask & bit else "-" for letter, bit in zip("rwx", (4, 2, 1)))
+            named.append(f"{who}:{bits}")
+    return named

@@ -3,59 +3,32 @@
 
 from __future__ import annotations
 
+import bisect
+import os
+import re
+import select
+import shutil
+import subprocess
+import time
 import typing as t
 
-from .command import Command, CommandError
-from .mount import mounts
-from .paths import group_name, user_name
+from .child import Child
+from .command import SEARCH_PATH, CommandError, kill_group, read
+from .filesystems import Choice, choose, local_types, mounted
+from .paths import group_name, shown, user_name
 from .section import Reader, Section
 
-NOT_WALKED = frozenset(
-    [
-        "autofs",
-        "bpf",
-        "binfmt_misc",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "debugfs",
-        "devpts",
-        "devtmpfs",
-        "efivarfs",
-        "fuse.sshfs",
-        "fusectl",
-        "hugetlbfs",
-        "mqueue",
-        "nfs",
-        "nfs4",
-        "nsfs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "sysfs",
-        "tracefs",
-        "cifs",
-        "smb3",
-        "9p",
-        "overlayfs-lower",
-    ]
-)
-PRUNED = (
-    "/proc",
-    "/sys",
-    "/run/user",
-    "/run/containerd",
-    "/var/lib/containers",
-    "/var/lib/docker",
-    "/var/lib/containerd",
-    "/snap",
-)
+SECONDS = 100
 MOST = 500
+"""Paths that a list keeps of root's files, and of all others."""
+WALK = "walk"
+"""The name under which `left_out` tells that the walk did not come through."""
+MOST_COMPLAINTS = 1 << 16
+SUBVOLUME = "256"
+"""Inode of a subvolume's root (btrfs(5)); the walk enters only those that are mounted."""
+LISTS = ("world_writable_files", "world_writable_directories", "unowned", "set_id")
 # A dot for every inode (they prove that the walk walked) and a full record for what a rule asks about.
-RECORD = "\\n%y %m %U %G %p\\0\\n"
+RECORD = "\\n%y %m %U %G %i %F %p\\0\\n"
 
 
 def tests() -> list[str]:
@@ -64,7 +37,62 @@ def tests() -> list[str]:
     foreign_groups = [part for number in _numbers("/etc/group") for part in ("!", "-gid", number)]
     open_to_all = ["-perm", "-0002", "!", "-type", "l"]
     set_id = ["-perm", "/6000", "-type", "f"]
-    return ["(", *set_id, "-o", *open_to_all, "-o", *foreign, "-o", *foreign_groups, ")"]
+    subvolume = ["-inum", SUBVOLUME, "-type", "d", "-fstype", "btrfs"]
+    return ["(", *set_id, "-o", *open_to_all, "-o", *foreign, "-o", *foreign_groups, "-o", *subvolume, ")"]
+
+
+class Offenders:
+    """A list that keeps a bounded number of paths and counts all: root's first, so that nobody can push them out."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.paths: dict[bool, list[str]] = {True: [], False: []}
+
+    def add(self, path: str, *, roots: bool) -> None:
+        self.count += 1
+        bisect.insort(self.paths[roots], path)
+        del self.paths[roots][MOST:]
+
+    def listed(self) -> list[str]:
+        return self.paths[True] + self.paths[False]
+
+
+class Records:
+    """What find printed, taken in as it comes."""
+
+    def __init__(self) -> None:
+        self.inodes = 0
+        self.lists = {name: Offenders() for name in LISTS}
+        self.subvolumes: list[str] = []
+        self.rest = b""
+        self.known: dict[tuple[str, str], bool] = {}
+
+    def feed(self, part: bytes) -> None:
+        *records, rest = (self.rest + part).split(b"\0\n")
+        for record in records:
+            dots, _newline, fields = record.partition(b"\n")
+            self.inodes += len(dots) + 1
+            self._add(*fields.decode(errors="surrogateescape").split(" ", 6))
+        if b"\n" not in rest:
+            self.inodes += len(rest)
+            rest = b""
+        self.rest = rest
+
+    def _add(self, kind: str, mode_text: str, uid: str, gid: str, inode: str, filesystem: str, path: str) -> None:
+        mode, name, roots = int(mode_text, 8), shown(path), uid == "0"
+        if mode & 0o002 and kind == "d" and not mode & 0o1000:
+            self.lists["world_writable_directories"].add(name, roots=roots)
+        if mode & 0o002 and kind == "f":
+            self.lists["world_writable_files"].add(name, roots=roots)
+        # Owners from a directory service are not in the local files: asked once each.
+        if (uid, gid) not in self.known:
+            self.known[uid, gid] = user_name(int(uid)) != uid and group_name(int(gid)) != gid
+        if not self.known[uid, gid]:
+            self.lists["unowned"].add(name, roots=roots)
+        if mode & 0o6000 and kind == "f":
+            self.lists["set_id"].add(name, roots=roots)
+        if kind == "d" and (inode, filesystem) == (SUBVOLUME, "btrfs"):
+            self.subvolumes.append(name)
 
 
 class Scan(Reader):
@@ -72,76 +100,97 @@ class Scan(Reader):
 
     def __init__(self, wanted: None = None) -> None:
         super().__init__(wanted)
-        live: dict[str, t.Any] = mounts()["live"]
-        roots = sorted(
-            point for point, facts in live.items() if facts["type"] not in NOT_WALKED and not point.startswith(PRUNED)
-        )
-        # One device mounted twice would be walked twice: bind mounts of files and of subtrees are left out.
-        sources: dict[tuple[str, str], str] = {}
-        for point in roots:
-            source = (live[point]["source"], live[point]["type"])
-            key = source if source[1] not in ("tmpfs", "overlay") else (point, point)
-            sources.setdefault(key, point)
-        self.roots = sorted(sources.values())
-        prune: list[str] = []
-        for path in PRUNED:
-            prune += ["-path", path, "-prune", "-o"]
-        expression = ["-xdev", *prune, *tests(), "-printf", RECORD, "-o", "-printf", "."]
-        self.command = Command("find", *self.roots, *expression, timeout=300)
+        self.choice = choose(mounted(), local_types())
+        self.child = Child(lambda: [walk(self.choice)])
 
     def read(self) -> Section:
-        # find ends with 1 where a file vanished while it looked; the records it printed are good.
-        output = self.command.output(accept=(0, 1))
-        inodes = 0
-        lists: dict[str, list[str]] = {
-            "world_writable_files": [],
-            "world_writable_directories": [],
-            "unowned": [],
-            "set_id": [],
-        }
-        owners: dict[str, bool] = {}
-        groups: dict[str, bool] = {}
-        for part in output.split(b"\0\n"):
-            dots, mark, record = part.partition(b"\n")
-            inodes += dots.count(b".")
-            if not mark:
-                continue
-            inodes += 1
-            kind, mode_text, uid, gid, path = record.decode(errors="surrogateescape").split(" ", 4)
-            mode = int(mode_text, 8)
-            shown = path.encode(errors="backslashreplace").decode(errors="backslashreplace")
-            if mode & 0o002 and kind == "d" and not mode & 0o1000:
-                lists["world_writable_directories"].append(shown)
-            if mode & 0o002 and kind == "f":
-                lists["world_writable_files"].append(shown)
-            # Owners from a directory service are not in the local files: asked once each.
-            if uid not in owners:
-                owners[uid] = user_name(int(uid)) != uid
-            if gid not in groups:
-                groups[gid] = group_name(int(gid)) != gid
-            if not owners[uid] or not groups[gid]:
-                lists["unowned"].append(shown)
-            if mode & 0o6000 and kind == "f":
-                lists["set_id"].append(shown)
-        if inodes < 100:
-            raise CommandError(f"the walk over {' '.join(self.roots)} saw only {inodes} inodes")
-        counts = {name: len(found) for name, found in lists.items()}
-        return Section(
-            {
-                "inodes": inodes,
-                "roots": self.roots,
-                "counts": counts,
-                **{name: sorted(paths)[:MOST] for name, paths in lists.items()},
-            }
-        )
+        try:
+            items, left_out = self.child.next(SECONDS + 5)
+        finally:
+            self.child.close()
+        return Section(items, left_out)
+
+
+def walk(choice: Choice, seconds: float = SECONDS) -> tuple[dict[str, t.Any], dict[str, str]]:
+    """Items and left_out of the section.
+
+    Raises:
+        CommandError: find is missing, or saw next to nothing.
+    """
+    prune = [part for path in choice.storage for part in ("-path", path, "-prune", "-o")]
+    expression = ["-xdev", *prune, *tests(), "-printf", RECORD, "-o", "-printf", "."]
+    records, left_out = Records(), dict(choice.left_out)
+    code, complaints = _find([*choice.roots, *expression], records, seconds)
+    if code is None:
+        left_out[WALK] = f"it took longer than {seconds:.0f} s and was ended"
+    elif code not in (0, 1):
+        left_out[WALK] = f"find ended with {code}"
+    elif unread := _unread(complaints, left_out):
+        left_out[WALK] = f"{len(unread)} places could not be read, first {unread[0]}"
+    if records.inodes < 100:
+        raise CommandError(f"the walk over {' '.join(choice.roots)} saw only {records.inodes} inodes")
+    for path in records.subvolumes:
+        if path not in choice.roots:
+            left_out[path] = "a btrfs subvolume that is not mounted"
+    for name, offenders in records.lists.items():
+        if offenders.count > len(offenders.listed()):
+            left_out[name] = f"{len(offenders.listed())} of {offenders.count} are listed"
+    counts = {name: offenders.count for name, offenders in records.lists.items()}
+    lists = {name: offenders.listed() for name, offenders in records.lists.items()}
+    return {"inodes": records.inodes, "roots": choice.roots, "counts": counts, **lists}, left_out
+
+
+def _find(arguments: list[str], records: Records, seconds: float) -> tuple[int | None, str]:
+    """Feed what find prints to RECORDS.
+
+    Returns:
+        Its exit code, None where it was ended for taking too long, and the beginning of what it complained of.
+    """
+    program = shutil.which("find", path=SEARCH_PATH)
+    if program is None:
+        raise CommandError("'find' is not installed")
+    process = subprocess.Popen(
+        [program, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
+        start_new_session=True,
+    )
+    assert process.stdout
+    assert process.stderr
+    output, errors = process.stdout.fileno(), process.stderr.fileno()
+    deadline, complaints, pipes = time.monotonic() + seconds, b"", [output, errors]
+    while pipes:
+        ready, _writable, _failed = select.select(pipes, [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            kill_group(process)
+            return None, complaints.decode(errors="replace")
+        for pipe in ready:
+            part = os.read(pipe, 1 << 16)
+            if not part:
+                pipes.remove(pipe)
+            elif pipe == output:
+                records.feed(part)
+            elif len(complaints) < MOST_COMPLAINTS:
+                complaints += part
+    return process.wait(), complaints.decode(errors="replace")
+
+
+def _unread(complaints: str, left_out: t.Mapping[str, str]) -> list[str]:
+    """What find could not read, but what vanished while it looked, and mount points that are not walked anyway."""
+    places = re.findall(r"^[^\n]*find: '(.*)': (.*)$", complaints, re.MULTILINE)
+    return [
+        f"{shown(path)}: {reason}"
+        for path, reason in places
+        if reason != "No such file or directory" and path not in left_out
+    ]
 
 
 def _numbers(path: str) -> list[str]:
     """Numbers in a local account file, the most frequent owners first: root, then people, then services."""
-    with open(path, encoding="utf-8", errors="replace") as handle:
-        found = {
-            int(fields[2]) for fields in (line.split(":") for line in handle) if len(fields) > 2 and fields[2].isdigit()
-        }
+    rows = (line.split(":") for line in (read(path) or "").splitlines())
+    numbers = {int(fields[2]) for fields in rows if len(fields) > 2 and fields[2].isdigit()}
     return [
-        str(number) for number in sorted(found, key=lambda number: (number != 0, not 1000 <= number < 60000, number))
+        str(number) for number in sorted(numbers, key=lambda number: (number != 0, not 1000 <= number < 60000, number))
     ]

@@ -1,50 +1,127 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sudo's rules and settings (sudoers(5))."""
+"""sudo's settings and rules, as sudo's own parser has them (cvtsudoers(1), sudoers(5))."""
 
 from __future__ import annotations
 
-import os
+import json
 import re
+import typing as t
 
-from .command import read
+from .command import Command, read
 from .section import Reader, Section
+
+POLICY = "/etc/sudoers"
+SCOPES = {"": "", "@": "host", ":": "user", ">": "runas", "!": "command"}
+# How the converter names members of lists, and how sudoers writes them.
+MEMBERS = {
+    "username": "",
+    "usergroup": "%",
+    "userid": "#",
+    "usergid": "%#",
+    "netgroup": "+",
+    "nonunixgroup": "%:",
+    "nonunixgid": "%:#",
+    "hostname": "",
+    "networkaddr": "",
+    "command": "",
+    "useralias": "",
+    "hostalias": "",
+    "runasalias": "",
+    "cmndalias": "",
+}
+Entry = dict[str, t.Any]
 
 
 class Sudo(Reader):
+    """Defaults in the order in which they are read, and every rule with what it asks of the user."""
+
+    def __init__(self, wanted: None = None) -> None:
+        super().__init__(wanted)
+        # A site's cvtsudoers.conf could filter what is shown.
+        convert = ("cvtsudoers", "-c", "/dev/null", "-e", "-f")
+        self.json = Command(*convert, "json", POLICY)
+        # Only this form tells a user's Defaults from those of a target user.
+        self.text = Command(*convert, "sudoers", POLICY)
+        self.check = Command("visudo", "-c")
+
     def read(self) -> Section:
-        return Section(sudo())
+        if read(POLICY) is None:
+            return Section({"installed": False, "files": [], "defaults": [], "rules": []})
+        policy = json.loads(self.json.output())
+        marks = re.findall(r"^Defaults([@:!>]?)", self.text.text(), re.MULTILINE)
+        files = re.findall(r"^(/.*?): ", self.check.text(accept=(0, 1)), re.MULTILINE) or [POLICY]
+        texts = {path: re.sub(r"\\\n\s*", " ", read(path) or "") for path in dict.fromkeys(files)}
+        blocks = policy.get("Defaults", [])
+        if len(marks) != len(blocks):
+            raise ValueError(f"cvtsudoers shows {len(marks)} Defaults in one form and {len(blocks)} in another")
+        items = {
+            "installed": True,
+            "files": list(texts),
+            "defaults": [
+                entry for mark, block in zip(marks, blocks) for entry in _defaults(SCOPES[mark], block, texts)
+            ],
+            "rules": [rule for entry in policy.get("User_Specs", []) for rule in _rules(entry, texts)],
+        }
+        return Section(items, _elsewhere())
 
 
-def sudo() -> dict[str, object]:
-    """Defaults in the order in which they are read, and the rules that ask for no password."""
-    defaults: list[dict[str, str]] = []
-    nopasswd: list[str] = []
-    no_authenticate: list[str] = []
-    for path in _sudoers("/etc/sudoers"):
-        for line in re.sub(r"\\\n", " ", read(path) or "").splitlines():
-            line = line.strip()
-            if not line or line.startswith(("#", "@")):
+def _elsewhere() -> dict[str, str]:
+    """Sources of rules that only a directory service knows (nsswitch.conf, sudoers.ldap(5))."""
+    line = re.search(r"^\s*sudoers\s*:\s*([^#\n]*)", read("/etc/nsswitch.conf") or "", re.MULTILINE)
+    sources = [word for word in (line[1].split() if line else ()) if word != "files" and not word.startswith("[")]
+    return {f"sudoers of {source}": "rules of a directory service are not read" for source in sources}
+
+
+def _defaults(scope: str, block: Entry, texts: t.Mapping[str, str]) -> list[Entry]:
+    made = []
+    for option in block.get("Options", ()):
+        for name, value in option.items():
+            if name == "operation":
                 continue
-            if line.startswith("Defaults"):
-                scope, _space, options = line.partition(" ")
-                for option in re.findall(r'(?:[^,"]|"[^"]*")+', options):
-                    defaults.append({"scope": scope[8:], "option": option.strip(), "source": path})
-            if "NOPASSWD" in line:
-                nopasswd.append(f"{path}: {line}")
-            if "!authenticate" in line:
-                no_authenticate.append(f"{path}: {line}")
-    return {"defaults": defaults, "nopasswd": nopasswd, "no_authenticate": no_authenticate}
+            mark = "!" if value is False else r"(?<!!)"
+            source = _source(texts, rf"^\s*Defaults\S*\s.*{mark}\b{re.escape(name)}\b")
+            made.append({"scope": scope, "for": _members(block.get("Binding", ())), "name": name, "value": _value(value), "source": source})  # fmt: skip
+    return made
 
 
-def _sudoers(path: str, depth: int = 0) -> list[str]:
-    """Sudoers files in reading order (sudoers(5): names with a dot or ending in ~ are skipped)."""
-    found = [path]
-    for line in (read(path) or "").splitlines() if depth < 8 else []:
-        words = line.split()
-        if len(words) == 2 and words[0] in ("@includedir", "#includedir") and os.path.isdir(words[1]):
-            names = sorted(name for name in os.listdir(words[1]) if "." not in name and not name.endswith("~"))
-            for name in names:
-                found += _sudoers(f"{words[1]}/{name}", depth + 1)
-        elif len(words) == 2 and words[0] in ("@include", "#include"):
-            found += _sudoers(words[1], depth + 1)
-    return found
+def _rules(entry: Entry, texts: t.Mapping[str, str]) -> list[Entry]:
+    users, hosts = _members(entry.get("User_List", ())), _members(entry.get("Host_List", ()))
+    made = []
+    for part in entry.get("Cmnd_Specs", ()):
+        options = {name: value for option in part.get("Options", ()) for name, value in option.items()}
+        made.append(
+            {
+                "users": users,
+                "hosts": hosts,
+                "runas": _members(part.get("runasusers", ())),
+                "commands": _members(part.get("Commands", ())),
+                "authenticate": options.get("authenticate"),
+                "source": _source(texts, rf"^\s*{re.escape(users[0])}\b.*NOPASSWD", "NOPASSWD")
+                if options.get("authenticate") is False and users
+                else "",
+            }
+        )
+    return made
+
+
+def _members(entries: t.Iterable[Entry]) -> list[str]:
+    made = []
+    for entry in entries:
+        negated = "!" if entry.get("negated") else ""
+        made += [f"{negated}{MEMBERS.get(kind, f'{kind} ')}{name}" for kind, name in entry.items() if kind in MEMBERS]
+    return made
+
+
+def _value(value: t.Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+
+
+def _source(texts: t.Mapping[str, str], *patterns: str) -> str:
+    """The last file with a line that the first fitting pattern matches: the converter does not tell files."""
+    for pattern in patterns:
+        for path in reversed(list(texts)):
+            if re.search(pattern, texts[path], re.MULTILINE):
+                return path
+    return ""

@@ -52,8 +52,29 @@ SECTIONS: dict[str, Shape] = {
         uid_min=COUNT,
     ),
     "audit": record(installed=FLAG, disk=each(TEXT), live=maybe(each(TEXT)), enabled=maybe(TEXT), unavailable=TEXT),
+    "authselect": record(profile=TEXT, features=each(TEXT)),
+    "banner": by_name(by_name(TEXT)),
     "file": by_name(by_name(_FILE)),
-    "firewall": record(installed=FLAG, chains=each(by_name(maybe(TEXT)))),
+    "firewall": record(
+        installed=FLAG,
+        chains=each(
+            record(
+                family=TEXT,
+                table=TEXT,
+                name=TEXT,
+                type=TEXT,
+                hook=TEXT,
+                policy=maybe(TEXT),
+                jumps=each(TEXT),
+                accepts=FLAG,
+                refuses=FLAG,
+            )
+        ),
+        legacy=each(TEXT),
+        ufw=by_name(TEXT),
+        rules=each(record(action=TEXT, protocol=TEXT, first=COUNT, last=COUNT)),
+        zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
+    ),
     "goss": record(path=maybe(TEXT)),
     "host": record(
         os=TEXT,
@@ -69,9 +90,23 @@ SECTIONS: dict[str, Shape] = {
     ),
     "kmod": by_name(record(on_disk=FLAG, built_in=FLAG, loaded=FLAG, install=maybe(TEXT), blacklist=FLAG)),
     "limits": by_name(each(TEXT)),
+    "listen": each(record(protocol=TEXT, address=TEXT, port=COUNT, processes=each(TEXT))),
     "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT)),
     "package": by_name(TEXT),
-    "pam": by_name(each(record(type=TEXT, control=TEXT, module=TEXT, args=each(TEXT)))),
+    "pam": by_name(
+        each(
+            record(
+                type=TEXT,
+                control=TEXT,
+                module=TEXT,
+                args=each(TEXT),
+                source=TEXT,
+                level=COUNT,
+                installed=FLAG,
+                optional=FLAG,
+            )
+        )
+    ),
     "root_shell": record(path=each(TEXT), unsafe=each(TEXT), umask=TEXT, umask_set_in=each(TEXT)),
     "rsyslog": record(FileCreateMode=maybe(_SETTING), listen=each(TEXT)),
     "scan": record(
@@ -87,10 +122,32 @@ SECTIONS: dict[str, Shape] = {
     "settings": by_name(by_name(_SETTING)),
     "shell": by_name(each(_SETTING)),
     "sshd": record(
-        installed=FLAG, effective=by_name(TEXT), match=each(record(source=TEXT, criteria=TEXT, settings=by_name(TEXT)))
+        installed=FLAG,
+        effective=by_name(TEXT),
+        daemons=each(record(pid=COUNT, unit=TEXT, arguments=each(TEXT), loaded=NUMBER)),
+        newest=record(path=TEXT, modified=NUMBER),
+        directives=each(record(source=TEXT, line=COUNT, keyword=TEXT, value=TEXT, match=TEXT)),
+        cases=each(
+            record(criteria=TEXT, source=TEXT, line=COUNT, connection=maybe(by_name(TEXT)), differs=by_name(TEXT))
+        ),
+        variants=each(record(name=TEXT, arguments=each(TEXT), differs=by_name(TEXT))),
+        session=maybe(record(user=TEXT, address=TEXT, local_address=TEXT, port=TEXT, differs=by_name(TEXT))),
+        key_holders=each(TEXT),
     ),
     "sudo": record(
-        defaults=each(record(scope=TEXT, option=TEXT, source=TEXT)), nopasswd=each(TEXT), no_authenticate=each(TEXT)
+        installed=FLAG,
+        files=each(TEXT),
+        defaults=each(record(**{"scope": TEXT, "for": each(TEXT), "name": TEXT, "value": TEXT, "source": TEXT})),
+        rules=each(
+            record(
+                users=each(TEXT),
+                hosts=each(TEXT),
+                runas=each(TEXT),
+                commands=each(TEXT),
+                authenticate=maybe(FLAG),
+                source=TEXT,
+            )
+        ),
     ),
     "sysctl": by_name(record(live=maybe(TEXT), disk=maybe(TEXT), source=maybe(TEXT), written=maybe(TEXT))),
     "text": by_name(maybe(TEXT)),

@@ -15,7 +15,7 @@ from .plan import Verdict, installed
 
 # Only resources that start no program: 1,000 of them take 0.1 s. Goss ignores what it does not know, silently.
 ATTRIBUTES = {
-    "file": {"path", "exists", "mode", "owner", "group", "contents"},
+    "file": {"path", "exists", "filetype", "mode", "owner", "group", "contents"},
     "kernel-param": {"name", "value"},
     "matching": {"content", "matches"},
     "mount": {"mountpoint", "exists", "opts"},

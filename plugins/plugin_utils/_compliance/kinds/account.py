@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import collections
 import datetime
+import json
 import typing as t
 
-from ..constraint import text
+from ..constraint import Constraint, text
 from .base import (
     Check,
     Connection,
@@ -15,199 +16,87 @@ from .base import (
     Desired,
     Evidence,
     Kind,
-    Platform,
-    Rule,
     Ruling,
+    Schema,
     offenders,
-    ruling,
 )
-from .matchers import Template, as_json, as_text, checks, lookup, matching
-from .settings import set_key
-from .shell import PROFILE, set_umask
+from .file import plain
+from .matchers import Template, matching, patterns
 
-User = dict[str, t.Any]
-
-
-USERADD = "/etc/default/useradd"
-
-
+Entry = dict[str, t.Any]
+SCALARS: Schema = {
+    "oneOf": [{"type": ["string", "integer", "boolean"]}, {"type": "array", "items": {"type": "string"}}]
+}
+CONDITION: Schema = {"type": "object", "minProperties": 1, "additionalProperties": SCALARS}
+# Options of ansible.builtin.user for fields of shadow(5).
 AGEING = {
-    "password_max_days": "max",
-    "password_min_days": "min",
-    "password_warn_days": "warn",
-    "inactive_days": "inactive",
+    "max": "password_expire_max",
+    "min": "password_expire_min",
+    "warn": "password_expire_warn",
+    "inactive": "password_expire_account_disable",
 }
-
-
-# Options of ansible.builtin.user for the same fields.
-USER_OPTIONS = {
-    "password_max_days": "password_expire_max",
-    "password_min_days": "password_expire_min",
-    "password_warn_days": "password_expire_warn",
-    "inactive_days": "password_expire_account_disable",
-}
-
-
-# Accounts that Debian ships with a shell for a purpose of its own (base-passwd).
-SHELL_EXEMPT = ("root", "sync", "shutdown", "halt")
-
-
-def _repeated(values: t.Iterable[t.Any]) -> list[str]:
-    return [str(value) for value, count in collections.Counter(values).items() if count > 1]
-
-
-def _dot_file_problem(user: User, dot: dict[str, str]) -> str:
-    most = {".netrc": 0o600, ".bash_history": 0o600}.get(dot["name"], 0o644)
-    if dot["name"] in (".forward", ".rhosts"):
-        return "must not exist"
-    if int(dot["mode"], 8) & ~most & ~0o100:
-        return f"mode {dot['mode']}"
-    return "" if dot["owner"] == user["name"] else f"owner {dot['owner']}"
-
-
-def _homes(users: list[User]) -> list[str]:
-    bad = []
-    for user in (user for user in users if "home_exists" in user):
-        if not user["home_exists"]:
-            bad.append(f"{user['name']}: {user['home']} is missing")
-        elif user["home_owner"] != user["name"]:
-            bad.append(f"{user['name']}: {user['home']} belongs to {user['home_owner']}")
-        elif int(user["home_mode"], 8) & 0o027:
-            bad.append(f"{user['name']}: {user['home']} has mode {user['home_mode']}")
-    return bad
-
-
-def findings(key: str, evidence: Evidence) -> list[str]:
-    """What breaks the rule KEY: one short text an offender."""
-    users: list[User] = evidence["account"]["users"]
-    groups: list[dict[str, t.Any]] = evidence["account"]["groups"]
-    today = (evidence.collected.date() - datetime.date(1970, 1, 1)).days
-    members = {group["name"]: group["members"] for group in groups}
-    numbers = {group["name"]: group["gid"] for group in groups}
-    lists: dict[str, t.Callable[[], list[str]]] = {
-        "uid_zero": lambda: [user["name"] for user in users if user["uid"] == 0 and user["name"] != "root"],
-        "gid_zero_accounts": lambda: [u["name"] for u in users if u["gid"] == 0 and u["name"] not in SHELL_EXEMPT],
-        "gid_zero_groups": lambda: [group["name"] for group in groups if group["gid"] == 0 and group["name"] != "root"],
-        "root_access": lambda: [u["name"] for u in users if u["name"] == "root" and u["password"] in ("empty", "none")],
-        "root_path": lambda: list(evidence["root_shell"]["unsafe"]),
-        "root_umask": lambda: (
-            [] if int(evidence["root_shell"]["umask"], 8) & 0o027 == 0o027 else [evidence["root_shell"]["umask"]]
-        ),
-        # A second account with number 0 is the finding of another rule, and people may log in with it.
-        "system_shells": lambda: [
-            u["name"] for u in users if u["system"] and u["valid_shell"] and u["uid"] and u["name"] not in SHELL_EXEMPT
-        ],
-        "invalid_shell_locked": lambda: [
-            u["name"] for u in users if not u["valid_shell"] and u["name"] != "root" and u["password"] == "set"
-        ],
-        "shadowed": lambda: [user["name"] for user in users if not user["shadowed"]],
-        "empty_password": lambda: [user["name"] for user in users if user["password"] == "empty"],
-        "groups_exist": lambda: [f"{u['name']}: group {u['gid']}" for u in users if u["gid"] not in numbers.values()],
-        "shadow_group_empty": lambda: [
-            *members.get("shadow", []),
-            *(u["name"] for u in users if u["gid"] == numbers.get("shadow")),
-        ],
-        "unique_uid": lambda: _repeated(user["uid"] for user in users),
-        "unique_gid": lambda: _repeated(group["gid"] for group in groups),
-        "unique_user_name": lambda: _repeated(user["name"] for user in users),
-        "unique_group_name": lambda: _repeated(group["name"] for group in groups),
-        "password_change_past": lambda: [
-            u["name"] for u in users if u["password"] == "set" and (u["last_change"] or 0) > today
-        ],
-        "home_directories": lambda: _homes(users),
-        "dot_files": lambda: [
-            f"{user['home']}/{dot['name']}: {problem}"
-            for user in users
-            for dot in user.get("dot_files", ())
-            if (problem := _dot_file_problem(user, dot))
-        ],
-    }
-    return lists[key]()
-
-
-# Each list again, as a Go template over the raw accounts: Goss' second opinion.
-_EACH_USER = "{{ range .Vars.sections.account.items.users }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
-
-
-_EACH_GROUP = "{{ range .Vars.sections.account.items.groups }}{{ if %s }}{{ .name }} {{ end }}{{ end }}"
-
-
-_TWICE = "{{ range $i, $a := %s }}{{ range $j, $b := %s }}{{ if and (lt $i $j) (eq $a.%s $b.%s) }}{{ $a.name }} {{ end }}{{ end }}{{ end }}"
-
-
-_USERS, _GROUPS = "$.Vars.sections.account.items.users", "$.Vars.sections.account.items.groups"
-
-
-TEMPLATES = {
-    "uid_zero": _EACH_USER % '(and (eq (int .uid) 0) (ne .name "root"))',
-    "gid_zero_accounts": _EACH_USER
-    % '(and (eq (int .gid) 0) (not (has .name (list "root" "sync" "shutdown" "halt"))))',
-    "gid_zero_groups": _EACH_GROUP % '(and (eq (int .gid) 0) (ne .name "root"))',
-    "root_access": _EACH_USER % '(and (eq .name "root") (has .password (list "empty" "none")))',
-    "system_shells": _EACH_USER
-    % '(and .system .valid_shell (ne (int .uid) 0) (not (has .name (list "root" "sync" "shutdown" "halt"))))',
-    "invalid_shell_locked": _EACH_USER % '(and (not .valid_shell) (ne .name "root") (eq .password "set"))',
-    "shadowed": _EACH_USER % "(not .shadowed)",
-    "empty_password": _EACH_USER % '(eq .password "empty")',
-    "unique_uid": _TWICE % (_USERS, _USERS, "uid", "uid"),
-    "unique_gid": _TWICE % (_GROUPS, _GROUPS, "gid", "gid"),
-    "unique_user_name": _TWICE % (_USERS, _USERS, "name", "name"),
-    "unique_group_name": _TWICE % (_GROUPS, _GROUPS, "name", "name"),
-    "shadow_group_empty": '{{ range .Vars.sections.account.items.groups }}{{ if eq .name "shadow" }}{{ join " " .members }}{{ $g := .gid }}'
-    "{{ range $.Vars.sections.account.items.users }}{{ if eq .gid $g }}{{ .name }} {{ end }}{{ end }}{{ end }}{{ end }}",
-    "groups_exist": "{{ range $u := .Vars.sections.account.items.users }}{{ $found := false }}{{ range $.Vars.sections.account.items.groups }}"
-    "{{ if eq .gid $u.gid }}{{ $found = true }}{{ end }}{{ end }}{{ if not $found }}{{ $u.name }} {{ end }}{{ end }}",
-    "root_path": '{{ join " " .Vars.sections.root_shell.items.unsafe }}',
-    "password_change_past": '{{ $today := div (toDate "2006-01-02T15:04:05Z" .Vars.collected | unixEpoch | int64) 86400 }}'
-    '{{ range .Vars.sections.account.items.users }}{{ if and (eq .password "set") (gt (int64 (default 0 .last_change)) $today) }}{{ .name }} {{ end }}'
-    "{{ end }}",
-}
-
-
-def expired_by(demand: Demand, user: User, evidence: Evidence) -> bool:
-    """Whether the change would end this account's logins today."""
-    if demand.key == "system_shells":
-        return bool(user["system"])
-    if demand.key == "invalid_shell_locked":
-        return not user["valid_shell"]
-    today = (evidence.collected.date() - datetime.date(1970, 1, 1)).days
-    if demand.key == "password_max_days" and user["last_change"] is not None:
-        limit = int(str(demand.value.target(user["max"])))
-        return bool(user["password"] == "set" and user["last_change"] + limit <= today)
-    return False
+NOLOGIN = "/usr/sbin/nologin"
 
 
 class Account(Kind):
-    name = "account"
-    sections = ("account", "root_shell", "settings", "text")
+    """What must be true of every user or group.
 
-    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"text": [USERADD, PROFILE]}
+    The rule's data say of which (``of``: users or groups, ``where`` a field has a value, ``but`` not where another has),
+    which ``field`` is looked at, and what it must be: the constraint ``value``, or ``unique`` among all. Judge, Goss'
+    template and change are derived from that. Fields are those of `_collect.account`.
+    """
+
+    name = "account"
+    sections = ("account",)
+    fields: t.ClassVar = {
+        "of": {"enum": ["users", "groups"]},
+        "where": CONDITION,
+        "but": CONDITION,
+        "field": {"type": "string"},
+        "unique": {"type": "boolean"},
+    }
 
     @staticmethod
-    def aged(demand: Demand, evidence: Evidence) -> list[tuple[str, int | None]]:
-        """Accounts with a password whose ageing field breaks the rule, with its value."""
-        field = AGEING[demand.key]
-        with_password = [user for user in evidence["account"]["users"] if user["password"] == "set"]
-        return [(user["name"], user[field]) for user in with_password if not demand.value.holds(user[field])]
+    def entries(demand: Demand, evidence: Evidence) -> list[Entry]:
+        """Users or groups that the rule speaks of."""
+        spec = demand.rule.spec
+        where, but = spec.get("where", {}), spec.get("but", {})
+        return [
+            entry
+            for entry in evidence["account"][spec["of"]]
+            if all(_is(entry[name], value) for name, value in where.items())
+            and not (but and all(_is(entry[name], value) for name, value in but.items()))
+        ]
+
+    def wrong(self, demand: Demand, evidence: Evidence) -> list[Entry]:
+        """Those of them that break the rule."""
+        entries, field = self.entries(demand, evidence), demand.rule.spec["field"]
+        if demand.rule.spec.get("unique"):
+            counts = collections.Counter(entry[field] for entry in entries)
+            return [entry for entry in entries if counts[entry[field]] > 1]
+        return [entry for entry in entries if not demand.value.holds(entry[field])]
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        if demand.key in AGEING:
-            return offenders(
-                [f"{name}: {value}" for name, value in self.aged(demand, evidence)], demand.value.describe()
-            )
-        if demand.key == "useradd_inactive":
-            value = evidence["settings"]["useradd"].get("INACTIVE", {}).get("value")
-            return ruling(demand.value.holds(value), value, demand.value.describe())
-        return offenders(findings(demand.key, evidence), "none")
+        spec = demand.rule.spec
+        if not evidence["account"][spec["of"]]:
+            return Ruling("error", f"no {spec['of']} were read", "at least root")
+        expected = "unique" if spec.get("unique") else f"{spec['field']} {demand.value.describe()}"
+        shown = [
+            entry["name"] if spec["field"] == "name" else f"{entry['name']}: {_text(entry[spec['field']])}"
+            for entry in self.wrong(demand, evidence)
+        ]
+        return offenders(shown, expected)
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
-        own = evidence["root_shell"].get("umask_set_in") if demand.key == "root_umask" else None
-        return f"root's own {' and '.join(own)} sets it: mend it there" if own else ""
+        wrong = self.wrong(demand, evidence)
+        if any(_changeable(entry) for entry in wrong):
+            return ""
+        names = ", ".join(entry["name"] for entry in wrong)
+        return f"{names}: not an account of this host's own files, or with a name that cannot be printed"
 
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
-        users = [user for user in evidence["account"]["users"] if user["name"] == connection.user]
-        if demand.rule.risk != "lockout" or not any(expired_by(demand, user, evidence) for user in users):
+        users = [user for user in self.wrong(demand, evidence) if user["name"] == connection.user]
+        if demand.rule.risk != "lockout" or not any(_ends_logins(demand, user, evidence) for user in users):
             return ""
         name = connection.user
         return (
@@ -215,92 +104,89 @@ class Account(Kind):
         )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        key = demand.key
-        if key in AGEING:
-            for name, value in self.aged(demand, evidence):
-                target = int(text(demand.value.target(value)))
-                desired.users.setdefault(name, {"name": name})[USER_OPTIONS[key]] = target
-        elif key == "useradd_inactive":
-            desired.file(
-                USERADD,
-                set_key(desired.text(USERADD, evidence), "INACTIVE", text(demand.value.target()), separator="="),
-            )
-        elif key == "root_umask":
-            desired.file(PROFILE, set_umask(desired.text(PROFILE, evidence), "027"))
-        elif key == "system_shells":
-            for name in findings(key, evidence):
-                desired.users.setdefault(name, {"name": name})["shell"] = "/usr/sbin/nologin"
-        elif key in ("invalid_shell_locked", "empty_password"):
-            for name in findings(key, evidence):
-                desired.users.setdefault(name, {"name": name})["password_lock"] = True
-        else:
-            self._own(demand, evidence, desired)
-
-    @staticmethod
-    def _own(demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        """Give homes and dot files back to their users; a missing home is the operator's to make."""
-        for user in (user for user in evidence["account"]["users"] if user.get("home_exists")):
-            if demand.key == "home_directories":
-                mode = f"{int(user['home_mode'], 8) & ~0o027:04o}"
-                desired.attributes[user["home"]] = {"path": user["home"], "owner": user["name"], "mode": mode}
-            for dot in user["dot_files"] if demand.key == "dot_files" else ():
-                problem, path = _dot_file_problem(user, dot), f"{user['home']}/{dot['name']}"
-                if problem == "must not exist":
-                    desired.file(path, None)
-                elif problem:
-                    most = 0o600 if dot["name"] in (".netrc", ".bash_history") else 0o644
-                    mode = f"{int(dot['mode'], 8) & (most | 0o100):04o}"
-                    desired.attributes[path] = {"path": path, "owner": user["name"], "mode": mode}
+        field = demand.rule.spec["field"]
+        for user in filter(_changeable, self.wrong(demand, evidence)):
+            change = desired.users.setdefault(user["name"], {"name": user["name"]})
+            if field in AGEING:
+                change[AGEING[field]] = int(text(demand.value.target(user[field])))
+            elif field == "login":
+                change["shell"] = NOLOGIN
+            else:
+                change["password_lock"] = True
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        key = demand.key
-        if key in AGEING:
-            field, found = AGEING[key], []
-            for index, user in enumerate(evidence["account"]["users"]):
-                if user["password"] == "set":
-                    found += checks(demand.value, "account", "users", index, field)
-            return found or [matching(Template(f"{{{{ {lookup('account', 'users')} | len }}}}"), {"gt": 0})]
-        if key == "useradd_inactive":
-            return checks(demand.value, "settings", "useradd", "INACTIVE", "value")
-        if key == "root_umask":
-            return [matching(as_text("root_shell", "umask"), {"match-regexp": "^0*[0-7][2367]7$"})]
-        if key == "home_directories":
-            return [
-                Check(
-                    "file",
-                    {
-                        "path": user["home"],
-                        "exists": True,
-                        "owner": user["name"],
-                        "mode": {"match-regexp": "^0[0-7][0145]0$"},
-                    },
-                )
-                for user in evidence["account"]["users"]
-                if "home_exists" in user
-            ] or [matching(as_json("account", "uid_min"), {"gt": 0})]
-        if key == "dot_files":
-            return self._dot_file_checks(evidence)
-        return [matching(Template(f'"{TEMPLATES[key]}"'), {"match-regexp": "^ *$"})]
+        spec, field = demand.rule.spec, demand.rule.spec["field"]
+        entries = f"$.Vars.sections.account.items.{spec['of']}"
+        chosen = " ".join(_go_is(name, value) for name, value in spec.get("where", {}).items())
+        if but := " ".join(_go_is(name, value) for name, value in spec.get("but", {}).items()):
+            chosen += f" (not (and true {but}))"
+        if spec.get("unique"):
+            again = f"{{{{ range $j, $b := {entries} }}}}{{{{ if and (lt $i $j) (eq $a.{field} $b.{field}) }}}}%s{{{{ end }}}}{{{{ end }}}}"
+            body = f"{{{{ range $i, $a := {entries} }}}}{again % _go_name('$a.name')}{{{{ end }}}}"
+        else:
+            holds = " ".join(_go_holds(demand.value, field))
+            bad = f"{{{{ if and true {chosen} (not (and true {holds})) }}}}{_go_name('.name')}{{{{ end }}}}"
+            body = f"{{{{ range {entries} }}}}{bad}{{{{ end }}}}"
+        return [
+            # A list that was not read would hold nothing wrong.
+            matching(Template(f"{{{{ len {entries} }}}}"), {"gt": 0}),
+            matching(Template(f'"{body}"'), {"match-regexp": "^ *$"}),
+        ]
 
-    @staticmethod
-    def _dot_file_checks(evidence: Evidence) -> list[Check]:
-        found = []
-        for user in evidence["account"]["users"]:
-            if not user.get("home_exists"):
-                continue
-            for name in (".forward", ".rhosts"):
-                found.append(Check("file", {"path": f"{user['home']}/{name}", "exists": False}))
-            for dot in user["dot_files"]:
-                if dot["name"] not in (".forward", ".rhosts"):
-                    pattern = "^0[0-7]00$" if dot["name"] in (".netrc", ".bash_history") else "^0[0-7][04][04]$"
-                    path = f"{user['home']}/{dot['name']}"
-                    found.append(
-                        Check(
-                            "file",
-                            {"path": path, "exists": True, "owner": user["name"], "mode": {"match-regexp": pattern}},
-                        )
-                    )
-        return found or [matching(as_json("account", "uid_min"), {"gt": 0})]
+
+def _is(actual: object, value: object) -> bool:
+    return actual in value if isinstance(value, list) else actual == value
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else text(value)
+
+
+def _changeable(entry: Entry) -> bool:
+    return bool(entry.get("local")) and plain(entry["name"])
+
+
+def _ends_logins(demand: Demand, user: Entry, evidence: Evidence) -> bool:
+    """Whether the change would end this account's logins today."""
+    field = demand.rule.spec["field"]
+    if field not in ("max", "inactive"):
+        return True
+    if user["password"] != "set" or user["last_change"] is None:
+        return False
+    target = int(text(demand.value.target(user[field])))
+    days = target if field == "max" else (user["max"] or 99999) + target
+    today = (evidence.collected.date() - datetime.date(1970, 1, 1)).days
+    return bool(user["last_change"] + days <= today)
+
+
+def _go_is(name: str, value: object) -> str:
+    if isinstance(value, list):
+        return f"(has (toString .{name}) (list {' '.join(json.dumps(str(one)) for one in value)}))"
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"(eq (toString .{name}) {json.dumps(shown)})"
+
+
+def _go_name(expression: str) -> str:
+    # Goss' file is YAML once the template is filled in: a name must not end the text it stands in.
+    return f'{{{{ regexReplaceAll "[^A-Za-z0-9_.-]" (toString {expression}) "?" }}}} '
+
+
+def _go_holds(constraint: Constraint, field: str) -> list[str]:
+    """The constraint as conditions of a Go template on an entry's field."""
+    if isinstance(constraint.eq, bool):
+        return [_go_is(field, constraint.eq)]
+    value = (
+        f'(join "," .{field})' if field == "users" else f'(ternary "" (toString .{field}) (kindIs "invalid" .{field}))'
+    )
+    if constraint.absent:
+        return [f'(eq {value} "")']
+    bounds = [("ge", constraint.ge), ("le", constraint.le)]
+    holds = [f'(regexMatch "^-?[0-9]+$" {value})'] if any(bound is not None for _name, bound in bounds) else []
+    holds += [f"({name} (int64 .{field}) (int64 {bound}))" for name, bound in bounds if bound is not None]
+    for pattern, negated in patterns(constraint):
+        match = f"(regexMatch {json.dumps(pattern)} {value})"
+        holds.append(f"(not {match})" if negated else match)
+    return holds
 
 
 KINDS = (Account(),)

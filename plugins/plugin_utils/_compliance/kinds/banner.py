@@ -6,54 +6,63 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .base import (
-    Check,
-    Demand,
-    Desired,
-    Evidence,
-    Kind,
-    Platform,
-    Rule,
-    Ruling,
-    ruling,
-)
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
+from .matchers import literal
+
+EXPECTED = "a warning that does not name the system"
 
 
 class Banner(Kind):
     """A banner warns, and names neither the system nor its version. The text comes from the overlay."""
 
     name = "banner"
-    sections = ("text", "host")
+    sections = ("banner", "host")
     constrained = ()
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"text": [rule.key]}
+        return {"banner": [rule.key], "text": [rule.key]}
+
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        return item == demand.key or item.rpartition("/")[0].rpartition("/")[2] == f"{demand.key.rpartition('/')[2]}.d"
 
     @staticmethod
     def leak(evidence: Evidence) -> str:
-        # issue(5), agetty(8): the escapes that agetty fills in with what the system is.
-        return rf"(?i)(\\[vrms]|\b{re.escape(evidence['host']['os'])}\b)"
+        # agetty(8): the escapes that agetty fills in with what the system is.
+        return rf"(?i)(\\[mrsv]|\b{literal(evidence['host']['os'])}\b)"
+
+    @staticmethod
+    def optional(demand: Demand) -> bool:
+        return demand.key == "/etc/motd"
+
+    def problems(self, demand: Demand, evidence: Evidence) -> dict[str, str]:
+        """What is wrong, by file."""
+        shown = evidence["banner"][demand.key]
+        wrong = {path: f"{path} names the system: '{leak[0]}'" for path, text in shown.items()
+                 if (leak := re.search(self.leak(evidence), text))}  # fmt: skip
+        if not shown.get(demand.key, "").strip() and not self.optional(demand):
+            wrong[demand.key] = f"{demand.key} has no text"
+        return wrong
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        content = evidence["text"].get(demand.key)
-        if not content or not content.strip():
-            optional = demand.key == "/etc/motd"
-            return ruling(optional, "no text", "a warning that does not name the system")
-        found = re.search(self.leak(evidence), content)
-        shown = f"names the system: '{found[0]}'" if found else "a text that does not name the system"
-        return ruling(not found, shown, "a warning that does not name the system")
+        wrong = offenders(list(self.problems(demand, evidence).values()), EXPECTED)
+        return wrong if wrong.verdict == "fail" else Ruling("pass", "nothing names the system", EXPECTED)
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        desired.file(demand.key, desired.banner)
+        if demand.key in self.problems(demand, evidence):
+            desired.file(demand.key, desired.banner)
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        others = [path for path in self.problems(demand, evidence) if path != demand.key]
+        return ", ".join(others)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        if demand.key == "/etc/motd" and evidence["text"].get(demand.key) is None:
-            return [Check("file", {"path": demand.key, "exists": False})]
-        pattern = self.leak(evidence)
-        attributes: dict[str, t.Any] = {"path": demand.key, "exists": True, "contents": [f"!/{pattern}/"]}
-        if demand.key != "/etc/motd":
-            attributes["contents"].append("/\\S/")
-        return [Check("file", attributes)]
+        shown = evidence["banner"][demand.key]
+        made = [
+            Check("file", {"path": path, "exists": True, "contents": [f"!/{self.leak(evidence)}/"]}) for path in shown
+        ]
+        if not self.optional(demand):
+            return [*made, Check("file", {"path": demand.key, "exists": True, "contents": ["/\\S/"]})]
+        return made or [Check("file", {"path": demand.key, "exists": False})]
 
 
 KINDS = (Banner(),)

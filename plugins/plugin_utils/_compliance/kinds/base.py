@@ -131,9 +131,24 @@ class Connection:
 
     Attributes:
         user: who logs in; empty where the connection is local and cannot be cut by what is planned.
+        become_method: how that user becomes root (sudo, su ...).
+        identities: keys that the controller's agent offers at a login.
+        algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
+        jumps: other hosts of the inventory that are reached through this one.
     """
 
     user: str = ""
+    become_method: str = "sudo"
+    identities: int = 0
+    algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    jumps: tuple[str, ...] = ()
+
+
+class UnreadTextError(Exception):
+    """A change would write over a text that was not read; the message says why it was not."""
+
+    def __init__(self, path: str, evidence: Evidence) -> None:
+        super().__init__(f"{path} is not changed: {evidence.left_out('text')[path]}")
 
 
 @dataclass
@@ -162,7 +177,13 @@ class Desired:
         return list(dict.fromkeys([*units, *self.stale]))
 
     def text(self, path: str, evidence: Evidence) -> str:
-        """The text PATH will have, as far as it is planned: start from it to add to it."""
+        """The text PATH will have, as far as it is planned: start from it to add to it.
+
+        Raises:
+            UnreadTextError: the file is there, and its text was not read: nothing may be written over it.
+        """
+        if path in evidence.left_out("text"):
+            raise UnreadTextError(path, evidence)
         if path in self.files:
             return str(self.files[path].get("content") or "")
         return evidence["text"].get(path) or ""
@@ -236,8 +257,11 @@ class Kind:
         return {}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
-        """Whether what a section left out (`Section.left_out`) could change the verdict on this rule."""
-        return True
+        """Whether what a section left out (`Section.left_out`) could change the verdict on this rule.
+
+        Texts are what a change starts from. A rule is judged by one where its key is the path of it.
+        """
+        return section != "text" or item == demand.key
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         raise NotImplementedError
@@ -271,7 +295,8 @@ def ruling(holds: bool, actual: object, expected: str) -> Ruling:
     return Ruling("pass" if holds else "fail", "absent" if actual is None else str(actual), expected)
 
 
-def offenders(found: t.Sequence[str], expected: str) -> Ruling:
-    """A ruling on a list that must be empty; shows the first few."""
-    shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
-    return Ruling("fail" if found else "pass", shown or "none", expected)
+def offenders(listed: t.Sequence[str], expected: str, *, more: int = 0) -> Ruling:
+    """A ruling on a list that must be empty; shows the first few, and counts the others and MORE that are not listed."""
+    others = len(listed) - 5 + more if len(listed) > 5 else more
+    shown = "; ".join(listed[:5]) + (f"; and {others} more" if others else "")
+    return Ruling("fail" if listed else "pass", shown or "none", expected)

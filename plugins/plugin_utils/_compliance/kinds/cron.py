@@ -35,9 +35,16 @@ class Cron(Kind):
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         allow, deny = self.paths(demand.key)
-        wrong = [] if evidence["file"][allow] else [f"{allow} is missing"]
+        files = evidence["file"][allow].values()
+        wrong = [f"{allow} is a {facts['type']}" for facts in files if facts["type"] != "file"]
+        wrong += [] if files else [f"{allow} is missing"]
         wrong += [f"{deny} exists"] if evidence["file"][deny] else []
         return ruling(not wrong, ", ".join(wrong) or f"only {allow}", f"{allow} and no {deny}")
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        allow, _deny = self.paths(demand.key)
+        others = [facts["type"] for facts in evidence["file"][allow].values() if facts["type"] != "file"]
+        return f"{allow} is a {others[0]}: remove it" if others else ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         allow, deny = self.paths(demand.key)
@@ -49,7 +56,10 @@ class Cron(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         allow, deny = self.paths(demand.key)
-        return [Check("file", {"path": allow, "exists": True}), Check("file", {"path": deny, "exists": False})]
+        return [
+            Check("file", {"path": allow, "exists": True, "filetype": "file"}),
+            Check("file", {"path": deny, "exists": False}),
+        ]
 
 
 KINDS = (Cron(),)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..constraint import text
+from ....module_utils._collect.file import covers
+from ..constraint import Constraint, text
 from .base import (
     TEXTS,
     Check,
@@ -16,58 +17,190 @@ from .base import (
     Platform,
     Rule,
     Ruling,
+    Schema,
     offenders,
     ruling,
 )
-from .matchers import literal, mode_pattern
+from .matchers import Template, literal, lookup, matching, mode_pattern
+
+Facts = t.Mapping[str, t.Any]
+BOOLEAN: Schema = {"type": "boolean"}
+CHANGED = ("file", "directory")
+"""Types whose attributes are changed: what a link, a pipe or a device stands for is never the rule's."""
+
+
+def plain(path: str) -> bool:
+    """Whether a path of the evidence is the path itself: with a backslash it has escapes (`_collect.paths.shown`)."""
+    return "\\" not in path
+
+
+def bits(mask: str, place: int) -> int:
+    """The three bits of a mode for the owner (0), the group (1) or all others (2)."""
+    return int(mask.rjust(4, "0")[place + 1], 8)
 
 
 class File(Kind):
-    """Mode, owner and group of a path, or of every path that a pattern matches."""
+    """Mode, owner, group and access list of a path, or of every path that a pattern matches.
+
+    With ``access_lists`` the program that makes the files gives them access lists of its own, which are not judged. With
+    ``services`` an owner that is a service, with its first group, is as right as those that are named. Owners and
+    groups are not changed then: the service opens the file with them.
+    """
 
     name = "file"
     sections = ("file",)
     constrained = ("mode", "owner", "group")
-    fields: t.ClassVar = {"optional": {"type": "boolean"}, "except": TEXTS}
+    fields: t.ClassVar = {"optional": BOOLEAN, "except": TEXTS, "services": BOOLEAN, "access_lists": BOOLEAN}
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {"file": {rule.key: list(rule.spec.get("except", ()))}}
 
-    def _wrong(self, demand: Demand, facts: dict[str, str]) -> list[str]:
-        return [f"{name} {facts[name]}" for name, wanted in demand.constraints.items() if not wanted.holds(facts[name])]
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        return section != "file" or covers(demand.key, item)
+
+    @staticmethod
+    def _holds(demand: Demand, name: str, constraint: Constraint, facts: Facts) -> bool:
+        if constraint.holds(facts[name]):
+            return True
+        if not demand.rule.spec.get("services") or "service_group" not in facts or name == "mode":
+            return False
+        return name == "owner" or facts["group"] == facts["service_group"]
+
+    def _wrong(self, demand: Demand, facts: Facts) -> list[str]:
+        """What of a file's attributes breaks the rule, by name and value."""
+        named = {name: one for name, one in demand.constraints.items() if not self._holds(demand, name, one, facts)}
+        wrong = [f"{name} {facts[name]}" for name in named]
+        wrong += [f"access list {entry}" for entry in _entries(demand, facts) if not _allowed(demand, entry)]
+        return wrong if facts["type"] in CHANGED else [f"is no file or directory, but a {facts['type']}", *wrong]
+
+    def _bad(self, demand: Demand, evidence: Evidence) -> dict[str, list[str]]:
+        files = evidence["file"][demand.key]
+        return {path: wrong for path, facts in files.items() if (wrong := self._wrong(demand, facts))}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        found = evidence["file"][demand.key]
-        expected = ", ".join(f"{name} {wanted.describe()}" for name, wanted in demand.constraints.items())
-        if not found:
+        files = evidence["file"][demand.key]
+        expected = ", ".join(f"{name} {one.describe()}" for name, one in demand.constraints.items())
+        if not files:
             return Ruling("pass" if demand.rule.spec.get("optional") else "fail", "no such file", expected)
-        bad = [f"{path} {', '.join(wrong)}" for path, facts in found.items() if (wrong := self._wrong(demand, facts))]
-        if bad:
-            return offenders(bad, expected)
-        one = next(iter(found.values()))
-        same = all(facts == one for facts in found.values())
-        shown = " ".join(one[name] for name in demand.constraints) if same else f"{len(found)} files, all safe"
+        if bad := self._bad(demand, evidence):
+            more = sum(files[path].get("more", 0) for path in bad)
+            return offenders([f"{path} {', '.join(wrong)}" for path, wrong in bad.items()], expected, more=more)
+        one = next(iter(files.values()))
+        count = sum(1 + facts.get("more", 0) for facts in files.values())
+        shown = " ".join(one[name] for name in demand.constraints) if count == 1 else f"{count} files, all safe"
         return ruling(True, shown, expected)
+
+    def _changes(self, demand: Demand, path: str, facts: Facts) -> dict[str, str]:
+        """Attributes that make the rule hold for one file, as far as they may be changed."""
+        if facts["type"] not in CHANGED or not plain(path):
+            return {}
+        names = ["mode"] if demand.rule.spec.get("services") else list(demand.constraints)
+        return {
+            name: text(demand.constraints[name].target(facts[name]))
+            for name in names
+            if name in demand.constraints and not demand.constraints[name].holds(facts[name])
+        }
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        files = evidence["file"][demand.key]
+        if not files:
+            return f"there is no {demand.key}, and only a package or the operator can make it"
+        bad = self._bad(demand, evidence)
+        if any(self._changes(demand, path, files[path]) for path in bad):
+            return ""
+        path, wrong = next(iter(bad.items()))
+        return f"{path}: {', '.join(wrong)}: {_why_not(demand, path, files[path])}"
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         for path, facts in evidence["file"][demand.key].items():
-            for name, wanted in demand.constraints.items():
-                if not wanted.holds(facts[name]):
-                    desired.attributes.setdefault(path, {"path": path})[name] = text(wanted.target(facts[name]))
+            if changes := self._changes(demand, path, facts):
+                desired.attributes.setdefault(path, {"path": path}).update(changes)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        found = evidence["file"][demand.key]
-        if not found:
+        files = evidence["file"][demand.key]
+        if not files:
             exists = not demand.rule.spec.get("optional")
             return [Check("file", {"path": demand.key, "exists": exists})]
-        attributes = {}
-        for name, wanted in demand.constraints.items():
-            if wanted.at_most is not None:
-                attributes[name] = {"match-regexp": mode_pattern(wanted.at_most)}
+        checks = []
+        for path, facts in files.items():
+            if plain(path):
+                patterns = {name: _pattern(demand, name, one, facts) for name, one in demand.constraints.items()}
+                attributes = {name: {"match-regexp": pattern} for name, pattern in patterns.items()}
+                kinds = {"filetype": {"match-regexp": f"^({'|'.join(CHANGED)})$"}}
+                checks.append(Check("file", {"path": path, "exists": True, **attributes, **kinds}))
             else:
-                allowed = wanted.in_ if wanted.in_ is not None else (wanted.eq,)
-                attributes[name] = {"match-regexp": f"^({'|'.join(literal(one) for one in allowed)})$"}
-        return [Check("file", {"path": path, "exists": True, **attributes}) for path in found]
+                # Goss cannot be given bytes that are no UTF-8.
+                fields = {name: lookup("file", demand.key, path, name) for name in demand.constraints}
+                checks += [
+                    matching(
+                        Template(f"{{{{ {field} | toJson }}}}"),
+                        {"match-regexp": _pattern(demand, name, demand.constraints[name], facts)},
+                    )
+                    for name, field in fields.items()
+                ]
+            if _entries(demand, facts):
+                checks.append(_no_grants(demand, path))
+        return checks
+
+
+def _entries(demand: Demand, facts: Facts) -> t.Sequence[str]:
+    return () if demand.rule.spec.get("access_lists") else facts.get("acl", ())
+
+
+def _allowed(demand: Demand, entry: str) -> bool:
+    """Whether an entry of an access list gives no more than the mode may: a named owner or group its own bits, others theirs."""
+    kind, name, letters = entry.split(":")
+    granted = sum(bit for letter, bit in zip(letters, (4, 2, 1)) if letter != "-")
+    constraint = demand.constraints.get("owner" if kind == "user" else "group")
+    mode = demand.constraints.get("mode")
+    most = mode.at_most if mode is not None and mode.at_most is not None else "0000"
+    named = constraint is not None and constraint.holds(name)
+    return not granted & ~bits(most, (0 if kind == "user" else 1) if named else 2)
+
+
+def _no_grants(demand: Demand, path: str) -> Check:
+    """The same for Goss, which sees no access lists for itself, as patterns of entries."""
+    mode = demand.constraints.get("mode")
+    most = mode.at_most if mode is not None and mode.at_most is not None else "0000"
+
+    def letters(place: int) -> str:
+        return "".join(f"[{letter}-]" if bits(most, place) & bit else "-" for letter, bit in zip("rwx", (4, 2, 1)))
+
+    entries = [f"(user|group):[^: ]*:{letters(2)}"]
+    for place, kind, name in ((0, "user", "owner"), (1, "group", "group")):
+        if name in demand.constraints:
+            entries.append(f"{kind}:({_names(demand.constraints[name])}):{letters(place)}")
+    content = Template(f'"{{{{ join " " {lookup("file", demand.key, path, "acl")} }}}}"')
+    return matching(content, {"match-regexp": f"^(({'|'.join(entries)})( |$))*$"})
+
+
+def _names(constraint: Constraint) -> str:
+    allowed = constraint.in_ if constraint.in_ is not None else (constraint.eq,)
+    return "|".join(literal(one) for one in allowed)
+
+
+def pattern(constraint: Constraint) -> str:
+    """What Goss must find for a mode, an owner or a group."""
+    return mode_pattern(constraint.at_most) if constraint.at_most is not None else f"^({_names(constraint)})$"
+
+
+def _pattern(demand: Demand, name: str, constraint: Constraint, facts: Facts) -> str:
+    """The same for one file: who owns a service's is for the service to say."""
+    if name == "mode" or not demand.rule.spec.get("services") or "service_group" not in facts:
+        return pattern(constraint)
+    return f"^({_names(constraint)}|{literal(facts['owner'] if name == 'owner' else facts['service_group'])})$"
+
+
+def _why_not(demand: Demand, path: str, facts: Facts) -> str:
+    if facts["type"] not in CHANGED:
+        return "replace it by a file"
+    if not plain(path):
+        return "its name has characters that cannot be printed: mend it by hand"
+    if demand.rule.spec.get("services") and any(
+        not one.holds(facts[name]) for name, one in demand.constraints.items() if name != "mode"
+    ):
+        return "whose file it is only the operator knows: give it to root or to its service"
+    return f"remove the access list (setfacl -b {path})"
 
 
 KINDS = (File(),)

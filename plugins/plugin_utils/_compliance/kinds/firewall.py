@@ -3,77 +3,125 @@
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 
 from ..constraint import text
-from .base import (
-    Check,
-    Demand,
-    Desired,
-    Evidence,
-    Kind,
-    Ruling,
-    ruling,
-)
-from .matchers import as_text, matching
+from ..firewall_tools import HOOKS, TOOLS, Tool
+from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 
 
 class Firewall(Kind):
-    """ufw's settings, and the policies that the kernel's base chains really have."""
+    """The settings of the platform's firewall, and the policies that the kernel's base chains really have."""
 
     name = "firewall"
-    sections = ("settings", "firewall", "sshd")
-    variables: t.ClassVar[dict[str, tuple[str, str]]] = {
-        "default_incoming": ("DEFAULT_INPUT_POLICY", "input"),
-        "default_outgoing": ("DEFAULT_OUTPUT_POLICY", "output"),
-        "default_routed": ("DEFAULT_FORWARD_POLICY", "forward"),
-    }
-    policies: t.ClassVar[dict[str, str]] = {"DROP": "deny", "REJECT": "reject", "ACCEPT": "allow"}
+    sections = ("firewall",)
+
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"listen": None, "sshd": None}
 
     @staticmethod
-    def live(evidence: Evidence, hook: str) -> list[str]:
-        return [
-            chain["policy"]
-            for chain in evidence["firewall"]["chains"]
-            if chain["hook"] == hook and chain["name"].isupper()
-        ]
+    def tool(evidence: Evidence) -> Tool:
+        return TOOLS[evidence.platform.tool("firewall")]
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        enabled = evidence["settings"]["ufw_main"].get("ENABLED", {}).get("value", "no")
+        tool = self.tool(evidence)
+        loaded = "chains loaded" if tool.loaded(evidence, HOOKS.get(demand.key, "input")) else "no chains loaded"
         if demand.key == "enabled":
-            holds = demand.value.holds(enabled) and bool(self.live(evidence, "input"))
-            chains = "chains loaded" if self.live(evidence, "input") else "no chains loaded"
-            return ruling(holds, f"{enabled}, {chains}", "yes, chains loaded")
-        variable, _hook = self.variables[demand.key]
-        value = self.policies.get(evidence["settings"]["ufw"].get(variable, {}).get("value", ""))
-        return ruling(demand.value.holds(value), value, demand.value.describe())
+            enabled = "yes" if tool.enabled(evidence) else "no"
+            holds = demand.value.holds(enabled) and loaded == "chains loaded"
+            return ruling(holds, f"{enabled}, {loaded}", f"{demand.value.describe()}, chains loaded")
+        policy = tool.policy(evidence, demand.key)
+        live = {chain["policy"] for chain in tool.chains(evidence, HOOKS[demand.key])}
+        holds = demand.value.holds(policy) and loaded == "chains loaded" and live == {self.kernel(policy, tool)}
+        shown = f"{policy or 'not set'}, {loaded}" + (f" with the policy {', '.join(sorted(live))}" if live else "")
+        return ruling(holds, shown, f"{demand.value.describe()}, chains loaded")
+
+    @staticmethod
+    def kernel(policy: str | None, tool: Tool) -> str:
+        """The policy of the base chain: firewalld's chains end in a rule instead."""
+        return "accept" if policy == "allow" or tool.name == "firewalld" else "drop"
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        tool = self.tool(evidence)
+        stored = demand.key != "enabled" and demand.value.holds(tool.policy(evidence, demand.key))
+        if stored and not tool.loaded(evidence, HOOKS[demand.key]):
+            return f"it is set, and rule firewall/enabled loads {tool.name}'s chains"
+        return tool.obstacle(evidence)
+
+    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        if demand.key not in ("enabled", "default_incoming"):
+            return ""
+        if evidence.get("listen") is None or evidence.get("sshd") is None:
+            return "listening ports were not read: what it would close cannot be foreseen"
+        tool = self.tool(evidence)
+        refused = [port for port in sorted(self.login_ports(evidence)) if tool.decides(evidence, port) == "deny"]
+        if refused:
+            return f"a rule of {tool.name} refuses {', '.join(refused)}, where logins come in: remove it"
+        logins = self.login_ports(evidence)
+        closed = [
+            f"{port} ({', '.join(processes) or 'the kernel'})"
+            for port, processes in sorted(self.served(evidence).items())
+            if port not in logins and not self.named(demand, port) and not tool.decides(evidence, port)
+        ]
+        if closed:
+            return f"it would close {', '.join(closed)}: allow or deny them in {tool.name}, or list them under 'ports' in the overlay"
+        return ""
+
+    @staticmethod
+    def named(demand: Demand, port: str) -> bool:
+        """Whether the site says that a port stays open, to some at least."""
+        number, _mark, protocol = port.partition("/")
+        return any(one.protocol == protocol and one.first <= int(number) <= one.last for one in demand.site.ports)
+
+    @staticmethod
+    def served(evidence: Evidence) -> dict[str, list[str]]:
+        """Ports that others can reach, with the programs behind them."""
+        ports: dict[str, list[str]] = {}
+        for socket in evidence["listen"]:
+            if not _loopback(socket["address"]):
+                ports.setdefault(f"{socket['port']}/{socket['protocol']}", []).extend(socket["processes"])
+        return {port: list(dict.fromkeys(processes)) for port, processes in ports.items()}
+
+    @staticmethod
+    def login_ports(evidence: Evidence) -> set[str]:
+        """Where people log in: this session's own port, sshd's settings, and what sshd listens on."""
+        sshd = evidence["sshd"]
+        ports = {(sshd.get("session") or {}).get("port", "")}
+        # ListenAddress may name another port than Port.
+        addresses = sshd["effective"].get("listenaddress", "").split()
+        ports |= {address.rpartition(":")[2] for address in addresses} or set(sshd["effective"].get("port", "").split())
+        ports |= {str(s["port"]) for s in evidence["listen"] if s["protocol"] == "tcp" and "sshd" in s["processes"]}
+        return {f"{port}/tcp" for port in ports if port}
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
+        tool = self.tool(evidence)
+        if demand.key in ("enabled", "default_incoming"):
+            # First, and before anything is refused: what people come in through.
+            for port in sorted(self.login_ports(evidence)):
+                if not tool.decides(evidence, port):
+                    tool.open(port, "", desired)
+            for one in demand.site.ports:
+                span = str(one.first) if one.first == one.last else f"{one.first}-{one.last}"
+                if one.source or not all(
+                    tool.decides(evidence, f"{number}/{one.protocol}") for number in range(one.first, one.last + 1)
+                ):
+                    tool.open(f"{span}/{one.protocol}", one.source, desired)
         if demand.key == "enabled":
-            # First, and before the firewall is up: the port this very connection came through.
-            for port in evidence["sshd"]["effective"].get("port", "22").split():
-                desired.run("ufw", "allow", f"{port}/tcp")
-            desired.run("ufw", "--force", "enable")
-            desired.add("units_enabled", ["ufw.service"])
+            tool.enable(evidence, desired)
         else:
-            direction = demand.key.removeprefix("default_")
-            desired.run("ufw", "default", text(demand.value.target()), direction)
+            tool.set_policy(demand.key, text(demand.value.target()), desired)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        if demand.key == "enabled":
-            content = Check("file", {"path": "/etc/ufw/ufw.conf", "exists": True, "contents": ["/^ENABLED=yes\\s*$/"]})
-            return [content, matching(as_text("firewall", "chains"), {"match-regexp": "hook:input"})]
-        variable, hook = self.variables[demand.key]
-        values = [policy for policy, word in self.policies.items() if demand.value.holds(word)]
-        line = f'/^{variable}="?({"|".join(values)})"?\\s*$/'
-        found = [Check("file", {"path": "/etc/default/ufw", "exists": True, "contents": [line]})]
-        if hook == "input" and "ACCEPT" not in values:
-            found.append(
-                matching(
-                    as_text("firewall", "chains"), {"not": {"match-regexp": "hook:input name:INPUT policy:accept"}}
-                )
-            )
-        return found
+        policies = [policy for policy in ("deny", "reject", "allow") if demand.value.holds(policy)]
+        return self.tool(evidence).asserts(demand.key, policies)
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False  # '*': every address
 
 
 KINDS = (Firewall(),)

@@ -28,7 +28,7 @@ def lookup(*path: str | int) -> str:
     """
     path = ("sections", path[0], "items", *path[1:])
     if all(isinstance(part, str) for part in path):
-        return f'(dig {" ".join(json.dumps(part) for part in path)} "" .Vars)'
+        return f'(dig {" ".join(json.dumps(part, ensure_ascii=False) for part in path)} "" .Vars)'
     expression = ".Vars"
     for part in path:
         # index of nothing is an error in Go; of an empty mapping it is nothing.
@@ -82,20 +82,27 @@ def checks_on(constraint: Constraint, expression: str) -> list[Check]:
     for operator, bound in (("ge", constraint.ge), ("le", constraint.le)):
         if bound is not None:
             found += _bounds(bound, operator, expression, shown)
-    patterns: list[t.Any] = []
+    return found + [
+        matching(shown, {"not": {"match-regexp": pattern}} if negated else {"match-regexp": pattern})
+        for pattern, negated in patterns(constraint)
+    ]
+
+
+def patterns(constraint: Constraint) -> list[tuple[str, bool]]:
+    """Regular expressions (RE2) that the text of a value must match, or with True must not, for all operators but bounds."""
+    made: list[tuple[str, bool]] = []
     if constraint.eq is not None:
-        patterns.append({"match-regexp": f"(?i)^({_number_or_word(constraint.eq)})$"})
+        made.append((f"(?i)^({_number_or_word(constraint.eq)})$", False))
     if constraint.in_ is not None:
-        patterns.append({"match-regexp": f"(?i)^({'|'.join(_number_or_word(one) for one in constraint.in_)})$"})
+        made.append((f"(?i)^({'|'.join(_number_or_word(one) for one in constraint.in_)})$", False))
     if constraint.at_most is not None:
-        patterns.append({"match-regexp": mode_pattern(constraint.at_most)})
+        made.append((mode_pattern(constraint.at_most), False))
     if constraint.subset_of is not None:
         one = _any(constraint.subset_of)
-        patterns.append({"match-regexp": f"^{one}([, ]+{one})*$"})
+        made.append((f"^{one}([, ]+{one})*$", False))
     if constraint.none_of is not None:
-        patterns += [{"match-regexp": "."}, {"not": {"match-regexp": f"(^|[, ]){_any(constraint.none_of)}([, ]|$)"}}]
-    patterns += [{"match-regexp": f"(^|[, ]){_any(choices)}([, ]|$)"} for choices in constraint.some_of or ()]
-    return found + [matching(shown, pattern) for pattern in patterns]
+        made += [(".", False), (f"(^|[, ]){_any(constraint.none_of)}([, ]|$)", True)]
+    return made + [(f"(^|[, ]){_any(choices)}([, ]|$)", False) for choices in constraint.some_of or ()]
 
 
 def _any(values: tuple[str, ...]) -> str:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
-from ....module_utils._collect.mount import fstab
+from ....module_utils._collect.mount import FSTAB, mount_point
+from ....module_utils._collect.paths import shown
 from .base import (
     Check,
     Demand,
@@ -17,29 +19,51 @@ from .base import (
     Ruling,
     ruling,
 )
+from .matchers import literal
+
+SYSTEMD_TMPFS = {"/dev/shm": "", "/tmp": "mode=1777,size=50%"}
+"""Memory that systemd itself mounts (file-hierarchy(7), tmp.mount), with its options: a line of fstab takes its place."""
+VERIFY = ("findmnt", "--verify", "--tab-file", "%s")
+_LINE = re.compile(r"(\s*\S+\s+\S+\s+\S+)(?:(\s+)(\S+))?(.*)", re.DOTALL)
 
 
-def fstab_line(point: str, facts: t.Mapping[str, t.Any], options: list[str]) -> str:
-    return f"{facts['source']} {point} {facts['type']} {','.join(options)} 0 0"
+def effective(options: t.Iterable[str], option: str) -> bool:
+    """Whether OPTION (``nodev``) holds: of it and its opposite the last one counts (mount(8))."""
+    said = [one for one in options if one in (option, option[2:])]
+    return said[-1:] == [option]
 
 
-def set_mount(content: str, point: str, line: str) -> str:
-    """Replace the fstab line of a mount point, or append it."""
-    lines = content.splitlines()
-    for index, old in enumerate(lines):
-        columns = old.split()
-        if len(columns) >= 4 and columns[1] == point and not old.lstrip().startswith("#"):
-            rest = " ".join(columns[4:6]) or "0 0"
-            lines[index] = " ".join([*line.split()[:4], rest])
-            return "\n".join(lines) + "\n"
-    return "\n".join([*lines, line]) + "\n"
+def with_option(options: t.Sequence[str], option: str) -> list[str]:
+    """OPTIONS with OPTION where it counts."""
+    return [*(one for one in options if one not in (option, option[2:])), option]
 
 
-FSTAB = "/etc/fstab"
+def lines_of(content: str, point: str) -> list[int]:
+    """Indexes of the lines of an fstab that mount something at POINT."""
+    rows = enumerate(line.split() for line in content.split("\n"))
+    return [i for i, row in rows if len(row) >= 3 and row[0][0] != "#" and shown(mount_point(row)) == point]
+
+
+def set_option(content: str, point: str, option: str) -> str:
+    """An fstab in which every line for POINT has OPTION; nothing else of it is touched."""
+    lines = content.split("\n")
+    for index in lines_of(content, point):
+        match = _LINE.fullmatch(lines[index])
+        assert match
+        options = (match[3] or "defaults").split(",")
+        if not effective(options, option):
+            lines[index] = f"{match[1]}{match[2] or ' '}{','.join(with_option(options, option))}{match[4]}"
+    return "\n".join(lines)
+
+
+def add_tmpfs(content: str, point: str, options: t.Sequence[str]) -> str:
+    """An fstab with one more line, for memory at POINT."""
+    start = content if not content or content.endswith("\n") else f"{content}\n"
+    return f"{start}tmpfs {point} tmpfs {','.join(options)} 0 0\n"
 
 
 class Mount(Kind):
-    """A mount option; the key is ``<mount point>:<option>``."""
+    """A mount option; the key is ``<mount point>:<option>``. Only lines of fstab that are there are changed."""
 
     name = "mount"
     sections = ("mount", "text")
@@ -47,6 +71,9 @@ class Mount(Kind):
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {"text": [FSTAB]}
+
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        return section == "mount" and item == demand.key.rsplit(":", 1)[0]
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         point, option = demand.key.rsplit(":", 1)
@@ -57,31 +84,47 @@ class Mount(Kind):
         missing = [
             where
             for where, facts in (("mounted", live), ("in fstab", stored))
-            if facts and option not in facts["options"]
+            if facts and not effective(facts["options"], option)
         ]
         return ruling(
             not missing, f"without {option}: {' and '.join(missing)}" if missing else ",".join(live["options"]), option
         )
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        point = demand.key.rsplit(":", 1)[0]
+        if broken := evidence["mount"]["broken"]:
+            return f"{FSTAB} has an error that must be mended first: {broken}"
+        live = evidence["mount"]["live"][point]
+        if point in evidence["mount"]["fstab"] or (point in SYSTEMD_TMPFS and live["type"] == "tmpfs"):
+            return ""
+        # A line of our own would mount it a second time, or keep the host from booting where its source is not there yet.
+        return (
+            f"{FSTAB} has no line for {point} ({live['type']} on {live['source']}): set the option where it is mounted"
+        )
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         point, option = demand.key.rsplit(":", 1)
         live = evidence["mount"]["live"][point]
-        planned = fstab(desired.text(FSTAB, evidence)).get(point)
-        stored = planned or {
-            **live,
-            "options": ["defaults", *(o for o in ("nosuid", "nodev", "noexec") if o in live["options"])],
-        }
-        if live["type"] == "tmpfs" and not planned and point != "/dev/shm":
-            # systemd's tmp.mount gives these; a line in fstab takes its place.
-            stored["options"] += ["mode=1777", "size=50%"]
-        options = [*stored["options"], option] if option not in stored["options"] else stored["options"]
-        desired.file(FSTAB, set_mount(desired.text(FSTAB, evidence), point, fstab_line(point, stored, options)))
-        if option not in live["options"]:
+        content = desired.text(FSTAB, evidence)
+        if lines_of(content, point):
+            planned = set_option(content, point, option)
+        else:
+            kept = [one for one in ("nosuid", "nodev", "noexec") if effective(live["options"], one)]
+            own = [one for one in SYSTEMD_TMPFS[point].split(",") if one]
+            planned = add_tmpfs(content, point, with_option(["defaults", *kept, *own], option))
+        desired.file(FSTAB, planned, validate=VERIFY)
+        if not effective(live["options"], option):
             desired.run("mount", "-o", f"remount,{option}", point)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         point, option = demand.key.rsplit(":", 1)
-        return [Check("mount", {"mountpoint": point, "exists": True, "opts": {"contain-element": option}})]
+        checks = [Check("mount", {"mountpoint": point, "exists": True, "opts": {"contain-element": option}})]
+        if point in evidence["mount"]["fstab"]:
+            # A line with the option, and none that takes it back.
+            line = f"^[^#\\s]\\S*\\s+{literal(point)}/?\\s+\\S+\\s+(\\S+,)?{option}"
+            contents = [f"/{line}(,|\\s|$)/", f"!/{line},(\\S+,)?{option[2:]}(,|\\s|$)/"]
+            checks.append(Check("file", {"path": FSTAB, "exists": True, "contents": contents}))
+        return checks
 
 
 KINDS = (Mount(),)

@@ -1,156 +1,224 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kind `pam`: modules and arguments of PAM stacks, changed through pam-auth-update(8) profiles."""
+"""Kind `pam`: what PAM stacks let happen, changed through the platform's own tool."""
 
 from __future__ import annotations
 
+import re
 import typing as t
 
-from .base import TEXT, TEXTS, Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
-from .matchers import literal
+from ..pam_stack import Line, of_type, opens_to_all, outcomes
+from ..pam_tools import TOOLS, Tool
+from .base import TEXTS, Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
+from .matchers import Template, literal, matching
 
-PROFILES = "/usr/share/pam-configs"
+SU = "/etc/pam.d/su"
 SU_GROUP = "unified-su"
 
-# pam-auth-update(8): the profile with the higher priority comes first; Primary blocks end in pam_deny.
-UNIX = """Name: Unix authentication (hardened)
-Default: yes
-Priority: 256
-Auth-Type: Primary
-Auth:
-    [success=end default=ignore]    pam_unix.so try_first_pass
-Auth-Initial:
-    [success=end default=ignore]    pam_unix.so
-Account-Type: Primary
-Account:
-    [success=end new_authtok_reqd=done default=ignore]    pam_unix.so
-Account-Initial:
-    [success=end new_authtok_reqd=done default=ignore]    pam_unix.so
-Session-Type: Additional
-Session:
-    required    pam_unix.so
-Session-Initial:
-    required    pam_unix.so
-Password-Type: Primary
-Password:
-    [success=end default=ignore]    pam_unix.so obscure use_authtok try_first_pass yescrypt
-Password-Initial:
-    [success=end default=ignore]    pam_unix.so obscure yescrypt
-"""
-FAILLOCK = """Name: Count failed logins
-Default: yes
-Priority: 0
-Auth-Type: Primary
-Auth:
-    [default=die]    pam_faillock.so authfail
-"""
-FAILLOCK_NOTIFY = """Name: Refuse locked accounts
-Default: yes
-Priority: 1024
-Auth-Type: Primary
-Auth:
-    requisite    pam_faillock.so preauth
-Account-Type: Primary
-Account:
-    required    pam_faillock.so
-"""
-# Just below pwquality (1024): it has asked for the password by then.
-PWHISTORY = """Name: Refuse old passwords
-Default: yes
-Priority: 1023
-Password-Type: Primary
-Password:
-    requisite    pam_pwhistory.so use_authtok
-"""
-PROFILE_TEXTS = {"unix": UNIX, "faillock": FAILLOCK, "faillock_notify": FAILLOCK_NOTIFY, "pwhistory": PWHISTORY}
+
+class Problem(t.NamedTuple):
+    """What is wrong with a stack, and in which file."""
+
+    text: str
+    source: str
 
 
 class Pam(Kind):
-    """``stacks`` lists what must stand where: ``<service> <type> [argument...]``; an argument may be ``this|that``."""
+    """A module does its work in every service that asks for passwords.
+
+    ``stacks`` lists what must stand where: ``<type> [argument...]``; an argument may be ``this|that``. It is looked for
+    in the stacks that the platform's tool writes, or in those of `services`. ``guards`` names the types in which no
+    password may be accepted without the module, in any service; ``forbid`` lists arguments that no line may have.
+    """
 
     name = "pam"
-    sections = ("pam", "text")
+    sections = ("pam", "authselect", "text")
     constrained = ()
     required = ("module",)
     fields: t.ClassVar = {
         "module": {"type": "string", "pattern": "\\.so$"},
         "stacks": TEXTS,
+        "services": TEXTS,
+        "guards": TEXTS,
         "forbid": TEXTS,
-        "profiles": {"type": "array", "items": TEXT},
+        "empty_group": {"type": "boolean"},
     }
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        names = [line.split()[0] for line in rule.spec.get("stacks", ())]
-        common = ["common-account", "common-auth", "common-password", "common-session", "common-session-noninteractive"]
-        return {"pam": [*common, *names], "text": [*(f"{PROFILES}/unified_{name}" for name in TEXTS), "/etc/pam.d/su"]}
+        return {
+            "text": [*TOOLS[platform.tool("pam")].texts(), SU],
+            **({"account": None} if "empty_group" in rule.spec else {}),
+        }
+
+    @staticmethod
+    def tool(evidence: Evidence) -> Tool:
+        return TOOLS[evidence.platform.tool("pam")]
+
+    def problems(self, demand: Demand, evidence: Evidence) -> list[Problem]:
+        made = [
+            *self._lacking(demand, evidence),
+            *self._forbidden(demand, evidence),
+            *self._passed_by(demand, evidence),
+            *self._members(demand, evidence),
+        ]
+        return list(dict.fromkeys(made))
+
+    def _bases(self, demand: Demand, kind: str, evidence: Evidence) -> tuple[str, ...]:
+        return tuple(demand.rule.spec.get("services", ())) or self.tool(evidence).base[kind]
+
+    def _lacking(self, demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
+        module = demand.rule.spec["module"]
+        for entry in demand.rule.spec.get("stacks", ()):
+            kind, *arguments = entry.split()
+            for service in self._bases(demand, kind, evidence):
+                lines = [line for line in of_type(evidence["pam"].get(service, ()), kind) if line["module"] == module]
+                right = [line for line in lines if _has(line["args"], arguments)]
+                if not lines:
+                    yield Problem(f"{module} is not in {service} ({kind})", f"/etc/pam.d/{service}")
+                elif not right:
+                    yield Problem(
+                        f"{service}: '{' '.join(lines[0]['args'])}' lacks {' '.join(arguments)}", lines[0]["source"]
+                    )
+                elif not any(line["installed"] for line in right):
+                    yield Problem(f"{module} stands in {service}, but is not installed", lines[0]["source"])
+
+    def _forbidden(self, demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
+        for argument in demand.rule.spec.get("forbid", ()):
+            for lines in evidence["pam"].values():
+                for line in lines:
+                    if line["module"] == demand.rule.spec["module"] and argument in [
+                        a.split("=")[0] for a in line["args"]
+                    ]:
+                        yield Problem(f"{line['source']}: {argument}", line["source"])
+
+    def _passed_by(self, demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
+        """Services that accept a password without the module."""
+        module = demand.rule.spec["module"]
+        for kind in demand.rule.spec.get("guards", ()):
+            known: set[str] = set()
+            # The common stacks first: a service that only includes them has no problem of its own.
+            names = sorted(evidence["pam"], key=lambda name: name not in self._bases(demand, kind, evidence))
+            for service in demand.rule.spec.get("services") or names:
+                lines = of_type(evidence["pam"].get(service, ()), kind)
+                chosen = demand.rule.spec.get("services")
+                how = bypass(module, kind, lines, only_root=bool(chosen))
+                own = next((line["source"] for line in lines if line["module"] == "pam_unix.so"), "")
+                source = own if own and not chosen else f"/etc/pam.d/{service}"
+                if how and source not in known:
+                    known.add(source)
+                    yield Problem(f"{service} ({kind}): {how}", source)
+
+    @staticmethod
+    def _members(demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
+        """Members of the group that a line names, where that group must be empty."""
+        if "empty_group" not in demand.rule.spec:
+            return
+        members = {group["name"]: group["members"] for group in evidence["account"]["groups"]}
+        for service in demand.rule.spec["services"]:
+            for line in evidence["pam"].get(service, ()):
+                for argument in line["args"] if line["module"] == demand.rule.spec["module"] else ():
+                    group = argument.partition("=")[2] if argument.startswith("group=") else ""
+                    if members.get(group):
+                        yield Problem(f"group {group} has the members {', '.join(members[group])}", "/etc/group")
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        spec, wrong = demand.rule.spec, []
-        for wanted in spec.get("stacks", ()):
-            service, kind, *arguments = wanted.split()
-            lines = [
-                line for line in evidence["pam"][service] if line["type"] == kind and line["module"] == spec["module"]
-            ]
-            if not lines:
-                wrong.append(f"not in {service} ({kind})")
-            elif not any(_has(line["args"], arguments) for line in lines):
-                wrong.append(f"{service}: '{' '.join(lines[0]['args'])}' lacks {' '.join(arguments)}")
-        for argument in spec.get("forbid", ()):
-            for service, lines in evidence["pam"].items():
-                wrong += [
-                    f"{service}: {argument}"
-                    for line in lines
-                    if line["module"] == spec["module"] and any(arg.split("=")[0] == argument for arg in line["args"])
-                ]
+        spec = demand.rule.spec
         expected = "; ".join([*spec.get("stacks", ()), *(f"no {name}" for name in spec.get("forbid", ()))])
-        found = offenders(wrong, f"{spec['module']}: {expected}")
-        return found if wrong else Ruling("pass", "as expected", found.expected)
+        wrong = offenders(
+            [problem.text for problem in self.problems(demand, evidence)], f"{spec['module']}: {expected}"
+        )
+        return wrong if wrong.verdict == "fail" else Ruling("pass", "as expected", wrong.expected)
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        mendable = {f"/etc/pam.d/{name}" for stacks in self.tool(evidence).base.values() for name in stacks}
+        if demand.rule.spec.get("services"):
+            mendable = {SU}
+            # A line that stands is the site's own: another one beside it would refuse whom that one lets through.
+            lacking = list(self._lacking(demand, evidence))
+            if not [problem for problem in lacking if problem.text.startswith(demand.rule.spec["module"])]:
+                return f"{self.problems(demand, evidence)[0].source} is the site's own: mend it there"
+        foreign = [problem.source for problem in self.problems(demand, evidence) if problem.source not in mendable]
+        if foreign:
+            return f"{', '.join(dict.fromkeys(foreign))} is the site's own: mend it there"
+        return "" if demand.rule.spec.get("services") else self.tool(evidence).obstacle(demand.key, evidence)
+
+    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        if demand.key == "pam_wheel" and connection.become_method == "su":
+            return "the run becomes root by su: it would lock itself out; set ansible_become_method to sudo"
+        return ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        if demand.key == "pam_wheel":
-            desired.run("groupadd", "--system", "--force", SU_GROUP)
-            line = f"auth\trequired\tpam_wheel.so use_uid group={SU_GROUP}"
-            content = desired.text("/etc/pam.d/su", evidence).splitlines()
-            # After pam_rootok, which lets root itself pass.
-            place = next(
-                (i + 1 for i, old in enumerate(content) if "pam_rootok.so" in old and not old.lstrip().startswith("#")),
-                0,
-            )
-            desired.file("/etc/pam.d/su", "\n".join([*content[:place], line, *content[place:]]) + "\n")
+        if not demand.rule.spec.get("services"):
+            self.tool(evidence).mend(demand.key, desired)
             return
-        profiles = demand.rule.spec["profiles"]
-        for name in profiles:
-            desired.file(f"{PROFILES}/unified_{name}", PROFILE_TEXTS[name])
-        if "unix" in profiles:
-            # Debian's own profile has nullok; both at once would ask for the password twice.
-            desired.run("pam-auth-update", "--disable", "unix", "--enable", "unified_unix")
-        others = [f"unified_{name}" for name in profiles if name != "unix"]
-        if others:
-            desired.run("pam-auth-update", "--enable", *others)
-        if not profiles:
-            desired.run(
-                "pam-auth-update", "--enable", demand.rule.spec["module"].removeprefix("pam_").removesuffix(".so")
-            )
+        desired.run("groupadd", "--system", "--force", SU_GROUP)
+        line = f"auth\trequired\tpam_wheel.so use_uid group={SU_GROUP}"
+        content = desired.text(SU, evidence).splitlines()
+        # After pam_rootok, which lets root itself pass.
+        place = next((i + 1 for i, old in enumerate(content) if re.match(r"\s*auth\s.*pam_rootok\.so", old)), 0)
+        desired.file(SU, "\n".join([*content[:place], line, *content[place:]]) + "\n")
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        spec, found = demand.rule.spec, []
+        spec, made = demand.rule.spec, []
         module = literal(spec["module"])
-        for wanted in spec.get("stacks", ()):
-            service, kind, *arguments = wanted.split()
-            # RE2 has no look-ahead: arguments of one line are asked for one by one.
-            patterns = [f"/^-?{kind}\\s+(\\[[^\\]]*\\]|\\S+)\\s+{module}(\\s|$)/"]
-            patterns += [f"/^-?{kind}\\s.*{module}\\s.*\\b({argument})/" for argument in arguments]
-            found.append(Check("file", {"path": f"/etc/pam.d/{service}", "exists": True, "contents": patterns}))
+        for entry in spec.get("stacks", ()):
+            kind, *arguments = entry.split()
+            for service in self._bases(demand, kind, evidence):
+                # RE2 has no look-ahead: arguments of one line are asked for one by one.
+                patterns = [
+                    f"/^\\s*-?{kind}\\s+(\\[[^\\]]*\\]|required|requisite|sufficient)\\s+(\\S*/)?{module}(\\s|$)/"
+                ]
+                patterns += [f"/^\\s*-?{kind}\\s.*{module}\\s.*\\b({argument})/" for argument in arguments]
+                sources = [
+                    line["source"]
+                    for line in of_type(evidence["pam"].get(service, ()), kind)
+                    if line["module"] == spec["module"] and _has(line["args"], arguments)
+                ]
+                path = sources[0] if sources else f"/etc/pam.d/{service}"
+                made.append(Check("file", {"path": path, "exists": True, "contents": patterns}))
+        sources = list(dict.fromkeys(line["source"] for lines in evidence["pam"].values() for line in lines))
         for argument in spec.get("forbid", ()):
-            for service in sorted(name for name in evidence["pam"] if name.startswith("common-")):
-                pattern = f"!/^[^#]*{module}\\s.*\\b{argument}\\b/"
-                found.append(Check("file", {"path": f"/etc/pam.d/{service}", "exists": True, "contents": [pattern]}))
-        return found
+            pattern = f"!/^[^#]*{module}\\s(.*\\s)?{argument}(=|\\s|$)/"
+            made += [Check("file", {"path": path, "exists": True, "contents": [pattern]}) for path in sources]
+        # libpam's dispatch is followed by the planner alone; this repeats its answer.
+        dispatch = [*self._passed_by(demand, evidence), *self._members(demand, evidence)]
+        if spec.get("guards") or spec.get("empty_group"):
+            made.append(matching(Template(f'"{len(dispatch)}"'), "0"))
+        return made
 
 
-def _has(given: list[str], wanted: list[str]) -> bool:
+def bypass(module: str, kind: str, lines: t.Sequence[Line], *, only_root: bool) -> str:
+    """How a stack lets somebody in without the module's consent; empty where it does not.
+
+    Args:
+        only_root: whether everybody but root needs the module (su); else it is a password that needs it.
+    """
+    if not only_root and not any(line["module"] == "pam_unix.so" for line in lines):
+        return ""
+    if module == "pam_unix.so":
+        return "lets in whom no module has accepted" if kind == "auth" and opens_to_all(lines) else ""
+
+    def consents(line: Line) -> bool:
+        return line["module"] == module and "authfail" not in line["args"] and "authsucc" not in line["args"]
+
+    for end in outcomes(lines, consents):
+        if end.success and not end.passed and (not end.root if only_root else end.accepted):
+            return f"lets in without {module}"
+    if module == "pam_faillock.so" and kind == "auth":
+        for end in outcomes(lines, lambda line: line["module"] == module and "authfail" in line["args"]):
+            counted = end.passed or end.refused
+            if not end.success and end.denied and not end.accepted and not counted:
+                return "does not count a wrong password"
+    return ""
+
+
+def _has(arguments: t.Sequence[str], needed: t.Sequence[str]) -> bool:
     return all(
-        any(arg == one or (one.endswith("=") and arg.startswith(one)) for one in want.split("|") for arg in given)
-        for want in wanted
+        any(
+            argument == one or (one.endswith("=") and argument.startswith(one))
+            for one in names.split("|")
+            for argument in arguments
+        )
+        for names in needed
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ....module_utils._collect.scan import WALK
 from .base import (
     Check,
     Demand,
@@ -12,23 +13,36 @@ from .base import (
     Ruling,
     offenders,
 )
+from .file import plain
 from .matchers import Template, as_json, lookup, matching
 
 
 class Scan(Kind):
-    """What the walk over the file systems found."""
+    """What the walk over the local file systems met. File systems that are not this host's own are named in the verdict."""
 
     name = "scan"
     sections = ("scan",)
     constrained = ()
 
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        # A file system that is not local, or that nobody else can reach, is no business of these rules.
+        return item in (WALK, demand.key)
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        found = offenders(evidence["scan"][demand.key], "none")
-        return Ruling(found.verdict, f"{found.actual} (of {evidence['scan']['inodes']} inodes)", found.expected)
+        scan = evidence["scan"]
+        listed = offenders(scan[demand.key], "none", more=scan["counts"][demand.key] - len(scan[demand.key]))
+        unseen = [f"{path}: {reason}" for path, reason in evidence.left_out("scan").items() if path.startswith("/")]
+        walked = f"of {scan['inodes']} inodes" + (f"; not walked: {', '.join(unseen)}" if unseen else "")
+        return Ruling(listed.verdict, f"{listed.actual} ({walked})", listed.expected)
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if any(plain(path) for path in evidence["scan"][demand.key]):
+            return ""
+        return "names that cannot be printed: mend these files by hand"
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         change = {"world_writable_files": "o-w", "world_writable_directories": "+t"}[demand.key]
-        for path in evidence["scan"][demand.key]:
+        for path in filter(plain, evidence["scan"][demand.key]):
             # A rule on the file itself has the stricter word.
             desired.attributes.setdefault(path, {"path": path}).setdefault("mode", change)
 

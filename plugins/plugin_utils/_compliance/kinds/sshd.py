@@ -3,32 +3,296 @@
 
 from __future__ import annotations
 
+import datetime
+import fnmatch
 import typing as t
 
+from ....module_utils._collect.sshd_config import listed
 from ..constraint import items, text
-from .base import (
-    Check,
-    Connection,
-    Demand,
-    Desired,
-    Evidence,
-    Kind,
-    Platform,
-    Rule,
-    Ruling,
-    ruling,
-)
-from .matchers import Template, checks, lookup, matching
+from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
+from .matchers import Template, checks, literal, lookup, matching
 from .settings import MARK, set_key
 
+MAIN = "/etc/ssh/sshd_config"
 # sshd takes the first value it reads; cloud images bring 50-cloud-init.conf.
-SSHD_PATH = "/etc/ssh/sshd_config.d/00-unified.conf"
-
-
-SSHD_MAIN = "/etc/ssh/sshd_config"
-
-
+DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
+# Where the drop-ins are not read first: of its own, for an Include may stand inside a Match block.
+APART = "/etc/ssh/sshd_unified.conf"
+# What sshd would read once the staged file is in place: its first value wins, so the file goes before all others.
+MERGED = ("sh", "-c", f'{{ cat "$1"; cat {MAIN}; }} | sshd -t -f /dev/stdin', "sh", "%s")
 ACCESS_LISTS = ("allowusers", "allowgroups", "denyusers", "denygroups")
+ALGORITHMS = ("ciphers", "kexalgorithms", "macs")
+# A process starts some time after the clock tick that the kernel notes for it.
+TICK = 0.02
+
+
+class Sshd(Kind):
+    """Settings of the SSH daemon: with the arguments it runs with, for everybody, and inside every Match block."""
+
+    name = "sshd"
+    sections = ("sshd", "text")
+
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"account": None, "sshd": [platform.unit("ssh_server")], "sudo": None, "text": [DROP_IN, APART, MAIN]}
+
+    @staticmethod
+    def readings(key: str, evidence: Evidence) -> list[tuple[str, str | None, tuple[str | int, ...]]]:
+        """Every value that KEY has: for whom (empty for everybody), the value, and its place in the evidence."""
+        sshd = evidence["sshd"]
+        values: list[tuple[str, str | None, tuple[str | int, ...]]] = [
+            ("", sshd["effective"].get(key), ("effective", key))
+        ]
+        for index, variant in enumerate(sshd["variants"]):
+            if key in variant["differs"]:
+                shown = f"{variant['name']} with the arguments '{' '.join(variant['arguments'])}'"
+                values.append((shown, variant["differs"][key] or None, ("variants", index, "differs", key)))
+        for index, case in enumerate(sshd["cases"]):
+            if key in case["differs"]:
+                values.append((_block(case), case["differs"][key] or None, ("cases", index, "differs", key)))
+        return values
+
+    @staticmethod
+    def comparable(key: str, value: str | None) -> str | None:
+        return value.replace(" ", ",") if value and key.startswith(("allow", "deny")) else value
+
+    @staticmethod
+    def any_list(demand: Demand) -> bool:
+        """Whether the rule asks for no more than some restriction: the site has not said whom it lets in."""
+        return demand.key == "AllowGroups" and demand.rule.remediate == "manual"
+
+    def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
+        held = self._judge_lists(evidence) if self.any_list(demand) else self._judge_value(demand, evidence)
+        daemon = stale(evidence)
+        return Ruling("fail", daemon, "the configuration on disk") if held.verdict == "pass" and daemon else held
+
+    @staticmethod
+    def _judge_lists(evidence: Evidence) -> Ruling:
+        shown = [f"{name} {value}" for name in ACCESS_LISTS if (value := evidence["sshd"]["effective"].get(name))]
+        return ruling(bool(shown), ", ".join(shown) or "everybody may log in", "users or groups are listed")
+
+    def _judge_value(self, demand: Demand, evidence: Evidence) -> Ruling:
+        key = demand.key.lower()
+        (_all, value, _path), *others = self.readings(key, evidence)
+        weaker = [
+            f"{other or 'absent'} for {where}"
+            for where, other, _path in others
+            if not demand.value.holds(self.comparable(key, other))
+        ]
+        value = self.comparable(key, value)
+        if weaker and demand.value.holds(value):
+            return Ruling("fail", "; ".join(weaker), demand.value.describe())
+        return ruling(demand.value.holds(value), value, demand.value.describe())
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        daemons = evidence["sshd"]["daemons"]
+        for daemon in daemons:
+            if "-f" in daemon["arguments"]:
+                path = daemon["arguments"][daemon["arguments"].index("-f") + 1]
+                return f"sshd {daemon['pid']} reads {path} instead of {MAIN}: mend it there"
+        by_hand = [d for d in daemons if d["unit"] not in evidence.platform.unit_names("ssh_server")]
+        if by_hand and stale(evidence):
+            return f"sshd {by_hand[0]['pid']} was started by {by_hand[0]['unit'] or 'hand'}: restart it there"
+        winner = self._earlier(demand, evidence)
+        return f"{winner} overrides what this collection writes: mend it there" if winner else ""
+
+    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        if evidence.get("account") is None or evidence.get("sudo") is None:
+            return "accounts or sudo's rules were not read: whom it would lock out cannot be foreseen"
+        effective = evidence["sshd"]["effective"]
+        refused = self._not_loaded(evidence, connection)
+        if refused:
+            return refused
+        if demand.key == "PermitRootLogin":
+            if connection.user == "root":
+                return "the run is connected as root: it would lock itself out; connect as another user with sudo"
+            if not [name for name in administrators(evidence) if name != "root"]:
+                return (
+                    "nobody but root can log in and become root: it would lock everybody out; make an account with sudo"
+                )
+        if demand.key == "AllowGroups":
+            return self._cut_by_groups(demand, evidence, connection)
+        if demand.key == "UsePAM" and demand.value.eq == "no":
+            return "without PAM, accounts with locked passwords cannot log in"
+        if demand.key == "MaxAuthTries" and connection.identities >= int(text(demand.value.target(effective))):
+            return (
+                f"the agent offers {connection.identities} keys, more than the change allows tries: "
+                "set IdentitiesOnly and IdentityFile for this host"
+            )
+        if demand.key == "DisableForwarding" and connection.jumps:
+            return f"{', '.join(connection.jumps)} are reached through this host: they would be unreachable"
+        return self._no_common_algorithm(demand, evidence, connection)
+
+    @staticmethod
+    def _not_loaded(evidence: Evidence, connection: Connection) -> str:
+        """Why the configuration on disk refuses a login that the running daemon let in: a restart would load it."""
+        session = evidence["sshd"]["session"]
+        user = connection.user or (session or {}).get("user", "")
+        if not user or user not in [one["name"] for one in evidence["account"]["users"]]:
+            return ""
+        effective = {**evidence["sshd"]["effective"], **(session or {}).get("differs", {})}
+        refused = refusal(user, (session or {}).get("address", ""), effective, evidence)
+        return f"{refused} in the configuration on disk: its daemon would lock {user} out" if refused else ""
+
+    def _cut_by_groups(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        now = evidence["sshd"]["effective"]
+        allowed = items(demand.value.target(self.comparable("allowgroups", now.get("allowgroups"))))
+        after = {**now, "allowgroups": " ".join(allowed)}
+        if connection.user and refusal(connection.user, "", after, evidence):
+            return f"{connection.user} is in none of the groups {', '.join(sorted(allowed))}: it would lock itself out"
+        others = [name for name in administrators(evidence) if name not in ("root", connection.user)]
+        cut = [one for one in others if refusal(one, "", after, evidence) and not refusal(one, "", now, evidence)]
+        if cut:
+            return (
+                f"{', '.join(cut)} can log in today and {'are' if len(cut) > 1 else 'is'} in none of the groups "
+                f"{', '.join(sorted(allowed))}: add their group, or take their keys away"
+            )
+        return ""
+
+    def _no_common_algorithm(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        key = demand.key.lower()
+        client = connection.algorithms.get(key, ())
+        if key not in ALGORITHMS or not client:
+            return ""
+        server = items(evidence["sshd"]["effective"].get(key, ""))
+        left = [one for one in server if demand.value.holds(one)]
+        if set(left) & set(client):
+            return ""
+        return f"this client knows none of the {demand.key} that would be left: it would lock itself out"
+
+    def written(self, demand: Demand, evidence: Evidence) -> str:
+        """The value that the drop-in gets."""
+        key = demand.key.lower()
+        actual = self.comparable(key, evidence["sshd"]["effective"].get(key))
+        if demand.value.none_of is not None and demand.value.subset_of is None:
+            listed_by_site = any(
+                line["keyword"] == key and not line["match"] and line["value"][:1] not in "+-^"
+                for line in evidence["sshd"]["directives"]
+            )
+            left = [one for one in items(actual or "") if one not in demand.value.none_of]
+            # sshd_config(5): all of sshd's own list but these. What is left of a list that was all weak could be
+            # an algorithm that the operator's client does not have.
+            return ",".join(left) if listed_by_site and left else f"-{','.join(demand.value.none_of)}"
+        target = demand.value.target(actual)
+        separator = " " if key.startswith(("allow", "deny")) else ","
+        return separator.join(items(target)) if isinstance(target, list) else text(target)
+
+    def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
+        restart = [evidence.platform.unit("ssh_server")]
+        if stale(evidence):
+            desired.add("stale", restart)
+            if self._holds(demand, evidence):
+                return
+        path = DROP_IN if reads_drop_ins_first(evidence) else APART
+        content = desired.text(path, evidence) or f"{MARK}\n"
+        content = set_key(content, demand.key, self.written(demand, evidence), separator=" ")
+        desired.file(path, content, mode="0600", validate=MERGED, restart=restart)
+        main, include = desired.text(MAIN, evidence), f"Include {APART}\n"
+        if path == APART:
+            if not main.startswith(include):
+                desired.file(MAIN, include + main, mode="0600", validate=["sshd", "-t", "-f", "%s"], restart=restart)
+            if desired.text(DROP_IN, evidence):
+                desired.file(DROP_IN, None, restart=restart)
+
+    def _holds(self, demand: Demand, evidence: Evidence) -> bool:
+        judged = self._judge_lists(evidence) if self.any_list(demand) else self._judge_value(demand, evidence)
+        return judged.verdict == "pass"
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        key = demand.key.lower()
+        weaker = [
+            where
+            for where, value, _path in self.readings(key, evidence)
+            if where and not demand.value.holds(self.comparable(key, value))
+        ]
+        return self._earlier(demand, evidence) or (weaker[0] if weaker else "")
+
+    @staticmethod
+    def _earlier(demand: Demand, evidence: Evidence) -> str:
+        """What sets the key for everybody before our file could: the daemon's arguments, or a file that is read first."""
+        key, sshd = demand.key.lower(), evidence["sshd"]
+        for name, options in _argument_lists(sshd):
+            if any(flag == "-o" and option.replace("=", " ").split()[:1] and option.replace("=", " ").split()[0].lower() == key
+                   for flag, option in zip(options, options[1:])):  # fmt: skip
+                return f"{name} with the arguments '{' '.join(options)}'"
+        if not reads_drop_ins_first(evidence):
+            return ""
+        for line in sshd["directives"]:
+            if line["keyword"] == key and not line["match"]:
+                # Files of one Include are read by their names.
+                ahead = line["source"] < DROP_IN and fnmatch.fnmatch(line["source"], "/etc/ssh/sshd_config.d/*")
+                right = demand.value.holds(Sshd.comparable(key, sshd["effective"].get(key)))
+                return f"{line['source']}:{line['line']}" if ahead and not right else ""
+        return ""
+
+    def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
+        fresh = matching(Template(_STALE), {"match-regexp": "^$"})
+        if self.any_list(demand):
+            values = " ".join(f'{{{{ {lookup("sshd", "effective", name)} | default "" }}}}' for name in ACCESS_LISTS)
+            return [matching(Template(f'"{values}"'), {"match-regexp": "\\S"}), fresh]
+        key = demand.key.lower()
+        made = [fresh]
+        for _where, _value, path in self.readings(key, evidence):
+            made += checks(demand.value, "sshd", *path)
+        return [*made, *self._on_disk(key, evidence)]
+
+    @staticmethod
+    def _on_disk(key: str, evidence: Evidence) -> list[Check]:
+        """The line that wins where it stands; where none does, that no file has one."""
+        sshd = evidence["sshd"]
+        if any(options for _name, options in _argument_lists(sshd)):
+            return []
+        lines = [line for line in sshd["directives"] if line["keyword"] == key]
+        everywhere = [line for line in lines if line["match"] in ("", "all")]
+        keyword = rf'(?i)^\s*"?{key}"?(\s*=\s*|\s+)'
+        if everywhere:
+            words = r"[\s\"']+".join(literal(word) for word in everywhere[0]["value"].split())
+            attributes = {"path": everywhere[0]["source"], "exists": True, "contents": [f"/{keyword}[\"']?{words}/"]}
+            return [Check("file", attributes)]
+        if lines:
+            return []
+        sources = dict.fromkeys([MAIN, *(line["source"] for line in sshd["directives"])])
+        return [Check("file", {"path": path, "exists": True, "contents": [f"!/{keyword}/"]}) for path in sources]
+
+
+_STALE = (
+    '"{{ range .Vars.sections.sshd.items.daemons }}'
+    f"{{{{ if lt (addf (float64 .loaded) {TICK}) (float64 $.Vars.sections.sshd.items.newest.modified) }}}}{{{{ .pid }}}} {{{{ end }}}}"
+    '{{ end }}"'
+)
+
+
+def stale(evidence: Evidence) -> str:
+    """Which daemon runs with an older configuration than the disk has; empty where none does."""
+    newest = evidence["sshd"]["newest"]
+    for daemon in evidence["sshd"]["daemons"]:
+        if daemon["loaded"] + TICK < newest["modified"]:
+            since, changed = (_shown(moment) for moment in (daemon["loaded"], newest["modified"]))
+            return (
+                f"sshd {daemon['pid']} has its configuration since {since}, and {newest['path']} changed at {changed}"
+            )
+    return ""
+
+
+def _shown(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _block(case: t.Mapping[str, t.Any]) -> str:
+    return f"'Match {case['criteria']}' in {case['source']}:{case['line']}"
+
+
+def _argument_lists(sshd: t.Mapping[str, t.Any]) -> list[tuple[str, list[str]]]:
+    running = [(f"sshd {daemon['pid']}", daemon["arguments"]) for daemon in sshd["daemons"]]
+    return [*running, *((variant["name"], variant["arguments"]) for variant in sshd["variants"])]
+
+
+def reads_drop_ins_first(evidence: Evidence) -> bool:
+    """Whether the main file begins with an Include that reads our drop-in, before any other setting."""
+    first = next(iter(evidence["sshd"]["directives"]), None)
+    if first is None or first["keyword"] != "include" or first["source"] != MAIN:
+        return False
+    patterns = [one if one.startswith("/") else f"/etc/ssh/{one}" for one in first["value"].split()]
+    return fnmatch.fnmatch(DROP_IN, patterns[0])
 
 
 def groups_of(user: str, evidence: Evidence) -> set[str]:
@@ -37,84 +301,45 @@ def groups_of(user: str, evidence: Evidence) -> set[str]:
     return {group["name"] for group in groups if user in group["members"] or group["gid"] in own}
 
 
-class Sshd(Kind):
-    name = "sshd"
-    sections = ("sshd", "text")
+def refusal(user: str, address: str, effective: t.Mapping[str, str], evidence: Evidence) -> str:
+    """Which of sshd's access lists refuses a user (sshd_config(5), in its order); empty when none does."""
 
-    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"text": [SSHD_PATH, SSHD_MAIN]}
+    def named(key: str) -> bool:
+        for entry in effective.get(key, "").split():
+            name, mark, host = entry.partition("@")
+            if listed(user, name) and (not mark or not address or listed(address, host)):
+                return True
+        return False
 
-    @staticmethod
-    def actual(demand: Demand, evidence: Evidence) -> str | None:
-        value: str | None = evidence["sshd"]["effective"].get(demand.key.lower())
-        return value.replace(" ", ",") if value and demand.key.startswith(("Allow", "Deny")) else value
+    def member(key: str) -> bool:
+        patterns = effective.get(key, "").split()
+        return any(listed(group, pattern) for group in groups_of(user, evidence) for pattern in patterns)
 
-    @staticmethod
-    def any_list(demand: Demand) -> bool:
-        """Whether the rule asks for no more than some restriction: the site has not said whom it lets in."""
-        return demand.key == "AllowGroups" and demand.rule.remediate == "manual"
+    if named("denyusers"):
+        return f"DenyUsers names {user}"
+    if effective.get("allowusers") and not named("allowusers"):
+        return f"AllowUsers does not name {user}"
+    if member("denygroups"):
+        return f"DenyGroups names a group of {user}"
+    if effective.get("allowgroups") and not member("allowgroups"):
+        return f"AllowGroups names no group of {user}"
+    return ""
 
-    def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        if self.any_list(demand):
-            found = [f"{name} {value}" for name in ACCESS_LISTS if (value := evidence["sshd"]["effective"].get(name))]
-            return ruling(bool(found), ", ".join(found) or "everybody may log in", "users or groups are listed")
-        value = self.actual(demand, evidence)
-        weaker = [
-            f"{block['settings'][demand.key.lower()]} for 'Match {block['criteria']}' in {block['source']}"
-            for block in evidence["sshd"]["match"]
-            if demand.key.lower() in block["settings"] and not demand.value.holds(block["settings"][demand.key.lower()])
-        ]
-        if weaker and demand.value.holds(value):
-            return Ruling("fail", "; ".join(weaker), demand.value.describe())
-        return ruling(demand.value.holds(value), value, demand.value.describe())
 
-    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
-        user = connection.user
-        if demand.key == "PermitRootLogin" and user == "root":
-            return "the run is connected as root: it would lock itself out; connect as another user with sudo"
-        if demand.key == "AllowGroups" and user:
-            allowed = set(t.cast("list[str]", demand.value.target(None)))
-            if user != "root" and not allowed & groups_of(user, evidence):
-                return f"{user} is in none of the groups {', '.join(sorted(allowed))}: it would lock itself out"
-        if demand.key == "UsePAM" and demand.value.eq == "no":
-            return "without PAM, accounts with locked passwords cannot log in"
-        return ""
-
-    def wanted(self, demand: Demand, evidence: Evidence) -> str:
-        if demand.value.none_of is not None and demand.value.subset_of is None:
-            # sshd_config(5): all of sshd's own list but these. What is left of a list that was all weak could be
-            # an algorithm that the operator's client does not have.
-            return f"-{','.join(demand.value.none_of)}"
-        target = demand.value.target(self.actual(demand, evidence))
-        separator = " " if demand.key.startswith(("Allow", "Deny")) else ","
-        return separator.join(items(target)) if isinstance(target, list) else text(target)
-
-    def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        value = self.wanted(demand, evidence)
-        restart = [evidence.platform.unit("ssh_server")]
-        content = desired.text(SSHD_PATH, evidence) or f"{MARK}\n"
-        content = set_key(content, demand.key, value, separator=" ")
-        desired.file(SSHD_PATH, content, mode="0600", validate=["sshd", "-t", "-f", "%s"], restart=restart)
-        main = desired.text(SSHD_MAIN, evidence)
-        if not evidence["sshd"]["includes_dropins"] and not main.startswith("Include /etc/ssh/sshd_config.d/"):
-            desired.file(
-                SSHD_MAIN,
-                f"Include /etc/ssh/sshd_config.d/*.conf\n{main}",
-                mode="0600",
-                validate=["sshd", "-t", "-f", "%s"],
-                restart=restart,
-            )
-
-    def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        if self.any_list(demand):
-            values = " ".join(f'{{{{ {lookup("sshd", "effective", name)} | default "" }}}}' for name in ACCESS_LISTS)
-            return [matching(Template(f'"{values}"'), {"match-regexp": "\\S"})]
-        key = demand.key.lower()
-        found = checks(demand.value, "sshd", "effective", key)
-        for index, block in enumerate(evidence["sshd"]["match"]):
-            if key in block["settings"]:
-                found += checks(demand.value, "sshd", "match", index, "settings", key)
-        return found
+def administrators(evidence: Evidence) -> list[str]:
+    """Accounts that can log in: those with keys, and those with a password and sudo."""
+    names = {user["name"]: user for user in evidence["account"]["users"] if user["valid_shell"]}
+    sudoers = {member for rule in evidence["sudo"]["rules"] for member in rule["users"]}
+    keys = evidence["sshd"]["key_holders"]
+    return [
+        name
+        for name, user in names.items()
+        if name in keys
+        or (
+            user["password"] == "set"
+            and (name in sudoers or {f"%{group}" for group in groups_of(name, evidence)} & sudoers)
+        )
+    ]
 
 
 KINDS = (Sshd(),)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SSH daemons that run: their arguments, their unit, and since when they have had their configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import time
+import typing as t
+
+from .command import Command, CommandError, read
+
+# sshd(8): options that take a value. Those of `KEPT` bear on the configuration.
+VALUED = frozenset("CEbcfghkopu")
+KEPT = frozenset("cfghop46u")
+TITLE = re.compile(r"sshd: (\S*/\S+)(.*?)( \[listener\].*)?$", re.DOTALL)
+
+
+def arguments(words: t.Iterable[str]) -> list[str]:
+    """Of a daemon's arguments those that bear on its configuration, as `sshd -T` takes them.
+
+    A daemon's title tells its arguments joined by blanks: a word that is no option belongs to the option before it.
+    """
+    options: list[list[str]] = []
+    for word in words:
+        if word.startswith("-") and len(word) > 1:
+            letters = word[1:]
+            while letters:
+                letter, letters = letters[0], letters[1:]
+                options.append([letter])
+                if letter in VALUED:
+                    options[-1] += [letters] if letters else []
+                    break
+        elif options and options[-1][0] in VALUED:
+            options[-1].append(word)
+    return [
+        part
+        for letter, *value in options
+        if letter in KEPT
+        for part in ([f"-{letter}", " ".join(value)] if value else [f"-{letter}"])
+    ]
+
+
+def configuration(options: t.Sequence[str]) -> str:
+    """The configuration file that a daemon with these arguments reads."""
+    return next((value for flag, value in zip(options, options[1:]) if flag == "-f"), "/etc/ssh/sshd_config")
+
+
+def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
+    """Daemons that listen in this very system (not in a container on it), and those that cannot be read."""
+    daemons: list[dict[str, t.Any]] = []
+    left_out: dict[str, str] = {}
+    here = os.stat("/proc/self/ns/mnt").st_ino
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            if os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0] != "sshd":
+                continue
+            if os.stat(f"/proc/{pid}/ns/mnt").st_ino != here:
+                continue
+            with open(f"/proc/{pid}/cmdline", "rb") as handle:
+                line = handle.read().decode(errors="replace")
+            words = _words(line)
+            if words is None:
+                continue
+            if "[truncated]" in words:
+                left_out[f"sshd {pid}"] = "its arguments cannot be read"
+            daemons.append({"pid": pid, "unit": _unit(pid), "arguments": arguments(words), "loaded": _started(pid)})
+        except (OSError, ValueError, IndexError):
+            continue  # gone, or no process of ours
+    return daemons, left_out
+
+
+def _words(line: str) -> list[str] | None:
+    """A listening daemon's arguments; None for a process that serves a session."""
+    if not line.startswith("sshd: "):
+        return line.split("\0")[1:]
+    title = TITLE.match(line.rstrip("\0 "))
+    if title is None:
+        return None
+    return [*title[2].split(), *([] if title[3] else ["[truncated]"])]
+
+
+def _unit(pid: int) -> str:
+    name = (read(f"/proc/{pid}/cgroup") or "").strip().rpartition("/")[2]
+    return name if name.endswith(".service") else ""
+
+
+def _started(pid: int) -> float:
+    """When a process started, in seconds since the epoch by today's clock (proc_pid_stat(5), field 22)."""
+    fields = (read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time() - uptime + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+class Units:
+    """What systemd knows of the units that may run the daemon."""
+
+    def __init__(self, names: t.Sequence[str]) -> None:
+        properties = "Id,LoadState,ExecStart,Environment,EnvironmentFiles,StateChangeTimestampMonotonic"
+        self.command = Command("systemctl", "show", f"--property={properties}", "--", *names) if names else None
+
+    def read(self) -> list[dict[str, str]]:
+        if self.command is None or not self.command.found:
+            return []
+        try:
+            text = self.command.text()
+        except CommandError:
+            return []  # no systemd here: daemons are known from /proc
+        blocks = [
+            dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")
+        ]
+        return [block for block in blocks if block.get("LoadState") == "loaded"]
+
+
+def reloaded(unit: t.Mapping[str, str]) -> float:
+    """When a unit last changed its state, a reload included, in seconds since the epoch by today's clock."""
+    since = int(unit.get("StateChangeTimestampMonotonic") or 0) / 1e6
+    return time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since if since else 0.0
+
+
+def next_arguments(unit: t.Mapping[str, str]) -> list[str] | None:
+    """Arguments that a unit will give the daemon at its next start; None where that is no sshd of ours."""
+    start = re.search(r"argv\[\]=(\S+)(.*?) ;", unit.get("ExecStart", ""))
+    if start is None or os.path.basename(start[1]) != "sshd":
+        return None
+    environment = _assignments(unit.get("Environment", "").split())
+    for path in re.findall(r"(\S+) \(ignore_errors", unit.get("EnvironmentFiles", "")):
+        environment.update(_assignments((read(path) or "").splitlines()))
+    words = re.sub(r"\$\{?(\w+)\}?", lambda name: environment.get(name[1], ""), start[2])
+    return arguments(words.split())
+
+
+def _assignments(lines: t.Iterable[str]) -> dict[str, str]:
+    pairs = (line.strip().partition("=") for line in lines if "=" in line and not line.lstrip().startswith(("#", ";")))
+    made = {}
+    for name, _mark, value in pairs:
+        try:
+            made[name] = " ".join(shlex.split(value))
+        except ValueError:
+            made[name] = value
+    return made
+
+
+def session() -> dict[str, str] | None:
+    """The login that this process runs in: user, address, and the address and port it came to (ssh(1), SSH_CONNECTION)."""
+    pid = os.getpid()
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as handle:
+                pairs = (entry.decode(errors="replace").partition("=") for entry in handle.read().split(b"\0"))
+                environment = {name: value for name, _mark, value in pairs}
+            parent = re.search(r"^PPid:\s*(\d+)", read(f"/proc/{pid}/status") or "", re.MULTILINE)
+        except OSError:
+            return None
+        address = environment.get("SSH_CONNECTION", "").split()
+        if len(address) == 4:
+            user = environment.get("SUDO_USER") or environment.get("LOGNAME") or environment.get("USER", "")
+            return {"user": user, "address": address[0], "local_address": address[2], "port": address[3]}
+        pid = int(parent[1]) if parent else 0
+    return None

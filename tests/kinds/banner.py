@@ -1,0 +1,34 @@
+"""Scenarios of kind `banner`."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+SCENARIOS = (
+    *(
+        Scenario(f"banner/{path}", "names_the_system", f"echo 'Welcome to DEBIAN' > {path}")
+        for path in ("/etc/issue", "/etc/issue.net", "/etc/motd")
+    ),
+    Scenario("banner//etc/issue", "escapes", "echo 'Kernel \\r on \\m' > /etc/issue"),
+    Scenario("banner//etc/issue", "empty", ": > /etc/issue"),
+    Scenario("banner//etc/issue", "own_text", "echo 'Go away, \\n' > /etc/issue", "pass"),
+    Scenario(
+        "banner//etc/issue",
+        "file_beside_it",
+        "mkdir -p /etc/issue.d; echo '\\S \\v' > /etc/issue.d/x.issue",
+        held="/etc/issue.d/x.issue",
+    ),
+    Scenario(
+        "banner//etc/issue", "file_that_is_not_shown", "mkdir -p /etc/issue.d; echo '\\v' > /etc/issue.d/x.txt", "pass"
+    ),
+    Scenario(
+        "banner//etc/motd",
+        "file_beside_it",
+        "mkdir -p /etc/motd.d; echo Debian > /etc/motd.d/site",
+        held="/etc/motd.d/site",
+    ),
+    Scenario("banner//etc/motd", "absent", "rm -f /etc/motd", "pass"),
+    Scenario("banner//etc/issue.net", "absent", "rm -f /etc/issue.net"),
+)
+WITHOUT: dict[str, str] = {}
+OBSERVERS: dict[str, str] = {}

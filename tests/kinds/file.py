@@ -1,0 +1,139 @@
+"""Files' attributes, broken on a host."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+# A file or directory for every rule; it is made where the host has none.
+FILES = {
+    "/boot/grub/grub.cfg": "/boot/grub/grub.cfg",
+    "/etc/apt/auth.conf.d/*": "/etc/apt/auth.conf.d/site.conf",
+    "/etc/apt/sources.list.d/*": "/etc/apt/sources.list.d/site.sources",
+    "/etc/apt/trusted.gpg.d/*": "/etc/apt/trusted.gpg.d/site.asc",
+    "/etc/audit/*.conf": "/etc/audit/site.conf",
+    "/etc/audit/rules.d/*.rules": "/etc/audit/rules.d/site.rules",
+    "/etc/cron.allow": "/etc/cron.allow",
+    "/etc/crontab": "/etc/crontab",
+    "/etc/group": "/etc/group",
+    "/etc/group-": "/etc/group-",
+    "/etc/gshadow": "/etc/gshadow",
+    "/etc/gshadow-": "/etc/gshadow-",
+    "/etc/issue": "/etc/issue",
+    "/etc/issue.net": "/etc/issue.net",
+    "/etc/motd": "/etc/motd",
+    "/etc/passwd": "/etc/passwd",
+    "/etc/passwd-": "/etc/passwd-",
+    "/etc/security/opasswd": "/etc/security/opasswd",
+    "/etc/security/opasswd.old": "/etc/security/opasswd.old",
+    "/etc/shadow": "/etc/shadow",
+    "/etc/shadow-": "/etc/shadow-",
+    "/etc/shells": "/etc/shells",
+    "/etc/ssh/ssh_host_*_key": "/etc/ssh/ssh_host_site_key",
+    "/etc/ssh/ssh_host_*_key.pub": "/etc/ssh/ssh_host_site_key.pub",
+    "/etc/ssh/sshd_config": "/etc/ssh/sshd_config",
+    "/etc/ssh/sshd_config.d/*.conf": "/etc/ssh/sshd_config.d/site.conf",
+    "/sbin/auditctl": "/sbin/auditctl",
+    "/sbin/auditd": "/sbin/auditd",
+    "/sbin/augenrules": "/sbin/augenrules",
+    "/sbin/ausearch": "/sbin/ausearch",
+    "/usr/share/keyrings/*": "/usr/share/keyrings/site.gpg",
+    "/var/log/**": "/var/log/site/deep/site.log",
+    "/var/log/[bw]tmp*": "/var/log/wtmp",
+    "/var/log/audit/*": "/var/log/audit/site.log",
+    "/var/log/lastlog*": "/var/log/lastlog",
+}
+DIRECTORIES = (
+    "/etc/apt/auth.conf.d",
+    "/etc/apt/sources.list.d",
+    "/etc/apt/trusted.gpg.d",
+    "/etc/cron.d",
+    "/etc/cron.daily",
+    "/etc/cron.hourly",
+    "/etc/cron.monthly",
+    "/etc/cron.weekly",
+    "/etc/cron.yearly",
+    "/usr/share/keyrings",
+    "/var/log/audit",
+)
+_GRANT = """python3 - <<'EOF'
+import os, struct
+entries = [(1, 6, 2**32 - 1), (2, 4, 65534), (4, 4, 2**32 - 1), (16, 4, 2**32 - 1), (32, %d, 2**32 - 1)]
+value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+os.setxattr("%s", "system.posix_acl_access", value)
+EOF"""
+
+
+def _made(path: str) -> str:
+    directory = path.rpartition("/")[0]
+    return f"[ -d {directory} ] || install -d -m 0700 {directory}; [ -e {path} ] || install -m 0600 /dev/null {path}"
+
+
+SCENARIOS = (
+    *(Scenario(f"file/{key}", "open_to_all", f"{_made(path)}; chmod a+w {path}") for key, path in FILES.items()),
+    *(
+        Scenario(f"file/{key}", "owner_is_another", f"{_made(path)}; chown games {path}")
+        for key, path in FILES.items()
+        if key != "/var/log/**" and key not in ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
+    ),
+    *(Scenario(f"file/{path}", "open_to_all", f"install -d {path}; chmod a+w {path}") for path in DIRECTORIES),
+    Scenario(
+        "file//etc/at.allow",
+        "open_to_all",
+        "DEBIAN_FRONTEND=noninteractive apt-get -qqy install at; touch /etc/at.allow; chmod 0666 /etc/at.allow",
+        alone=True,
+    ),
+    Scenario("file//etc/shadow", "access_list", _GRANT % (0, "/etc/shadow"), held="setfacl -b /etc/shadow"),
+    Scenario("file//etc/passwd", "access_list_that_gives_nothing_more", _GRANT % (4, "/etc/passwd"), "pass"),
+    Scenario("file//etc/gshadow", "group_of_the_platform", "chgrp root /etc/gshadow", "pass"),
+    Scenario("file//etc/shells", "stricter", "chmod 0600 /etc/shells", "pass"),
+    Scenario(
+        "file//etc/motd",
+        "link_to_the_null_device",
+        "rm -f /etc/motd; ln -s /dev/null /etc/motd",
+        held="replace it",
+        alone=True,
+    ),
+    Scenario("file//etc/apt/sources.list.d/*", "link", "ln -s /dev/null /etc/apt/sources.list.d/masked.list", "pass"),
+    Scenario(
+        "file//var/log/**",
+        "logs_of_services",
+        "useradd -r logger; for m in 0600 0640; do install -o logger -g logger -m $m /dev/null /var/log/logger$m.log; done",
+        "pass",
+    ),
+    Scenario(
+        "file//var/log/**",
+        "open_log_of_a_service",
+        "useradd -r logger; install -o logger -g logger -m 0666 /dev/null /var/log/logger.log",
+    ),
+    Scenario(
+        "file//var/log/**",
+        "log_of_a_person",
+        "install -o ansible -g ansible -m 0640 /dev/null /var/log/mine.log",
+        held="only the operator knows",
+    ),
+    Scenario(
+        "file//var/log/**",
+        "name_that_is_no_text",
+        "touch /var/log/$'caf\\xe9.log'; chmod 0666 /var/log/caf*.log",
+        held="cannot be printed",
+    ),
+    Scenario(
+        "file//var/log/**",
+        "last_of_many",
+        "mkdir /var/log/many; cd /var/log/many; seq -f '%05.0f.log' 2100 | xargs touch; chmod 0640 *; chmod 0666 02100.log",
+    ),
+    Scenario(
+        "file//var/log/**",
+        "links_and_pipes",
+        "ln -s /etc/passwd /var/log/link.log; mkfifo -m 0666 /var/log/pipe.log",
+        "pass",
+    ),
+    Scenario(
+        "file//var/log/**",
+        "what_the_package_manager_writes",
+        "touch /var/log/apt/history.log /var/log/dpkg.log; chmod 0644 /var/log/apt/history.log /var/log/dpkg.log",
+        "pass",
+    ),
+)
+WITHOUT: dict[str, str] = {}
+OBSERVERS: dict[str, str] = {}

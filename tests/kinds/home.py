@@ -1,0 +1,42 @@
+"""Homes and the dot files in them."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+DIRECTORY, DOTS = "home/directory", "home/dot_files"
+_BOB = "useradd -m -s /bin/bash bob; chmod 0700 /home/bob; "
+
+
+def _bob(home: str) -> str:
+    return f"useradd -M -d {home} -s /bin/bash bob; "
+
+
+SCENARIOS = (
+    Scenario(DIRECTORY, "open_to_all", _BOB + "chmod 0777 /home/bob"),
+    Scenario(DIRECTORY, "stricter", _BOB, "pass"),
+    Scenario(DIRECTORY, "root_directory", _bob("/"), held="belongs to root"),
+    Scenario(DIRECTORY, "null_device", _bob("/dev/null"), held="/dev/null is none"),
+    Scenario(DIRECTORY, "missing", _bob("/home/bob"), held="is missing"),
+    Scenario(DIRECTORY, "of_a_web_server", _bob("/var/www") + "install -d -o www-data -g www-data /var/www", held="belongs to www-data"),
+    Scenario(DIRECTORY, "elsewhere", _bob("/srv/bob") + "install -d -o bob -m 0777 /srv/bob", held="does not lie below /home"),
+    Scenario(DIRECTORY, "shared", _BOB + "chmod 0777 /home/bob; useradd -M -d /home/bob -s /bin/bash eve", held="also the home of"),
+    Scenario(DIRECTORY, "link_of_a_user",
+             _bob("/home/open/bob") + "mkdir -m 0777 /home/open; ln -s /root /home/open/bob; chown -h bob /home/open/bob", held="is a link"),
+    Scenario(DIRECTORY, "link_of_root", _bob("/home/bob") + "install -d -o bob -m 0700 /srv/bob; ln -s /srv/bob /home/bob", "pass"),
+    Scenario(DIRECTORY, "account_without_a_login", "useradd -M -d / -s /usr/sbin/nologin bob", "pass"),
+    Scenario(DIRECTORY, "empty_shell", _BOB + "usermod -s '' bob; chmod 0777 /home/bob"),
+    Scenario(DOTS, "open_file", _BOB + "chmod 0666 /home/bob/.bashrc"),
+    Scenario(DOTS, "netrc_that_all_can_read", _BOB + "install -o bob -m 0644 /dev/null /home/bob/.netrc"),
+    Scenario(DOTS, "rhosts", _BOB + "install -o bob -m 0600 /dev/null /home/bob/.rhosts", held=".rhosts must not exist"),
+    Scenario(DOTS, "directory_rhosts", _BOB + "install -d -o bob -m 0700 /home/bob/.rhosts", held=".rhosts must not exist"),
+    Scenario(DOTS, "linked_forward", _BOB + "ln -s /etc/passwd /home/bob/.forward", held=".forward must not exist"),
+    Scenario(DOTS, "file_of_root", _BOB + "touch /home/bob/.site; chmod 0644 /home/bob/.site", held="belongs to root"),
+    Scenario(DOTS, "hard_link",
+             _BOB + "touch /home/bob/.a; chown bob /home/bob/.a; chmod 0666 /home/bob/.a; ln /home/bob/.a /home/bob/b", held="hard link"),
+    Scenario(DOTS, "name_that_is_no_text",
+             _BOB + "touch /home/bob/.$'\\xff'; chown bob /home/bob/.*; chmod 0666 /home/bob/.$'\\xff'", held="cannot be printed"),
+    Scenario(DOTS, "link_and_pipe", _BOB + "ln -s /etc/shadow /home/bob/.link; mkfifo -m 0666 /home/bob/.pipe; chown -h bob /home/bob/.link", "pass"),
+)  # fmt: skip
+WITHOUT: dict[str, str] = {}
+OBSERVERS: dict[str, str] = {}

@@ -1,0 +1,60 @@
+"""What root's login shell gets."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+PATH, UMASK = "root_shell/path", "root_shell/umask"
+_CURE = "The cure depends on"
+
+
+def _path(part: str, before: str = "") -> str:
+    return f"{before}printf 'PATH=$PATH:%s\\n' '{part}' > /etc/profile.d/zzz-path.sh"
+
+
+SCENARIOS = (
+    Scenario(PATH, "empty_part", _path(""), held=_CURE),
+    Scenario(PATH, "current_directory", _path("."), held=_CURE),
+    Scenario(PATH, "open_directory", _path("/opt/open", "mkdir -m 0777 /opt/open; chmod 1777 /opt/open; "), held=_CURE),
+    Scenario(PATH, "directory_of_a_user", _path("/opt/bin", "install -d -o ansible /opt/bin; "), held=_CURE),
+    Scenario(
+        PATH,
+        "below_a_directory_of_a_user",
+        _path("/opt/a/bin", "install -d -o ansible /opt/a; install -d /opt/a/bin; "),
+        held=_CURE,
+    ),
+    Scenario(PATH, "in_a_home", _path("/home/ansible/bin"), held=_CURE),
+    Scenario(PATH, "missing_directory_of_root", _path("/opt/nothing"), "pass"),
+    Scenario(
+        UMASK,
+        "removed",
+        "sed -i '/^umask/d' /etc/profile.d/zz-unified.sh; sed -i '/^umask/d' /root/.profile /root/.bashrc",
+        alone=True,
+    ),
+    Scenario(
+        UMASK,
+        "roots_own_file",
+        "echo 'umask 022' >> /root/.profile",
+        held="root's own /root/.profile sets it",
+        alone=True,
+    ),
+    Scenario(UMASK, "later_script", "echo 'umask 022' > /etc/profile.d/zzz-site.sh", held="overrides", alone=True),
+    Scenario(UMASK, "stricter", "echo 'umask 077' > /etc/profile.d/zzz-site.sh", "pass", alone=True),
+)
+WITHOUT: dict[str, str] = {}
+OBSERVERS = {
+    UMASK: "u=$(env -i HOME=/root bash -lc umask | tail -1); [ $(( 0$u & 027 )) = $(( 027 )) ]",
+    PATH: r"""p=$(env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -lc 'printf "%s" "$PATH"')
+case ":$p:" in *::*|*:.*) exit 1;; esac
+IFS=:
+for d in $p; do
+  d=$(readlink -m "$d")
+  while [ ! -e "$d" ]; do d=${d%/*}; d=${d:-/}; missing=1; done
+  while :; do
+    [ "$(stat -c %u "$d")" = 0 ]
+    m=$(stat -c %a "$d"); [ $(( 0$m & 022 )) = 0 ]
+    [ "$d" = / ] && break
+    d=${d%/*}; d=${d:-/}
+  done
+done""",
+}

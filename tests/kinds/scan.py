@@ -1,0 +1,53 @@
+"""What a walk must meet wherever it lies."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+WRITABLE, OPEN, UNOWNED = "scan/world_writable_files", "scan/world_writable_directories", "scan/unowned"
+SCENARIOS = (
+    Scenario(WRITABLE, "file", "touch /opt/written; chmod 0666 /opt/written"),
+    Scenario(
+        WRITABLE,
+        "file_systems_named_like_systems_own",
+        "for d in /snapshots /systemdata /procurement; do mkdir -p $d; mount -t tmpfs tmpfs $d; touch $d/x; chmod 0666 $d/x; done",
+    ),
+    Scenario(
+        WRITABLE,
+        "storage_of_containers_that_others_may_enter",
+        "mkdir -p -m 0755 /var/lib/docker/overlay2; chmod 0755 /var/lib/docker /var/lib/docker/overlay2\n"
+        "touch /var/lib/docker/x /var/lib/docker/overlay2/x; chmod 0666 /var/lib/docker/x /var/lib/docker/overlay2/x",
+    ),
+    Scenario(
+        WRITABLE,
+        "storage_of_containers_that_is_closed",
+        "install -d -m 0710 /var/lib/docker /var/lib/docker/overlay2; touch /var/lib/docker/overlay2/x; chmod 0666 /var/lib/docker/overlay2/x",
+        "pass",
+    ),
+    Scenario(
+        WRITABLE, "name_that_is_no_text", "touch /opt/$'caf\\xe9'; chmod 0666 /opt/caf*", held="cannot be printed"
+    ),
+    Scenario(WRITABLE, "name_with_quotes_and_braces", 'touch "/opt/{{ x }} \'"; chmod 0666 /opt/*x*'),
+    Scenario(WRITABLE, "link", "ln -s /nowhere /opt/link; ln -s /dev/null /opt/null", "pass"),
+    Scenario(OPEN, "directory", "mkdir -m 0777 /opt/open"),
+    Scenario(OPEN, "sticky_directory", "mkdir /opt/sticky; chmod 1777 /opt/sticky", "pass"),
+    Scenario(OPEN, "below_a_mount", "mkdir -p /data; mount -t tmpfs tmpfs /data; mkdir -m 0777 /data/open"),
+    Scenario(UNOWNED, "owner", "touch /opt/nobodys; chown 4242 /opt/nobodys", held="Only the operator knows"),
+    Scenario(UNOWNED, "group", "touch /opt/nobodys; chgrp 4242 /opt/nobodys", held="Only the operator knows"),
+    Scenario(
+        UNOWNED,
+        "directory_and_pipe",
+        "mkdir /opt/d; mkfifo /opt/p; chown 4242 /opt/d /opt/p",
+        held="Only the operator knows",
+    ),
+)
+WITHOUT: dict[str, str] = {}
+_TREES = "$(findmnt -nro TARGET -t ext4,tmpfs,overlay | grep -Ev '^/(proc|sys)(/|$)')"
+_CLOSED = (
+    "$([ $(stat -c %a /var/lib/docker 2>/dev/null || echo 755) = 710 ] && echo /var/lib/docker/overlay2 || echo -)"
+)
+OBSERVERS = {
+    WRITABLE: f'for t in {_TREES}; do [ -z "$(find $t -xdev -path {_CLOSED} -prune -o -type f -perm -0002 -print -quit)" ]; done',
+    OPEN: f'for t in {_TREES}; do [ -z "$(find $t -xdev -type d -perm -0002 ! -perm -1000 -print -quit)" ]; done',
+    UNOWNED: f'for t in {_TREES}; do [ -z "$(find $t -xdev \\( -nouser -o -nogroup \\) -print -quit)" ]; done',
+}

@@ -1,0 +1,143 @@
+"""Scenarios of kind `sshd`."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
+SITE = "/etc/ssh/sshd_config.d/zz-site.conf"
+LOADED = "systemctl restart ssh.service"
+WRONG = {
+    "Banner": "none",
+    "Ciphers": "+3des-cbc",
+    "ClientAliveCountMax": "9",
+    "ClientAliveInterval": "0",
+    "DisableForwarding": "no",
+    "GSSAPIAuthentication": "yes",
+    "HostbasedAuthentication": "yes",
+    "IgnoreRhosts": "no",
+    "KexAlgorithms": "diffie-hellman-group14-sha1",
+    "LogLevel": "QUIET",
+    "LoginGraceTime": "61",
+    "MACs": "+hmac-sha1",
+    "MaxAuthTries": "5",
+    "MaxSessions": "11",
+    "MaxStartups": "10:30:61",
+    "PermitEmptyPasswords": "yes",
+    "PermitRootLogin": "yes",
+    "PermitUserEnvironment": "yes",
+    "UsePAM": "no",
+}
+
+
+def first(key: str, value: str) -> str:
+    """The wrong value where sshd reads it first, the right one gone."""
+    return f"sed -i -E '/^{key} /Id' {DROP_IN}; sed -i '1i {key} {value}' {DROP_IN}"
+
+
+def site(text: str) -> str:
+    return f"printf '%b' '{text}' >> {SITE}; sshd -t; {LOADED}"
+
+
+def scenario(
+    key: str, name: str, script: str, verdict: str = "fail", held: str = "", *, alone: bool = False
+) -> Scenario:
+    return Scenario(f"sshd/{key}", name, script, verdict, held, alone=alone)
+
+
+SCENARIOS = (
+    *(scenario(key, "wrong_value", first(key, value)) for key, value in WRONG.items()),
+    scenario("AllowGroups", "missing", f"sed -i '/^AllowGroups /d' {DROP_IN}"),
+    # What only looks like a setting.
+    scenario("MaxSessions", "commented_line", site("#MaxSessions 99\\n # MaxSessions 99\\n"), "pass"),
+    scenario("MaxAuthTries", "later_file_does_not_win", site("MaxAuthTries 99\\n"), "pass"),
+    scenario("LogLevel", "upper_and_lower_case_tabs_and_quotes", site('lOgLeVeL\\t"info"\\n'), "pass"),
+    scenario("MaxStartups", "equals_sign", f"{first('MaxStartups', '=10:30:99')}"),
+    scenario("PermitEmptyPasswords", "quoted_wrong_value", first("PermitEmptyPasswords", '"yes"')),
+    scenario("PermitUserEnvironment", "wrong_before_right", f"sed -i '1i permituserenvironment\\tyes' {DROP_IN}"),
+    # Files beside the usual ones.
+    scenario(
+        "IgnoreRhosts",
+        "nested_relative_include",
+        "echo 'Include conf.local/*.inc' > /etc/ssh/sshd_config.d/00-a.conf; mkdir -p /etc/ssh/conf.local; "
+        f"echo 'IgnoreRhosts no' > /etc/ssh/conf.local/x.inc; sed -i '/^IgnoreRhosts /d' {DROP_IN}; {LOADED}",
+        "fail",
+    ),
+    scenario(
+        "HostbasedAuthentication",
+        "earlier_file_wins",
+        f"echo 'HostbasedAuthentication yes' > /etc/ssh/sshd_config.d/00-b.conf; {LOADED}",
+        held="/etc/ssh/sshd_config.d/00-b.conf:1 overrides",
+    ),
+    scenario(
+        "GSSAPIAuthentication",
+        "match_in_an_included_file_of_another_directory",
+        "mkdir -p /etc/ssh/site; printf 'Match User root,bo?\\n  GSSAPIAuthentication yes\\n' > /etc/ssh/site/x; "
+        f"echo 'Include site/x' >> /etc/ssh/sshd_config; {LOADED}",
+        held="Match User root,bo?' in /etc/ssh/site/x:1",
+    ),
+    # Match blocks.
+    scenario("MaxSessions", "match_user", site("Match User bob\\n\\tMaxSessions=500\\n"), held="Match User bob"),
+    scenario("MaxAuthTries", "match_group", site("Match Group sudo\\nMaxAuthTries 99\\n"), held="Match Group sudo"),
+    scenario(
+        "Banner", "match_address", site("Match Address 10.0.0.0/8,!10.0.0.1\\nBanner none\\n"), held="Match Address"
+    ),
+    scenario("PermitRootLogin", "match_all", site("Match all\\nPermitRootLogin yes\\n"), held="Match all"),
+    scenario(
+        "PermitRootLogin", "match_that_strengthens", site("Match Address 10.0.0.0/8\\nPermitRootLogin no\\n"), "pass"
+    ),
+    scenario(
+        "PermitEmptyPasswords",
+        "match_of_an_unknown_group",
+        site("Match Group nobodys-group\\nPermitEmptyPasswords yes\\n"),
+        held="Match Group nobodys-group",
+    ),
+    # The daemon that runs.
+    scenario(
+        "PermitRootLogin",
+        "arguments",
+        f"echo 'SSHD_OPTS=-o PermitRootLogin=yes' > /etc/default/ssh; {LOADED}",
+        held="with the arguments '-o PermitRootLogin=yes'",
+        alone=True,
+    ),
+    scenario(
+        "Banner",
+        "arguments_of_the_next_start",
+        "echo 'SSHD_OPTS=\"-oBanner=none\"' > /etc/default/ssh",
+        held="the next start of ssh.service",
+        alone=True,
+    ),
+    scenario("LoginGraceTime", "older_than_its_configuration", f"sleep 1; touch {DROP_IN}", alone=True),
+    scenario(
+        "LoginGraceTime",
+        "reloaded",
+        f"sleep 1; touch {DROP_IN}; systemctl reload ssh.service; sleep 1",
+        "pass",
+        alone=True,
+    ),
+    scenario("ClientAliveInterval", "file_that_is_gone", f"touch {SITE}; {LOADED}; sleep 1; rm {SITE}", alone=True),
+    scenario(
+        "DisableForwarding",
+        "include_behind_a_match_block",
+        f"sed -i '/^Include/d' /etc/ssh/sshd_config; rm {DROP_IN}; "
+        f"printf 'Match User nobody\\nInclude /etc/ssh/sshd_config.d/*.conf\\n' >> /etc/ssh/sshd_config; {LOADED}",
+        alone=True,
+    ),
+    scenario(
+        "MACs",
+        "list_on_disk_that_shuts_this_login_out",
+        f"{first('MACs', '+hmac-sha1')}; echo 'AllowUsers carol' > /etc/ssh/sshd_config.d/99-users.conf",
+        held="AllowUsers does not name ansible",
+        alone=True,
+    ),
+)
+WITHOUT: dict[str, str] = {}
+OBSERVERS = {
+    f"sshd/{key}": f"""
+options=$(tr '\\0' ' ' < /proc/$(systemctl show -P MainPID ssh.service)/cmdline | sed -E 's/^sshd: [^ ]+(.*) \\[listener\\].*/\\1/; s/ -D//')
+for user in root bob ansible; do for address in 10.1.2.3 203.0.113.9; do
+  sshd -T $options -C user=$user,host=h,addr=$address,laddr=127.0.0.1,lport=22,rdomain=r | grep -qixE '{key} ({value})'
+done; done
+"""
+    for key, value in {"MaxAuthTries": "[1-4]", "MaxSessions": "[1-9]|10", "PermitRootLogin": "no"}.items()
+}

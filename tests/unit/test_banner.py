@@ -1,0 +1,76 @@
+"""Kinds banner and cron."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import banner as _banner
+
+from tests.unit.access import planned
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("\\r on \\v", "fail"),
+        ("\\S{VERSION}", "fail"),
+        ("DEBIAN", "fail"),
+        ("\\n \\l", "pass"),
+        ("debianist", "pass"),
+    ],
+)
+def test_text_beside_the_banner_is_judged_and_left_to_its_owner(
+    catalogue: t.Any, hardened: t.Any, text: str, verdict: str
+) -> None:
+    hardened["banner"]["/etc/issue"]["/etc/issue.d/x.issue"] = text
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["banner//etc/issue"].verdict == verdict
+    if verdict == "fail":
+        assert "/etc/issue.d/x.issue overrides" in plan.verdicts["banner//etc/issue"].held
+        assert "/etc/issue" not in plan.desired.files
+
+
+def test_own_text_of_a_site_is_not_overwritten_for_another_file(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["banner"]["/etc/issue"]["/etc/issue"] = "Go away\n"
+    hardened["banner"]["/etc/motd"]["/etc/motd"] = hardened["text"]["/etc/motd"] = "Debian"
+    files = planned(catalogue, hardened).desired.files
+    assert "/etc/motd" in files and "/etc/issue" not in files
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_banner_without_a_text_fails_but_the_motd_may_be_empty(catalogue: t.Any, hardened: t.Any, text: str) -> None:
+    for path in ("/etc/issue", "/etc/motd"):
+        hardened["banner"][path] = {path: text}
+    verdicts = planned(catalogue, hardened).verdicts
+    assert (verdicts["banner//etc/issue"].verdict, verdicts["banner//etc/motd"].verdict) == ("fail", "pass")
+
+
+def test_file_that_was_not_read_is_an_error_for_its_own_banner_only(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened.document["sections"]["banner"]["left_out"] = {"/etc/issue.d/big.issue": "longer than 65536 bytes"}
+    verdicts = planned(catalogue, hardened).verdicts
+    assert verdicts["banner//etc/issue"].verdict == "error"
+    assert verdicts["banner//etc/motd"].verdict == "pass"
+
+
+def test_reader_passes_over_pipes_and_long_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = str(tmp_path / "issue")
+    monkeypatch.setattr(_banner, "BESIDE", {name: (f"{tmp_path}/issue.d/*.issue",)})
+    (tmp_path / "issue.d").mkdir()
+    (tmp_path / "issue").write_bytes(b"caf\xe9")
+    os.mkfifo(tmp_path / "issue.d/pipe.issue")
+    (tmp_path / "issue.d/big.issue").write_bytes(b"x" * 70000)
+    (tmp_path / "issue.d/note.txt").write_text("unseen")
+    section = _banner.Banners([name]).read()
+    assert section.items == {name: {name: "caf\ufffd"}}
+    assert list(section.left_out) == [f"{tmp_path}/issue.d/big.issue"]
+
+
+@pytest.mark.parametrize(
+    "left", [{}, {"/etc/cron.allow": {"type": "directory", "mode": "0755", "owner": "root", "group": "root"}}]
+)
+def test_cron_without_a_list_of_users_fails(catalogue: t.Any, hardened: t.Any, left: dict[str, t.Any]) -> None:
+    hardened["file"]["/etc/cron.allow"] = left
+    assert planned(catalogue, hardened).verdicts["cron/cron"].verdict == "fail"

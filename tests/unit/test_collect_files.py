@@ -1,0 +1,207 @@
+"""Attributes, access lists and texts, of directories made by the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import file as _file
+from ansible_collections.unified.deploy.plugins.module_utils._collect import home, paths, text
+from ansible_collections.unified.deploy.plugins.module_utils._collect.section import Section
+
+NAMES = [b"caf\xe9.log", b"new\nline.log", b"'quote\".log", b"{{ x }}.log", b"\x1b]0;title\x07.log", b"n" * 255]
+
+
+def matched(directory: Path, pattern: str = "/**", excluded: t.Sequence[str] = ()) -> tuple[dict[str, t.Any], Section]:
+    wanted = f"{directory}{pattern}"
+    section = _file.Files({wanted: list(excluded)}).read()
+    json.dumps(section.as_dict(), ensure_ascii=False).encode()
+    return section.items[wanted], section
+
+
+def test_last_of_many_logs_is_seen(tmp_path: Path) -> None:
+    for number in range(2100):
+        (tmp_path / f"{number:04}.log").touch(mode=0o640)
+    (tmp_path / "zz.log").touch()
+    (tmp_path / "zz.log").chmod(0o666)
+    files, section = matched(tmp_path)
+    assert files[f"{tmp_path}/zz.log"]["mode"] == "0666"
+    assert len(files) == 2101
+    assert section.whole
+
+
+def test_files_beyond_the_list_are_counted_with_those_they_are_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_file, "MOST", 10)
+    for number in range(100):
+        (tmp_path / f"{number:04}.log").touch()
+        (tmp_path / f"{number:04}.log").chmod(0o666 if number % 2 else 0o640)
+    files, section = matched(tmp_path)
+    assert len(files) == 20
+    assert sum(1 + facts.get("more", 0) for facts in files.values()) == 100
+    assert {facts["mode"] for facts in files.values()} == {"0640", "0666"}
+    assert section.whole
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_odd_name_is_listed_and_can_be_shown(tmp_path: Path, name: bytes) -> None:
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).touch(mode=0o640)
+    files, section = matched(tmp_path)
+    (path,) = files
+    assert path.isprintable()
+    assert section.whole
+
+
+def test_file_that_vanishes_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("gone.log", "here.log"):
+        (tmp_path / name).touch()
+    real = os.lstat
+
+    def lstat(path: t.Any, **options: t.Any) -> os.stat_result:
+        if str(path).endswith("gone.log"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    files, section = matched(tmp_path)
+    assert list(files) == [f"{tmp_path}/here.log"]
+    assert section.whole
+
+
+def test_file_that_cannot_be_read_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bad.log", "here.log"):
+        (tmp_path / name).touch()
+
+    def access_list(path: str) -> list[str]:
+        if path.endswith("bad.log"):
+            raise OSError(5, "Input/output error")
+        return []
+
+    monkeypatch.setattr(paths, "access_list", access_list)
+    files, section = matched(tmp_path)
+    assert list(files) == [f"{tmp_path}/here.log"]
+    assert section.left_out == {f"{tmp_path}/bad.log": "Input/output error"}
+
+
+def test_directory_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed").mkdir()
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: _denied() if path.endswith("closed") else real(path))
+    files, section = matched(tmp_path)
+    assert files == {}
+    assert section.left_out == {f"{tmp_path}/closed": "Permission denied"}
+    assert _file.covers(f"{tmp_path}/**", f"{tmp_path}/closed")
+    assert not _file.covers("/etc/passwd", f"{tmp_path}/closed")
+
+
+def _denied() -> t.NoReturn:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_links_pipes_and_excluded_files_are_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch()
+    (tmp_path / "skip.log").touch()
+    (tmp_path / "link.log").symlink_to("/etc/shadow")
+    os.mkfifo(tmp_path / "pipe.log")
+    files, _section = matched(tmp_path, excluded=[f"{tmp_path}/skip*"])
+    assert list(files) == [f"{tmp_path}/a.log"]
+    files, _section = matched(tmp_path, "/*.log")
+    assert {path.rpartition("/")[2]: facts["type"] for path, facts in files.items()} == {
+        "a.log": "file", "pipe.log": "other", "skip.log": "file",
+    }  # fmt: skip
+
+
+def test_access_list_of_a_named_user_is_told_with_the_mask_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [(0x01, 6, 0xFFFFFFFF), (0x02, 7, 65534), (0x04, 4, 0xFFFFFFFF), (0x08, 2, 0), (0x10, 5, 0xFFFFFFFF)]
+    raw = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    monkeypatch.setattr(os, "getxattr", lambda *_arguments, **_options: raw)
+    assert paths.access_list(str(tmp_path)) == ["user:nobody:r-x"]
+
+
+@pytest.mark.skipif(not shutil.which("setfacl"), reason="no setfacl here: tests/kinds/file.py runs it on a host")
+def test_access_list_on_disk_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "shadow"
+    path.touch(mode=0o640)
+    if os.system(f"setfacl -m u:nobody:r {path}"):
+        pytest.skip("this file system has no access lists")
+    assert (paths.attributes(str(path)) or {})["acl"] == ["user:nobody:r--"]
+
+
+@pytest.mark.parametrize("content", [b"caf\xe9\n", b"a\r\nb\r\n", b"no newline", b"a\x00b\x0b\xe2\x80\xa8c\n", b""])
+def test_text_can_be_written_back_as_it_was(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "login.defs"
+    path.write_bytes(content)
+    evidence = json.loads(json.dumps(text.Texts([str(path)]).read().as_dict()))
+    assert evidence["items"][str(path)].encode("utf-8", "surrogateescape") == content
+
+
+def test_text_that_is_too_large_or_no_file_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"x" * (text.MOST + 1))
+    os.mkfifo(tmp_path / "pipe")
+    section = text.Texts([f"{tmp_path}/{name}" for name in ("large", "pipe", "missing")]).read()
+    assert section.items == {f"{tmp_path}/missing": None}
+    assert set(section.left_out) == {f"{tmp_path}/large", f"{tmp_path}/pipe"}
+
+
+def test_secret_in_fstab_keeps_its_text_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "fstab")
+    monkeypatch.setattr(text, "FSTAB", path)
+    Path(path).write_text("tmpfs /tmp tmpfs defaults 0 0\n#//a/b /mnt cifs username=u,password=hunter2 0 0\n")
+    section = text.Texts([path]).read()
+    assert section.items == {}
+    assert "line 2 holds a secret" in section.left_out[path]
+    Path(path).write_text("//a/b /mnt cifs credentials=/root/.smb 0 0\n")
+    assert path in text.Texts([path]).read().items
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def test_home_is_listed_by_descriptor(people: Path) -> None:
+    bob = people / "bob"
+    bob.mkdir(mode=0o700)
+    (bob / ".bashrc").touch()
+    (bob / ".rhosts").mkdir()
+    (bob / ".link").symlink_to("/etc/shadow")
+    os.mkfifo(bob / ".pipe")
+    facts, unseen = home.home_facts(str(bob))
+    assert (facts["type"], facts["real"], unseen) == ("directory", str(bob), {})
+    assert {name: dot["type"] for name, dot in facts["dot_files"].items()} == {
+        ".bashrc": "file",
+        ".rhosts": "directory",
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+def test_home_behind_a_link_of_its_user_is_not_entered(people: Path) -> None:
+    people.chmod(0o777)
+    (people / "bob").symlink_to("/root")
+    os.chown(people / "bob", 1000, 1000, follow_symlinks=False)
+    facts, _unseen = home.home_facts(str(people / "bob"))
+    assert (facts["type"], facts["dot_files"]) == ("link", {})
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/dev/null", "other"), ("/nowhere/bob", "missing"), ("", "missing")])
+def test_home_that_is_no_directory_is_told(path: str, kind: str) -> None:
+    facts, unseen = home.home_facts(path)
+    assert (facts["type"], facts["dot_files"], unseen) == (kind, {}, {})
+
+
+def test_more_dot_files_than_are_looked_at_are_told(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "MOST", 3)
+    for name in (".a", ".b", ".c", ".d", ".rhosts"):
+        (people / name).touch()
+    facts, unseen = home.home_facts(str(people))
+    assert ".rhosts" in facts["dot_files"]
+    assert unseen == {str(people): "3 of 5 dot files were looked at"}

@@ -1,0 +1,221 @@
+"""Kind firewall: what is loaded, what is served, and what a site has of its own."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import typing as t
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall import _base_chain, ufw_rules, zone
+from ansible_collections.unified.deploy.plugins.module_utils._collect.listen import ROW
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Port
+
+from tests.unit.access import planned
+
+TUPLES = """### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in
+### tuple ### allow tcp 8000:8010 0.0.0.0/0 any 10.0.0.0/8 in
+### tuple ### limit any 66 0.0.0.0/0 any 0.0.0.0/0 in comment=61
+### tuple ### allow tcp 80,443 ::/0 any ::/0 Nginx%20Full - in
+### tuple ### allow tcp 99 0.0.0.0/0 any 0.0.0.0/0 in_eth0
+### tuple ### route:allow tcp 44 0.0.0.0/0 any 0.0.0.0/0 in
+### tuple ### allow tcp 55 0.0.0.0/0 any 0.0.0.0/0 out
+### tuple ### deny_log tcp 7:9 0.0.0.0/0 any 0.0.0.0/0 in
+"""
+
+
+def off(evidence: t.Any) -> t.Any:
+    """The host as it is before ufw is enabled."""
+    evidence["firewall"]["chains"] = []
+    evidence["firewall"]["rules"] = []
+    evidence["firewall"]["ufw"]["ENABLED"] = "no"
+    return evidence
+
+
+def listening(evidence: t.Any, port: int, process: str, address: str = "0.0.0.0", protocol: str = "tcp") -> None:
+    evidence["listen"].append({"protocol": protocol, "address": address, "port": port, "processes": [process]})
+
+
+def own_chain(**facts: t.Any) -> dict[str, t.Any]:
+    return {"family": "inet", "table": "site", "name": "input", "type": "filter", "hook": "input", "policy": "accept",
+            "jumps": [], "accepts": False, "refuses": False, **facts}  # fmt: skip
+
+
+def test_rules_for_everybody_are_read_from_ufws_own_notes() -> None:
+    assert [(r["action"], r["protocol"], r["first"], r["last"]) for r in ufw_rules(TUPLES)] == [
+        ("allow", "tcp", 22, 22), ("limit", "any", 66, 66), ("allow", "tcp", 80, 80), ("allow", "tcp", 443, 443),
+        ("deny", "tcp", 7, 9),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ('tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",pid=1,fd=6))', ("tcp", "0.0.0.0", "22")),
+        ("udp   UNCONN 0      0      127.0.0.53%lo:53        0.0.0.0:*", ("udp", "127.0.0.53%lo", "53")),
+        ('tcp   LISTEN 0      511                *:80              *:*    users:(("nginx",pid=2,fd=6))', ("tcp", "*", "80")),
+        ("tcp   LISTEN 0      128             [::]:22           [::]:*", ("tcp", "[::]", "22")),
+    ],
+)  # fmt: skip
+def test_sockets_are_read_as_ss_prints_them(line: str, row: tuple[str, str, str]) -> None:
+    match = ROW.match(line)
+    assert match is not None and (match[1], match[2], match[3]) == row
+
+
+def test_chain_is_followed_through_its_jumps_but_not_into_ufws() -> None:
+    rules = {
+        ("inet", "t", "input"): [{"jump": {"target": "more"}}, {"jump": {"target": "ufw-x"}}],
+        ("inet", "t", "more"): [{"goto": {"target": "input"}}, {"match": {}}, {"accept": None}],
+        ("inet", "t", "ufw-x"): [{"drop": None}],
+    }
+    chain = _base_chain({"family": "inet", "table": "t", "name": "input", "hook": "input", "policy": "accept"}, rules)
+    assert (chain["accepts"], chain["refuses"], chain["jumps"]) == (True, False, ["more", "ufw-x"])
+
+
+def test_service_that_would_be_cut_off_holds_the_firewall_by_name(catalogue: t.Any, hardened: t.Any) -> None:
+    listening(off(hardened), 8080, "python3")
+    plan = planned(catalogue, hardened)
+    assert "it would close 8080/tcp (python3)" in plan.verdicts["firewall/enabled"].held
+    assert not [command for command in plan.desired.commands if command[0] == "ufw"]
+    assert "ufw.service" not in plan.desired.units_enabled
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "127.0.0.53"])
+def test_service_for_the_host_itself_holds_nothing(catalogue: t.Any, hardened: t.Any, address: str) -> None:
+    listening(off(hardened), 8080, "python3", address)
+    assert planned(catalogue, hardened).verdicts["firewall/enabled"].held == ""
+
+
+@pytest.mark.parametrize("action", ["allow", "limit", "deny", "reject"])
+def test_port_that_the_site_has_decided_on_holds_nothing(catalogue: t.Any, hardened: t.Any, action: str) -> None:
+    listening(off(hardened), 8080, "python3")
+    hardened["firewall"]["rules"] = [{"action": action, "protocol": "tcp", "first": 8000, "last": 8100}]
+    assert planned(catalogue, hardened).verdicts["firewall/enabled"].held == ""
+
+
+def test_ports_of_the_site_and_of_logins_are_opened_before_the_firewall_is_on(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    listening(off(hardened), 443, "nginx")
+    listening(hardened, 2200, "sshd")
+    hardened["sshd"]["session"] = {
+        "user": "ansible",
+        "address": "10.0.0.1",
+        "local_address": "",
+        "port": "2222",
+        "differs": {},
+    }
+    hardened["sshd"]["effective"]["listenaddress"] = "0.0.0.0:2022 [::]:2022"
+    hardened["sshd"]["effective"]["port"] = "22"
+    ports = (Port(443, 443, "tcp"), Port(9000, 9010, "udp", "10.0.0.0/8"))
+    commands = [c for c in planned(catalogue, hardened, ports=ports).desired.commands if c[0] == "ufw"]
+    assert commands[:-1] == [
+        *(["ufw", "allow", f"{port}/tcp"] for port in (2022, 22, 2200, 2222, 443)),
+        ["ufw", "allow", "proto", "udp", "from", "10.0.0.0/8", "to", "any", "port", "9000:9010"],
+    ]
+    assert commands[-1] == ["ufw", "--force", "enable"]
+
+
+def test_denying_by_default_opens_the_port_of_logins_first(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["firewall"]["ufw"]["DEFAULT_INPUT_POLICY"] = "ACCEPT"
+    hardened["firewall"]["rules"] = []
+    for chain in hardened["firewall"]["chains"]:
+        chain["policy"] = "accept"
+    commands = [c for c in planned(catalogue, hardened).desired.commands if c[0] == "ufw"]
+    assert commands.index(["ufw", "allow", "22/tcp"]) < commands.index(["ufw", "default", "deny", "incoming"])
+
+
+def test_rule_that_refuses_logins_holds_the_firewall(catalogue: t.Any, hardened: t.Any) -> None:
+    off(hardened)["firewall"]["rules"] = [{"action": "deny", "protocol": "any", "first": 1, "last": 100}]
+    assert "refuses 22/tcp" in planned(catalogue, hardened).verdicts["firewall/enabled"].held
+
+
+def test_unread_sockets_hold_the_firewall(catalogue: t.Any, hardened: t.Any) -> None:
+    off(hardened).document["sections"]["listen"] = {"items": None, "whole": False, "left_out": {"": "gone"}}
+    assert "were not read" in planned(catalogue, hardened).verdicts["firewall/enabled"].held
+
+
+@pytest.mark.parametrize(
+    ("facts", "holds"),
+    [
+        ({"policy": "drop"}, True),
+        ({"accepts": True, "refuses": True}, True),
+        ({"refuses": True}, False),
+        ({"accepts": True}, False),
+        ({"family": "ip", "table": "filter", "name": "INPUT", "policy": "drop"}, True),
+    ],
+)
+def test_filter_of_the_site_holds_ufw_by_its_table(
+    catalogue: t.Any, hardened: t.Any, facts: dict[str, t.Any], holds: bool
+) -> None:
+    off(hardened)["firewall"]["chains"] = [own_chain(**facts)]
+    held = planned(catalogue, hardened).verdicts["firewall/enabled"].held
+    assert ("filter rules of its own (table" in held) is holds
+
+
+def test_legacy_tables_hold_ufw(catalogue: t.Any, hardened: t.Any) -> None:
+    off(hardened)["firewall"]["legacy"] = ["filter"]
+    assert "legacy iptables rules" in planned(catalogue, hardened).verdicts["firewall/enabled"].held
+
+
+def test_ufw_that_is_on_but_whose_chains_are_gone_fails(catalogue: t.Any, hardened: t.Any) -> None:
+    """A site's own nftables service flushes the ruleset when it restarts."""
+    hardened["firewall"]["chains"] = [own_chain(policy="drop")]
+    verdicts = planned(catalogue, hardened).verdicts
+    assert verdicts["firewall/enabled"].verdict == "fail"
+    assert verdicts["firewall/default_incoming"].verdict == "fail"
+
+
+@pytest.mark.parametrize(("six", "verdict"), [("yes", "fail"), ("no", "pass")])
+def test_ufw_without_its_chains_for_ipv6(catalogue: t.Any, hardened: t.Any, six: str, verdict: str) -> None:
+    hardened["firewall"]["ufw"]["IPV6"] = six
+    hardened["firewall"]["chains"] = [c for c in hardened["firewall"]["chains"] if c["family"] == "ip"]
+    assert planned(catalogue, hardened).verdicts["firewall/enabled"].verdict == verdict
+
+
+def test_policy_of_the_kernel_is_judged_too(catalogue: t.Any, hardened: t.Any) -> None:
+    next(c for c in hardened["firewall"]["chains"] if c["hook"] == "input")["policy"] = "accept"
+    verdict = planned(catalogue, hardened).verdicts["firewall/default_incoming"]
+    assert verdict.verdict == "fail" and "accept" in verdict.actual
+
+
+# firewall-cmd(1), --list-all.
+ZONE = """public (active)
+  target: default
+  icmp-block-inversion: no
+  interfaces: eth0
+  sources:
+  services: dhcpv6-client ssh
+  ports: 8080/tcp 9000-9010/udp
+  protocols:
+"""
+
+
+def firewalld(evidence: t.Any) -> t.Any:
+    """The evidence of a host with firewalld, written after its documented output."""
+    evidence.platform = dataclasses.replace(
+        evidence.platform, tools={**evidence.platform.tools, "firewall": "firewalld"},
+        units={**evidence.platform.units, "firewall": ("firewalld.service",)},
+    )  # fmt: skip
+    evidence["firewall"]["zone"] = zone(ZONE)
+    chain = own_chain(table="firewalld", accepts=True, refuses=True)
+    hooks = {"input": "filter_INPUT", "forward": "filter_FORWARD", "output": "filter_OUTPUT"}
+    evidence["firewall"]["chains"] = [
+        {**copy.deepcopy(chain), "hook": hook, "name": name} for hook, name in hooks.items()
+    ]
+    return evidence
+
+
+def test_firewalld_passes_by_its_zone_and_chains(catalogue: t.Any, hardened: t.Any) -> None:
+    verdicts = planned(catalogue, firewalld(hardened)).verdicts
+    assert verdicts["firewall/enabled"].verdict == "pass"
+    assert verdicts["firewall/default_incoming"].actual.startswith("reject, chains loaded")
+
+
+def test_firewalld_that_is_off_is_enabled_with_the_ports_of_logins(catalogue: t.Any, hardened: t.Any) -> None:
+    evidence = firewalld(hardened)
+    evidence["firewall"]["chains"] = []
+    evidence["firewall"]["zone"] = None
+    plan = planned(catalogue, evidence)
+    assert ["firewall-offline-cmd", "--add-port=22/tcp"] in plan.desired.commands
+    assert "firewalld.service" in plan.desired.units_enabled

@@ -1,0 +1,241 @@
+"""Kind pam: libpam's dispatch, stacks as they are resolved, and both tools that write them."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import pam as _pam
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import pam_stack
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.pam import bypass
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.pam_tools import PamAuthUpdate
+
+from tests.unit.access import planned
+
+# What authselect 1.5 makes of its profile "local" with these features (authselect-profiles(5), its templates).
+AUTHSELECT = """auth required pam_env.so
+auth required pam_faildelay.so delay=2000000
+auth required pam_faillock.so preauth silent
+auth sufficient pam_unix.so
+auth required pam_faillock.so authfail
+auth required pam_deny.so
+account required pam_faillock.so
+account required pam_unix.so
+password requisite pam_pwquality.so local_users_only
+password requisite pam_pwhistory.so use_authtok
+password sufficient pam_unix.so yescrypt shadow use_authtok
+password required pam_deny.so
+session optional pam_keyinit.so revoke
+session required pam_limits.so
+session required pam_unix.so
+"""
+
+
+def stack(text: str, **facts: t.Any) -> list[dict[str, t.Any]]:
+    """Lines of one file, as the reader has them."""
+    lines = []
+    for line in text.splitlines():
+        kind, rest = line.split(None, 1)
+        control, rest = rest.split("] ", 1) if rest.startswith("[") else rest.split(None, 1)
+        module, *arguments = rest.split()
+        control = f"{control}]" if control.startswith("[") else control
+        lines.append({"type": kind, "control": control, "module": module, "args": arguments, "source": "/etc/pam.d/x",
+                      "level": 0, "installed": True, "optional": False, **facts})  # fmt: skip
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("text", "open_door"),
+    [
+        ("auth required pam_unix.so", False),
+        ("auth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_permit.so", False),
+        ("auth [success=1 default=ignore] pam_unix.so\nauth required pam_permit.so", True),
+        ("auth sufficient pam_permit.so\nauth required pam_unix.so", True),
+        ("auth optional pam_unix.so\nauth required pam_permit.so", True),
+        ("auth required pam_env.so\nauth sufficient pam_unix.so\nauth required pam_deny.so", False),
+        ("auth required pam_env.so\nauth sufficient pam_unix.so", True),
+        ("auth sufficient pam_unix.so\nauth sufficient pam_sss.so\nauth required pam_deny.so", False),
+    ],
+)
+def test_stack_that_lets_everybody_in_is_seen(text: str, open_door: bool) -> None:
+    assert pam_stack.opens_to_all(stack(text)) is open_door
+
+
+COUNTED = (
+    "auth requisite pam_faillock.so preauth\n"
+    "auth [success=2 default=ignore] pam_unix.so\n"
+    "auth [default=die] pam_faillock.so authfail\n"
+    "auth requisite pam_deny.so\n"
+    "auth required pam_permit.so"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (COUNTED, ""),
+        (COUNTED.replace("requisite pam_faillock", "required pam_faillock"), ""),
+        (COUNTED.replace("requisite pam_faillock", "optional pam_faillock"), "lets in without"),
+        (COUNTED.replace("[default=die]", "optional"), ""),
+        (COUNTED.replace("auth [default=die] pam_faillock.so authfail\n", ""), "does not count"),
+        (COUNTED.replace("[success=2 default=ignore]", "[success=2 default=die]"), "does not count"),
+        (f"auth sufficient pam_unix.so nullok\n{COUNTED}", "lets in without"),
+        (f"auth [success=1 default=ignore] pam_unix.so\n{COUNTED}", "lets in without"),
+    ],
+)
+def test_faillock_is_judged_by_what_its_control_does(text: str, says: str) -> None:
+    how = bypass("pam_faillock.so", "auth", stack(text), only_root=False)
+    assert (says in how) if says else how == ""
+
+
+@pytest.mark.parametrize(
+    ("control", "passes"), [("requisite", True), ("required", True), ("optional", False), ("sufficient", False), ("[success=1 default=ignore]", False)],
+)  # fmt: skip
+def test_quality_check_is_judged_by_its_control(control: str, passes: bool) -> None:
+    lines = stack(
+        f"password {control} pam_pwquality.so\npassword sufficient pam_unix.so use_authtok\npassword required pam_deny.so"
+    )
+    assert (bypass("pam_pwquality.so", "password", lines, only_root=False) == "") is passes
+
+
+def test_module_that_is_missing_refuses_unless_its_line_may_be_passed_over() -> None:
+    text = "password required pam_pwquality.so\npassword required pam_unix.so"
+    required = stack(text)
+    required[0]["installed"] = False
+    assert bypass("pam_pwquality.so", "password", required, only_root=False) == ""
+    required[0]["optional"] = True
+    assert "lets in without" in bypass("pam_pwquality.so", "password", required, only_root=False)
+
+
+def test_success_in_a_substack_does_not_end_the_stack() -> None:
+    lines = [
+        *stack("auth substack inner"),
+        *stack("auth sufficient pam_unix.so", level=1),
+        *stack("auth required pam_wheel.so use_uid"),
+    ]
+    assert bypass("pam_wheel.so", "auth", lines, only_root=True) == ""
+    lines[1]["level"] = 0
+    assert "lets in" in bypass("pam_wheel.so", "auth", lines, only_root=True)
+
+
+def test_reader_resolves_includes_substacks_continuations_and_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pam, "DIRECTORIES", (str(tmp_path / "etc"), str(tmp_path / "vendor")))
+    for directory in ("etc", "vendor"):
+        (tmp_path / directory).mkdir()
+    (tmp_path / "etc/sshd").write_text("@include common\nAuth  include other\nauth substack other # c\n#auth x y\n")
+    (tmp_path / "etc/common").write_text(
+        "auth\t[success=1 default=ignore]\t/lib/security/pam_unix.so nullok \\\n  try_first_pass\n"
+    )
+    (tmp_path / "etc/other").write_text("-auth optional pam_x.so [a b] c\naccount required pam_y.so\n")
+    (tmp_path / "vendor/sshd").write_text("auth required pam_hidden.so\n")
+    (tmp_path / "vendor/only").write_text("auth required pam_z.so\n")
+    section = _pam.Stacks().read()
+    assert [
+        (line["control"], line["module"], line["args"], line["level"], line["optional"])
+        for line in section.items["sshd"]
+    ] == [
+        ("[success=1 default=ignore]", "pam_unix.so", ["nullok", "try_first_pass"], 0, False),
+        ("optional", "pam_x.so", ["[a b]", "c"], 0, True),
+        ("substack", "other", [], 0, False),
+        ("optional", "pam_x.so", ["[a b]", "c"], 1, True),
+    ]
+    assert "only" in section.items and section.whole
+
+
+def test_circle_of_includes_costs_that_service_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pam, "DIRECTORIES", (str(tmp_path),))
+    (tmp_path / "a").write_text("@include a\n")
+    (tmp_path / "b").write_text("auth required pam_unix.so\n")
+    section = _pam.Stacks().read()
+    assert list(section.items) == ["b"] and "more than" in section.left_out["a"]
+
+
+def own_line(evidence: t.Any, service: str, text: str) -> None:
+    evidence["pam"][service][:0] = stack(text, source=f"/etc/pam.d/{service}")
+
+
+def test_line_of_a_service_before_the_common_stack_fails_and_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    own_line(hardened, "sshd", "auth sufficient pam_unix.so nullok")
+    verdicts = planned(catalogue, hardened).verdicts
+    assert "/etc/pam.d/sshd: nullok" in verdicts["pam/pam_unix.nullok"].actual
+    assert "sshd (auth): lets in without pam_faillock.so" in verdicts["pam/pam_faillock"].actual
+    for rule in ("pam/pam_unix.nullok", "pam/pam_faillock"):
+        assert "/etc/pam.d/sshd is the site's own" in verdicts[rule].held
+
+
+def test_trusted_members_are_no_restriction_of_su(catalogue: t.Any, hardened: t.Any) -> None:
+    own_line(hardened, "su", "auth sufficient pam_wheel.so trust use_uid group=sudo")
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_wheel"]
+    assert verdict.verdict == "fail" and "/etc/pam.d/su: trust" in verdict.actual
+    assert "is the site's own" in verdict.held
+
+
+def test_group_of_su_with_members_fails(catalogue: t.Any, hardened: t.Any) -> None:
+    next(g for g in hardened["account"]["groups"] if g["name"] == "unified-su")["members"] = ["bob"]
+    assert "has the members bob" in planned(catalogue, hardened).verdicts["pam/pam_wheel"].actual
+
+
+def test_su_as_become_method_is_kept(catalogue: t.Any, fresh: t.Any) -> None:
+    plan = planned(catalogue, fresh, Connection(user="ansible", become_method="su"))
+    assert "becomes root by su" in plan.verdicts["pam/pam_wheel"].held
+    assert "/etc/pam.d/su" not in plan.desired.files
+
+
+def test_stack_that_was_edited_by_hand_is_held_by_its_line(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/etc/pam.d/common-auth"
+    hardened["text"][path] = hardened["text"][path].replace("requisite\tpam_faillock", "optional\tpam_faillock")
+    hardened["text"][path] = hardened["text"][path].replace("requisite    pam_faillock", "optional    pam_faillock")
+    assert "optional" in PamAuthUpdate.by_hand("auth", "common-auth", hardened)
+    for line in hardened["pam"]["common-auth"]:
+        if "preauth" in line["args"]:
+            line["control"] = "optional"
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_faillock"]
+    assert verdict.verdict == "fail" and "edited by hand" in verdict.held
+
+
+def test_stacks_as_the_tool_made_them_are_not_by_hand(fresh: t.Any, hardened: t.Any) -> None:
+    for evidence in (fresh, hardened):
+        for kind, stacks in PamAuthUpdate.base.items():
+            assert [PamAuthUpdate.by_hand(kind, name, evidence) for name in stacks] == [""] * len(stacks)
+
+
+def authselect(evidence: t.Any, text: str = AUTHSELECT, profile: str = "local") -> t.Any:
+    """The evidence of a host whose stacks authselect(8) wrote."""
+    evidence.platform = dataclasses.replace(evidence.platform, tools={**evidence.platform.tools, "pam": "authselect"})
+    for name in ("system-auth", "password-auth"):
+        evidence["pam"][name] = stack(text, source=f"/etc/pam.d/{name}")
+    common = [name for name in evidence["pam"] if name.startswith("common-")]
+    for name in common:
+        del evidence["pam"][name]
+    for service in evidence["pam"]:
+        own = [line for line in evidence["pam"][service] if line["source"] == f"/etc/pam.d/{service}"]
+        common = stack(text, source="/etc/pam.d/system-auth")
+        evidence["pam"][service] = common if service.endswith("-auth") else [*own, *common]
+    evidence["authselect"].update(profile=profile, features=["with-faillock", "with-pwhistory"])
+    return evidence
+
+
+def test_authselects_stacks_pass(catalogue: t.Any, hardened: t.Any) -> None:
+    verdicts = planned(catalogue, authselect(hardened)).verdicts
+    rules = [name for name in verdicts if name.startswith("pam/") and name != "pam/pam_wheel"]
+    assert {name: verdicts[name].actual for name in rules if verdicts[name].verdict != "pass"} == {}
+
+
+def test_authselects_features_are_switched_on(catalogue: t.Any, fresh: t.Any) -> None:
+    text = "".join(line for line in AUTHSELECT.splitlines(True) if "faillock" not in line)
+    evidence = authselect(fresh, text)
+    evidence["authselect"]["features"] = []
+    assert ["authselect", "enable-feature", "with-faillock"] in planned(catalogue, evidence).desired.commands
+
+
+def test_host_without_a_profile_is_held(catalogue: t.Any, fresh: t.Any) -> None:
+    text = "".join(line for line in AUTHSELECT.splitlines(True) if "faillock" not in line)
+    assert (
+        "no authselect profile is selected"
+        in planned(catalogue, authselect(fresh, text, "")).verdicts["pam/pam_faillock"].held
+    )

@@ -1,0 +1,266 @@
+"""Kind sshd: its reader's pure parts, its verdicts, and what it foresees."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import sshd_config, sshd_daemon
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+
+from tests.unit.access import checks, planned
+
+DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
+
+
+def test_directives_follow_nested_relative_and_globbed_includes_and_know_their_match(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sshd_config, "HOME", str(tmp_path))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "main").write_text(
+        '# Port 1\n  include d/*.conf   "other file" # both\nMaxSessions=9\nMatch User bob\n\tInclude inner\nMatch all\nPort 7\n'
+    )
+    (tmp_path / "d/b.conf").write_text("PermitRootLogin yes\n")
+    (tmp_path / "d/a.conf").write_text("Include inner\n")
+    (tmp_path / "inner").write_text("MATCH Group wheel,adm\nBanner 'no ne'\n")
+    (tmp_path / "other file").write_text("UsePAM no\n")
+    lines = [
+        (line["keyword"], line["value"], line["match"])
+        for line in sshd_config.directives(str(tmp_path / "main"))
+        if line["keyword"] not in ("include", "match")
+    ]
+    assert lines == [
+        ("banner", "no ne", "Group wheel,adm"),
+        ("permitrootlogin", "yes", ""),
+        ("usepam", "no", ""),
+        ("maxsessions", "9", ""),
+        ("banner", "no ne", "User bob Group wheel,adm"),
+        ("port", "7", "all"),
+    ]
+
+
+def test_file_that_includes_itself_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sshd_config, "HOME", str(tmp_path))
+    (tmp_path / "loop").write_text("Include loop\nPort 1\n")
+    assert len(list(sshd_config.directives(str(tmp_path / "loop")))) < 100
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ("User bob", {"user": "bob"}),
+        ("User svc-*,!svc-a", {"user": "svc-1"}),
+        ("Group sudo", {"user": "ansible"}),
+        ("Group sudo User !ansible,*", None),
+        ("Address 10.0.0.0/8,!10.0.0.1", {"addr": "10.0.0.2"}),
+        ("Address 2001:db8::/32", {"addr": "2001:db8::1"}),
+        ("LocalPort 2222 Host *.example.org", {"lport": "2222", "host": "1.example.org"}),
+        ("User=bob", {"user": "bob"}),
+        ("invalid-user", {"invalid-user": ""}),
+        ("Group nobodys", None),
+        ("version OpenSSH*", None),
+    ],
+)
+def test_sample_connection_satisfies_its_block(match: str, expected: dict[str, str] | None) -> None:
+    groups = {"root": ["root"], "ansible": ["ansible", "sudo"], "bob": ["bob"]}
+    sample = sshd_config.Sampler([match, "User root", "Address 192.0.2.0/24"], groups).connection(match)
+    if expected is None:
+        assert sample is None
+    else:
+        assert sample is not None and sample.items() >= expected.items()
+        assert sample["user"] != "root" or "User root" in match
+
+
+def test_sample_avoids_blocks_that_would_hide_its_own() -> None:
+    groups = {"root": ["root", "sudo"], "ansible": ["sudo"]}
+    sample = sshd_config.Sampler(["User root", "Group sudo"], groups).connection("Group sudo")
+    assert sample is not None and sample["user"] == "ansible"
+
+
+@pytest.mark.parametrize(
+    ("title", "options"),
+    [
+        ("-D -o PermitRootLogin=yes", ["-o", "PermitRootLogin=yes"]),
+        ("-D -oBanner none -p 2222 -E /x -ddd", ["-o", "Banner none", "-p", "2222"]),
+        ("-Df /etc/other", ["-f", "/etc/other"]),
+        ("-4 -D", ["-4"]),
+    ],
+)
+def test_arguments_of_the_daemon_are_taken_from_its_title(title: str, options: list[str]) -> None:
+    assert sshd_daemon.arguments(title.split()) == options
+    words = sshd_daemon._words(f"sshd: /usr/sbin/sshd {title} [listener] 0 of 10-100 startups\0\0")
+    assert words is not None and sshd_daemon.arguments(words) == options
+
+
+def test_session_is_no_daemon_and_a_cut_title_is_noticed() -> None:
+    assert sshd_daemon._words("sshd: ansible [priv]\0") is None
+    assert "[truncated]" in (sshd_daemon._words("sshd: /usr/sbin/sshd -D -o Permit") or [])
+    assert sshd_daemon._words("/usr/sbin/sshd\0-D\0-oPort=1\0") == ["-D", "-oPort=1", ""]
+
+
+def test_next_start_takes_its_arguments_from_the_units_files(tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text("# SSHD_OPTS=-4\nSSHD_OPTS='-o PermitRootLogin=yes'\n")
+    unit = {
+        "ExecStart": "{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D $SSHD_OPTS ; ignore_errors=no ; }",
+        "EnvironmentFiles": f"{tmp_path}/ssh (ignore_errors=yes)",
+    }
+    assert sshd_daemon.next_arguments(unit) == ["-o", "PermitRootLogin=yes"]
+    assert sshd_daemon.next_arguments({"ExecStart": "{ argv[]=/bin/true ; }"}) is None
+
+
+def with_case(evidence: t.Any, criteria: str, **differs: str) -> None:
+    evidence["sshd"]["cases"].append(
+        {"criteria": criteria, "source": "/etc/ssh/x", "line": 3, "connection": None, "differs": differs}
+    )
+
+
+def test_match_block_that_weakens_fails_and_is_held_by_name(catalogue: t.Any, hardened: t.Any) -> None:
+    with_case(hardened, "Address 10.0.0.0/8", permitrootlogin="yes")
+    plan = planned(catalogue, hardened, level="l1_server")
+    verdict = plan.verdicts["sshd/PermitRootLogin"]
+    assert verdict.verdict == "fail" and "yes for 'Match Address 10.0.0.0/8' in /etc/ssh/x:3" in verdict.actual
+    assert "'Match Address 10.0.0.0/8' in /etc/ssh/x:3 overrides" in verdict.held
+    assert plan.changes == [] and plan.desired.units_restarted == []
+    assert len(checks(plan, hardened, "sshd/PermitRootLogin")) > len(checks(plan, hardened, "sshd/UsePAM"))
+
+
+def test_match_block_that_strengthens_passes(catalogue: t.Any, hardened: t.Any) -> None:
+    with_case(hardened, "User bob", maxsessions="2")
+    assert planned(catalogue, hardened).verdicts["sshd/MaxSessions"].verdict == "pass"
+
+
+def test_arguments_of_the_running_daemon_are_judged_and_named(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["daemons"][0]["arguments"] = ["-o", "PermitRootLogin=yes"]
+    hardened["sshd"]["effective"]["permitrootlogin"] = "yes"
+    verdict = planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"]
+    assert verdict.verdict == "fail"
+    assert "with the arguments '-o PermitRootLogin=yes' overrides" in verdict.held
+
+
+def test_arguments_of_the_next_start_are_judged(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["variants"] = [
+        {"name": "the next start of ssh.service", "arguments": ["-oBanner=none"], "differs": {"banner": "none"}}
+    ]
+    verdict = planned(catalogue, hardened).verdicts["sshd/Banner"]
+    assert verdict.verdict == "fail" and "the next start of ssh.service" in verdict.actual
+
+
+def test_daemon_older_than_its_configuration_fails_and_is_restarted(catalogue: t.Any, hardened: t.Any) -> None:
+    newest = hardened["sshd"]["newest"]
+    newest["modified"] = hardened["sshd"]["daemons"][0]["loaded"] + 1
+    plan = planned(catalogue, hardened, level="l1_server")
+    verdict = plan.verdicts["sshd/MACs"]
+    assert verdict.verdict == "fail" and f"{newest['path']} changed at" in verdict.actual
+    assert plan.desired.stale == ["ssh.service"] and plan.desired.units_restarted == ["ssh.service"]
+    assert not plan.desired.files
+
+
+def test_daemon_with_another_configuration_file_is_held(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["daemons"][0]["arguments"] = ["-f", "/etc/ssh/other"]
+    assert "reads /etc/ssh/other" in planned(catalogue, fresh).verdicts["sshd/Banner"].held
+
+
+def test_file_that_is_read_before_ours_is_named(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["effective"]["maxsessions"] = "99"
+    fresh["sshd"]["directives"].insert(
+        1,
+        {"source": "/etc/ssh/sshd_config.d/00-a.conf", "line": 2, "keyword": "maxsessions", "value": "99", "match": ""},
+    )
+    assert "/etc/ssh/sshd_config.d/00-a.conf:2 overrides" in planned(catalogue, fresh).verdicts["sshd/MaxSessions"].held
+
+
+def test_drop_ins_that_are_not_read_first_are_left_alone(catalogue: t.Any, fresh: t.Any) -> None:
+    """An Include behind a Match block reads our drop-in inside it, and sshd refuses to start."""
+    fresh["sshd"]["directives"] = [
+        {"source": "/etc/ssh/sshd_config", "line": 1, "keyword": "match", "value": "User bob", "match": "User bob"},
+        {"source": "/etc/ssh/sshd_config", "line": 2, "keyword": "include", "value": "sshd_config.d/*.conf", "match": "User bob"},
+    ]  # fmt: skip
+    files = planned(catalogue, fresh).desired.files
+    assert DROP_IN not in files
+    assert "\nMaxAuthTries 4\n" in files["/etc/ssh/sshd_unified.conf"]["content"]
+    assert files["/etc/ssh/sshd_config"]["content"].startswith("Include /etc/ssh/sshd_unified.conf\n")
+
+
+def test_drop_in_is_validated_as_part_of_the_whole(catalogue: t.Any, fresh: t.Any) -> None:
+    validate = planned(catalogue, fresh).desired.files[DROP_IN]["validate"]
+    assert validate[0] == "sh" and "/etc/ssh/sshd_config" in validate[2] and validate[-1] == "%s"
+
+
+def test_weak_algorithms_are_taken_from_the_sites_own_list(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["effective"]["ciphers"] = "aes256-gcm@openssh.com,3des-cbc"
+    fresh["sshd"]["directives"].append(
+        {
+            "source": "/etc/ssh/x",
+            "line": 1,
+            "keyword": "ciphers",
+            "value": "aes256-gcm@openssh.com,3des-cbc",
+            "match": "",
+        }
+    )
+    text = planned(catalogue, fresh).desired.files[DROP_IN]["content"]
+    assert "\nCiphers aes256-gcm@openssh.com\n" in text
+
+
+def account(name: str, **facts: t.Any) -> dict[str, t.Any]:
+    return {"name": name, "uid": 2000, "gid": 2000, "home": f"/home/{name}", "shell": "/bin/bash", "valid_shell": True,
+            "system": False, "shadowed": True, "password": "disabled", "last_change": 1, "min": None, "max": None,
+            "warn": None, "inactive": None, "home_exists": True, "home_mode": "0700", "home_owner": name,
+            "dot_files": [], **facts}  # fmt: skip
+
+
+def test_other_people_who_would_be_cut_are_named(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["account"]["users"].append(account("carol"))
+    fresh["sshd"]["key_holders"].append("carol")
+    held = planned(catalogue, fresh).verdicts["sshd/AllowGroups"].held
+    assert "carol can log in today and is in none of the groups sudo" in held
+
+
+def test_root_connection_is_held_for_groups_too(catalogue: t.Any, fresh: t.Any) -> None:
+    held = planned(catalogue, fresh, Connection(user="root")).verdicts["sshd/AllowGroups"].held
+    assert "root is in none of the groups sudo" in held
+
+
+def test_list_on_disk_that_is_not_loaded_holds_every_change(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["effective"]["allowusers"] = "carol@10.0.0.0/8"
+    plan = planned(catalogue, fresh)
+    assert "AllowUsers does not name ansible" in plan.verdicts["sshd/Banner"].held
+    assert "ssh.service" not in plan.desired.units_restarted
+
+
+def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["session"] = {
+        "user": "ansible",
+        "address": "10.1.2.3",
+        "local_address": "",
+        "port": "22",
+        "differs": {},
+    }
+    fresh["sshd"]["effective"]["allowusers"] = "ansible@10.0.0.0/8"
+    assert planned(catalogue, fresh).verdicts["sshd/Banner"].held == ""
+    fresh["sshd"]["effective"]["allowusers"] = "ansible@10.9.0.0/16"
+    assert "AllowUsers does not name ansible" in planned(catalogue, fresh).verdicts["sshd/Banner"].held
+
+
+@pytest.mark.parametrize(
+    ("rule", "connection", "reason"),
+    [
+        ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
+        ("DisableForwarding", Connection(user="ansible", jumps=("db1",)), "db1 are reached through this host"),
+        ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the MACs"),
+    ],
+)
+def test_what_the_client_needs_is_held(
+    catalogue: t.Any, fresh: t.Any, rule: str, connection: Connection, reason: str
+) -> None:
+    assert reason in planned(catalogue, fresh, connection).verdicts[f"sshd/{rule}"].held
+    assert planned(catalogue, fresh).verdicts[f"sshd/{rule}"].held == ""
+
+
+def test_root_is_kept_where_nobody_else_can_log_in(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["key_holders"] = ["root"]
+    for user in fresh["account"]["users"]:
+        user["password"] = "disabled"
+    held = planned(catalogue, fresh, Connection()).verdicts["sshd/PermitRootLogin"].held
+    assert "nobody but root can log in" in held
