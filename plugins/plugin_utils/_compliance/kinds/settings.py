@@ -191,13 +191,24 @@ class Settings(Kind):
             )
         for place in (place for place in places if place.service):
             made += checks_on(demand.value, json.dumps(place.value or ""))
-        services = evidence["pam"].items() if self.module else ()
-        for service in (s for s, stack in services if any(line["module"] == self.module for line in stack)):
-            if service not in {place.service for place in places}:
-                argument = f"!/^[^#]*{literal(self.module)}\\s(.*\\s)?({literal(demand.key)}\\b|conf=)/"
-                made.append(Check("file", {"path": f"/etc/pam.d/{service}", "exists": True, "contents": [argument]}))
+        for source in self._stack_files(evidence, {place.service for place in places}):
+            argument = f"!/^[^#]*{literal(self.module)}\\s(.*\\s)?({literal(demand.key)}\\b|conf=)/"
+            made.append(Check("file", {"path": source, "exists": True, "contents": [argument]}))
         daemon = self.daemon(evidence)
         return made + (daemon.asserts() if daemon else [])
+
+    def _stack_files(self, evidence: Evidence, overriding: t.Collection[str]) -> list[str]:
+        """Files with lines of this kind's PAM module, which must not give the setting another value."""
+        stacks = evidence["pam"].items() if self.module else ()
+        return sorted(
+            {
+                line["source"]
+                for service, stack in stacks
+                if service not in overriding
+                for line in stack
+                if line["module"] == self.module
+            }
+        )
 
     def _line(self, key: str, setting: t.Mapping[str, str]) -> str:
         between = r"\s+" if self.separator.isspace() else r"\s*=?\s*"
