@@ -21,7 +21,11 @@ from tests.hosts.network import ssh
 from tests.hosts.store import Host
 
 OVERLAY = ROOT / "inventories/example/group_vars/overlay.yml"
-LEVEL_2 = {"compliance_benchmarks": [{"name": "cis", "level": "l2_server"}], "compliance_overlay": str(OVERLAY)}
+BENCHMARKS = [("cis", "l2_server"), ("stig_ready", "cat_3"), ("anssi", "minimal")]
+EVERYTHING = {
+    "compliance_benchmarks": [{"name": name, "level": level} for name, level in BENCHMARKS],
+    "compliance_overlay": str(OVERLAY),
+}
 ANSIBLE = {
     "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
     "ANSIBLE_PIPELINING": "1",
