@@ -72,8 +72,7 @@ class Target:
         inventory = inventory or str(self.directory / "inventory.json")
         (self.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
         results = self.directory / "results"
-        role = "compliance" if book == "audit_hosts" else "hardening"
-        given = {f"{role}_results": str(results), **(variables or {})}
+        given = {"compliance_results": str(results), **(variables or {})}
         book = book if book.endswith(".yml") else f"unified.deploy.{book}"
         limits = ["-l", self.host.name, "-e", json.dumps(given), *arguments]
         return playbook(self.directory, book, inventory, *limits, fails=fails, python=python, results=results)

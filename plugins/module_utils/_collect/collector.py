@@ -36,7 +36,6 @@ from . import (
     text,
 )
 from .child import Child, ChildError, ChildTimeoutError
-from .command import CommandError
 from .section import Reader, Section
 
 SCHEMA = 2
@@ -134,17 +133,16 @@ def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.An
 
 def _guarded(made: type[Reader], wanted: t.Any) -> t.Callable[[], Section]:
     """Start a reader; its `read`, which never raises: one unreadable section must not hide the others."""
-    errors = (CommandError, ChildTimeoutError, ChildError, OSError, ValueError, LookupError, MemoryError, EOFError)
     try:
         reader = made(wanted)
-    except errors as exc:
+    except Exception as exc:
         failed = Section.unreadable(f"{type(exc).__name__}: {exc}")
         return lambda: failed
 
     def read() -> Section:
         try:
             return reader.read()
-        except errors as exc:
+        except Exception as exc:
             return Section.unreadable(f"{type(exc).__name__}: {exc}")
 
     return read

@@ -134,14 +134,12 @@ class Connection:
         become_method: how that user becomes root (sudo, su ...).
         identities: keys that the controller's agent offers at a login.
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
-        jumps: other hosts of the inventory that are reached through this one.
     """
 
     user: str = ""
     become_method: str = "sudo"
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    jumps: tuple[str, ...] = ()
 
 
 class UnreadTextError(Exception):
