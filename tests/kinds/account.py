@@ -76,7 +76,7 @@ OBSERVERS = {
     "account/shadowed": "! cut -d: -f2 /etc/passwd | grep -qvx x",
     "account/system_shells": f"getent passwd | while IFS=: read n x u g c h s; do [ $u = 0 ] || "
     f"{{ [ $u -ge 1000 ] && [ $u != 65534 ]; }} || [[ ${{s:-/bin/sh}} =~ {_NOLOGIN} ]] || exit 1; done",
-    "account/uid_zero": "[ \"$(getent passwd | awk -F: '$3 == 0 {print $1}')\" = root ]",
+    "account/uid_zero": "! grep -q '^[+-]' /etc/passwd && [ \"$(getent passwd | awk -F: '$3 == 0 {print $1}')\" = root ]",
     "account/unique_gid": "[ -z \"$(getent group | cut -d: -f3 | sort | uniq -d)\" ]",
     "account/unique_group_name": "[ -z \"$(cut -d: -f1 /etc/group | sort | uniq -d)\" ]",
     "account/unique_uid": "[ -z \"$(getent passwd | cut -d: -f3 | sort | uniq -d)\" ]",
