@@ -147,15 +147,16 @@ class Sshd(Kind):
         return ""
 
     def _no_common_algorithm(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
-        key = demand.key.lower()
-        client = connection.algorithms.get(key, ())
-        if key not in ALGORITHMS or not client:
-            return ""
-        server = items(evidence["sshd"]["effective"].get(key, ""))
-        left = [one for one in server if demand.value.holds(one)]
-        if set(left) & set(client):
-            return ""
-        return f"this client knows none of the {demand.key} that would be left: it would lock itself out"
+        """Why this client could not come in again, by what the daemon would offer after a restart."""
+        for name, client in connection.algorithms.items():
+            offered = items(evidence["sshd"]["effective"].get(name, ""))
+            if name == demand.key.lower():
+                written = self.written(demand, evidence)
+                # Taken from sshd's own list, enough is left; what that list is, only sshd knows.
+                offered = items(written) if written[:1] != "-" else []
+            if offered and not set(offered) & set(client):
+                return f"this client knows none of the {name} that would be offered: it would lock itself out"
+        return ""
 
     def written(self, demand: Demand, evidence: Evidence) -> str:
         """The value that the drop-in gets."""
