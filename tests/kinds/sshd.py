@@ -62,8 +62,8 @@ SCENARIOS = (
         "IgnoreRhosts",
         "nested_relative_include",
         "echo 'Include conf.local/*.inc' > /etc/ssh/sshd_config.d/00-a.conf; mkdir -p /etc/ssh/conf.local; "
-        f"echo 'IgnoreRhosts no' > /etc/ssh/conf.local/x.inc; sed -i '/^IgnoreRhosts /d' {DROP_IN}; {LOADED}",
-        "fail",
+        f"echo 'IgnoreRhosts no' > /etc/ssh/conf.local/x.inc; {LOADED}",
+        held="/etc/ssh/conf.local/x.inc:1 overrides",
     ),
     scenario(
         "HostbasedAuthentication",

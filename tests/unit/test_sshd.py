@@ -171,6 +171,32 @@ def test_file_that_is_read_before_ours_is_named(catalogue: t.Any, fresh: t.Any) 
     assert "/etc/ssh/sshd_config.d/00-a.conf:2 overrides" in planned(catalogue, fresh).verdicts["sshd/MaxSessions"].held
 
 
+def test_file_that_an_earlier_one_includes_is_named(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["effective"]["maxsessions"] = "99"
+    fresh["sshd"]["directives"][1:1] = [
+        {"source": "/etc/ssh/sshd_config.d/00-a.conf", "line": 1, "keyword": "include", "value": "x", "match": ""},
+        {"source": "/etc/ssh/x", "line": 4, "keyword": "maxsessions", "value": "99", "match": ""},
+        {"source": "/etc/ssh/sshd_config.d/20.conf", "line": 1, "keyword": "banner", "value": "none", "match": ""},
+    ]
+    verdicts = planned(catalogue, fresh).verdicts
+    assert "/etc/ssh/x:4 overrides" in verdicts["sshd/MaxSessions"].held
+    assert verdicts["sshd/Banner"].held == ""
+
+
+def test_match_all_is_named(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["effective"]["permitrootlogin"] = "yes"
+    line = {"source": "/etc/ssh/x", "line": 9, "keyword": "permitrootlogin", "value": "yes", "match": "all"}
+    hardened["sshd"]["directives"].append(line)
+    assert "'Match all' in /etc/ssh/x:9 overrides" in planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"].held
+
+
+def test_keywords_have_no_case_where_they_are_written(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["effective"]["maxauthtries"] = "9"
+    hardened["text"][DROP_IN] = "maxauthtries=9\nMaxAuthTries 4\nUsePAM yes\n"
+    text = planned(catalogue, hardened).desired.files[DROP_IN]["content"]
+    assert text == "MaxAuthTries 4\nUsePAM yes\n"
+
+
 def test_drop_ins_that_are_not_read_first_are_left_alone(catalogue: t.Any, fresh: t.Any) -> None:
     """An Include behind a Match block reads our drop-in inside it, and sshd refuses to start."""
     fresh["sshd"]["directives"] = [
