@@ -66,7 +66,8 @@ def wait_for_ssh(host: Host, *, timeout: float) -> None:
             with socket.create_connection((host.address, host.port), timeout=1):
                 pass
             done = ssh(host, "systemctl is-system-running --wait")
-            last = (done.stdout + done.stderr).strip()
+            # A hardened host shows its banner on stderr.
+            last = (done.stdout or done.stderr).strip()
             if last == "running":
                 return
             if last == "degraded":

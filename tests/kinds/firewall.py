@@ -23,6 +23,6 @@ SCENARIOS = (
 )  # fmt: skip
 WITHOUT = {"firewall/default_routed": "test hosts are container hosts by their overlay, for which it does not apply"}
 OBSERVERS = {
-    "firewall/enabled": "ufw status | grep -qx 'Status: active'; iptables -S INPUT | grep -q ufw-before-input",
-    "firewall/default_incoming": "ufw status verbose | grep -q 'deny (incoming)'; iptables -S INPUT | grep -qx -- '-P INPUT DROP'",
+    "firewall/enabled": "ufw status | grep -x 'Status: active' >/dev/null && iptables -S INPUT | grep ufw-before-input >/dev/null",
+    "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null",
 }

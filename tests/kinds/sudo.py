@@ -40,9 +40,9 @@ SCENARIOS = (
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {
     "sudo/authenticate": """
-for user in $(cut -d: -f1 /etc/passwd); do if sudo -l -U $user | grep -qE '!authenticate|exempt_group'; then exit 1; fi; done
+for user in $(cut -d: -f1 /etc/passwd); do if sudo -l -U $user | grep -E '!authenticate|exempt_group' >/dev/null; then exit 1; fi; done
 """,
     "sudo/nopasswd": """
-for user in $(cut -d: -f1 /etc/passwd); do if sudo -l -U $user | grep -q NOPASSWD; then exit 1; fi; done
+for user in $(cut -d: -f1 /etc/passwd); do if sudo -l -U $user | grep NOPASSWD >/dev/null; then exit 1; fi; done
 """,
 }

@@ -171,6 +171,32 @@ def test_file_that_is_read_before_ours_is_named(catalogue: t.Any, fresh: t.Any) 
     assert "/etc/ssh/sshd_config.d/00-a.conf:2 overrides" in planned(catalogue, fresh).verdicts["sshd/MaxSessions"].held
 
 
+def test_file_that_an_earlier_one_includes_is_named(catalogue: t.Any, fresh: t.Any) -> None:
+    fresh["sshd"]["effective"]["maxsessions"] = "99"
+    fresh["sshd"]["directives"][1:1] = [
+        {"source": "/etc/ssh/sshd_config.d/00-a.conf", "line": 1, "keyword": "include", "value": "x", "match": ""},
+        {"source": "/etc/ssh/x", "line": 4, "keyword": "maxsessions", "value": "99", "match": ""},
+        {"source": "/etc/ssh/sshd_config.d/20.conf", "line": 1, "keyword": "banner", "value": "none", "match": ""},
+    ]
+    verdicts = planned(catalogue, fresh).verdicts
+    assert "/etc/ssh/x:4 overrides" in verdicts["sshd/MaxSessions"].held
+    assert verdicts["sshd/Banner"].held == ""
+
+
+def test_match_all_is_named(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["effective"]["permitrootlogin"] = "yes"
+    line = {"source": "/etc/ssh/x", "line": 9, "keyword": "permitrootlogin", "value": "yes", "match": "all"}
+    hardened["sshd"]["directives"].append(line)
+    assert "'Match all' in /etc/ssh/x:9 overrides" in planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"].held
+
+
+def test_keywords_have_no_case_where_they_are_written(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["effective"]["maxauthtries"] = "9"
+    hardened["text"][DROP_IN] = "maxauthtries=9\nMaxAuthTries 4\nUsePAM yes\n"
+    text = planned(catalogue, hardened).desired.files[DROP_IN]["content"]
+    assert text == "MaxAuthTries 4\nUsePAM yes\n"
+
+
 def test_drop_ins_that_are_not_read_first_are_left_alone(catalogue: t.Any, fresh: t.Any) -> None:
     """An Include behind a Match block reads our drop-in inside it, and sshd refuses to start."""
     fresh["sshd"]["directives"] = [
@@ -247,7 +273,7 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
     ("rule", "connection", "reason"),
     [
         ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
-        ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the MACs"),
+        ("Banner", Connection(user="ansible", algorithms={"macs": ("odd",)}), "knows none of the macs"),
     ],
 )
 def test_what_the_client_needs_is_held(
@@ -255,6 +281,28 @@ def test_what_the_client_needs_is_held(
 ) -> None:
     assert reason in planned(catalogue, fresh, connection).verdicts[f"sshd/{rule}"].held
     assert planned(catalogue, fresh).verdicts[f"sshd/{rule}"].held == ""
+
+
+def test_algorithms_of_the_site_that_would_be_left_are_compared_with_the_clients(
+    catalogue: t.Any, fresh: t.Any
+) -> None:
+    fresh["sshd"]["effective"]["ciphers"] = "aes256-gcm@openssh.com,3des-cbc"
+    fresh["sshd"]["directives"].append(
+        {"source": "/x", "line": 1, "keyword": "ciphers", "value": "aes256-gcm@openssh.com,3des-cbc", "match": ""}
+    )
+    old = Connection(user="ansible", algorithms={"ciphers": ("3des-cbc",)})
+    assert "none of the ciphers" in planned(catalogue, fresh, old).verdicts["sshd/Ciphers"].held
+    new = Connection(user="ansible", algorithms={"ciphers": ("aes256-gcm@openssh.com",)})
+    assert planned(catalogue, fresh, new).verdicts["sshd/Ciphers"].held == ""
+
+
+def test_weak_list_on_disk_is_mended_before_anything_else_restarts_the_daemon(catalogue: t.Any, fresh: t.Any) -> None:
+    """sshd with only an exchange that this client refuses, not loaded yet: any restart would lock the run out."""
+    fresh["sshd"]["effective"]["kexalgorithms"] = "diffie-hellman-group14-sha1"
+    client = Connection(user="ansible", algorithms={"kexalgorithms": ("curve25519-sha256",)})
+    verdicts = planned(catalogue, fresh, client).verdicts
+    assert verdicts["sshd/KexAlgorithms"].held == ""
+    assert "none of the kexalgorithms" in verdicts["sshd/Banner"].held
 
 
 def test_root_is_kept_where_nobody_else_can_log_in(catalogue: t.Any, fresh: t.Any) -> None:

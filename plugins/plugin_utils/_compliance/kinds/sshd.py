@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
+import posixpath
 import typing as t
 
-from ....module_utils._collect.sshd_config import listed
+from ....module_utils._collect.sshd_config import listed, split
 from ..constraint import items, text
 from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import Template, checks, literal, lookup, matching
-from .settings import MARK, set_key
+from .settings import MARK
 
 MAIN = "/etc/ssh/sshd_config"
 # sshd takes the first value it reads; cloud images bring 50-cloud-init.conf.
@@ -147,15 +148,16 @@ class Sshd(Kind):
         return ""
 
     def _no_common_algorithm(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
-        key = demand.key.lower()
-        client = connection.algorithms.get(key, ())
-        if key not in ALGORITHMS or not client:
-            return ""
-        server = items(evidence["sshd"]["effective"].get(key, ""))
-        left = [one for one in server if demand.value.holds(one)]
-        if set(left) & set(client):
-            return ""
-        return f"this client knows none of the {demand.key} that would be left: it would lock itself out"
+        """Why this client could not come in again, by what the daemon would offer after a restart."""
+        for name, client in connection.algorithms.items():
+            offered = items(evidence["sshd"]["effective"].get(name, ""))
+            if name == demand.key.lower():
+                written = self.written(demand, evidence)
+                # Taken from sshd's own list, enough is left; what that list is, only sshd knows.
+                offered = items(written) if written[:1] != "-" else []
+            if offered and not set(offered) & set(client):
+                return f"this client knows none of the {name} that would be offered: it would lock itself out"
+        return ""
 
     def written(self, demand: Demand, evidence: Evidence) -> str:
         """The value that the drop-in gets."""
@@ -182,7 +184,7 @@ class Sshd(Kind):
                 return
         path = DROP_IN if reads_drop_ins_first(evidence) else APART
         content = desired.text(path, evidence) or f"{MARK}\n"
-        content = set_key(content, demand.key, self.written(demand, evidence), separator=" ")
+        content = put(content, demand.key, self.written(demand, evidence))
         desired.file(path, content, mode="0600", validate=MERGED, restart=restart)
         main, include = desired.text(MAIN, evidence), f"Include {APART}\n"
         if path == APART:
@@ -202,6 +204,12 @@ class Sshd(Kind):
             for where, value, _path in self.readings(key, evidence)
             if where and not demand.value.holds(self.comparable(key, value))
         ]
+        # A block for everybody is no case of its own: its values are what sshd shows as its settings.
+        weaker += [
+            f"'Match all' in {line['source']}:{line['line']}"
+            for line in evidence["sshd"]["directives"]
+            if line["keyword"] == key and line["match"] == "all"
+        ]
         return self._earlier(demand, evidence) or (weaker[0] if weaker else "")
 
     @staticmethod
@@ -212,15 +220,12 @@ class Sshd(Kind):
             if any(flag == "-o" and option.replace("=", " ").split()[:1] and option.replace("=", " ").split()[0].lower() == key
                    for flag, option in zip(options, options[1:])):  # fmt: skip
                 return f"{name} with the arguments '{' '.join(options)}'"
-        if not reads_drop_ins_first(evidence):
+        right = demand.value.holds(Sshd.comparable(key, sshd["effective"].get(key)))
+        if right or not reads_drop_ins_first(evidence):
             return ""
-        for line in sshd["directives"]:
-            if line["keyword"] == key and not line["match"]:
-                # Files of one Include are read by their names.
-                ahead = line["source"] < DROP_IN and fnmatch.fnmatch(line["source"], "/etc/ssh/sshd_config.d/*")
-                right = demand.value.holds(Sshd.comparable(key, sshd["effective"].get(key)))
-                return f"{line['source']}:{line['line']}" if ahead and not right else ""
-        return ""
+        return next(
+            (f"{line['source']}:{line['line']}" for line in _ahead(sshd["directives"]) if line["keyword"] == key), ""
+        )
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         fresh = matching(Template(_STALE), {"match-regexp": "^$"})
@@ -273,6 +278,32 @@ def stale(evidence: Evidence) -> str:
 
 def _shown(moment: float) -> str:
     return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ahead(lines: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[t.Mapping[str, t.Any]]:
+    """Settings for everybody that are read before our drop-in, by files whose names sort before its."""
+    place = ""
+    for index, line in enumerate(lines):
+        if line["source"].startswith(f"{posixpath.dirname(DROP_IN)}/"):
+            place = line["source"]
+        # The main file goes on behind its Include, which is its first line.
+        if place >= DROP_IN or (index and line["source"] == MAIN):
+            return
+        if index and not line["match"]:
+            yield line
+
+
+def put(content: str, key: str, value: str) -> str:
+    """The text with one line for KEY: its first one is replaced, others go; keywords have no case."""
+    lines = content.splitlines()
+    mine = [index for index, line in enumerate(lines) if split(line)[0] == key.lower()]
+    for index in reversed(mine[1:]):
+        del lines[index]
+    if mine:
+        lines[mine[0]] = f"{key} {value}"
+    else:
+        lines.append(f"{key} {value}")
+    return "\n".join(lines) + "\n"
 
 
 def _block(case: t.Mapping[str, t.Any]) -> str:

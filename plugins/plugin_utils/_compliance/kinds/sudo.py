@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..constraint import Constraint, text
@@ -78,8 +79,11 @@ class Sudo(Kind):
         general, _scoped = self.settings(demand.key, evidence)
         target = text(demand.value.target(_meaning(general) if general else None))
         option = {"yes": demand.key, "no": f"!{demand.key}"}.get(target, f"{demand.key}={target}")
-        pattern = rf"^\s*Defaults\s+!?{demand.key}\b"
-        content = put_line(desired.text(PATH, evidence), pattern, f"Defaults {option}")
+        line, pattern = f"Defaults {option}", rf"^\s*Defaults\s+!?{demand.key}\b"
+        content = desired.text(PATH, evidence)
+        # A line that stands alone stays where it is: moving it would be a change that mends nothing.
+        if [old for old in content.splitlines() if re.match(pattern, old)] != [line]:
+            content = put_line(content, pattern, line)
         desired.file(PATH, content, mode="0440", validate=["visudo", "-c", "-f", "%s"])
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
