@@ -260,6 +260,26 @@ def test_a_server_that_lost_its_disk_joins_again(cluster: Cluster) -> None:
     assert cluster.read(FIRST, "kept-11") == "11"
 
 
+def test_a_cluster_that_lost_all_its_disks_is_built_anew(cluster: Cluster) -> None:
+    if not REAL:
+        pytest.skip("the stand-in seals nothing, so that it cannot tell old keys from new ones")
+    path = cluster.directory / "last.snap"
+    cluster.write("state", "saved")
+    cluster.play(entry="snapshot", vault_snapshot_path=str(path))
+    said = cluster.play(fails=True, entry="recover", vault_snapshot_path=str(path)).output
+    assert "belongs to a cluster already, and what it holds would be lost" in said.replace("\n", " ")
+    kept = {file.name: file.read_bytes() for file in (cluster.directory / "vault").iterdir()}
+    for host in cluster.hosts.values():
+        host.shell(f"systemctl stop {FLAVOUR}; rm -rf /var/lib/{FLAVOUR}/*")
+    recovered = cluster.play("-vvv", entry="recover", vault_snapshot_path=str(path))
+    assert leaks.found(recovered.output, cluster.secrets) == []
+    assert programs.until(cluster.awake, lambda names: names == NAMES, 60) == NAMES
+    assert {file.name: file.read_bytes() for file in (cluster.directory / "vault").iterdir()} == kept
+    assert {name: cluster.read(name, "state") for name in NAMES} == dict.fromkeys(NAMES, "saved")
+    assert [cluster.read(cluster.leader(), f"kept-{number}") for number in (0, 19)] == ["0", "19"]
+    assert [cluster.play().changed(name) for name in NAMES] == [0, 0, 0]
+
+
 @pytest.fixture
 def alone(tmp_path: Path) -> t.Iterator[Cluster]:
     """One server whose three shares three people keep; the first of them is who runs the role."""
