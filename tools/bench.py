@@ -112,7 +112,9 @@ def catalogue_seconds() -> float:
         "import time; t = time.monotonic()\n"
         "from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import catalogue as _catalogue, selection as selection as s\n"
         "c = _catalogue.Catalogue()\n"
-        "[s.select(c, [(b.id, l)], s.Overlay(), {'os': b.os, 'version': b.os_version}) for b in c.benchmarks.values() for l in b.levels]\n"
+        "for b in c.benchmarks.values():\n"
+        "    for p, releases in b.platforms.items():\n"
+        "        [s.select(c, [(b.id, l)], s.Overlay(), {'os': p, 'version': r}) for r in releases for l in b.levels]\n"
         "print(time.monotonic() - t)"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "build/collections")}
@@ -132,7 +134,7 @@ def main() -> None:
     (OUT / "inventory.json").write_text(json.dumps(tool.inventory()))
     (OUT / "floor.yml").write_text(FLOOR)
     overlay = str(ROOT / "inventories/example/group_vars/overlay.yml")
-    harden = {"hardening_overlay": overlay, "hardening_results": str(OUT / "hardening")}
+    harden = {"compliance_overlay": overlay, "compliance_results": str(OUT / "hardening")}
     audit = {"compliance_overlay": overlay, "compliance_results": str(OUT / "audit")}
     found: dict[str, t.Any] = {}
 

@@ -4,25 +4,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import typing as t
-import zlib
 from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss, plan, results, selection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, unpack
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
     ResultsDirectory,
     today,
 )
-from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run_action import RunAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import Result
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
+from ansible_collections.unified.deploy.plugins.plugin_utils._printable import printable
 
 
-class ActionModule(ControllerAction):
+class ActionModule(RunAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "benchmarks": {
             "type": "list",
@@ -37,6 +38,8 @@ class ActionModule(ControllerAction):
         "walk": {"type": "bool", "default": True},
         "evidence": {"type": "path"},
         "changed_rules": {"type": "list", "elements": "str", "default": []},
+        "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
+        "apply": {"type": "bool", "default": False},
         "results": {"type": "path", "required": True},
     }
 
@@ -44,17 +47,26 @@ class ActionModule(ControllerAction):
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
         overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
-        packed = self._evidence(arguments, catalogue, task_vars)
-        document = unpack(packed)
+        document = self._evidence(arguments, catalogue, task_vars)
         evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
         wishes = [(wish["name"], wish["level"]) for wish in arguments["benchmarks"]]
         filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
         selected = selection.select(catalogue, wishes, overlay, evidence["host"], filters)
-        made = plan.plan(selected, evidence, Connection(user=str(self._connection_user(task_vars))))
-        name = self.host(task_vars)
-        model = results.host_model(name, catalogue, selected, made, evidence, changed=arguments["changed_rules"])
-        self._save(ResultsDirectory(arguments["results"]), name, packed, model, goss.generate(made.verdicts, evidence))
-        return self._answer(model, made, evidence)
+        try:
+            made = plan.plan(selected, evidence, Connection(user=str(self._connection_user(task_vars))))
+            checks = goss.checks_of(made.verdicts, evidence)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+            # Of the right types, but not such as any host of ours has been.
+            raise EvidenceError(
+                f"what this host answered cannot be judged ({type(exc).__name__}: {exc})",
+                fix="Look at hosts/*/evidence.json of an earlier run, and at the host",
+            ) from exc
+        model = results.host_model(
+            self.host(task_vars), catalogue, selected, made, evidence, run=RUN, state=arguments["state"], stored=bool(arguments["evidence"]),
+            independent=goss.independent(checks), changed=arguments["changed_rules"],
+        )  # fmt: skip
+        self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
+        return self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
 
     def _connection_user(self, task_vars: Result) -> str:
         # Only a login over the network can be locked out by what is planned here.
@@ -66,25 +78,25 @@ class ActionModule(ControllerAction):
             or task_vars.get("ansible_user", "")
         )
 
-    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> str:
+    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> Result:
         if arguments["evidence"]:
             path = Path(arguments["evidence"])
             try:
-                stored = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as exc:
+                return conform(json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, RecursionError) as exc:
                 raise EvidenceError(f"cannot be read: {exc}", where=str(path), fix="Collect it again") from exc
-            return base64.b64encode(zlib.compress(json.dumps(stored).encode())).decode()
         answer = self.module_or_fail("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
-        return str(answer["evidence"])
+        return unpack(answer.get("evidence"))
 
     @staticmethod
-    def _save(directory_of_run: ResultsDirectory, name: str, packed: str, model: Result, gossfile: str) -> None:
-        directory = directory_of_run.host(name)
-        directory_of_run.write(directory / "evidence.json", zlib.decompress(base64.b64decode(packed)).decode())
-        directory_of_run.write(directory / "goss.yml", gossfile)
-        directory_of_run.write(directory / "result.json", json.dumps(results.summarise(model)))
+    def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:
+        directory = results_directory.host(model["name"])
+        results_directory.write(directory / "evidence.json", json.dumps(document))
+        results_directory.write(directory / "goss.yml", gossfile)
+        results_directory.write_model(model["name"], results.summarise(model))
 
-    def _answer(self, model: Result, made: plan.Plan, evidence: Evidence) -> Result:
+    @staticmethod
+    def _answer(model: Result, made: plan.Plan, evidence: Evidence, *, foretell: bool) -> Result:
         desired = made.desired
         held = {
             identifier: verdict.held
@@ -92,7 +104,8 @@ class ActionModule(ControllerAction):
             if verdict.verdict == "fail" and verdict.held
         }
         answer = {
-            "changed": False,
+            # A dry run says what a run would change; planning itself changes nothing.
+            "changed": foretell and bool(made.changes),
             "summary": model["summary"],
             "goss": bool(evidence["goss"]["path"]),
             "goss_in_distribution": evidence["host"]["os"] == "debian"
@@ -113,14 +126,12 @@ class ActionModule(ControllerAction):
             },
             "reboot": model["reboot_required"],
         }
-        if self._task.diff and made.changes:
-            # Ansible shows a diff only of what changes, and in check mode that is what this predicts.
-            answer["changed"] = bool(self._task.check_mode)
+        if made.changes:
             rows = [(rule, made.verdicts[rule]) for rule in made.changes]
             answer["diff"] = {
                 "before_header": "rules that fail",
                 "after_header": "after apply",
-                "before": "".join(f"{rule}: {verdict.actual}\n" for rule, verdict in rows),
-                "after": "".join(f"{rule}: {verdict.expected}\n" for rule, verdict in rows),
+                "before": "".join(f"{rule}: {printable(verdict.actual)}\n" for rule, verdict in rows),
+                "after": "".join(f"{rule}: {printable(verdict.expected)}\n" for rule, verdict in rows),
             }
         return answer

@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 import base64
-import json
 import typing as t
 import zlib
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.answers import check_answer
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import ResultsDirectory
-from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run_action import RunAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import Result
 
 
-class ActionModule(ControllerAction):
+class ActionModule(RunAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "results": {"type": "path", "required": True},
         "executable": {"type": "str", "default": "goss"},
@@ -23,7 +25,7 @@ class ActionModule(ControllerAction):
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
         results, name = ResultsDirectory(arguments["results"]), self.host(task_vars)
-        model, directory = results.read_model(name), results.host(name)
+        model, directory = results.read_planned(name, RUN), results.host(name)
 
         def packed(file: str) -> str:
             return base64.b64encode(zlib.compress((directory / file).read_bytes())).decode()
@@ -35,9 +37,9 @@ class ActionModule(ControllerAction):
         }
         if arguments["path"]:
             asked["path"] = arguments["path"]
-        answer = self.module_or_fail("goss", asked, task_vars)
+        answer = check_answer(self.module_or_fail("goss", asked, task_vars))
         _results.add_goss(model, answer)
-        results.write(directory / "result.json", json.dumps(_results.summarise(model)))
+        results.write_model(name, _results.summarise(model))
         return {
             "changed": answer.get("changed", False),
             "summary": model["summary"],

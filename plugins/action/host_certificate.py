@@ -8,11 +8,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import certificate
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import certificate, values
 
 
-class ActionModule(SecretAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "common_name": {"type": "str", "required": True},
         "alt_names": {"type": "list", "elements": "str", "default": []},
@@ -70,8 +70,9 @@ class ActionModule(SecretAction):
     def _sign(
         self, arguments: Result, issuer: str, public: str, names: certificate.Names, task_vars: Result
     ) -> tuple[str, str]:
-        key = self.resolve(self.resolver(task_vars), [arguments["ca_key"]])[arguments["ca_key"]]
+        reference = arguments["ca_key"]
+        key = values.values_of(values.resolver_of(self, task_vars), [reference])[reference]
         try:
             return certificate.sign(issuer, key, public, names, arguments["days"], arguments["renew_days"])
         except ValueError as exc:
-            raise AnsibleActionFail(f"ca_key {arguments['ca_key']}: {exc}") from None
+            raise AnsibleActionFail(f"ca_key {reference}: {exc}") from None

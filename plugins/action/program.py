@@ -29,10 +29,10 @@ class ActionModule(ControllerAction):
             build = arguments["builds"][done["architecture"]]
             source = self._find_needle("files", build["src"])
             with open(source, "rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
-            if found != build["sha256"]:
+                digest = hashlib.file_digest(handle, "sha256").hexdigest()
+            if digest != build["sha256"]:
                 raise AnsibleActionFail(
-                    f"{source} has the SHA-256 {found}, builds.{done['architecture']} says {build['sha256']}. Nothing was copied "
+                    f"{source} has the SHA-256 {digest}, builds.{done['architecture']} says {build['sha256']}. Nothing was copied "
                     "to the host. Get the right file, or correct the sum if you trust this one"
                 )
             shell = self._connection._shell

@@ -11,13 +11,13 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import doctor
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import doctor, values
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 
-class ActionModule(SecretAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "references": {"type": "list", "elements": "str", "default": []},
         "directory": {"type": "path"},
@@ -28,8 +28,8 @@ class ActionModule(SecretAction):
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
         # Not the run's broker: the doctor asks the stores themselves.
-        resolver = Resolver(self.declared(task_vars), getattr(self._loader, "_vault", None))
-        references = {*arguments["references"], *self._declared(task_vars)}
+        resolver = Resolver(values.declared_stores(self, task_vars), getattr(self._loader, "_vault", None))
+        references = {*arguments["references"], *self._delivered(task_vars)}
         self._display.display(
             f"checking {len(task_vars.get('secret_stores') or {})} stores and {len(references)} references"
         )
@@ -52,10 +52,10 @@ class ActionModule(SecretAction):
             result.update(failed=True, msg=f"{len(failed)} of {len(findings)} checks failed")
         return result
 
-    def _declared(self, task_vars: Result) -> t.Iterator[str]:
+    def _delivered(self, task_vars: Result) -> t.Iterator[str]:
         """What the role secrets would deliver to the hosts of the inventory."""
         for host in task_vars.get("hostvars", {}):
             variables = task_vars["hostvars"][host]
             for name in ("secrets_files", "secrets_credentials", "secrets_podman"):
                 for item in self._templar.template(variables.get(name)) or []:
-                    yield from self.references_of(item)
+                    yield from values.references_of(item)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import values
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform import NAME
 
 
-class ActionModule(SecretAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "argv": {"type": "list", "elements": "str", "required": True},
         "environment": {"type": "dict", "default": {}},
@@ -34,7 +35,7 @@ class ActionModule(SecretAction):
                 f"{twice[0]} stands in environment and in files" if twice else f"'{wrong[0]}' is no name of a variable"
             )
             raise AnsibleActionFail(f"{what}. Choose another name")
-        values = self.resolve(self.resolver(task_vars), references.values())
+        secrets = values.values_of(values.resolver_of(self, task_vars), references.values())
         for name in ("environment", "files"):
-            arguments[name] = {key: values[reference] for key, reference in arguments[name].items()}
+            arguments[name] = {key: secrets[reference] for key, reference in arguments[name].items()}
         return self.module("secret_exec", arguments, task_vars)

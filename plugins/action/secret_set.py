@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.template import trust_as_template
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.action import Result, SecretAction
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import values
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform import FORMATS
 
@@ -17,7 +19,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.transform 
 KINDS = {"files": "path", "credentials": "name", "podman": "name"}
 
 
-class ActionModule(SecretAction):
+class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "name": {"type": "str", "default": "default"},
         "files": {
@@ -33,6 +35,7 @@ class ActionModule(SecretAction):
                 "mode": {"type": "str", "default": "0600"},
                 "owner": {"type": "str", "default": "root"},
                 "group": {"type": "str", "default": "root"},
+                "at_boot": {"type": "bool", "default": False},
                 "restart": {"type": "list", "elements": "str", "default": []},
                 "reload": {"type": "list", "elements": "str", "default": []},
             },
@@ -68,14 +71,18 @@ class ActionModule(SecretAction):
     def act(self, arguments: Result, task_vars: Result) -> Result:
         self._check(arguments)
         items = [item for kind in KINDS for item in arguments[kind]]
-        references = [reference for item in items for reference in self.references_of(item)]
-        values = self.resolve(self.resolver(task_vars), references)
-        content = {kind: [self._item(item, values, task_vars) for item in arguments[kind]] for kind in KINDS}
+        references = [reference for item in items for reference in values.references_of(item)]
+        secrets = values.values_of(values.resolver_of(self, task_vars), references)
+        content = {kind: [self._item(item, secrets, task_vars) for item in arguments[kind]] for kind in KINDS}
         if arguments["preflight"]:
-            return {"changed": False, "references": len(values)}
+            return {"changed": False, "references": len(secrets)}
         return self.module("secret_delivery", {"name": arguments["name"], "request": content}, task_vars)
 
     def _check(self, arguments: Result) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", arguments["name"]):
+            raise AnsibleActionFail(
+                f"name '{arguments['name']}' is none for a set. Use letters, digits, '-', '_' and '.'"
+            )
         for kind, key in KINDS.items():
             names = [item[key] for item in arguments[kind]]
             for number, name in enumerate(names):
@@ -99,19 +106,21 @@ class ActionModule(SecretAction):
             raise AnsibleActionFail(
                 f"{where}: with mode {item['mode']} everybody could read it. Use 0600, or 0640 and a group"
             )
+        if item["at_boot"] and not item["path"].startswith("/run/"):
+            raise AnsibleActionFail(f"{where}: at_boot is for files below /run. Others are still there after a reboot")
         if item["template"] and not item["values"]:
             raise AnsibleActionFail(f"{where}: a template needs 'values'. Name the references it uses")
 
-    def _item(self, item: Result, values: dict[str, str], task_vars: Result) -> Result:
-        keys = ("path", "name", "mode", "owner", "group", "encrypted", "restart", "reload")
+    def _item(self, item: Result, secrets: dict[str, str], task_vars: Result) -> Result:
+        keys = ("path", "name", "mode", "owner", "group", "at_boot", "encrypted", "restart", "reload")
         kept = {key: item[key] for key in keys if key in item}
         if item["reference"]:
-            return {**kept, "content": values[item["reference"]]}
-        secrets = {name: values[reference] for name, reference in item["values"].items()}
+            return {**kept, "content": secrets[item["reference"]]}
+        named = {name: secrets[reference] for name, reference in item["values"].items()}
         if item["template"]:
-            return {**kept, "content": self._rendered(item["template"], secrets, task_vars)}
+            return {**kept, "content": self._rendered(item["template"], named, task_vars)}
         try:
-            return {**kept, "content": FORMATS[item["format"]](secrets)}
+            return {**kept, "content": FORMATS[item["format"]](named)}
         except SecretError as exc:
             raise AnsibleActionFail(f"{item['path']}: {exc}") from None
 

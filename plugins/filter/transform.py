@@ -8,10 +8,29 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.unified.deploy.plugins.module_utils import _sops
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import transform
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError, UnsupportedError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.stores.sops import Sops
+
+FORMATS = {*_sops.FORMATS.values(), "binary"}
 
 Function = t.Callable[..., t.Any]
+
+
+def sops_decrypt(
+    text: str,
+    input_type: str = "yaml",
+    output_type: str = "",
+    age_key_file: str = "",
+    gnupg_home: str = "",
+    timeout: float = 30,
+) -> str:
+    """The plain text of a text that SOPS encrypted."""
+    if not {input_type, output_type or input_type} <= FORMATS:
+        raise UnsupportedError("no such format", where="sops_decrypt", fix=f"Write {', '.join(sorted(FORMATS))}")
+    options = {"age_key_file": age_key_file, "gnupg_home": gnupg_home, "timeout": timeout}
+    return Sops("sops_decrypt", options).decrypted(str(text), input_type, output_type)
 
 
 def _clear(function: Function) -> Function:
@@ -36,6 +55,7 @@ class FilterModule:
             transform.from_dotenv,
             transform.mask,
             transform.multiline,
+            sops_decrypt,
             transform.systemd_quote,
             transform.to_dotenv,
         )

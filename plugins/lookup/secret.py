@@ -79,22 +79,22 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type inf
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         stores = self._resolver(self.get_option("stores"), variables or {})
-        default, found = self.get_option("default"), []
+        default, texts = self.get_option("default"), []
         # All in as few requests as the stores allow.
         failures = stores.check(terms) if len(terms) > 1 else {}
         for term in terms:
             try:
                 if term in failures:
                     raise failures[term]
-                found.append(stores.resolve(term))
+                texts.append(stores.resolve(term))
             except NotFoundError as exc:
                 if default is not None:
-                    found.append(default)
+                    texts.append(default)
                 elif not self.get_option("optional"):
                     raise AnsibleLookupError(str(exc)) from exc
             except SecretError as exc:
                 raise AnsibleLookupError(str(exc)) from exc
-        return found
+        return texts
 
     def _resolver(self, declared: dict[str, t.Any], variables: dict[str, t.Any]) -> Resolver | Shared:
         vault = getattr(self._loader, "_vault", None)

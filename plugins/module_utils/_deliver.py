@@ -18,13 +18,16 @@ import secrets
 import stat
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, prepare, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Staged, Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 
 Run = t.Callable[[t.Sequence[str], bytes], "tuple[int, str, str]"]
 Item = t.Dict[str, t.Any]
 
 STATE = "/var/lib/unified/secrets"
 PLAIN_STORE, ENCRYPTED_STORE = "/etc/credstore", "/etc/credstore.encrypted"
+# The host's own key of systemd-creds(1), made by 'systemd-creds setup'.
+HOST_KEY = "/var/lib/systemd/credential.secret"
 
 
 class DeliveryError(Exception):
@@ -32,7 +35,7 @@ class DeliveryError(Exception):
 
 
 class Record:
-    """What this set of secrets delivered before."""
+    """What this set of secrets delivered before: entries by kind and name, units that are still to be restarted."""
 
     def __init__(self, name: str) -> None:
         self.path = os.path.join(STATE, f"{name}.json")
@@ -47,6 +50,14 @@ class Record:
             self.key = secrets.token_hex(32)
         except (ValueError, KeyError) as exc:
             raise DeliveryError(f"{self.path} is damaged. Move it away, and run again") from exc
+
+    def elsewhere(self, key: str) -> bool:
+        """Whether another set has delivered it since: what moved there is not this set's to remove."""
+        names = os.listdir(STATE) if os.path.isdir(STATE) else []
+        paths = [os.path.join(STATE, name) for name in names if name.endswith(".json")]
+        others = [Record(os.path.basename(path)[: -len(".json")]) for path in paths if path != self.path]
+        place = self.entries[key].get("path")
+        return any(key in other.entries and other.entries[key].get("path") == place for other in others)
 
     def digest(self, content: str) -> str:
         return hmac.new(self.key.encode(), content.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
@@ -70,55 +81,64 @@ class File:
             self.owner, self.group = pwd.getpwnam(item["owner"]).pw_uid, grp.getgrnam(item["group"]).gr_gid
         except KeyError as exc:
             raise DeliveryError(f"{self.name}: {str(exc).strip(chr(34))}. Create it first") from exc
-        self.temporary = ""
+        self.staged: Staged | None = None
 
     def current(self, _record: Record) -> bool:
         try:
-            found = os.lstat(self.name)
-            if not stat.S_ISREG(found.st_mode):
+            status = os.lstat(self.name)
+            if not stat.S_ISREG(status.st_mode):
                 raise DeliveryError(f"{self.name} is no regular file. Remove it, or choose another path")
             with open(self.name, "rb") as handle:
                 same = handle.read() == self.content
         except FileNotFoundError:
             return False
-        return same and (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (self.mode, self.owner, self.group)
+        attributes = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        return same and attributes == (self.mode, self.owner, self.group)
 
     def prepare(self) -> None:
         make_directories(os.path.dirname(self.name), 0o755)
-        self.temporary = prepare(Wanted(self.name, self.content, self.mode, self.owner, self.group))
+        self.staged = Staged(Wanted(self.name, self.content, self.mode, self.owner, self.group))
 
     def commit(self, _record: Record) -> dict[str, str]:
-        os.replace(self.temporary, self.name)
+        if self.staged:
+            self.staged.commit()
         return {}
 
     def drop(self) -> None:
-        if self.temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(self.temporary)
+        if self.staged:
+            self.staged.drop()
+
+
+def can_encrypt(run: Run, *, make: bool) -> bool:
+    """Whether systemd-creds encrypts here; with MAKE the host's key is made where there is none."""
+    if os.path.exists(HOST_KEY):
+        return True
+    # Without making the key only the program can be asked for.
+    code, _out, _err = run(["systemd-creds", "setup" if make else "--version"], b"")
+    return code == 0
 
 
 class Credential:
     """A systemd credential (https://systemd.io/CREDENTIALS), encrypted with the host's key or TPM where that can be."""
 
-    def __init__(self, item: Item, run: Run) -> None:
-        self.name = item["name"]
-        self.kind = "credential"
+    kind = "credential"
+
+    def __init__(self, item: Item, run: Run, *, encrypts: bool) -> None:
+        self.name = self.identifier = item["name"]
         self.item = item
         self.run = run
         self.sealed = b""
-        self.encrypted = item["encrypted"] != "never" and self._can()
+        self.encrypted = item["encrypted"] != "never" and encrypts
         if item["encrypted"] == "always" and not self.encrypted:
             raise DeliveryError(
-                f"credential {self.name}: this host cannot encrypt it: systemd-creds has no key. Allow encrypted: auto, or update systemd"
+                f"{self.kind} {self.name}: this host cannot encrypt it: systemd-creds is missing (systemd 250 has it) or has no key. {self.fix}"
             )
-        self.path = os.path.join(ENCRYPTED_STORE if self.encrypted else PLAIN_STORE, self.name)
+        self.path = os.path.join(ENCRYPTED_STORE if self.encrypted else PLAIN_STORE, self.identifier)
 
-    def _can(self) -> bool:
-        code, _out, _err = self.run(["systemd-creds", "setup"], b"")
-        return code == 0
+    fix = "Allow encrypted: auto, or update systemd"
 
     def current(self, record: Record) -> bool:
-        entry = record.entries.get(f"credential {self.name}", {})
+        entry = record.entries.get(f"{self.kind} {self.name}", {})
         try:
             with open(self.path, "rb") as handle:
                 stored = handle.read()
@@ -131,18 +151,18 @@ class Credential:
     def prepare(self) -> None:
         content = self.item["content"].encode(errors="surrogateescape")
         if self.encrypted:
-            argv = ["systemd-creds", "encrypt", f"--name={self.name}", "-", "-"]
+            argv = ["systemd-creds", "encrypt", f"--name={self.identifier}", "-", "-"]
             code, out, _err = self.run(argv, content)
             if code:
-                raise DeliveryError(f"credential {self.name}: systemd-creds ended with {code}; nothing was changed")
+                raise DeliveryError(f"{self.kind} {self.name}: systemd-creds ended with {code}; nothing was changed")
             content = out.encode()
         self.sealed = content
         make_directories(os.path.dirname(self.path), 0o700)
 
     def commit(self, record: Record) -> dict[str, str]:
         replace(Wanted(self.path, self.sealed))
-        other = os.path.join(PLAIN_STORE if self.encrypted else ENCRYPTED_STORE, self.name)
-        if record.entries.get(f"credential {self.name}", {}).get("path") == other:
+        other = os.path.join(PLAIN_STORE if self.encrypted else ENCRYPTED_STORE, self.identifier)
+        if record.entries.get(f"{self.kind} {self.name}", {}).get("path") == other:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(other)
         return {"path": self.path, "stored": hashlib.sha256(self.sealed).hexdigest()}
@@ -171,16 +191,32 @@ class PodmanSecret:
         pass
 
     def commit(self, _record: Record) -> dict[str, str]:
-        if self.name in self.ids:
-            self.run(["podman", "secret", "rm", self.name], b"")
+        if self.name not in self.ids:
+            return {"id": self._create(self.name)}
+        # Older versions cannot replace a secret. That another can be made is shown before the old one goes.
+        proof = f"{self.name}.{secrets.token_hex(4)}"
+        self._create(proof)
+        try:
+            remove_podman(self.name, self.run)
+            return {"id": self._create(self.name)}
+        finally:
+            remove_podman(proof, self.run)
+
+    def _create(self, name: str) -> str:
         content = self.item["content"].encode(errors="surrogateescape")
-        code, out, _err = self.run(["podman", "secret", "create", self.name, "-"], content)
+        code, out, _err = self.run(["podman", "secret", "create", name, "-"], content)
         if code:
             raise DeliveryError(f"podman secret {self.name}: 'podman secret create' ended with {code}")
-        return {"id": out.strip()}
+        return out.strip()
 
     def drop(self) -> None:
         pass
+
+
+def remove_podman(name: str, run: Run) -> None:
+    code, _out, err = run(["podman", "secret", "rm", name], b"")
+    if code and "no such secret" not in err and "no secret with" not in err:
+        raise DeliveryError(f"podman secret {name}: 'podman secret rm' ended with {code}. Run it by hand to see why")
 
 
 def podman_ids(run: Run) -> dict[str, str]:
@@ -195,7 +231,7 @@ def remove(key: str, entry: t.Mapping[str, str], run: Run) -> None:
     """Take away what is no longer declared."""
     kind, _mark, name = key.partition(" ")
     if kind == "podman":
-        run(["podman", "secret", "rm", name], b"")
+        remove_podman(name, run)
         return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(entry.get("path") or name)

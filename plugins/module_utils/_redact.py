@@ -13,21 +13,24 @@ SHORTEST = 4
 
 
 def forms(value: str) -> set[str]:
-    """A value in plain, base64 (at every offset of a longer text), URL and JSON form, and its longer lines."""
-    found = {
+    """A value in plain, base64 (at every offset of a longer text), hexadecimal, URL and JSON form, and its longer lines."""
+    content = value.encode(errors="surrogateescape")
+    shapes = {
         value,
-        quote(value, safe=""),
-        quote_plus(value),
+        content.hex(),
+        content.hex().upper(),
+        quote(content, safe=""),
+        quote_plus(content),
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
     }
     for shift in range(3):
         # The characters that depend on what stands before and after are left off.
-        encoded = base64.b64encode(b"\0" * shift + value.encode()).decode().rstrip("=")
-        middle = encoded[(0, 2, 3)[shift] : len(encoded) - (len(value.encode()) + shift) % 3]
-        found |= {middle, middle.replace("+", "-").replace("/", "_")}
-    found |= {line for line in value.splitlines() if len(line.strip()) >= 8}
-    return {form for form in found if len(form) >= SHORTEST}
+        encoded = base64.b64encode(b"\0" * shift + content).decode().rstrip("=")
+        middle = encoded[(0, 2, 3)[shift] : len(encoded) - (len(content) + shift) % 3]
+        shapes |= {middle, middle.replace("+", "-").replace("/", "_")}
+    shapes |= {line for line in value.splitlines() if len(line.strip()) >= 8}
+    return {form for form in shapes if len(form) >= SHORTEST}
 
 
 def redact(text: str, secrets: t.Iterable[str]) -> str:

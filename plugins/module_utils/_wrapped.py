@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ._files import Wanted, make_directories, replace
+from ._change.files import Wanted, replace
+from ._change.paths import make_directories
 from ._sops import Sops, SopsError, format_of
 
 # Recipients of what a module wraps; without any the creation rules of .sops.yaml say who they are.

@@ -65,7 +65,7 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 
 
 def make(module: AnsibleModule, program: str, path: str) -> None:

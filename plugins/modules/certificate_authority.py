@@ -82,7 +82,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.unified.deploy.plugins.module_utils._certificate import ends
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 from ansible_collections.unified.deploy.plugins.module_utils._wrapped import OPTIONS, Sealed, Wrapper
 

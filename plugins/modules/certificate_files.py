@@ -77,7 +77,8 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, attributes_set, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 
 
 def openssl(module: AnsibleModule, *arguments: str) -> str:
@@ -86,16 +87,6 @@ def openssl(module: AnsibleModule, *arguments: str) -> str:
     if code:
         module.fail_json(msg=f"'openssl {arguments[0]}' ended with {code}: {err.strip().splitlines()[-1:]}")
     return str(out)
-
-
-def ensure(wanted: Wanted) -> bool:
-    """Mode, owner and group of a file that is there."""
-    found = os.stat(wanted.path)
-    if (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (wanted.mode, wanted.owner, wanted.group):
-        return False
-    os.chown(wanted.path, wanted.owner, wanted.group)
-    os.chmod(wanted.path, wanted.mode)
-    return True
 
 
 def settle(module: AnsibleModule) -> dict[str, t.Any]:
@@ -116,7 +107,7 @@ def settle(module: AnsibleModule) -> dict[str, t.Any]:
             made = openssl(module, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
             replace(key._replace(content=made.encode()))
     elif not module.check_mode:
-        changed = ensure(key)
+        changed = attributes_set(key)
     if given["certificate"]:
         changed = True
         if not module.check_mode:

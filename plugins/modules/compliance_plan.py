@@ -15,7 +15,8 @@ description:
     and judges every rule on the controller. Nothing on the host is changed.
   - Evidence, results and a Goss file are written below O(results). What comes back is small, namely the verdicts' counts and the
     desired state of what drifts.
-  - With C(--diff) the rules that would change are shown with what they are and what they would be.
+  - With C(--check --diff) and O(apply) the rules that would change are shown with what they are and what they would be.
+  - A host that is not reached fails instead of being left out, so that C(always) sections still write the report.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -63,19 +64,30 @@ options:
     type: list
     elements: str
     default: []
+  state:
+    description:
+      - How far the run has come with the host. A result that is only V(planned) or V(applied) when the report is written is
+        one of a run that did not end well.
+    type: str
+    choices: [planned, applied]
+    default: planned
+  apply:
+    description: Whether what is planned will be applied, so that in check mode this task reports a change where a run would change the host.
+    type: bool
+    default: false
   results:
     description: Directory on the controller for evidence and results. Directories in it are made with mode V(0700).
     type: path
     required: true
 attributes:
   check_mode:
-    description: Never changes the host. With C(--check --diff) it reports a change where a run would change the host.
+    description: Never changes the host. With O(apply) it reports a change where a run would change the host.
     support: full
   diff_mode:
     description: Shows the rules that would change.
     support: full
   idempotent:
-    description: Reports a change only with C(--check --diff).
+    description: Reports a change only in check mode with O(apply).
     support: full
 """
 

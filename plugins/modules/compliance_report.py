@@ -11,7 +11,9 @@ module: compliance_report
 short_description: Write the reports of a run and show the summary
 version_added: 0.1.0
 description:
-  - Reads the results of all hosts of a run on the controller, writes C(report.*) beside them and shows a table.
+  - Reads the results of all hosts of a run on the controller, writes C(report.*) beside them and shows a table of each host once.
+  - All formats are rendered before the first is written. Control, bidirectional and other characters that do not show are
+    written as escapes.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -20,7 +22,9 @@ options:
     type: path
     required: true
   hosts:
-    description: Hosts of the run. Those without results are listed as not run.
+    description:
+      - Hosts of the run. Those without results of this run are listed as not run, with the task that failed; those whose turn
+        is still to come, as with C(serial), are listed as such.
     type: list
     elements: str
     required: true
@@ -31,7 +35,9 @@ options:
     choices: [csv, html, json, junit, markdown]
     default: [csv, html, json, junit, markdown]
   baseline:
-    description: A C(report.json) of an earlier run to compare with.
+    description:
+      - A C(report.json) of an earlier run with the same hosts to compare with. Hosts that were judged by other benchmarks then
+        are not compared.
     type: path
   fail_on:
     description: V(fail) makes the task fail when a control fails, could not be judged, or a host was not run.
@@ -68,7 +74,7 @@ failing_controls:
   type: int
   returned: success
 hosts_not_run:
-  description: Hosts without results.
+  description: Hosts without results of this run, but those whose turn is still to come.
   type: list
   elements: str
   returned: success

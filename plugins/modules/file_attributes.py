@@ -12,12 +12,13 @@ short_description: Set mode, owner and group of many files in one call
 version_added: 0.1.0
 description:
   - Changes the attributes of existing files and directories. One call does what M(ansible.builtin.file) does in a loop.
-  - A symbolic link below a directory that others can write is never followed, so that nobody can redirect a change.
+  - Works by descriptor on the very file that was looked at. What is not as expected (a link or another name where others can
+    write, another inode, an immutable file) is left alone and listed in RV(refused), and the rest goes on.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
   files:
-    description: The files. One that does not exist is skipped and listed in RV(missing).
+    description: The files. One that does not exist is listed in RV(missing).
     type: list
     elements: dict
     required: true
@@ -29,12 +30,28 @@ options:
       mode:
         description: Mode in octal, or V(o-w) to take writing from others, or V(+t) to set the sticky bit.
         type: str
+        default: ''
       owner:
         description: Name of the owner.
         type: str
+        default: ''
       group:
         description: Name of the group.
         type: str
+        default: ''
+      state:
+        description: V(absent) removes the name. Of a link the link itself goes, never its target.
+        type: str
+        choices: [present, absent]
+        default: present
+      device:
+        description: Device of the file that was looked at, as stat(2) tells it.
+        type: int
+        default: 0
+      inode:
+        description: Inode of the file that was looked at. V(0) where nobody noted it.
+        type: int
+        default: 0
 attributes:
   check_mode:
     description: Can run in check mode.
@@ -61,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: Files of which an attribute was changed.
+  description: Files of which an attribute was changed, or that were removed.
   type: list
   elements: str
   returned: success
@@ -70,91 +87,44 @@ missing:
   type: list
   elements: str
   returned: success
+refused:
+  description: Files that were left alone, each with C(path) and C(reason).
+  type: list
+  elements: dict
+  returned: success
 """
 
-import grp
-import os
-import pwd
-import stat
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
-
-class AttributesError(Exception):
-    """A wish cannot be met; the message names the file."""
-
-
-def opened(path: str) -> int:
-    """A descriptor of PATH itself. A link is followed only where nobody but root could have put it."""
-    parent = os.stat(os.path.dirname(path) or "/")
-    flags = os.O_PATH | (os.O_NOFOLLOW if parent.st_mode & 0o022 or parent.st_uid else 0)
-    return os.open(path, flags)
-
-
-def wanted_mode(text: str, now: int, path: str) -> int:
-    if text == "o-w":
-        return now & ~0o002
-    if text == "+t":
-        return now | stat.S_ISVTX
-    try:
-        return int(text, 8)
-    except ValueError as exc:
-        raise AttributesError(f"{path}: mode '{text}' is not octal, 'o-w' or '+t'") from exc
-
-
-def bring(entry: dict[str, t.Any], *, dry: bool) -> tuple[str, str] | None:
-    """Change one file; its attributes before and after as text, None when they were right."""
-    path = entry["path"]
-    descriptor = opened(path)
-    try:
-        facts = os.fstat(descriptor)
-        now = stat.S_IMODE(facts.st_mode)
-        if stat.S_ISLNK(facts.st_mode):
-            raise AttributesError(f"{path} is a symbolic link in a directory that others can write: not followed")
-        try:
-            uid = pwd.getpwnam(entry["owner"]).pw_uid if entry["owner"] else facts.st_uid
-            gid = grp.getgrnam(entry["group"]).gr_gid if entry["group"] else facts.st_gid
-        except KeyError as exc:
-            raise AttributesError(f"{path}: {exc}") from exc
-        mode = wanted_mode(entry["mode"], now, path) if entry["mode"] else now
-        before, after = f"{now:04o} {facts.st_uid}:{facts.st_gid}", f"{mode:04o} {uid}:{gid}"
-        if before == after:
-            return None
-        if not dry:
-            # By descriptor, so that the file cannot be exchanged in between.
-            handle = f"/proc/self/fd/{descriptor}"
-            os.chown(handle, uid, gid)
-            os.chmod(handle, mode)
-        return f"{path} {before}\n", f"{path} {after}\n"
-    finally:
-        os.close(descriptor)
+from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import change, described, look
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.options import ATTRIBUTES, wishes
 
 
 def main() -> t.NoReturn:
-    options = {name: {"type": "str"} for name in ("mode", "owner", "group")}
-    spec = {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {"path": {"type": "path", "required": True}, **options},
-    }
-    module = AnsibleModule(argument_spec={"files": spec}, supports_check_mode=True)
-    paths, missing, before, after = [], [], "", ""
-    for entry in module.params["files"]:
+    module = AnsibleModule(argument_spec={"files": {**ATTRIBUTES, "required": True}}, supports_check_mode=True)
+    changed, missing, refused = [], [], []
+    for wish in wishes(module.params["files"]):
         try:
-            change = bring(entry, dry=module.check_mode)
+            entry = look(wish)
+            if entry and not module.check_mode:
+                change(entry)
         except FileNotFoundError:
-            missing.append(entry["path"])
-        except AttributesError as exc:
-            module.fail_json(msg=str(exc), paths=paths)
+            missing.append(wish.path)
+        except ChangeError as exc:
+            refused.append({"path": wish.path, "reason": str(exc)})
         except OSError as exc:
-            module.fail_json(msg=f"{entry['path']}: {exc.strerror}", paths=paths)
+            refused.append({"path": wish.path, "reason": exc.strerror})
         else:
-            if change:
-                paths.append(entry["path"])
-                before, after = before + change[0], after + change[1]
-    module.exit_json(changed=bool(paths), paths=paths, missing=missing, diff={"before": before, "after": after})
+            changed += [entry] if entry else []
+    module.exit_json(
+        changed=bool(changed),
+        paths=[entry["path"] for entry in changed],
+        missing=missing,
+        refused=refused,
+        diff={key: "".join(described(entry, key) for entry in changed) for key in ("before", "after")},
+    )
 
 
 if __name__ == "__main__":

@@ -11,57 +11,30 @@ module: file_set
 short_description: Write several files in one transaction
 version_added: 0.1.0
 description:
-  - Writes every file to a temporary one beside it, runs every validator, and only then puts all of them in place.
-  - If anything fails, for example a validator or a full disk, no file has changed.
-  - Originals can be kept in a directory, from which they can be restored.
+  - Stages every file in a directory that only root can open, runs every validator, and only then puts all of them in place.
+  - If anything fails, for example a validator or a full disk, no file has changed. If the module is killed in between, the next
+    call on the host finishes or forgets what it left.
+  - Files are reached without following a link, or using a directory, that others than root or O(files[].owner) can exchange.
+  - Access lists, SELinux labels and attributes of users stay with a file that is there.
 author:
   - The unified.deploy authors (@unified-deploy)
+extends_documentation_fragment:
+  - unified.deploy.file_set
 options:
   files:
-    description: The files of the transaction. A path may stand in it once.
-    type: list
-    elements: dict
     required: true
-    suboptions:
-      path:
-        description: Absolute path. A symbolic link is followed to the file it names.
-        type: path
-        required: true
-      content:
-        description: The whole text. V(null) removes the file.
-        type: str
-      mode:
-        description: Mode of a file that is new, and of one that has a wider mode now. A stricter mode is left alone.
-        type: str
-        default: "0644"
-      owner:
-        description: Owner of a new file.
-        type: str
-        default: root
-      group:
-        description: Group of a new file.
-        type: str
-        default: root
-      validate:
-        description:
-          - Command, as a list of arguments, that must succeed for the new text. V(%s) stands for the temporary file.
-          - The program is looked up in the usual system directories.
-        type: list
-        elements: str
-        default: []
-  backup_path:
-    description: Directory that keeps the originals of changed files, each below its full path. It is made with mode V(0700).
-    type: path
 attributes:
   check_mode:
     description: Can run in check mode, and runs the validators then too.
     support: full
   diff_mode:
-    description: Returns the texts before and after.
+    description: Returns the texts before and after. Bytes that are no text, and what would steer a terminal, are shown as escapes.
     support: full
   idempotent:
     description: A file that has the text already is not touched.
     support: full
+notes:
+  - Needs root on the host, for the record in C(/var/lib/unified) that makes the files one transaction.
 """
 
 EXAMPLES = r"""
@@ -72,12 +45,14 @@ EXAMPLES = r"""
         content: |
           PermitRootLogin no
         mode: "0600"
-        validate: [sshd, -t, -f, "%s"]
       - path: /etc/sudoers.d/site
         content: |
           Defaults use_pty
         mode: "0440"
         validate: [visudo, -c, -f, "%s"]
+    checks:
+      - argv: [sshd, -t]
+        trees: [/etc/ssh]
 """
 
 RETURN = r"""
@@ -86,43 +61,58 @@ paths:
   type: list
   elements: str
   returned: success
+refused:
+  description: Files that could not be changed and were not required, each with C(path) and C(reason).
+  type: list
+  elements: dict
+  returned: success
+stale:
+  description: Files that are not what they were planned from.
+  type: list
+  elements: str
+  returned: when O(files[].digest) differs
+said:
+  description: What each of O(checks) wrote to its standard output.
+  type: list
+  elements: str
+  returned: success
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._transaction import Change, Transaction, TransactionError
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, StaleError
+from ansible_collections.unified.deploy.plugins.module_utils._change.fileset import apply_files
+from ansible_collections.unified.deploy.plugins.module_utils._change.options import CHECKS, FILES, checks, diff, files
 
 
 def main() -> t.NoReturn:
-    spec = {
-        "path": {"type": "path", "required": True},
-        "content": {"type": "str"},
-        "mode": {"type": "str", "default": "0644"},
-        "owner": {"type": "str", "default": "root"},
-        "group": {"type": "str", "default": "root"},
-        "validate": {"type": "list", "elements": "str", "default": []},
-    }
     module = AnsibleModule(
         argument_spec={
-            "files": {"type": "list", "elements": "dict", "required": True, "options": spec},
-            "backup_path": {"type": "path"},
+            "files": {**FILES, "required": True},
+            "checks": CHECKS,
+            "lock_timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
     )
-    transaction = Transaction(
-        [Change(**entry) for entry in module.params["files"]], backup=module.params["backup_path"]
-    )
+    given = module.params
     try:
-        changes = transaction.apply(dry=module.check_mode)
-    except TransactionError as exc:
+        planned = files(given["files"], dry=module.check_mode)
+        timeout = given["lock_timeout"]
+        outcome = apply_files(planned, checks(given["checks"]), dry=module.check_mode, timeout=timeout)
+    except StaleError as exc:
+        module.fail_json(msg=str(exc), stale=exc.paths)
+    except ChangeError as exc:
         module.fail_json(msg=str(exc))
-    diff = []
-    for change, before in changes:
-        after = change.path if change.content is not None else "/dev/null"
-        texts = {"before": before or "", "after": change.content or ""}
-        diff.append({"before_header": change.path, "after_header": after, **texts})
-    module.exit_json(changed=bool(changes), paths=[change.path for change, _before in changes], diff=diff)
+    except OSError as exc:
+        module.fail_json(msg=f"{exc.filename or 'a file'}: {exc.strerror}; nothing was changed")
+    module.exit_json(
+        changed=bool(outcome.changes),
+        paths=[change.path for change in outcome.changes],
+        refused=outcome.refused,
+        said=outcome.said,
+        diff=diff(outcome.changes),
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Runs C(goss validate) once, with the evidence as its variables, and folds its results by the C(rule) in each resource's C(meta).
   - A skipped result counts as failed. Goss marks it successful, but it checked nothing.
+  - Runs as root only a program that nobody but root could have replaced.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -34,7 +35,7 @@ options:
       - It is made with mode V(0700). Without it nothing is left behind.
     type: path
   timeout:
-    description: Seconds after which Goss and what it started are killed.
+    description: Seconds after which Goss and what it started in its own session are killed.
     type: int
     default: 60
 attributes:
@@ -77,10 +78,14 @@ seconds:
 """
 
 import base64
+import contextlib
+import grp
 import json
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -88,11 +93,12 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 from ansible_collections.unified.deploy.plugins.module_utils._collect.command import SEARCH_PATH, CommandError
 from ansible_collections.unified.deploy.plugins.module_utils._collect.package import packages
-from ansible_collections.unified.deploy.plugins.module_utils._files import make_directories
 
 FLOOR = (0, 4, 9)
+MOST_BYTES = 64 * 1024 * 1024
 INSTALL = "Set compliance_goss_package to install it from the distribution, or compliance_goss_binary to a file with its sha256"
 
 
@@ -112,10 +118,60 @@ def packaged_version(program: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in number.split(".") if part.isdigit()) or None
 
 
+def chain(path: str) -> t.Iterator[str]:
+    """Every directory and link that is followed to open PATH, and PATH itself."""
+    left, here, followed = path.split("/"), "/", 0
+    yield here
+    while left:
+        part = left.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            here = os.path.dirname(here)
+            continue
+        step = os.path.join(here, part)
+        yield step
+        if not os.path.islink(step):
+            here = step
+            continue
+        followed += 1
+        if followed > 40:
+            raise GossError(f"{path}: too many links")
+        target = os.readlink(step)
+        here = "/" if target.startswith("/") else here
+        left = [*target.split("/"), *left]
+
+
+def replaceable(path: str) -> str:
+    """What along PATH somebody other than root could replace, and who; empty where nobody could."""
+    for step in chain(path):
+        facts = os.lstat(step)
+        if facts.st_uid != 0:
+            return f"{step} belongs to uid {facts.st_uid}"
+        if stat.S_ISLNK(facts.st_mode) or facts.st_mode & 0o1000:
+            continue  # a link has no mode of its own; in a sticky directory only the owner replaces what is his
+        if facts.st_mode & 0o002:
+            return f"{step} can be written by everybody"
+        if facts.st_mode & 0o020 and (members := group_members(facts.st_gid)):
+            return f"{step} can be written by {', '.join(sorted(members)[:3])}"
+    return ""
+
+
+def group_members(gid: int) -> set[str]:
+    """Who but root is in a group. Debian gives /usr/local to the group staff, in which usually nobody is."""
+    try:
+        listed = set(grp.getgrgid(gid).gr_mem)
+    except KeyError:
+        listed = set()
+    return {*listed, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == gid)} - {"root"}
+
+
 def locate(name: str) -> str:
     program = name if os.path.isabs(name) else shutil.which(name, path=SEARCH_PATH)
     if not program or not os.access(program, os.X_OK):
         raise GossError(f"Goss is missing: '{name}' is no program on this host. {INSTALL}")
+    if reason := replaceable(program):
+        raise GossError(f"{program} is not run as root: {reason}. Give it and what is above it to root alone")
     version = packaged_version(program)
     if version and version < FLOOR:
         have, floor = ".".join(map(str, version)), ".".join(map(str, FLOOR))
@@ -129,18 +185,27 @@ def run(program: str, gossfile: str, evidence: str, timeout: int) -> dict[str, t
     argv = [program, "--gossfile", gossfile, "--vars", evidence, "validate", "--format", "json", "--no-color"]
     # A run of 0.1 s ends before collecting garbage pays.
     env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root", "GOGC": "off"}
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, start_new_session=True)
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise GossError(f"Goss took longer than {timeout} s") from None
-    try:
-        return json.loads(out)
-    except ValueError:
-        message = (err or out).decode(errors="replace").strip()[-300:]
-        raise GossError(f"Goss ended with {process.returncode} and no results: {message}") from None
+    # Files, not pipes: what a child of Goss left running holds would be waited for without end.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True
+        )
+        try:
+            process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise GossError(f"Goss took longer than {timeout} s") from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        out.seek(0)
+        err.seek(0)
+        answer = out.read(MOST_BYTES)
+        try:
+            return json.loads(answer)
+        except ValueError:
+            message = (err.read(MOST_BYTES) or answer).decode(errors="replace").strip()[-300:]
+            raise GossError(f"Goss ended with {process.returncode} and no results: {message}") from None
 
 
 def fold(report: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -152,8 +217,8 @@ def fold(report: dict[str, t.Any]) -> dict[str, t.Any]:
         passed[rule] = None
         # 0 success, 1 fail, 2 skip: "successful" is true for a skip, which has checked nothing.
         if result["result"] != 0:
-            found = result.get("matcher-result") or {}
-            why = result.get("err") or f"{found.get('message') or 'not checked'}, found {found.get('actual')!r}"
+            matched = result.get("matcher-result") or {}
+            why = result.get("err") or f"{matched.get('message') or 'not checked'}, found {matched.get('actual')!r}"
             failed.setdefault(rule, []).append(f"{result['resource-type']} {result['property']}: {why}"[:300])
     return {
         "passed": [rule for rule in passed if rule not in failed],

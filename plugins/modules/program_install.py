@@ -71,7 +71,8 @@ import zipfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, make_directories, prepare, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Staged, Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 
 RECORDS = "/var/lib/unified/programs"
 ARCHIVES = (".tar.gz", ".tgz", ".zip")
@@ -155,13 +156,12 @@ class Installation:
         # Without its program this record says nothing; written after it, a crash between the two would install again.
         record = json.dumps({"source": self.build["sha256"], "program": self.installed}).encode()
         replace(Wanted(self.record, record, 0o644, 0, 0))
-        beside = prepare(Wanted(self.path, b"", 0o755, 0, 0))
+        staged = Staged(Wanted(self.path, b"", 0o755, 0, 0))
         try:
-            shutil.copyfile(program, beside)
-            os.replace(beside, self.path)
-        except OSError:
-            os.unlink(beside)
-            raise
+            staged.fill(program)
+            staged.commit()
+        finally:
+            staged.drop()
 
     def _download(self, scratch: str) -> str:
         url = self.build["url"]

@@ -36,9 +36,12 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: See M(unified.deploy.secret_set)
+- name: Deliver a password, by the action that resolves references and calls this module
   unified.deploy.secret_set:
-    files: []
+    files:
+      - path: /run/app/password
+        reference: prod://app/database#password
+        restart: [app.service]
 """
 
 RETURN = r"""
@@ -59,6 +62,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils import _deliver
 from ansible_collections.unified.deploy.plugins.module_utils._deliver import DeliveryError
+from ansible_collections.unified.deploy.plugins.module_utils._deliver_boot import BootCopy, BootUnit
 
 
 class Delivery:
@@ -71,12 +75,24 @@ class Delivery:
         # Only values are secret: with the names masked too, no message could say what it is about.
         module.no_log_values = {item["content"] for kind in request.values() for item in kind if item["content"]}
         ids = _deliver.podman_ids(self.run) if request["podman"] else {}
+        name, lasting = module.params["name"], [item for item in request["files"] if item["at_boot"]]
+        sealing = lasting or any(item["encrypted"] != "never" for item in request["credentials"])
+        encrypts = bool(sealing) and _deliver.can_encrypt(self.run, make=not module.check_mode)
+        copies = [BootCopy(name, item, self.run, encrypts=encrypts) for item in lasting]
         self.items: list[t.Any] = [
             *(_deliver.File(item) for item in request["files"]),
-            *(_deliver.Credential(item, self.run) for item in request["credentials"]),
+            *copies,
+            *(_deliver.Credential(item, self.run, encrypts=encrypts) for item in request["credentials"]),
             *(_deliver.PodmanSecret(item, self.run, ids) for item in request["podman"]),
         ]
+        self.unit = BootUnit(name, copies, self.run)
         self.changed = [item for item in self.items if not item.current(self.record)]
+        # Files that are right already, delivered by another set or by hand: from now on they are this set's.
+        self.adopted = [
+            item
+            for item in self.items
+            if item not in self.changed and f"{item.kind} {item.name}" not in self.record.entries
+        ]
         declared = {f"{item.kind} {item.name}" for item in self.items}
         self.removed = sorted(set(self.record.entries) - declared)
 
@@ -92,19 +108,25 @@ class Delivery:
             for item in self.changed:
                 item.prepare()
             for key in self.removed:
-                _deliver.remove(key, self.record.entries[key], self.run)
+                if not self.record.elsewhere(key):
+                    _deliver.remove(key, self.record.entries[key], self.run)
                 self._owe(self.record.entries.pop(key))
             for item in self.changed:
-                entry = item.commit(self.record)
-                units = {"restart": ",".join(item.item["restart"] or []), "reload": ",".join(item.item["reload"] or [])}
-                entry = {**entry, **units, "digest": self.record.digest(item.item["content"])}
-                self.record.entries[f"{item.kind} {item.name}"] = entry
-                self._owe(entry)
+                self._owe(self._enter(item, item.commit(self.record)))
+            for item in self.adopted:
+                self._enter(item, {})
+            self.unit.settle()
         finally:
             for item in self.changed:
                 item.drop()
-            if self.changed or self.removed:
+            if self.changed or self.removed or self.adopted:
                 self.record.save()
+
+    def _enter(self, item: t.Any, entry: t.Mapping[str, str]) -> dict[str, str]:
+        units = {verb: ",".join(item.item[verb] or []) for verb in ("restart", "reload")}
+        entry = {**entry, **units, "digest": self.record.digest(item.item["content"])}
+        self.record.entries[f"{item.kind} {item.name}"] = entry
+        return entry
 
     def _owe(self, entry: t.Mapping[str, str]) -> None:
         for verb in ("reload", "restart"):
@@ -139,6 +161,8 @@ def main() -> t.NoReturn:
         delivery = Delivery(module)
         pending = sorted(delivery.record.pending)
         changes = [*(f"{item.kind} {item.name}" for item in delivery.changed), *delivery.removed]
+        if not delivery.unit.current:
+            changes.append(f"unit {delivery.unit.name}")
         if not module.check_mode:
             delivery.deliver()
             restarted = delivery.restart()
@@ -149,6 +173,8 @@ def main() -> t.NoReturn:
     rows = [f"{item.kind} {item.name}: changed" for item in delivery.changed] + [
         f"{key}: removed" for key in delivery.removed
     ]
+    if not delivery.unit.current:
+        rows.append(f"unit {delivery.unit.name}: {'changed' if delivery.unit.content else 'removed'}")
     module.exit_json(
         changed=bool(changes or pending), changes=changes, restarted=restarted,
         diff={"before": "", "after": "".join(f"{row}\n" for row in rows)},

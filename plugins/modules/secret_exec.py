@@ -14,7 +14,8 @@ description:
   - Resolves references on the controller and runs a command on the host with their values.
   - Files of secrets lie on a tmpfs that only the command sees where the module runs as root, else in a private directory of C(/dev/shm).
     They are gone when the command ends, however it ends.
-  - The command's output is shown without the secrets, be they in plain, base64, URL or JSON form.
+  - The command's output is shown without the secrets, be they in plain, base64, hexadecimal, URL or JSON form. A command that encodes
+    them in another way shows them.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -35,7 +36,9 @@ options:
     description: Where the command runs.
     type: path
   timeout:
-    description: Seconds after which the command and all that it started are killed. 0 waits without end.
+    description:
+      - Seconds after which the command and all that it started are killed, what left its session too. 0 waits without end.
+      - What a command that ends in time leaves running is left alone, and not waited for.
     type: float
     default: 300
   creates:
@@ -82,6 +85,7 @@ stderr:
   returned: when it ran
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -89,6 +93,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -98,6 +104,19 @@ CLONE_NEWNS = 0x20000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+# Seconds for what was killed to end, and for the last output of a command that has ended.
+GRACE = 2.0
+
+
+class Ended(t.NamedTuple):
+    """A command that has ended: exit code, output, and whether it was killed at the time-out."""
+
+    code: int
+    out: str
+    err: str
+    late: bool
 
 
 def private_files(directory: str, files: t.Mapping[str, str], *, mounted: bool) -> None:
@@ -123,28 +142,85 @@ def can_mount() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def execute(given: dict[str, t.Any]) -> tuple[int, str, str]:
-    """Run the command to its end or its time-out."""
+class Output(threading.Thread):
+    """Reads a pipe to its end, which may never come: what was read so far can be had at any time."""
+
+    def __init__(self, pipe: t.Any) -> None:
+        super().__init__(daemon=True)
+        self.pipe = pipe
+        self.parts: list[bytes] = []
+        self.start()
+
+    def run(self) -> None:
+        for part in iter(lambda: os.read(self.pipe.fileno(), 65536), b""):
+            self.parts.append(part)
+
+    def text(self, deadline: float) -> str:
+        self.join(max(0.0, deadline - time.monotonic()))
+        return b"".join(list(self.parts)).decode(errors="replace")
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Processes below this one. As it adopts orphans, those that left their session or lost their parent are among them."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as handle:
+                    # State and parent follow the name, which may have any character.
+                    state, parent = handle.read().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue  # it has ended
+            if state != "Z":
+                children.setdefault(int(parent), []).append(int(entry))
+    below, generation = [], [ancestor]
+    while generation:
+        generation = [child for parent in generation for child in children.get(parent, [])]
+        below += generation
+    return below
+
+
+def end_all(deadline: float) -> None:
+    """Kill until nothing is left: what is killed may have started more, and another user's program cannot be killed."""
+    while time.monotonic() < deadline:
+        below = descendants(os.getpid())
+        if not below:
+            return
+        for pid in below:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def execute(options: dict[str, t.Any]) -> Ended:
+    """Run the command to its end or its time-out. What it leaves running holds up nothing."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     directory = tempfile.mkdtemp(prefix="unified-", dir="/dev/shm")
-    mounted = bool(given["files"]) and can_mount()
-    environment = {**os.environ, **given["environment"]}
-    environment.update({name: os.path.join(directory, name) for name in given["files"]})
+    mounted = bool(options["files"]) and can_mount()
+    environment = {**os.environ, **options["environment"]}
+    environment.update({name: os.path.join(directory, name) for name in options["files"]})
 
     def prepare() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the environment
-        private_files(directory, given["files"], mounted=mounted)
+        private_files(directory, options["files"], mounted=mounted)
 
     try:
         process = subprocess.Popen(
-            given["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-            cwd=given["chdir"] or "/", start_new_session=True, preexec_fn=prepare,
+            options["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+            cwd=options["chdir"] or "/", start_new_session=True, preexec_fn=prepare,
         )  # fmt: skip
+        out, err = Output(process.stdout), Output(process.stderr)
+        late = False
         try:
-            out, err = process.communicate(timeout=given["timeout"] or None)
+            process.wait(options["timeout"] or None)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
-        return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+            late = True
+            end_all(time.monotonic() + GRACE)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+        deadline = time.monotonic() + GRACE
+        code = -signal.SIGKILL if process.returncode is None else process.returncode
+        return Ended(code, out.text(deadline), err.text(deadline), late)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -162,25 +238,26 @@ def main() -> t.NoReturn:
         },
         supports_check_mode=True,
     )
-    given = module.params
-    secrets = [str(value) for value in (*given["environment"].values(), *given["files"].values())]
+    options = module.params
+    secrets = [str(value) for value in (*options["environment"].values(), *options["files"].values())]
     # Ansible would put its own stars in the place of any text that looks like a secret, in the command's name too.
     module.no_log_values = set()
-    skipped = (given["creates"] and os.path.exists(given["creates"])) or (
-        given["removes"] and not os.path.exists(given["removes"])
+    skipped = (options["creates"] and os.path.exists(options["creates"])) or (
+        options["removes"] and not os.path.exists(options["removes"])
     )
     if skipped or module.check_mode:
         module.exit_json(changed=not skipped)
+    name = options["argv"][0]
     try:
-        code, out, err = execute(given)
+        ended = execute(options)
     except (OSError, subprocess.SubprocessError) as exc:
         reason = getattr(exc, "strerror", None) or "its files cannot be made"
-        module.fail_json(msg=f"'{given['argv'][0]}' cannot be started: {reason}. Check argv and chdir")
-    result = {"rc": code, "stdout": redact(out, secrets), "stderr": redact(err, secrets)}
-    if code == -signal.SIGKILL:
-        module.fail_json(msg=f"'{given['argv'][0]}' was killed: it took longer than {given['timeout']:g} s", **result)
-    if code:
-        module.fail_json(msg=f"'{given['argv'][0]}' ended with {code}", **result)
+        module.fail_json(msg=f"'{name}' cannot be started: {reason}. Check argv and chdir")
+    result = {"rc": ended.code, "stdout": redact(ended.out, secrets), "stderr": redact(ended.err, secrets)}
+    if ended.late:
+        module.fail_json(msg=f"'{name}' was killed: it took longer than {options['timeout']:g} s", **result)
+    if ended.code:
+        module.fail_json(msg=f"'{name}' ended with {ended.code}", **result)
     module.exit_json(changed=True, **result)
 
 

@@ -19,11 +19,11 @@ author:
   - The unified.deploy authors (@unified-deploy)
 options:
   name:
-    description: Name of this set of secrets. Sets do not remove each other's secrets.
+    description: Name of this set of secrets. Sets do not remove each other's secrets, those that moved from one to another among them.
     type: str
     default: default
   files:
-    description: Files. They have mode 0600 and belong to root where nothing else is said; below C(/run) they never reach a disk.
+    description: Files. They have mode 0600 and belong to root where nothing else is said; below C(/run) they never reach a disk in plain.
     type: list
     elements: dict
     default: []
@@ -58,6 +58,12 @@ options:
         description: Group.
         type: str
         default: root
+      at_boot:
+        description:
+          - Whether a file below C(/run) comes back at boot. A copy that only this host can open, with its TPM or its own key, lies in
+            C(/etc/credstore.encrypted), and a unit opens it before any ordinary unit starts. Needs systemd 250.
+        type: bool
+        default: false
       restart:
         description: Units to restart when it changes, where they are active.
         type: list
@@ -144,6 +150,7 @@ EXAMPLES = r"""
   unified.deploy.secret_set:
     files:
       - path: /run/app/env
+        at_boot: true
         values:
           DATABASE_PASSWORD: vault://app#password
           API_TOKEN: sops:///srv/secrets/app.yaml#token

@@ -11,7 +11,9 @@ module: sops_file
 short_description: Manage files encrypted by SOPS
 version_added: 0.2.0
 description:
-  - Reads and compares before it writes. An unchanged file keeps its bytes and its time of modification.
+  - Reads and compares before it writes. An unchanged file keeps its bytes and its time of modification, and in a changed one every value
+    that did not change keeps its bytes - a review of one value shows three lines, its own and those of time and authentication code.
+  - YAML is read as C(sops) reads it (version 1.2) - C(yes), C(12:30) and dates in quotes are texts.
   - Recipients come from the creation rule of a C(.sops.yaml), or from O(age), O(pgp) and O(key_groups). Where those of the file differ,
     C(sops updatekeys) brings them in line, and a new data key is made when a recipient was removed, since it knows the old one.
   - Runs where the programs C(sops) and, for YAML, the Python package C(PyYAML) are; mostly on the controller.
@@ -28,10 +30,10 @@ options:
     choices: [present, absent]
     default: present
   data:
-    description: Wanted values. Excludes O(content).
+    description: The values. What is not named goes; comments and the order of names are kept. Excludes O(content).
     type: raw
   content:
-    description: Wanted text, for example of P(ansible.builtin.template#lookup). Comments are kept, but not compared.
+    description: The text, for example of P(ansible.builtin.template#lookup). Its comments are kept, but not compared.
     type: str
   format:
     description: The file's format. By default the name's ending decides, and V(binary) is taken for what is unknown.
@@ -63,7 +65,8 @@ options:
     type: str
   allow_plain:
     description:
-      - Names or paths of values that may stay plain although their name says secret.
+      - Names or paths of values that may stay plain although their name says secret, or they look like one themselves - private keys,
+        addresses and connection strings with a password, tokens, long random words.
       - Anything else that should be encrypted and would not be is refused.
     type: list
     elements: str
@@ -135,19 +138,12 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.unified.deploy.plugins.module_utils import _sops, _sops_file
+from ansible_collections.unified.deploy.plugins.module_utils import _sops, _sops_file, _yaml12
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
-
-try:
-    import yaml
-
-    load_yaml = yaml.safe_load
-except ImportError:
-    load_yaml = None  # type: ignore[assignment]
 
 
 def write(module: AnsibleModule, path: str, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".sops-")
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".sops-")
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(content)
@@ -184,7 +180,9 @@ def main() -> t.NoReturn:
         add_file_common_args=True,
         supports_check_mode=True,
     )
-    if load_yaml is None:
+    # A short value would be masked wherever it stands by chance, in the name of an action for one. Results hold names only.
+    module.no_log_values = {value for value in module.no_log_values if len(str(value)) >= 4}
+    if _yaml12.yaml is None:
         module.fail_json(msg=missing_required_lib("PyYAML"))
     path = module.params["path"]
     if module.params["state"] == "absent":
@@ -200,10 +198,11 @@ def main() -> t.NoReturn:
         )
 
     scratch = tempfile.mkdtemp(dir=module.tmpdir)
+    memory = tempfile.mkdtemp(prefix="unified-sops-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else scratch)
     try:
         program = module.get_bin_path("sops", required=True)
-        wanted = _sops_file.File(module.params, _sops.Sops(run, program, **keys), scratch, load_yaml)
-        content = wanted.result()
+        file = _sops_file.File(module.params, _sops.Sops(run, program, **keys), scratch, memory)
+        content = file.result()
         if not os.path.exists(path) and module.params["mode"] is None:
             module.params["mode"] = "0600"
         if content is not None and not module.check_mode:
@@ -213,14 +212,20 @@ def main() -> t.NoReturn:
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename or path}: {exc.strerror}; nothing was changed")
     finally:
+        shutil.rmtree(memory, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)
     changed = content is not None
     if os.path.exists(path):
         arguments = module.load_file_common_arguments(module.params)
         changed = module.set_fs_attributes_if_different(arguments, changed)
-    rows = [*(f"{name}: {what}" for name, what in wanted.values.items()), *wanted.actions]
+    if file.weakening:
+        module.warn(
+            f"{path}: the classic recipients {', '.join(file.weakening)} undo the protection of the post-quantum ones: "
+            "whoever breaks one of them reads the file. Use post-quantum keys (age_key) only"
+        )
+    rows = [*(f"{name}: {what}" for name, what in file.values.items()), *file.actions]
     module.exit_json(
-        changed=changed, actions=wanted.actions, changes=wanted.values, recipients=_sops_file.groups_of(wanted.rule),
+        changed=changed, actions=file.actions, changes=file.values, recipients=file.groups,
         diff={"before": "", "after": "".join(f"{row}\n" for row in rows)},
     )  # fmt: skip
 

@@ -40,10 +40,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-files:
-  description: What is known of each file, by path.
+errors:
+  description: Why a file cannot be read, by path. The module fails where there is one, after all files were looked at.
   type: dict
-  returned: success
+  returned: always
+files:
+  description: What is known of each file that can be read, by path.
+  type: dict
+  returned: always
   contains:
     encrypted:
       description: Whether SOPS encrypted it.
@@ -55,6 +59,10 @@ files:
       description: Recipients by key group.
       type: list
       elements: list
+    classic_recipients:
+      description: Recipients that undo the protection of the file's post-quantum ones, with a warning. Empty where all is well.
+      type: list
+      elements: str
     last_modified:
       description: When it was last encrypted, ISO 8601.
       type: str
@@ -74,13 +82,8 @@ files:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.unified.deploy.plugins.module_utils import _sops, _sops_file
+from ansible_collections.unified.deploy.plugins.module_utils import _sops, _sops_file, _yaml12
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
-
-try:
-    import yaml
-except ImportError:
-    yaml = None  # type: ignore[assignment]
 
 
 def describe(path: str) -> dict[str, t.Any]:
@@ -89,36 +92,51 @@ def describe(path: str) -> dict[str, t.Any]:
     with open(path, "rb") as handle:
         content = handle.read()
     try:
-        data, section = _sops.metadata(content, kind, yaml.safe_load)
+        data, section = _sops.metadata(content, kind)
     except SopsError as exc:
         if exc.kind == "plain" or kind == "binary":
             return {"encrypted": False, "format": kind}
         raise
+    groups = _sops.recipients(section)
     return {
         "encrypted": True,
         "format": kind,
-        "recipients": _sops.recipients(section),
+        "recipients": groups,
+        "classic_recipients": _sops.undone(groups, _sops.threshold(section, groups)),
         "last_modified": str(section.get("lastmodified", "")),
         "version": str(section.get("version", "")),
-        "names": sorted(name for name, _value in _sops.leaves(data)),
-        "plain": _sops_file.plain_secrets(content, kind, yaml.safe_load),
+        "names": sorted(_sops.written(name) for name, _value in _sops.leaves(data)),
+        "plain": _sops_file.plain_secrets(content, kind),
     }
 
 
 def main() -> t.NoReturn:
     spec = {"paths": {"type": "list", "elements": "path", "required": True}}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    if yaml is None:
+    if _yaml12.yaml is None:
         module.fail_json(msg=missing_required_lib("PyYAML"))
-    files = {}
+    files, errors = {}, {}
     for path in module.params["paths"]:
         try:
             files[path] = describe(path)
         except OSError as exc:
-            module.fail_json(msg=f"{path}: {exc.strerror}")
+            errors[path] = str(exc.strerror)
         except SopsError as exc:
-            module.fail_json(msg=f"{path}: {exc}")
-    module.exit_json(changed=False, files=files)
+            errors[path] = str(exc)
+        else:
+            if files[path].get("classic_recipients"):
+                module.warn(
+                    f"{path}: its classic recipients undo the protection of the post-quantum ones: whoever breaks one of them reads the "
+                    "file. Use post-quantum keys (age_key) only"
+                )
+    if errors:
+        listed = "; ".join(f"{path}: {error}" for path, error in errors.items())
+        module.fail_json(
+            msg=f"{len(errors)} of {len(module.params['paths'])} files cannot be read: {listed}",
+            files=files,
+            errors=errors,
+        )
+    module.exit_json(changed=False, files=files, errors=errors)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,13 @@ options:
     type: list
     elements: str
     default: []
+  reloaded:
+    description:
+      - Units to make read their configuration again, where they are active. One that cannot is restarted.
+      - This always reports a change.
+    type: list
+    elements: str
+    default: []
   daemon_reload:
     description: Whether systemd reads its unit files again first.
     type: bool
@@ -43,7 +50,7 @@ attributes:
     description: Returns the states before and after.
     support: full
   idempotent:
-    description: Units in their state are not touched, except by O(restarted).
+    description: Units in their state are not touched, except by O(restarted) and O(reloaded).
     support: full
 """
 
@@ -65,62 +72,29 @@ units:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._collect.command import CommandError
-from ansible_collections.unified.deploy.plugins.module_utils._collect.service import Units
-
-State = dict[str, str]
-
-
-def plan(found: dict[str, State], enabled: list[str], masked: list[str], restarted: list[str]) -> dict[str, list[str]]:
-    """The systemctl verbs to run, each with the units that need it."""
-    on = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
-    return {
-        "unmask": [unit for unit in enabled if found[unit]["load"] == "masked"],
-        "enable": [unit for unit in enabled if found[unit]["file"] not in on],
-        "start": [unit for unit in enabled if found[unit]["active"] != "active"],
-        "stop": [unit for unit in masked if found[unit]["active"] not in ("inactive", "failed")],
-        "mask": [unit for unit in masked if found[unit]["load"] not in ("masked", "not-found")],
-        "restart": [unit for unit in restarted if found[unit]["active"] == "active"],
-    }
+from ansible_collections.unified.deploy.plugins.module_utils._change import units
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.options import UNITS, unit_diff
 
 
 def main() -> t.NoReturn:
-    lists = ("enabled", "masked", "restarted")
     module = AnsibleModule(
-        argument_spec={
-            **{name: {"type": "list", "elements": "str", "default": []} for name in lists},
-            "daemon_reload": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
+        argument_spec={**UNITS, "daemon_reload": {"type": "bool", "default": False}}, supports_check_mode=True
     )
-    both = sorted(set(module.params["enabled"]) & set(module.params["masked"]))
-    if both:
-        module.fail_json(msg=f"{both[0]} is to be enabled and masked at once: name it in one list only")
-    units = list(dict.fromkeys(unit for name in lists for unit in module.params[name]))
-    if not units:
-        module.exit_json(changed=False, units=[])
-    if module.params["daemon_reload"] and not module.check_mode:
-        module.run_command(["systemctl", "daemon-reload"], check_rc=True)
+    verbs: dict[str, list[str]] = {}
+    before: dict[str, units.State] = {}
     try:
-        found = Units(units).read().items
-    except CommandError as exc:
-        module.fail_json(msg=f"systemctl cannot describe the units: {exc}")
-    verbs = plan(found, *(module.params[name] for name in lists))
-    changed = list(dict.fromkeys(unit for wanted in verbs.values() for unit in wanted))
-    for verb, wanted in verbs.items():
-        if wanted and not module.check_mode:
-            code, _out, err = module.run_command(["systemctl", verb, "--", *wanted])
-            if code:
-                module.fail_json(
-                    msg=f"'systemctl {verb} {' '.join(wanted)}' ended with {code}: {err.strip()[-400:]}", units=changed
-                )
-    before = "".join(
-        f"{unit} {found[unit]['file'] or found[unit]['load']}, {found[unit]['active']}\n" for unit in changed
-    )
-    after = "".join(
-        f"{unit} {', '.join(verb for verb, wanted in verbs.items() if unit in wanted)}\n" for unit in changed
-    )
-    module.exit_json(changed=bool(changed), units=changed, diff={"before": before, "after": after})
+        asked = units.Units(**{name: module.params[name] for name in UNITS}).checked()
+        if module.params["daemon_reload"] and asked.names() and not module.check_mode:
+            units.daemon_reload()
+        before = units.states(asked.names())
+        verbs = {**units.settling(before, asked), **units.waking(before, asked)}
+        for verb, names in verbs.items() if not module.check_mode else ():
+            units.act(verb, names)
+    except ChangeError as exc:
+        module.fail_json(msg=str(exc))
+    changed = list(dict.fromkeys(name for names in verbs.values() for name in names))
+    module.exit_json(changed=bool(changed), units=changed, diff=unit_diff(before, verbs))
 
 
 if __name__ == "__main__":

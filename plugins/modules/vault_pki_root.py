@@ -64,7 +64,7 @@ issuer_id:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module, warnings_of
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import span

@@ -72,7 +72,7 @@ import tarfile
 import typing as t
 import zlib
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module

@@ -56,7 +56,7 @@ public_key:
 
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.module import run_module

@@ -10,6 +10,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ._errors import OperatorError
+from ._printable import printable
 
 Result = dict[str, t.Any]
 
@@ -18,19 +19,22 @@ class ControllerAction(ActionBase):  # type: ignore[misc]  # ansible has no type
     """An action whose modules get and give what must stay out of logs, facts and templates."""
 
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {}
+    CONSTRAINTS: t.ClassVar[dict[str, t.Any]] = {}
+    """mutually_exclusive, required_one_of and their like, as in an AnsibleModule."""
     _supports_check_mode = True
     _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
-        checked = ArgumentSpecValidator(self.ARGUMENTS).validate(dict(self._task.args))
+        checked = ArgumentSpecValidator(self.ARGUMENTS, **self.CONSTRAINTS).validate(dict(self._task.args))
         if checked.error_messages:
             raise AnsibleActionFail("; ".join(checked.error_messages))
         variables = task_vars or {}
         try:
             result.update(self.act(checked.validated_parameters, variables))
         except OperatorError as exc:
-            raise AnsibleActionFail(f"{self.host(variables)}: {exc}") from exc
+            lines = (printable(line) for line in f"{self.host(variables)}: {exc}".splitlines())
+            raise AnsibleActionFail("\n".join(lines)) from exc
         return result
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
@@ -77,13 +81,18 @@ class ControllerAction(ActionBase):  # type: ignore[misc]  # ansible has no type
 
 
 def explain(said: str) -> str:
-    """A cause and a cure for what commonly goes wrong before a module runs."""
+    """A cause and a cure for what commonly goes wrong before a module runs; of a traceback only what it ends with."""
     known = {
         "Missing sudo password": "sudo asks for a password. Give it with --ask-become-pass, or let this user use sudo",
         "a password is required": "sudo asks for a password. Give it with --ask-become-pass, or let this user use sudo without one",
         "is not in the sudoers file": "this user may not use sudo. Connect as one who may",
         "sudo: not found": "sudo is not installed. Connect as root with 'ansible_become: false', or install sudo",
         "No space left on device": "the host's disk is full. Make room; nothing was changed",
+        "MemoryError": "the host has too little free memory for a Python module. Free some; this task changed nothing",
+        "Cannot allocate memory": "the host has too little free memory. Free some; this task changed nothing",
     }
     cure = next((cure for sign, cure in known.items() if sign in said), "")
+    if "Traceback (most recent call last)" in said:
+        said = next(line for line in reversed(said.splitlines()) if line.strip())
+    said = printable(" ".join(said.split()))
     return f"{said[-400:]}. {cure}" if cure else said[-800:]

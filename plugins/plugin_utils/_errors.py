@@ -14,7 +14,14 @@ class OperatorError(Exception):
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.where = where
         message = f"{where}: {what}" if where else what
-        super().__init__(f"{message}. {fix}" if fix else message)
+        super().__init__(shown(f"{message}. {fix}" if fix else message))
+
+
+def shown(text: str) -> str:
+    """TEXT with what a terminal would obey, or show in another order, as escapes. Line breaks stay."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in text
+    )
 
 
 class ComplianceError(OperatorError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import typing as t
 
-import yaml
 from ansible_collections.unified.deploy.plugins.module_utils import _sops
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import MalformedReferenceError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.reference import parse
@@ -24,7 +23,7 @@ def secret_reference(value: t.Any) -> bool:
 def sops_encrypted(value: t.Any) -> bool:
     for kind in ("yaml", "dotenv", "ini"):
         try:
-            _sops.metadata(str(value).encode(), kind, yaml.safe_load)
+            _sops.metadata(str(value).encode(), kind)
             return True
         except _sops.SopsError:
             continue

@@ -16,6 +16,7 @@ class FakeAkeyless(FakeServer):
     def __init__(self) -> None:
         super().__init__()
         self.items: dict[str, list[str]] = {}
+        self.batches_forbidden = False
 
     def authenticate(self, request: Request) -> None:
         if request.path != "/auth" and request.body.get("token") != TOKEN:
@@ -35,17 +36,22 @@ class FakeAkeyless(FakeServer):
     @route("POST", "/get-secret-value")
     def get(self, request: Request) -> t.Any:
         version = request.body.get("version") or 0
-        found = {}
+        if self.batches_forbidden and len(request.body["names"]) > 1:
+            raise Refusal(403, {"error": "Unauthorized, access is denied to one of the items"})
+        answer = {}
         for name in request.body["names"]:
             values = self._item(name)
             if version > len(values):
                 raise Refusal(404, {"error": f"version {version} of {name} was not found"})
-            found[name] = values[version - 1]
-        return found
+            answer[name] = values[version - 1]
+        return answer
 
     @route("POST", "/list-items")
     def list(self, request: Request) -> t.Any:
-        return {"items": [{"item_name": name, "item_type": "STATIC_SECRET"} for name in self.items], "next_page": ""}
+        start = int(request.body.get("pagination-token") or 0)
+        names = list(self.items)[start : start + self.page]
+        following = str(start + self.page) if start + self.page < len(self.items) else ""
+        return {"items": [{"item_name": name, "item_type": "STATIC_SECRET"} for name in names], "next_page": following}
 
     @route("POST", "/describe-item")
     def describe(self, request: Request) -> t.Any:

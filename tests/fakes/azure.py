@@ -1,6 +1,6 @@
 """Fake of Azure Key Vault secrets, after https://learn.microsoft.com/rest/api/keyvault/secrets, and of Entra's token end point.
 
-Leaves out: access policies, soft delete, paging, attributes other than times.
+Lists have pages, and the name of a deleted secret is kept (soft delete). Leaves out: access policies, purging, attributes other than times.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class FakeKeyVault(FakeServer):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.secrets: dict[str, list[tuple[str, str, int]]] = {}
+        self.deleted: set[str] = set()
 
     def seed(self, name: str, value: str) -> None:
         created = int(time.time()) + len(self.secrets.get(name, []))
@@ -68,23 +69,39 @@ class FakeKeyVault(FakeServer):
 
     @route("GET", "/secrets/?")
     def list(self, request: Request) -> t.Any:
-        return {
-            "value": [{"id": f"{self.url}/secrets/{name}", "attributes": {"enabled": True}} for name in self.secrets]
-        }
+        listed = [{"id": f"{self.url}/secrets/{name}", "attributes": {"enabled": True}} for name in self.secrets]
+        return self._page(request, listed)
+
+    def _page(self, request: Request, entries: t.Sequence[t.Any]) -> t.Any:
+        start = int(request.query.get("$skiptoken", 0))
+        following = f"{self.url}{request.path}?api-version=7.5&$skiptoken={start + self.page}"
+        more = start + self.page < len(entries)
+        return {"value": entries[start : start + self.page], "nextLink": following if more else None}
 
     @route("GET", "/secrets/(?P<name>[^/]+)/versions")
     def versions(self, request: Request, name: str) -> t.Any:
-        return {"value": [self._bundle(name, entry, value=False) for entry in self._versions(name)]}
+        return self._page(request, [self._bundle(name, entry, value=False) for entry in self._versions(name)])
 
     @route("GET", "/secrets/(?P<name>[^/]+)/(?P<version>[^/]*)")
     @route("GET", "/secrets/(?P<name>[^/]+)")
     def get(self, request: Request, name: str, version: str = "") -> t.Any:
-        found = [entry for entry in self._versions(name) if version in ("", entry[0])]
-        if not found:
+        versions = [entry for entry in self._versions(name) if version in ("", entry[0])]
+        if not versions:
             raise Refusal(404, {"error": {"code": "SecretNotFound", "message": "no such version"}})
-        return self._bundle(name, found[-1], value=True)
+        return self._bundle(name, versions[-1], value=True)
+
+    @route("DELETE", "/secrets/(?P<name>[^/]+)")
+    def delete(self, request: Request, name: str) -> t.Any:
+        bundle = self._bundle(name, self._versions(name)[-1], value=False)
+        self.deleted.add(name)
+        del self.secrets[name]
+        return {**bundle, "recoveryId": f"{self.url}/deletedsecrets/{name}"}
 
     @route("PUT", "/secrets/(?P<name>[^/]+)")
     def set(self, request: Request, name: str) -> t.Any:
+        if name in self.deleted:
+            inner = {"code": "ObjectIsDeletedButRecoverable"}
+            message = f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused"
+            raise Refusal(409, {"error": {"code": "Conflict", "message": message, "innererror": inner}})
         self.seed(name, request.body["value"])
         return self._bundle(name, self.secrets[name][-1], value=True)

@@ -97,8 +97,8 @@ class FakeBitwarden(FakeServer):
     @route("GET", "/api/organizations/(?P<organization>[^/]+)/secrets")
     def list(self, request: Request, organization: str) -> t.Any:
         keys = ("id", "organizationId", "key", "creationDate", "revisionDate", "projects", "read", "write")
-        found = [{key: item[key] for key in keys} for item in self.secrets.values()]
-        return {"secrets": found, "projects": [], "object": "SecretsWithProjectsList"}
+        listed = [{key: item[key] for key in keys} for item in self.secrets.values()]
+        return {"secrets": listed, "projects": [], "object": "SecretsWithProjectsList"}
 
     @route("GET", "/api/secrets/(?P<identifier>[^/]+)")
     def get(self, request: Request, identifier: str) -> t.Any:

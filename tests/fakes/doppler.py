@@ -1,6 +1,6 @@
 """Fake of Doppler's API, after https://docs.doppler.com/reference/secrets-get and its neighbours.
 
-Leaves out: projects and configs other than app/prd, restricted secrets, notes, rate limits.
+Leaves out: projects and configs other than app/prd, restricted secrets, notes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class FakeDoppler(FakeServer):
         if request.headers.get("Authorization") not in (f"Bearer {TOKEN}", TOKEN):
             raise Refusal(401, {"messages": ["Invalid Auth token"], "success": False})
 
-    def _config(self, given: t.Mapping[str, str]) -> None:
-        if (given.get("project"), given.get("config")) != ("app", "prd"):
+    def _config(self, place: t.Mapping[str, str]) -> None:
+        if (place.get("project"), place.get("config")) != ("app", "prd"):
             raise Refusal(404, {"messages": ["Could not find requested config"], "success": False})
 
     @route("GET", "/v3/configs/config/secret")

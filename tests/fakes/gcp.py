@@ -1,7 +1,7 @@
 """Fake of Google's Secret Manager v1 (REST), after https://cloud.google.com/secret-manager/docs/reference/rest.
 
 It checks the JSON web token that a service account signs itself (https://google.aip.dev/auth/4111). Leaves out: IAM, replication, rotation, regional
-secrets, paging, checksums.
+secrets, checksums. Lists have pages.
 """
 
 from __future__ import annotations
@@ -80,11 +80,17 @@ class FakeSecretManager(FakeServer):
     def versions(self, request: Request, name: str) -> t.Any:
         if name not in self.secrets:
             raise error(404, "NOT_FOUND")
-        return {"versions": [self._described(name, number + 1) for number in range(len(self.secrets[name]))]}
+        listed = [self._described(name, number + 1) for number in range(len(self.secrets[name]))]
+        return self._page(request, "versions", listed)
 
     @route("GET", "/v1/projects/fake-project/secrets")
     def list(self, request: Request) -> t.Any:
-        return {"secrets": [{"name": f"projects/1/secrets/{name}"} for name in self.secrets]}
+        return self._page(request, "secrets", [{"name": f"projects/1/secrets/{name}"} for name in self.secrets])
+
+    def _page(self, request: Request, key: str, entries: t.Sequence[t.Any]) -> t.Any:
+        start = int(request.query.get("pageToken") or 0)
+        more = start + self.page < len(entries)
+        return {key: entries[start : start + self.page], "nextPageToken": str(start + self.page) if more else ""}
 
     @route("POST", "/v1/projects/fake-project/secrets")
     def create(self, request: Request) -> t.Any:

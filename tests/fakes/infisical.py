@@ -36,12 +36,12 @@ class FakeInfisical(FakeServer):
         }  # fmt: skip
         return self.secrets[folder, name]
 
-    def _place(self, given: t.Mapping[str, t.Any]) -> str:
-        if given.get("workspaceId") != PROJECT or given.get("environment") != ENVIRONMENT:
+    def _place(self, asked: t.Mapping[str, t.Any]) -> str:
+        if asked.get("workspaceId") != PROJECT or asked.get("environment") != ENVIRONMENT:
             raise Refusal(
                 403, {"statusCode": 403, "message": "You are not allowed to access this", "error": "ForbiddenError"}
             )
-        return str(given.get("secretPath", "/"))
+        return str(asked.get("secretPath", "/"))
 
     @route("POST", "/api/v1/auth/universal-auth/login")
     def login(self, request: Request) -> t.Any:
@@ -53,17 +53,17 @@ class FakeInfisical(FakeServer):
     def list(self, request: Request) -> t.Any:
         folder = self._place(request.query)
         recursive = request.query.get("recursive") == "true"
-        found = [item for (place, _name), item in self.secrets.items() if place == folder or recursive]
-        return {"secrets": found, "imports": []}
+        items = [item for (place, _name), item in self.secrets.items() if place == folder or recursive]
+        return {"secrets": items, "imports": []}
 
     @route("GET", "/api/v3/secrets/raw/(?P<name>[^/]+)")
     def get(self, request: Request, name: str) -> t.Any:
-        found = self.secrets.get((self._place(request.query), name))
-        if found is None or request.query.get("version", str(found["version"])) != str(found["version"]):
+        item = self.secrets.get((self._place(request.query), name))
+        if item is None or request.query.get("version", str(item["version"])) != str(item["version"]):
             raise Refusal(
                 404, {"statusCode": 404, "message": f"Secret with name '{name}' not found", "error": "NotFound"}
             )
-        return {"secret": found}
+        return {"secret": item}
 
     @route("POST", "/api/v3/secrets/raw/(?P<name>[^/]+)")
     def create(self, request: Request, name: str) -> t.Any:

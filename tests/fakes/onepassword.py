@@ -38,10 +38,10 @@ class FakeConnect(FakeServer):
 
     @route("GET", f"/v1/vaults/{VAULT}/items")
     def list(self, request: Request) -> t.Any:
-        wanted = re.fullmatch(r'title eq "(.*)"', request.query.get("filter", ""))
+        titled = re.fullmatch(r'title eq "(.*)"', request.query.get("filter", ""))
         keys = ("id", "title", "category", "vault", "version")
         items = [{key: item[key] for key in keys} for item in self.items.values()]
-        return [item for item in items if not wanted or item["title"] == wanted[1]]
+        return [item for item in items if not titled or item["title"] == titled[1]]
 
     @route("GET", f"/v1/vaults/{VAULT}/items/(?P<identifier>[^/]+)")
     def get(self, request: Request, identifier: str) -> t.Any:

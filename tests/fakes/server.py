@@ -43,7 +43,11 @@ def route(method: str, pattern: str) -> t.Callable[[Handler], Handler]:
 
 
 class FakeServer:
-    """Start with `with`; `url` is its address, `requests` what it was asked, `fault` an answer to give to everything."""
+    """Start with `with`; `url` is its address, `requests` what it was asked.
+
+    `fault` is an answer to everything, or seconds to wait before it; `forbidden` names what is answered by 403; `busy` is how many
+    requests are yet to be answered by 429; `page` is how many entries a list has before it goes on on another page.
+    """
 
     tls = False
     not_found: t.ClassVar[t.Any] = {"message": "no such route"}
@@ -51,6 +55,9 @@ class FakeServer:
     def __init__(self, directory: Path | None = None) -> None:
         self.requests: list[Request] = []
         self.fault: Refusal | float | None = None
+        self.forbidden: set[str] = set()
+        self.busy = 0
+        self.page = 2
         marked = {name: vars(kind)[name] for kind in reversed(type(self).__mro__) for name in vars(kind)}
         # In the order in which they are written: the first that matches answers.
         self.routes = [
@@ -132,10 +139,15 @@ class FakeServer:
         elif self.fault is not None:
             raise self.fault
         self.authenticate(request)
+        if self.busy:
+            self.busy -= 1
+            raise Refusal(429, self.not_found, {"Retry-After": "0"})
         for method, pattern, function in self.routes:
-            found = pattern.fullmatch(request.path)
-            if method == request.method and found:
-                return function(request, **found.groupdict())
+            match = pattern.fullmatch(request.path)
+            if method == request.method and match:
+                if function.__name__ in self.forbidden:
+                    raise Refusal(403, self.not_found)
+                return function(request, **match.groupdict())
         raise Refusal(404, self.not_found)
 
     def authenticate(self, request: Request) -> None:

@@ -7,21 +7,21 @@ import json
 import sys
 import time
 
-from . import container, uml
+from . import container, uml, vm
 from .archive import goss
 from .network import ssh_options
 from .rootfs import SUITES, rootfs
 from .store import ADMIN, KEY, Host, HostsError, find, hosts, new, say
 
-KINDS = {"container": container, "uml": uml}
+KINDS = {"container": container, "uml": uml, "vm": vm}
 
 
-def up(name: str, kind: str, suite: str, root: str = "") -> Host:
+def up(name: str, kind: str, suite: str, root: str = "", architecture: str = "") -> Host:
     """Start a fresh host, or one from the snapshot ROOT; a leftover of the same name (a killed run's) is removed first."""
     if old := find(name):
         KINDS[old.kind].stop(old)
     started = time.monotonic()
-    host = new(name, kind, suite, root)
+    host = new(name, kind, suite, root, architecture)
     try:
         KINDS[kind].start(host)
     except BaseException:
@@ -50,6 +50,7 @@ def inventory() -> dict[str, object]:
             continue
         variables = {
             "ansible_host": host.address,
+            "ansible_port": host.port,
             "ansible_user": ADMIN,
             "ansible_become": True,
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -67,6 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     start = commands.add_parser("up", help="start a fresh host")
     start.add_argument("name")
     start.add_argument("--kind", choices=sorted(KINDS), default="container")
+    start.add_argument(
+        "--architecture", choices=sorted(vm.MACHINES), default="", help="of a vm; this machine's own by default"
+    )
     start.add_argument("--suite", choices=sorted(SUITES), default="debian13")
     commands.add_parser("down", help="remove hosts (all of them without names)").add_argument("names", nargs="*")
     commands.add_parser("restart", help="reboot a host").add_argument("name")
@@ -78,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         if options.command == "up":
-            up(options.name, options.kind, options.suite)
+            up(options.name, options.kind, options.suite, architecture=options.architecture)
         elif options.command == "down":
             down(options.names)
         elif options.command == "restart":

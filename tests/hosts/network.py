@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -36,7 +37,16 @@ def ssh_options(host: Host) -> list[str]:
 
 
 def ssh(host: Host, command: str, *, timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    argv = ["ssh", *ssh_options(host), "-o", "ConnectTimeout=5", f"{ADMIN}@{host.address}", command]
+    argv = [
+        "ssh",
+        *ssh_options(host),
+        "-p",
+        str(host.port),
+        "-o",
+        "ConnectTimeout=5",
+        f"{ADMIN}@{host.address}",
+        command,
+    ]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
 
 
@@ -53,7 +63,7 @@ def wait_for_ssh(host: Host, *, timeout: float) -> None:
         if not host.alive():
             raise HostsError(f"{host.name} ended while it booted; see {host.directory / 'console.log'}")
         try:
-            with socket.create_connection((host.address, 22), timeout=1):
+            with socket.create_connection((host.address, host.port), timeout=1):
                 pass
             done = ssh(host, "systemctl is-system-running --wait")
             last = (done.stdout + done.stderr).strip()
@@ -66,3 +76,29 @@ def wait_for_ssh(host: Host, *, timeout: float) -> None:
             last = str(exc)
         time.sleep(0.1)
     raise HostsError(f"{host.name} did not answer on SSH within {timeout:.0f} s (last: {last}); see {host.directory}")
+
+
+def reboot(host: Host, *, timeout: float) -> None:
+    """Reboot the host from inside and wait until it is back."""
+    before = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        ssh(host, "sudo systemctl reboot")
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            after = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
+            if after and after != before:
+                return wait_for_ssh(host, timeout=timeout)
+        time.sleep(0.5)
+    raise HostsError(f"{host.name} did not come back from its reboot; see {host.directory / 'console.log'}")
+
+
+def power_off(host: Host, *, timeout: float) -> None:
+    """Shut the host down from inside and wait until it is gone."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        ssh(host, "sudo systemctl poweroff")
+    deadline = time.monotonic() + timeout
+    while host.alive():
+        if time.monotonic() > deadline:
+            raise HostsError(f"{host.name} does not shut down; see {host.directory / 'console.log'}")
+        time.sleep(0.2)

@@ -53,18 +53,53 @@ def key_pair() -> str:
     return KEY.with_suffix(".pub").read_text()
 
 
-def rootfs(suite: str) -> Path:
-    """Directory of the unpacked root file system of SUITE, built on first use."""
+def native() -> str:
+    """This machine's architecture, as Debian names it."""
+    return run(["dpkg", "--print-architecture"], why="ask for the architecture").strip()
+
+
+def emulate(architecture: str) -> None:
+    """Let this kernel start another architecture's programs (QEMU's user-mode emulation), which building its images needs."""
+    program = {"arm64": "qemu-aarch64", "riscv64": "qemu-riscv64", "amd64": "qemu-x86_64"}[architecture]
+    registered = Path("/proc/sys/fs/binfmt_misc")
+    if architecture == native() or (registered / program).exists():
+        return
+    need({f"{program}-static": "qemu-user-static"})
+    if not (registered / "register").exists():
+        run(
+            ["mount", "-t", "binfmt_misc", "binfmt_misc", str(registered)],
+            why="reach the kernel's table of program formats",
+        )
+    if not (registered / program).exists():
+        (registered / "register").write_text(Path(f"/usr/lib/binfmt.d/{program}.conf").read_text())
+
+
+def rootfs(suite: str, architecture: str = "", extra: tuple[str, ...] = ()) -> Path:
+    """Directory of the unpacked root file system of SUITE, built on first use.
+
+    Args:
+        architecture: Debian's name of it; this machine's own when empty. Another one needs QEMU's user-mode emulation.
+        extra: packages beyond PACKAGES.
+    """
+    architecture = architecture or native()
     if suite not in SUITES:
         raise HostsError(f"unknown suite '{suite}': one of {', '.join(SUITES)}")
-    recipe = {"suite": suite, "packages": PACKAGES, "mirror": MIRROR, "layout": LAYOUT, "key": key_pair()}
+    packages = sorted([*PACKAGES, *extra])
+    recipe = {"suite": suite, "packages": packages, "mirror": MIRROR, "layout": LAYOUT, "key": key_pair()}
+    label = suite
+    if extra or architecture != native():
+        recipe["architecture"] = architecture
+        label = f"{suite}-{architecture}"
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
-    target = CACHE / "images" / f"{suite}-{digest}"
-    with locked(f"image-{suite}"):
+    target = CACHE / "images" / f"{label}-{digest}"
+    with locked(f"image-{label}"):
         if (target / "built.json").exists():
             return target / "rootfs"
         need({"mmdebstrap": "mmdebstrap"})
-        say(f"building the {suite} root file system from {MIRROR} (20 to 60 s, once)")
+        emulate(architecture)
+        say(
+            f"building the {label} root file system from {MIRROR} (20 to 60 s, another architecture some minutes, once)"
+        )
         started = time.monotonic()
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
@@ -74,18 +109,19 @@ def rootfs(suite: str) -> Path:
             [
                 "mmdebstrap",
                 "--variant=important",
-                f"--include={','.join(PACKAGES)}",
+                f"--include={','.join(packages)}",
+                f"--architectures={architecture}",
                 SUITES[suite],
                 str(archive),
                 MIRROR,
             ],
-            why=f"build {suite}",
+            why=f"build {label}",
         )
         root.mkdir()
         run(["tar", "-C", str(root), "--xattrs", "--xattrs-include=*", "-xpf", str(archive)], why="unpack")
         archive.unlink()
         customise(root)
-        for old in (CACHE / "images").glob(f"{suite}-*"):
+        for old in (CACHE / "images").glob(f"{label}-{'[0-9a-f]' * 12}"):
             if old != target:
                 shutil.rmtree(old, ignore_errors=True)
         versions = run(["chroot", str(root), "dpkg-query", "-W"], why="record packages").splitlines()

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 
@@ -75,6 +75,8 @@ class Host:
     index: int
     root: str = ""
     """A snapshot to start from in place of the suite's root file system."""
+    architecture: str = ""
+    """Of a virtual machine, as Debian names it; empty for this machine's own."""
     pid: int = 0
     started: int = 0
 
@@ -85,7 +87,12 @@ class Host:
     @property
     def address(self) -> str:
         # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544), so no real network is shadowed.
-        return f"198.18.{self.index}.2"
+        return "127.0.0.1" if self.kind == "vm" else f"198.18.{self.index}.2"
+
+    @property
+    def port(self) -> int:
+        """Of SSH: a virtual machine is reached through a forwarded port of this machine."""
+        return 22000 + self.index if self.kind == "vm" else 22
 
     @property
     def gateway(self) -> str:
@@ -120,20 +127,22 @@ def process_start(pid: int) -> int:
 
 
 def hosts() -> list[Host]:
-    """Every host the tool has a record of, dead or alive."""
-    return [Host(**json.loads(path.read_text())) for path in sorted(RUN.glob("*/host.json"))]
+    """Every host the tool has a record of, dead or alive; checkouts of other versions may note more of theirs."""
+    known = {field.name for field in fields(Host)}
+    records = (json.loads(path.read_text()) for path in sorted(RUN.glob("*/host.json")))
+    return [Host(**{name: value for name, value in record.items() if name in known}) for record in records]
 
 
 def find(name: str) -> Host | None:
     return next((host for host in hosts() if host.name == name), None)
 
 
-def new(name: str, kind: str, suite: str, root: str = "") -> Host:
+def new(name: str, kind: str, suite: str, root: str = "", architecture: str = "") -> Host:
     """Reserve a name and a network number."""
     with locked("numbers"):
         used = {host.index for host in hosts()}
         links = {link.name for link in Path("/sys/class/net").iterdir()}
         index = next(i for i in range(250) if i not in used and f"ud{i}" not in links)
-        host = Host(name=name, kind=kind, suite=suite, index=index, root=root)
+        host = Host(name=name, kind=kind, suite=suite, index=index, root=root, architecture=architecture)
         host.save()
     return host

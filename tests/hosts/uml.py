@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from .archive import download
-from .network import link_down, link_up, ssh, wait_for_ssh
+from .network import link_down, link_up, power_off, reboot, wait_for_ssh
 from .rootfs import rootfs
 from .store import CACHE, Host, HostsError, lacking, locked, need, process_start, run, say
 
@@ -125,6 +125,11 @@ def start(host: Host) -> None:
     network.write_text(NETWORK.format(address=host.address))
     debugfs = ["debugfs", "-w", "-R", f"write {network} /etc/systemd/network/10-vec0.network", str(image)]
     run(debugfs, why="write the host's address into its disk")
+    power_on(host)
+
+
+def power_on(host: Host) -> None:
+    """Boot from the host's disk as it is."""
     link_up(host)
     run(["ip", "link", "set", host.peer, "up", "promisc", "on"], why="bring the kernel's link up")
     for end in (host.link, host.peer):
@@ -150,41 +155,31 @@ def start(host: Host) -> None:
     wait_for_ssh(host, timeout=BOOT_SECONDS)
 
 
-def stop(host: Host) -> None:
-    """Kill the host's kernel, which is one process group, and forget the host."""
+def cut_power(host: Host) -> None:
+    """Kill the host's kernel, which is one process group; nothing that it had not written to its disk stays."""
     if host.alive():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(host.pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while host.alive() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def stop(host: Host) -> None:
+    """End the host and forget it."""
+    cut_power(host)
     link_down(host)
     shutil.rmtree(host.directory, ignore_errors=True)
 
 
 def snapshot(host: Host, target: Path) -> None:
     """Shut the host down and keep its disk, which new hosts can start from. It does not come back up."""
-    ssh(host, "sudo systemctl poweroff")
-    deadline = time.monotonic() + BOOT_SECONDS
-    while host.alive():
-        if time.monotonic() > deadline:
-            raise HostsError(f"{host.name} does not shut down; see {host.directory / 'console.log'}")
-        time.sleep(0.2)
+    power_off(host, timeout=BOOT_SECONDS)
     run(["cp", "--sparse=always", str(host.directory / "disk.img"), str(target)], why=f"copy the disk of {host.name}")
 
 
 def restart(host: Host) -> None:
-    """Reboot the host from inside and wait until it is back."""
-    before = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
-    ssh(host, "sudo systemctl reboot")
-    deadline = time.monotonic() + BOOT_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            after = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
-            if after and after != before:
-                return wait_for_ssh(host, timeout=BOOT_SECONDS)
-        time.sleep(0.5)
-    raise HostsError(f"{host.name} did not come back from its reboot; see {host.directory / 'console.log'}")
+    reboot(host, timeout=BOOT_SECONDS)
 
 
 def missing() -> list[str]:

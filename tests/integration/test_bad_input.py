@@ -12,9 +12,7 @@ import pytest
 from .conftest import OVERLAY, Target
 
 SMALL = {
-    "hardening_kinds": ["limits"],
     "compliance_kinds": ["limits"],
-    "hardening_walk": False,
     "compliance_walk": False,
 }
 
@@ -33,7 +31,7 @@ def inventory(target: Target, tmp_path: Path, **changes: t.Any) -> str:
 
 
 def test_dry_run_shows_what_would_change_and_changes_nothing(container: Target) -> None:
-    site = {"hardening_overlay": str(OVERLAY), "compliance_overlay": str(OVERLAY)}
+    site = {"compliance_overlay": str(OVERLAY)}
     container.play("audit_hosts", variables=site)
     evidence = container.directory / "results/hosts" / container.host.name / "evidence.json"
     timeless = ("collected", "seconds", "complete")
@@ -88,14 +86,14 @@ def test_unusable_stored_evidence_is_refused(container: Target, damage: t.Callab
     ("variables", "message"),
     [
         (
-            {"hardening_benchmarks": [{"name": "cis_debian12", "level": "l1_server"}]},
+            {"compliance_benchmarks": [{"name": "cis_debian12", "level": "l1_server"}]},
             "is for debian 12, this host is debian 13. Use 'cis_debian13'",
         ),
-        ({"hardening_benchmarks": [{"name": "cis", "level": "l7"}]}, "unknown level of cis_debian13 'l7'"),
-        ({"hardening_rules": ["sshd/Baner"]}, "unknown rule 'sshd/Baner'. Did you mean sshd/Banner"),
-        ({"hardening_benchmarks": "cis"}, "hardening_benchmarks"),
-        ({"hardening_overlay": "/nowhere.yml"}, "/nowhere.yml: cannot be read: No such file or directory"),
-        ({"hardening_results": "/proc/nowhere"}, "results cannot be written"),
+        ({"compliance_benchmarks": [{"name": "cis", "level": "l7"}]}, "unknown level of cis_debian13 'l7'"),
+        ({"compliance_rules": ["sshd/Baner"]}, "unknown rule 'sshd/Baner'. Did you mean sshd/Banner"),
+        ({"compliance_benchmarks": "cis"}, "benchmarks"),
+        ({"compliance_overlay": "/nowhere.yml"}, "/nowhere.yml: cannot be read: No such file or directory"),
+        ({"compliance_results": "/proc/nowhere"}, "results cannot be written"),
     ],
 )
 def test_mistake_in_the_variables_stops_before_any_change(
@@ -206,7 +204,7 @@ def test_apt_lock_that_is_held_is_waited_for_and_named(container: Target) -> Non
         play = container.play(
             "harden_hosts",
             fails=True,
-            variables={"hardening_rules": ["package/apparmor"], "hardening_walk": False, "hardening_lock_timeout": 3},
+            variables={"compliance_rules": ["package/apparmor"], "compliance_walk": False, "hardening_lock_timeout": 3},
         )
         assert "lock" in play.output.lower(), play.output[-1500:]
     finally:

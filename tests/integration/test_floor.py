@@ -10,9 +10,8 @@ from .conftest import OVERLAY, ROOT, Target
 
 FLOOR = ROOT / ".venv-floor/bin/python"
 SITE = {
-    "hardening_overlay": str(OVERLAY),
     "compliance_overlay": str(OVERLAY),
-    "hardening_kinds": ["sshd", "sysctl", "file", "limits"],
+    "compliance_kinds": ["sshd", "sysctl", "file", "limits"],
 }
 
 

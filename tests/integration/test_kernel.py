@@ -13,10 +13,9 @@ from .conftest import Target
 
 KINDS = ["audit", "auditd", "kmod", "limits", "mount", "sysctl"]
 LEVEL_2 = [{"name": "cis", "level": "l2_server"}]
-HARDEN = {"hardening_benchmarks": LEVEL_2, "hardening_kinds": KINDS, "hardening_walk": False}
-AUDIT = {"compliance_benchmarks": LEVEL_2, "compliance_kinds": KINDS, "compliance_walk": False}
+SITE = {"compliance_benchmarks": LEVEL_2, "compliance_kinds": KINDS, "compliance_walk": False}
 # Immutable rules refuse every later test; they come last.
-WITHOUT_LOCK = {**HARDEN, "hardening_rules": []}
+WITHOUT_LOCK = {**SITE, "compliance_rules": []}
 
 
 def judged(model: dict[str, t.Any], rules: t.Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -28,10 +27,10 @@ def rules(uml: Target) -> dict[str, t.Any]:
     """The rules of a hardened host, without the one that makes audit rules immutable."""
     wanted = [
         rule
-        for rule in uml.play("audit_hosts", variables=AUDIT).model(uml.host.name)["rules"]
+        for rule in uml.play("audit_hosts", variables=SITE).model(uml.host.name)["rules"]
         if rule != "audit/immutable"
     ]
-    WITHOUT_LOCK["hardening_rules"] = wanted
+    WITHOUT_LOCK["compliance_rules"] = wanted
     return t.cast("dict[str, t.Any]", uml.play("harden_hosts", variables=WITHOUT_LOCK).model(uml.host.name)["rules"])
 
 
@@ -54,7 +53,7 @@ def test_broken_kernel_rules_fail_in_both_judges_and_apply_mends_them(uml: Targe
     # Clearing the audit rules a dozen times would only take time.
     once = dict.fromkeys(scripts[rule] for rule in broken)
     uml.shell("\n".join(f"( {script}\n) >/dev/null || echo 'one did not break'" for script in once))
-    audit = uml.play("audit_hosts", variables=AUDIT).model(uml.host.name)
+    audit = uml.play("audit_hosts", variables=SITE).model(uml.host.name)
     assert {rule: found for rule, found in judged(audit, broken).items() if found != ("fail", "fail")} == {}
     mended = uml.play("harden_hosts", variables=WITHOUT_LOCK).model(uml.host.name)
     assert {rule: found for rule, found in judged(mended, broken).items() if found != ("pass", "pass")} == {}
@@ -74,32 +73,31 @@ def test_kernel_really_refuses_a_blocked_module_and_records_what_it_should(
 def test_everything_survives_a_reboot_and_immutable_rules_wait_for_one(uml: Target, rules: dict[str, t.Any]) -> None:
     name = uml.host.name
     # A file system that is gone comes back at the next boot, and until then nothing is planned again for it.
-    partition = {"hardening_rules": ["partition//dev/shm"], "hardening_walk": False}
-    seen = {"compliance_rules": ["partition//dev/shm"], "compliance_walk": False}
+    partition = {"compliance_rules": ["partition//dev/shm"], "compliance_walk": False}
     uml.shell("sed -i '\\#/dev/shm#d' /etc/fstab; umount -l /dev/shm")
-    gone = uml.play("audit_hosts", variables=seen).model(name)
+    gone = uml.play("audit_hosts", variables=partition).model(name)
     assert judged(gone, ["partition//dev/shm"]) == {"partition//dev/shm": ("fail", "fail")}
     waiting = uml.play("harden_hosts", variables=partition).model(name)
     assert waiting["reboot_required"] == ["/dev/shm is mounted at the next boot"]
     assert uml.play("harden_hosts", variables=partition).changed(name) == 0
-    locked = uml.play("harden_hosts", variables=HARDEN)
+    locked = uml.play("harden_hosts", variables=SITE)
     assert locked.model(name)["rules"]["audit/immutable"]["verdict"] == "pass"
     assert uml.shell("auditctl -D 2>&1 || true").strip().endswith(
         "Operation not permitted"
     ) or "immutable" in uml.shell("auditctl -s")
     uml_hosts.restart(uml.host)
-    back = uml.play("audit_hosts", variables=seen).model(name)
+    back = uml.play("audit_hosts", variables=partition).model(name)
     assert judged(back, ["partition//dev/shm"]) == {"partition//dev/shm": ("pass", "pass")}
-    after = uml.play("audit_hosts", variables=AUDIT).model(name)
+    after = uml.play("audit_hosts", variables=SITE).model(name)
     assert {
         rule: (r["verdict"], r["actual"]) for rule, r in after["rules"].items() if r["verdict"] in ("fail", "error")
     } == {}
     # One line less on disk cannot be loaded while the rules are immutable: a reboot is due, and no run repeats itself.
     uml.shell("sed -i '/-k identity/d' /etc/audit/rules.d/50-unified.rules; augenrules >/dev/null")
     uml_hosts.restart(uml.host)
-    pending = uml.play("harden_hosts", variables=HARDEN)
+    pending = uml.play("harden_hosts", variables=SITE)
     assert pending.model(name)["reboot_required"] == ["the loaded audit rules are immutable until the next boot"]
-    assert uml.play("harden_hosts", variables=HARDEN).changed(name) == 0
+    assert uml.play("harden_hosts", variables=SITE).changed(name) == 0
     uml_hosts.restart(uml.host)
-    final = uml.play("audit_hosts", variables=AUDIT).model(name)
+    final = uml.play("audit_hosts", variables=SITE).model(name)
     assert {rule for rule, r in final["rules"].items() if r["verdict"] in ("fail", "error")} == set()

@@ -9,7 +9,7 @@ import pytest
 from . import breaks
 from .conftest import OVERLAY, Target
 
-SITE = {"hardening_overlay": str(OVERLAY), "compliance_overlay": str(OVERLAY)}
+SITE = {"compliance_overlay": str(OVERLAY)}
 # Kinds whose effect is the kernel's are broken on a kernel of their own (test_kernel.py).
 ELSEWHERE = {"audit", "auditd", "kmod", "manual", "mount", "partition"}
 
@@ -77,7 +77,7 @@ def test_what_people_must_mend_is_found_by_both_judges_and_not_touched(
     name = container.host.name
     container.shell("\n".join(script for script, _undo in breaks.MANUAL.values()))
     kept = container.shell("cat /etc/passwd /etc/group /etc/shadow; stat -c '%u %g' /opt/nobodys")
-    play = container.play("harden_hosts", variables={**SITE, "hardening_kinds": ["account", "scan"]})
+    play = container.play("harden_hosts", variables={**SITE, "compliance_kinds": ["account", "scan"]})
     model = play.model(name)
     seen = {
         identifier: (model["rules"][identifier]["verdict"], model["rules"][identifier]["goss"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.hosts import uml as uml_hosts
 from tests.secrets import leaks
 from tests.secrets.hostile import HOSTILE
 
@@ -140,6 +141,45 @@ def test_systemd_reads_hostile_values_as_they_are(container: Target, store: Path
     role(container, files=[], set="hostile")
 
 
+def test_secret_that_moves_to_another_set_stays(container: Target, store: Path) -> None:
+    item = {"path": "/etc/app/moving", "reference": "team://token"}
+    credential = {"name": "moving", "reference": "team://token"}
+    role(container, files=[item], credentials=[credential], set="first")
+    assert role(container, files=[item], set="second").changed(container.host.name) == 0, "it is right already"
+    role(container, credentials=[credential], set="second-credentials")
+    gone = role(container, "--diff", files=[], set="first")
+    assert "+file /etc/app/moving: removed" in gone.output
+    assert container.shell("cat /etc/app/moving") == TOKEN
+    assert "moving" in container.shell("ls /etc/credstore.encrypted /etc/credstore 2>/dev/null || true")
+    role(container, files=[], set="second")
+    role(container, set="second-credentials")
+    assert "moving" not in container.shell("ls /etc/app /etc/credstore.encrypted /etc/credstore 2>/dev/null || true")
+
+
+def test_check_mode_makes_no_key(container: Target, store: Path) -> None:
+    container.shell("mv /var/lib/systemd/credential.secret /root/ 2>/dev/null || true")
+    credentials = [{"name": "foreseen", "reference": "team://token"}]
+    files = [{"path": "/run/app/foreseen", "reference": "team://token", "at_boot": True}]
+    dry = role(container, "--check", "--diff", credentials=credentials, files=files, set="check")
+    assert "+credential foreseen: changed" in dry.output
+    assert "+boot /run/app/foreseen: changed" in dry.output
+    assert "+unit unified-secrets-check.service: changed" in dry.output
+    assert container.shell("ls /var/lib/systemd/credential.secret 2>/dev/null || true") == ""
+    container.shell("mv /root/credential.secret /var/lib/systemd/ 2>/dev/null || true")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"set": "a/b"}, "name 'a/b' is none for a set"),
+        ({"set": ".."}, "name '..' is none for a set"),
+        ({"files": [{**KEY_FILE, "at_boot": True}]}, "at_boot is for files below /run"),
+    ],
+)
+def test_bad_sets_are_named(container: Target, store: Path, options: dict[str, t.Any], message: str) -> None:
+    assert message in role(container, fails=True, **options).output
+
+
 def test_template_and_reload(container: Target, store: Path) -> None:
     (container.directory / "templates").mkdir(exist_ok=True)
     (container.directory / "templates/app.conf.j2").write_text("user = {{ app_user }}\npassword = {{ secrets.PW }}\n")
@@ -199,6 +239,12 @@ def test_podman_secrets(container: Target, store: Path) -> None:
     container.shell("podman secret rm app; echo other | podman secret create app -")
     assert role(container, podman=podman, set="podman").changed(container.host.name) == 1
     assert container.shell("podman secret inspect --showsecret --format '{{.SecretData}}' app").strip() == KEY
+    real = "mv /usr/bin/podman /usr/bin/podman.real"
+    fake = 'printf \'#!/bin/sh\\n[ "$2" = rm ] && exit 125\\nexec /usr/bin/podman.real "$@"\\n\' > /usr/bin/podman; chmod 755 /usr/bin/podman'
+    container.shell(f"{real}; {fake}")
+    failed = role(container, podman=[], set="podman", fails=True)
+    assert "podman secret app: 'podman secret rm' ended with 125" in failed.output
+    container.shell("mv /usr/bin/podman.real /usr/bin/podman")
     assert role(container, podman=[], set="podman").changed(container.host.name) == 1
     assert container.shell("podman secret ls --quiet | wc -l").strip() == "0"
 
@@ -353,9 +399,58 @@ def test_lookup_leaks_nothing_when_its_task_fails(container: Target, store: Path
 
 def test_unit_reads_its_encrypted_credential(uml: Target) -> None:
     """On a kernel of its own: in a container systemd cannot mount credentials for its units."""
-    (uml.directory / "store").mkdir()
+    (uml.directory / "store").mkdir(exist_ok=True)
     put(uml.directory / "store", "token", TOKEN)
     role(uml, credentials=[{"name": "app-token", "reference": "team://token", "encrypted": "always"}])
     reading = "systemd-run --quiet --wait --pipe -p LoadCredentialEncrypted=app-token"
     assert uml.shell(f"{reading} sh -c 'cat $CREDENTIALS_DIRECTORY/app-token'") == TOKEN
     assert TOKEN not in uml.shell("cat /etc/credstore.encrypted/app-token")
+
+
+def test_files_below_run_are_there_after_a_reboot_before_their_consumer(uml: Target) -> None:
+    (uml.directory / "store").mkdir(exist_ok=True)
+    put(uml.directory / "store", "token", TOKEN)
+    put(uml.directory / "store", "password", PASSWORD)
+    uml.shell(
+        "cat > /etc/systemd/system/consumer.service <<'EOF'\n[Unit]\nDescription=Consumer\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        "ExecStart=/bin/sh -c 'umask 077; cp /run/app/env /var/lib/seen; stat -c \"%%a %%U %%G\" /run/app/env /run/app/it.d/100%% >> /var/lib/seen'\n"
+        "[Install]\nWantedBy=multi-user.target\nEOF\nsystemctl daemon-reload; systemctl enable consumer"
+    )
+    files = [
+        {**ENV, "at_boot": True},
+        {
+            "path": "/run/app/it.d/100%",
+            "reference": "team://password",
+            "at_boot": True,
+            "group": "daemon",
+            "mode": "0640",
+        },
+        {"path": "/run/app/lost", "reference": "team://token"},
+    ]
+    first = role(uml, "-vvv", "--diff", files=files)
+    assert leaks.found(first.output, VALUES) == []
+    assert "+boot /run/app/env: changed" in first.output
+    assert "+unit unified-secrets-default.service: changed" in first.output
+    before = uml.shell("cat /run/app/env")
+    assert role(uml, files=files).changed(uml.host.name) == 0
+    assert leaks.left_behind(uml.shell, VALUES) == ""
+    assert uml.shell("grep -rlF canary /etc/credstore.encrypted /etc/systemd/system || true") == ""
+
+    uml_hosts.restart(uml.host)
+    assert uml.shell("systemctl is-active unified-secrets-default consumer").split() == ["active", "active"]
+    assert uml.shell("cat /run/app/env") == before
+    assert uml.shell("cat /run/app/it.d/100%") == PASSWORD
+    seen = uml.shell("cat /var/lib/seen; rm /var/lib/seen")
+    assert seen == before + "600 root root\n640 root daemon\n", "it was there when the consumer started"
+    assert uml.shell("ls /run/app").split() == ["env", "it.d"], "what was not asked for is gone, as ever"
+    assert leaks.left_behind(uml.shell, VALUES) == ""
+    again = role(uml, "--diff", files=files)
+    assert "+file /run/app/lost: changed" in again.output
+    assert "/run/app/env: changed" not in again.output
+
+    role(uml, files=[])
+    assert (
+        uml.shell("ls /etc/systemd/system/unified-secrets-* /etc/credstore.encrypted/unified-* 2>/dev/null || true")
+        == ""
+    )
+    assert uml.shell("find /run/app -type f") == ""

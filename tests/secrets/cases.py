@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import typing as t
+import uuid
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,24 @@ class Case(t.NamedTuple):
     refused: dict[str, t.Any] | None = None
     server: t.Any = None
     tested: str = "real"
+    # Makes the store refuse to give several secrets at once, as an identity that may read each but not list does.
+    refuse_batches: t.Callable[[], t.ContextManager[None]] | None = None
+
+
+# moto keeps what it has for a whole process, by region: each case has one of its own.
+REGIONS = itertools.cycle(
+    f"{area}-{number}" for area in ("eu-west", "us-west", "ap-south", "us-east") for number in (1, 2)
+)
+
+
+@contextlib.contextmanager
+def setting(place: t.Any, name: str, value: t.Any) -> t.Iterator[None]:
+    before = getattr(place, name)
+    setattr(place, name, value)
+    try:
+        yield
+    finally:
+        setattr(place, name, before)
 
 
 Stack = contextlib.ExitStack
@@ -156,10 +176,36 @@ def _moto(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> tuple[dict[str, t.An
     stack.callback(server.stop)
     host, port = server.get_host_and_port()
     keys = {"access_key_id": "fake", "secret_access_key": "fake"}
-    store = {"region": "eu-west-1", "endpoint": f"http://{host}:{port}", **keys}
+    region = next(REGIONS)
+    store = {"region": region, "endpoint": f"http://{host}:{port}", **keys}
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    given = {f"aws_{name}": value for name, value in keys.items()}
-    return store, lambda name: boto3.client(name, region_name="eu-west-1", endpoint_url=store["endpoint"], **given)
+    monkeypatch.setenv("MOTO_PAGINATION", "2")
+    named = {f"aws_{name}": value for name, value in keys.items()}
+    return store, lambda name: boto3.client(name, region_name=region, endpoint_url=store["endpoint"], **named)
+
+
+def _reader(client: t.Callable[[str], t.Any]) -> dict[str, str]:
+    """Keys of an identity that may read secrets one by one, once rights are looked at."""
+    name = f"reader-{uuid.uuid4()}"
+    client("iam").create_user(UserName=name)
+    actions = ["secretsmanager:GetSecretValue", "ssm:GetParameter"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client("iam").put_user_policy(UserName=name, PolicyName="read", PolicyDocument=policy)
+    key = client("iam").create_access_key(UserName=name)["AccessKey"]
+    return {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
+
+
+@contextlib.contextmanager
+def _with_rights(endpoint: str) -> t.Iterator[None]:
+    """Have moto look at rights (https://docs.getmoto.org/en/latest/docs/iam.html)."""
+    import requests
+
+    requests.post(f"{endpoint}/moto-api/reset-auth", data="0", timeout=5)
+    try:
+        yield
+    finally:
+        requests.post(f"{endpoint}/moto-api/reset-auth", data="inf", timeout=5)
 
 
 def aws_secretsmanager(_tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Case:
@@ -167,15 +213,19 @@ def aws_secretsmanager(_tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack
     for name, text in (("web/plain", VALUE), ("web/document", DOCUMENT)):
         client("secretsmanager").create_secret(Name=name, SecretString=text)
     return _case(
-        {"type": "aws_secretsmanager", **store}, "web/plain", "web/document", "web/missing", tested="fake: moto"
-    )
+        {"type": "aws_secretsmanager", **store, **_reader(client)}, "web/plain", "web/document", "web/missing", tested="fake: moto",
+        refuse_batches=lambda: _with_rights(store["endpoint"]),
+    )  # fmt: skip
 
 
 def aws_ssm(_tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Case:
     store, client = _moto(monkeypatch, stack)
     for name, text in (("/web/plain", VALUE), ("/web/document", DOCUMENT)):
         client("ssm").put_parameter(Name=name, Value=text, Type="SecureString")
-    return _case({"type": "aws_ssm", **store}, "/web/plain", "/web/document", "/web/missing", tested="fake: moto")
+    return _case(
+        {"type": "aws_ssm", **store, **_reader(client)}, "/web/plain", "/web/document", "/web/missing", tested="fake: moto",
+        refuse_batches=lambda: _with_rights(store["endpoint"]),
+    )  # fmt: skip
 
 
 def gcp_secretmanager(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Case:
@@ -254,6 +304,7 @@ def bitwarden_sm(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> Ca
     wrong = bitwarden.ACCESS_TOKEN.replace(bitwarden.SECRET, "wrong")
     return _case(
         store, "plain", identifier, "missing", refused={**store, "access_token": wrong}, server=server,
+        refuse_batches=lambda: setting(server, "forbidden", {"get_by_ids"}),
         tested="fake: tests/fakes/bitwarden.py",
     )  # fmt: skip
 
@@ -266,6 +317,7 @@ def doppler_api(_tmp: Path, _monkeypatch: pytest.MonkeyPatch, stack: Stack) -> C
     }  # fmt: skip
     return _case(
         store, "PLAIN", "app/prd/DOCUMENT", "MISSING", refused={**store, "token": "wrong"}, server=server,
+        refuse_batches=lambda: setting(server, "forbidden", {"download"}),
         tested="fake: tests/fakes/doppler.py",
     )  # fmt: skip
 
@@ -280,6 +332,7 @@ def infisical_api(_tmp: Path, _monkeypatch: pytest.MonkeyPatch, stack: Stack) ->
     }  # fmt: skip
     return _case(
         store, "PLAIN", "web/DOCUMENT", "web/MISSING", refused={**store, "client_secret": "wrong"}, server=server,
+        refuse_batches=lambda: setting(server, "forbidden", {"list"}),
         tested="fake: tests/fakes/infisical.py",
     )  # fmt: skip
 
@@ -292,6 +345,7 @@ def akeyless_api(_tmp: Path, _monkeypatch: pytest.MonkeyPatch, stack: Stack) -> 
     }  # fmt: skip
     return _case(
         store, "web/plain", "web/document", "web/missing", refused={**store, "access_key": "wrong"}, server=server,
+        refuse_batches=lambda: setting(server, "batches_forbidden", True),
         tested="fake: tests/fakes/akeyless.py",
     )  # fmt: skip
 

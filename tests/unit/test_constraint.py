@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import typing as t
 
 import pytest
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.constraint import Constraint, EmptyMeetError
@@ -14,14 +15,14 @@ parse = Constraint.parse
         (0, ["0", 0, "00"], ["1", None, "", "x"]),
         ("no", ["no", "No"], ["yes", None]),
         ("none", ["none"], ["nonex"]),
-        ({"ge": 14}, ["14", 20], ["13", "x", None, ""]),
+        ({"ge": 14}, ["14", 20], ["13", "x", None, "", "inf", "nan", "1_4", "9" * 5000]),
         ({"le": 4}, ["4", "-1"], ["5", None]),
         ({"ge": 1, "le": 300}, ["1", "300"], ["0", "301"]),
         ({"le": "10:30:60"}, ["10:30:60", "5:30:60"], ["10:30:100", "11:30:60", "10", None]),
         ({"in": [1, 2]}, ["1", "2"], ["3", None]),
         ({"at_most": "0640"}, ["0640", "0600", "0000"], ["0644", "0740", "1640", "0660"]),
-        ({"subset_of": ["a", "b"]}, ["a", "b,a", ""], ["a,c"]),
-        ({"none_of": ["x"]}, ["a,b", ["a"]], ["a,x", None]),
+        ({"subset_of": ["a", "b"]}, ["a", "b,a"], ["a,c", ""]),
+        ({"none_of": ["x"]}, ["a,b", ["a"]], ["a,x", None, ""]),
         ({"some_of": ["x", "y"]}, ["a,x", "y", "a y"], ["a", "xy", None]),
         ({"absent": True}, [None], ["", "x"]),
     ],
@@ -95,16 +96,57 @@ def test_meet_of_contradictions_is_empty(one: object, other: object) -> None:
         parse(other).meet(parse(one))
 
 
-def test_meet_agrees_with_holds_over_a_grid() -> None:
+NUMBERS = (
+    [0, 3, {"ge": 2}, {"le": 3}, {"ge": 1, "le": 4}, {"in": [0, 2, 4]}, {"in": [3], "set": 3}, {"absent": True}],
+    [None, *map(str, range(6))],
+)
+PARTS = (
+    [
+        {"le": "10:30:60"},
+        {"le": "5:60:100"},
+        {"ge": "5:30:60"},
+        {"ge": "1:60:1"},
+        {"in": ["5:60:60", "9:9:9"]},
+        {"le": 9},
+    ],
+    [":".join(parts) for parts in itertools.product(("1", "5", "10"), ("30", "60"), ("60", "100"))] + ["9", None],
+)
+LISTS = (
+    [
+        {"some_of": ["a"]},
+        {"some_of": ["b", "c"]},
+        {"some_of": ["c"]},
+        {"none_of": ["a"]},
+        {"none_of": ["b", "d"]},
+        {"subset_of": ["a", "b"]},
+        {"subset_of": ["c", "d"]},
+        {"subset_of": ["b"]},
+        {"subset_of": ["a", "c", "d"], "some_of": ["c", "d"]},
+    ],
+    [None, "", *(",".join(some) for size in (1, 2, 3, 4) for some in itertools.combinations("abcd", size))],
+)
+MODES = (
+    [{"at_most": "0640"}, {"at_most": "0604"}, {"in": ["0600", "0644"]}, "0600", {"at_most": "0000"}],
+    ["0000", "0600", "0604", "0640", "0644", "x", None],
+)
+
+
+@pytest.mark.parametrize("grid", [NUMBERS, PARTS, LISTS, MODES], ids=["numbers", "parts", "lists", "modes"])
+def test_meet_agrees_with_holds_over_a_grid(grid: t.Any) -> None:
     """The defining property, over every pair of a handful of constraints and every value of a small domain."""
-    raws = [0, 3, {"ge": 2}, {"le": 3}, {"ge": 1, "le": 4}, {"in": [0, 2, 4]}, {"in": [3], "set": 3}, {"absent": True}]
+    raws, values = grid
     for one, other in itertools.product(map(parse, raws), repeat=2):
-        for value in (None, *map(str, range(6))):
-            both = one.holds(value) and other.holds(value)
-            try:
-                assert one.meet(other).holds(value) == both
-            except EmptyMeetError:
-                assert not both
+        both = [one.holds(value) and other.holds(value) for value in values]
+        try:
+            met = one.meet(other)
+        except EmptyMeetError:
+            assert not any(both), (one, other)
+            continue
+        assert [met.holds(value) for value in values] == both, (one, other)
+        for value in values:
+            # Of a list, only what may not be in it can be known: then there is nothing to set.
+            target = met.target(value)
+            assert target == [] or met.holds(target), (one, other, value)
 
 
 def test_parse_refuses_what_contradicts_itself() -> None:
@@ -112,3 +154,8 @@ def test_parse_refuses_what_contradicts_itself() -> None:
         parse({"gt": 1})
     with pytest.raises(ValueError, match="does not satisfy"):
         parse({"le": 4, "set": 5})
+    for raw in ({"ge": 20, "le": 10}, {"some_of": ["a"], "none_of": ["a"]}, {"eq": 3, "le": 2}, {"in": [1], "ge": 2}):
+        with pytest.raises(ValueError, match="nothing satisfies"):
+            parse(raw)
+    with pytest.raises(ValueError, match="'ge: few' is no number"):
+        parse({"ge": "few"})

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.unified.deploy.plugins.module_utils._collect.audit import canonical
 from ansible_collections.unified.deploy.plugins.modules import goss as goss_module
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
@@ -135,6 +138,83 @@ def test_real_goss_and_the_planner_agree_on_every_constraint(raw: t.Any, tmp_pat
     results = goss_module.fold(json.loads(done.stdout))
     for index, value in enumerate(values):
         assert (f"v{index}" in results["passed"]) == constraint.holds(value), (raw, value)
+
+
+def program(directory: Path, script: str) -> str:
+    path = directory / "goss"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("left_over", ["setsid sleep 30 &", "sleep 30 &"])
+def test_goss_that_takes_too_long_is_left_although_its_child_holds_the_output(tmp_path: Path, left_over: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(goss_module.GossError, match="took longer than 1 s"):
+        goss_module.run(program(tmp_path, f"{left_over} sleep 30"), "g", "v", 1)
+    assert time.monotonic() - started < 5
+
+
+def test_goss_that_leaves_a_child_is_not_waited_for(tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert goss_module.run(program(tmp_path, "setsid sleep 30 & echo '{\"results\": []}'"), "g", "v", 20) == {
+        "results": []
+    }
+    assert time.monotonic() - started < 5
+
+
+def test_goss_that_answers_no_json_is_named_with_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(goss_module.GossError, match="ended with 3 and no results: no such file"):
+        goss_module.run(program(tmp_path, "echo no such file >&2; exit 3"), "g", "v", 20)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of another user")
+def test_program_that_another_user_could_replace_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "root"
+    (root / "bin").mkdir(parents=True)
+    (root / "users").mkdir()
+    (root / "link").symlink_to("users/goss")
+    (root / "absolute").symlink_to(root / "link")
+    for directory in (root / "bin", root / "users"):
+        program(directory, "true")
+    # What lies above is the test's own business.
+    real = goss_module.chain
+    monkeypatch.setattr(goss_module, "chain", lambda path: (step for step in real(path) if str(root) in step))
+    assert goss_module.replaceable(str(root / "bin/goss")) == ""
+    os.chown(root / "users", 4242, 0)
+    for path in ("users/goss", "link", "absolute", "bin/../users/goss"):
+        assert "users belongs to uid 4242" in goss_module.replaceable(str(root / path))
+        with pytest.raises(goss_module.GossError, match="is not run as root"):
+            goss_module.locate(str(root / path))
+    os.chmod(root / "bin", 0o777)
+    assert "bin can be written by everybody" in goss_module.replaceable(str(root / "bin/goss"))
+    os.chmod(root / "bin", 0o755)
+    os.chown(root / "bin/goss", 4242, 0)
+    assert "goss belongs to uid 4242" in goss_module.replaceable(str(root / "bin/goss"))
+
+
+def test_group_in_which_nobody_is_can_replace_nothing() -> None:
+    assert goss_module.group_members(0) == set() or "root" not in goss_module.group_members(0)
+    assert goss_module.group_members(4_000_000) == set()
+
+
+def test_name_that_is_not_text_fails_instead_of_ending_goss() -> None:
+    check = _goss._askable(Check("file", {"path": "/home/a/.\udcff", "exists": False}))
+    assert check.resource == "matching" and check.attributes["matches"] == ""
+
+
+def test_characters_beyond_the_first_plane_are_one_escape_in_yaml() -> None:
+    text = "/tmp/\U0001f600 \\ud83d"
+    assert _goss._value(text) == '"/tmp/\\U0001F600 \\\\ud83d"'
+    assert yaml.safe_load(_goss._value(text)) == text
+
+
+def test_independent_rules_are_those_of_which_goss_asks_the_host(catalogue: t.Any, fresh: t.Any) -> None:
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), fresh["host"])
+    asked = _goss.checks_of(_plan.judge(selection, fresh), fresh)
+    seen = _goss.independent(asked)
+    assert {"file//etc/passwd", "sysctl/kernel.dmesg_restrict", "mount//tmp:nodev"} <= seen
+    assert not {"sudo/use_pty", "package/sudo"} & seen
 
 
 def test_skipped_result_counts_as_failed() -> None:

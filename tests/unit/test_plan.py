@@ -11,7 +11,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect.collector 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import check, unpack
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import conform, unpack
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.registry import KINDS
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
@@ -149,16 +149,25 @@ def test_match_block_that_weakens_sshd_fails(catalogue: t.Any, hardened: t.Any) 
     [
         ({"schema": 99}, "schema version 99, this collection reads 2"),
         ({"complete": False}, "truncated"),
-        (
-            {"sections": {"host": {"items": {"architecture": "s390x", "uid": 0}}}},
-            "architecture 's390x' is not supported",
-        ),
-        ({"sections": {"host": {"items": {"architecture": "x86_64", "uid": 1000}}}}, "without root rights"),
     ],
 )
 def test_unusable_evidence_is_refused(fresh: t.Any, change: t.Any, message: str) -> None:
     with pytest.raises(EvidenceError, match=message):
-        check({**fresh.document, **change})
+        conform({**fresh.document, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"architecture": "s390x"}, "architecture 's390x' is not supported"),
+        ({"uid": 1000}, "without root rights"),
+        ({"name": {}}, "host.name must be text, not a mapping"),
+    ],
+)
+def test_evidence_of_an_unsupported_host_is_refused(fresh: t.Any, change: t.Any, message: str) -> None:
+    fresh["host"].update(change)
+    with pytest.raises(EvidenceError, match=message):
+        conform(fresh.document)
 
 
 def test_cut_off_evidence_is_refused(fresh: t.Any) -> None:

@@ -1,66 +1,81 @@
 from __future__ import annotations
 
+import copy
 import csv
 import datetime
 import io
 import json
+import re
 import typing as t
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import reports as _report
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports import FORMATS, as_json, render
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports import model as _model
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports.csv import as_csv
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports.html import LABELS, as_html
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports.junit import as_junit
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports.markdown import as_markdown
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports.table import table
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import ComplianceError
+from ansible_collections.unified.deploy.plugins.plugin_utils._printable import printable
+
+GONE = _results.ended("web2", "run1", "failed", "Write the files, all or none", "no room")
+EVIL = '\ud83d=cmd|"<script>alert(1)</script><img src=x onerror=alert(1)>\x00\x1b[2J\u202e\ufffe\n| [x](javascript:alert(1)) {{ x }}'
+
+
+def model_of(catalogue: t.Any, evidence: t.Any, name: str = "web1") -> dict[str, t.Any]:
+    waiver = _selection.Waiver("later", "me", datetime.date(2030, 1, 1))
+    overlay = _selection.Overlay(waivers={"service/journal-upload": waiver})
+    selection = _selection.select(catalogue, [("cis", "l1_server")], overlay, evidence["host"])
+    plan = _plan.plan(selection, evidence, Connection("ansible"))
+    seen = _goss.independent(_goss.checks_of(plan.verdicts, evidence))
+    model = _results.host_model(name, catalogue, selection, plan, evidence, run="run1", independent=seen)
+    passed = [name for name, rule in model["rules"].items() if rule["verdict"] == "pass"]
+    failing = {name: ["x"] for name, rule in model["rules"].items() if rule["verdict"] in ("fail", "waived")}
+    _results.add_goss(model, {"passed": passed, "failing": failing, "count": 700, "seconds": 0.1})
+    return _results.summarise(model)
 
 
 @pytest.fixture
-def report(catalogue: t.Any, fresh: t.Any, hardened: t.Any) -> t.Any:
-    reports = []
-    for evidence, baseline in ((fresh, None), (hardened, True)):
-        waiver = _selection.Waiver("later", "me", datetime.date(2030, 1, 1))
-        overlay = _selection.Overlay(waivers={"service/journal-upload": waiver})
-        selection = _selection.select(catalogue, [("cis", "l1_server")], overlay, evidence["host"])
-        plan = _plan.plan(selection, evidence, Connection("ansible"))
-        model = _results.host_model("web1", catalogue, selection, plan, evidence)
-        passed = [name for name, rule in model["rules"].items() if rule["verdict"] == "pass"]
-        failing = {name: ["x"] for name, rule in model["rules"].items() if rule["verdict"] == "fail"}
-        _results.add_goss(model, {"passed": passed, "failing": failing, "count": 700, "seconds": 0.1})
-        reports.append(
-            _report.build([_results.summarise(model)], missing=["web2"], baseline=reports[0] if baseline else None)
-        )
-    return reports
+def models(catalogue: t.Any, fresh: t.Any, hardened: t.Any) -> list[dict[str, t.Any]]:
+    return [model_of(catalogue, fresh), model_of(catalogue, hardened)]
+
+
+@pytest.fixture
+def report(models: t.Any) -> t.Any:
+    return _model.build(models[:1], run="run1", missing=[GONE])
 
 
 def test_every_format_renders_every_control(report: t.Any) -> None:
-    controls = {control["id"] for control in report[0]["hosts"][0]["controls"]}
+    controls = {control["id"] for control in report["hosts"][0]["controls"]}
     assert len(controls) == 262
-    assert {row["control"] for row in csv.DictReader(io.StringIO(_report.as_csv(report[0])))} == controls
-    cases = ElementTree.fromstring(_report.as_junit(report[0])).findall("testsuite[@name='web1']/testcase")
+    listed = {row["control"] for row in csv.DictReader(io.StringIO(as_csv(report))) if row["host"] == "web1"}
+    assert listed == controls
+    cases = ElementTree.fromstring(as_junit(report)).findall("testsuite[@name='web1']/testcase")
     assert {str(case.get("name")).split(" ")[0] for case in cases} == controls
-    page = _report.FORMATS["html"].render(report[0])
-    assert all(f"<td>{control}</td>" in page for control in controls)
-    assert {control["id"] for control in json.loads(_report.as_json(report[0]))["hosts"][0]["controls"]} == controls
+    assert set(re.findall(r'<b class="control">([^<]+)</b>', as_html(report))) == controls
+    assert {control["id"] for control in json.loads(as_json(report))["hosts"][0]["controls"]} == controls
 
 
 def test_counts_agree_between_formats(report: t.Any) -> None:
-    host = report[0]["hosts"][0]
-    suite = ElementTree.fromstring(_report.as_junit(report[0])).find("testsuite")
+    host = report["hosts"][0]
+    suite = ElementTree.fromstring(as_junit(report)).find("testsuite")
     assert suite is not None
-    assert (
-        int(str(suite.get("failures"))) == host["summary"]["controls"]["fail"] == len(suite.findall("testcase/failure"))
-    )
-    assert (
-        sum(host["summary"]["controls"].values())
-        == 262
-        == sum(sum(section["counts"].values()) for section in host["sections"])
-    )
+    failures = int(str(suite.get("failures")))
+    assert failures == host["summary"]["controls"]["fail"] == len(suite.findall("testcase/failure"))
+    total = sum(host["summary"]["controls"].values())
+    assert total == 262 == sum(sum(section["counts"].values()) for section in host["sections"])
 
 
 def test_html_needs_nothing_from_elsewhere_and_is_balanced(report: t.Any) -> None:
-    page = _report.FORMATS["html"].render(report[0])
+    page = as_html(report)
     assert "http://" not in page and "https://" not in page and "src=" not in page and "@import" not in page
     stack: list[str] = []
 
@@ -76,51 +91,174 @@ def test_html_needs_nothing_from_elsewhere_and_is_balanced(report: t.Any) -> Non
     assert stack == []
 
 
-def test_html_shows_failures_first_with_actual_and_expected(report: t.Any) -> None:
-    page = _report.FORMATS["html"].render(report[0])
-    assert page.index("What fails") < page.index("Sections") < page.index("All controls")
-    assert "99999" in page and "&gt;= 1, &lt;= 365" in page
+def test_html_shows_what_fails_apart_from_what_is_waived(report: t.Any) -> None:
+    page = as_html(report)
+    sections, fails, waived, rest = (
+        page.index(f"<h3>{title}") for title in ("Sections", "What fails", "What is waived", "What passes")
+    )
+    assert sections < fails < waived < rest
+    assert fails < page.index("99999") < waived and "&gt;= 1, &lt;= 365" in page[fails:waived]
+    assert "<code>service/journal-upload</code>" in page[waived:rest]
 
 
-def test_hostile_values_are_escaped_everywhere(report: t.Any) -> None:
-    evil = '=cmd|"<script>alert(1)</script>\x00\n| x'
-    host = report[0]["hosts"][0]
-    host["name"] = evil
-    for rule in host["rules"].values():
-        rule["actual"] = evil
-    assert "<script>alert" not in _report.FORMATS["html"].render(report[0])
-    ElementTree.fromstring(_report.as_junit({**report[0], "hosts": [{**host, "name": "x"}]}))
-    assert not [row for row in csv.DictReader(io.StringIO(_report.as_csv(report[0]))) if row["actual"].startswith("=")]
-    body = [line for line in _report.as_markdown(report[0]).splitlines() if line.startswith("| 1.")]
+def test_html_shows_severity_references_and_why(report: t.Any) -> None:
+    report["hosts"][0]["rules"]["sshd/PermitRootLogin"].update(
+        why="Whoever guesses it has everything.", severity="high"
+    )
+    page = as_html(report)
+    start = page.index("<code>sshd/PermitRootLogin</code>")
+    row = page[page.rindex("<tr", 0, start) : page.index("</tr>", start)]
+    for text in ('data-severity="high"', "Whoever guesses it has everything.", "NIST ", "CCI-", "Goss"):
+        assert text in row
+
+
+def test_filter_of_the_page_can_name_every_row(report: t.Any) -> None:
+    page = as_html(report)
+    for attribute in ("verdict", "section", "severity"):
+        options = set(
+            re.findall(
+                '<option value="([^"]+)"', page[page.index(f'<select name="{attribute}"') :].split("</select>")[0]
+            )
+        )
+        assert set(re.findall(f'data-{attribute}="([^"]+)"', page)) <= options
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_hostile_text_reaches_no_format(models: t.Any, name: str) -> None:
+    hostile, healthy = models
+    hostile.update(name=EVIL, system=EVIL, kernel=EVIL, reboot_required=[EVIL])
+    for rule in hostile["rules"].values():
+        rule.update(actual=EVIL, held=EVIL)
+    missing = [_results.ended(EVIL, "run1", "failed", EVIL, EVIL)]
+    rendered = render([hostile, {**healthy, "name": "healthy"}], [name], missing=missing)
+    for text in (rendered.texts[name], table(rendered.report)):
+        assert printable(text.replace("\n", "")) == text.replace("\n", "")
+        text.encode()
+        assert "healthy" in text
+
+
+def test_hostile_text_is_inert_where_it_would_act(models: t.Any) -> None:
+    hostile = models[0]
+    for index, rule in enumerate(hostile["rules"].values()):
+        rule["actual"] = ["=cmd", "+1", "-1", "@x", "\t=cmd", "\r=cmd", " =cmd", "\uff1dcmd", EVIL][index % 9]
+    report = render([hostile], []).report
+    assert "<script>alert" not in as_html(report) and "<img" not in as_html(report)
+    for row in csv.DictReader(io.StringIO(as_csv(report))):
+        assert row["actual"].lstrip(" ")[:1] not in ("=", "+", "-", "@", "\t", "\r", "\uff1d")
+    ElementTree.fromstring(as_junit(report))
+    markdown = as_markdown(report)
+    assert "<" not in markdown and re.search(r"(?<!\\)\]\(", markdown) is None
+    body = [line for line in markdown.splitlines() if line.startswith("| 1.")]
     assert {line.replace("\\|", "").count("|") for line in body} == {7}
 
 
-def test_table_fits_a_terminal_and_shows_before_and_after(report: t.Any) -> None:
-    table = _report.table(report[1], {"html": "/x/report.html"})
-    assert max(len(line) for line in table.splitlines()) <= 120
-    assert " > " in table and "(was " in table
-    assert "not run (unreachable or failed): web2" in table
+def test_host_that_cannot_be_rendered_is_that_hosts_row(models: t.Any) -> None:
+    broken, healthy = models
+    broken["name"], broken["goss"] = "broken", {"checks": 3, "seconds": "fast"}
+    rendered = render([broken, healthy], sorted(FORMATS), run="run1", missing=[GONE])
+    assert [host["name"] for host in rendered.report["hosts"]] == ["web1"]
+    assert {host["name"]: host["state"] for host in rendered.report["not_run"]} == {
+        "broken": "failed",
+        "web2": "failed",
+    }
+    alone = render([models[1]], sorted(FORMATS), run="run1")
+    assert rendered.report["hosts"] == alone.report["hosts"]
+    assert set(rendered.texts) == set(FORMATS)
+    for text in rendered.texts.values():
+        assert "cannot be rendered" in text
+
+
+def test_host_that_did_not_end_is_named_with_its_task_in_every_format(report: t.Any) -> None:
+    for text in (*(FORMATS[name].render(report) for name in ("html", "markdown", "junit", "json")), table(report)):
+        assert "Write the files, all or none" in text and "web2" in text
+    row = next(row for row in csv.DictReader(io.StringIO(as_csv(report))) if row["host"] == "web2")
+    assert (row["verdict"], row["actual"]) == ("not run", "no room")
+
+
+def test_table_fits_a_terminal_and_shows_before_and_after(models: t.Any) -> None:
+    before = json.loads(as_json(_model.build(copy.deepcopy(models[:1]))))
+    after = _model.build(models[1:], missing=[GONE], baseline=before)
+    text = table(after, paths={"html": "/x/report.html"})
+    assert max(len(line) for line in text.splitlines()) <= 120
+    assert " > " in text and "(was " in text
+    assert "  web2: failed at 'Write the files, all or none': no room" in text
+
+
+def test_table_shows_a_host_only_where_it_is_asked_for(report: t.Any) -> None:
+    assert "web1:" in table(report, {"web1"}) and "web1:" not in table(report, set())
+
+
+def test_baseline_of_other_hosts_is_refused(models: t.Any) -> None:
+    other = {**copy.deepcopy(models[0]), "name": "db1"}
+    with pytest.raises(ComplianceError, match=r"of other hosts \(db1\), this run is of web1"):
+        _model.build(models[:1], baseline=_model.build([other]))
+
+
+def test_baseline_by_another_benchmark_is_not_compared(models: t.Any) -> None:
+    before = _model.build(copy.deepcopy(models[:1]))
+    before["hosts"][0]["benchmarks"][0]["level"] = "l2_server"
+    assert _model.build(models[1:], baseline=before)["hosts"][0]["baseline"] is None
+
+
+@pytest.mark.parametrize("baseline", [[], {}, {"schema": 1, "hosts": []}, {"hosts": {}}, None, "x"])
+def test_baseline_that_is_no_report_is_refused(baseline: t.Any) -> None:
+    with pytest.raises(ComplianceError):
+        _model.check_baseline(baseline, "report.json")
+
+
+def test_both_numbers_of_judged_rules_are_shown(report: t.Any) -> None:
+    host = report["hosts"][0]
+    judged, independent = host["summary"]["judged"], host["summary"]["independent"]
+    assert 0 < independent < judged == sum(rule["goss"] != "none" for rule in host["rules"].values())
+    assert host["rules"]["file//etc/passwd"]["independent"] and not host["rules"]["sudo/use_pty"]["independent"]
+    sentence = f"of {judged} rules Goss looked at the host itself for {independent}, and read the evidence again for"
+    assert (
+        sentence in as_html(report) and sentence in as_markdown(report) and sentence in " ".join(table(report).split())
+    )
 
 
 def test_every_verdict_has_a_column() -> None:
-    assert set(_report.SHOWN) == set(_results.VERDICTS)
+    assert set(_model.SHOWN) == set(_results.VERDICTS) == set(LABELS)
 
 
 def test_score_counts_waived_as_not_passing() -> None:
-    assert _report.score({"pass": 3, "waived": 1}) == 75
-    assert _report.score({"not_applicable": 3}) is None
+    assert _model.score({"pass": 3, "waived": 1}) == 75
+    assert _model.score({"not_applicable": 3}) is None
+
+
+def test_control_is_not_judged_by_the_part_of_its_rules_that_was_selected(catalogue: t.Any, hardened: t.Any) -> None:
+    filters = _selection.Filters(kinds=("shell",))
+    selection = _selection.select(catalogue, [("cis", "l1_server")], _selection.Overlay(), hardened["host"], filters)
+    plan = _plan.plan(selection, hardened, Connection("ansible"))
+    model = _results.summarise(_results.host_model("web1", catalogue, selection, plan, hardened))
+    umask = next(control for control in model["controls"] if control["id"] == "5.4.3.3")
+    assert (umask["rules"], umask["unselected"]) == (["shell/umask"], ["login_defs/UMASK"])
+    assert model["rules"]["shell/umask"]["verdict"] == "pass"
+    assert umask["verdict"] == "not_checked"
+
+
+def test_what_people_found_failing_needs_no_second_judge(catalogue: t.Any, hardened: t.Any) -> None:
+    answer = _selection.Attestation("fail", "me", datetime.date(2030, 1, 1))
+    overlay = _selection.Overlay(attestations={"cis_debian13:1.2.2.1": answer})
+    selection = _selection.select(catalogue, [("cis", "l1_server")], overlay, hardened["host"])
+    plan = _plan.plan(selection, hardened, Connection("ansible"))
+    assert "manual/updates" not in _goss.checks_of(plan.verdicts, hardened)
+    model = _results.host_model("web1", catalogue, selection, plan, hardened)
+    _results.add_goss(model, {"passed": [], "failing": {}, "count": 0, "seconds": 0.1})
+    assert model["rules"]["manual/updates"]["verdict"] == "fail"
 
 
 def test_control_is_as_bad_as_its_worst_rule() -> None:
     def verdict(rules: list[str], **control: t.Any) -> str:
-        given = {
+        facts = {
             "applicable": True,
             "rules": [str(i) for i in range(len(rules))],
             "waiver": False,
             "attestation": "",
+            "unselected": [],
             **control,
         }
-        return _results._control_verdict(given, {str(i): {"verdict": v} for i, v in enumerate(rules)})
+        return _results._control_verdict(facts, {str(i): {"verdict": v} for i, v in enumerate(rules)})
 
     assert verdict(["pass", "error", "fail"]) == "error"
     assert verdict(["pass", "fail"]) == "fail"
@@ -131,3 +269,32 @@ def test_control_is_as_bad_as_its_worst_rule() -> None:
     assert verdict(["fail"], waiver=True) == "waived"
     assert verdict(["error"], waiver=True) == "error"
     assert verdict(["pass"], applicable=False) == "not_applicable"
+    assert verdict(["pass"], unselected=["x"], attestation="pass") == "not_checked"
+    assert verdict(["fail"], unselected=["x"]) == "fail"
+
+
+PLANNED = {**_results.ended("web1", "run1", "planned"), "stored": False, "rules": {}}
+
+
+@pytest.mark.parametrize(
+    ("model", "active", "dry", "state"),
+    [
+        (None, False, False, "unreachable"),
+        (None, True, False, "waiting"),
+        ({**PLANNED, "run": "run0", "state": "verified"}, False, False, "unreachable"),
+        ({**PLANNED, "run": "run0", "state": "verified"}, True, True, "waiting"),
+        (PLANNED, False, False, "failed"),
+        (PLANNED, True, False, "waiting"),
+        (PLANNED, False, True, None),
+        ({**PLANNED, "stored": True}, False, False, None),
+        ({**PLANNED, "state": "applied"}, False, False, "failed"),
+        ({**PLANNED, "state": "verified"}, False, False, None),
+        ({**PLANNED, "state": "failed", "task": "Restart"}, False, True, "failed"),
+        (_results.ended("web1", "run1", "unreachable", "Collect"), True, False, "unreachable"),
+    ],
+)
+def test_only_what_this_run_saw_to_its_end_is_a_result(
+    model: t.Any, active: bool, dry: bool, state: str | None
+) -> None:
+    end = _results.not_run("web1", model, "run1", active=active, dry=dry)
+    assert (end["state"] if end else None) == state

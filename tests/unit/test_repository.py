@@ -75,8 +75,15 @@ def test_every_notify_has_its_handler() -> None:
 def test_action_arguments_are_what_the_documentation_says(path: Path) -> None:
     code = ast.parse(path.read_text())
     node = next(
-        n.value for n in ast.walk(code) if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS"
+        (
+            n.value
+            for n in ast.walk(code)
+            if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "ARGUMENTS"
+        ),
+        None,
     )
+    if node is None:
+        pytest.skip("this action hands its arguments on as they are: the module checks them")
     documented = literal(ast.parse((ROOT / "plugins/modules" / path.name).read_text()), "DOCUMENTATION")["options"]
     if "sorted(FORMATS)" in ast.unparse(node):
         names = {key.value for key in node.keys}

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import broker
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnavailableError
 
 from tests.secrets.cases import CASES, VALUE, Case
 from tests.unit.conftest import INSTALLED
@@ -25,7 +26,9 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Case]:
         yield CASES["vault"](tmp_path, monkeypatch, stack)
 
 
-def play(case: Case, directory: Path, tasks: list[dict[str, t.Any]], hosts: int = 8) -> str:
+def play(
+    case: Case, directory: Path, tasks: list[dict[str, t.Any]], hosts: int = 8, arguments: t.Sequence[str] = ()
+) -> str:
     book = directory / "play.yml"
     book.write_text(
         yaml.safe_dump(
@@ -47,7 +50,7 @@ def play(case: Case, directory: Path, tasks: list[dict[str, t.Any]], hosts: int 
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
     }
-    argv = [Path(sys.executable).parent / "ansible-playbook", book, "-i", names, "-f", "8"]
+    argv = [Path(sys.executable).parent / "ansible-playbook", book, "-i", names, "-f", "8", *arguments]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -107,6 +110,39 @@ def test_failure_of_one_lookup_is_not_kept(case: Case, tmp_path: Path) -> None:
     assert '"msg": "9"' in output or '"msg": 9' in output
 
 
+def test_what_is_written_is_what_the_rest_of_the_run_reads(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY", "canary-7-written")
+    path = "team://web/written"
+    put: dict[str, t.Any] = {"reference": path, "fields": {"value": "{{ canary }}"}}
+    read = f"{{{{ lookup('unified.deploy.secret', '{path}#value', default='none') }}}}"
+    info = {"references": [path], "store": "team", "prefix": "web/wr"}
+    tasks: list[dict[str, t.Any]] = [
+        {"name": "Before", "ansible.builtin.assert": {"that": ["value == 'none'"]}, "vars": {"value": read}},
+        {"name": "Foresee", "unified.deploy.secret_value": put, "check_mode": True, "register": "foreseen"},
+        {"name": "Put", "unified.deploy.secret_value": put, "register": "first"},
+        {"name": "After", "ansible.builtin.assert": {"that": ["value == canary"]}, "vars": {"value": read}},
+        {"name": "Again", "unified.deploy.secret_value": put, "register": "second"},
+        {"name": "Other", "unified.deploy.secret_value": {"reference": path, "fields": {"value": "x"}}, "register": "third"},
+        {"name": "Last", "ansible.builtin.assert": {"that": ["value == 'x'"]}, "vars": {"value": read}},
+        {"name": "Info", "unified.deploy.secret_info": info, "register": "info"},
+        {"name": "Judge", "ansible.builtin.assert": {"that": [
+            "foreseen is changed", "first is changed", "second is not changed", "third is changed", "info.paths == ['web/written']",
+            f"info.secrets['{path}'].version == '2'", f"info.secrets['{path}'].versions | length == 2"]}},
+        {"name": "Field", "unified.deploy.secret_value": {"reference": f"{path}#a", "value": "x"}, "register": "field", "ignore_errors": True},
+        {"name": "Env", "unified.deploy.secret_value": {"reference": "env://A", "value": "x"}, "register": "env", "ignore_errors": True},
+        {"name": "Both", "unified.deploy.secret_value": {**put, "value": "x"}, "register": "both", "ignore_errors": True},
+        {"name": "Names", "ansible.builtin.assert": {"that": [
+            "'a secret is written as a whole' in field.msg", "'stores of type env cannot put' in env.msg", "'mutually exclusive' in both.msg"]}},
+    ]  # fmt: skip
+    for task in tasks:
+        task["vars"] = {"canary": "{{ lookup('env', 'CANARY') }}", **task.get("vars", {})}
+    output = play(case, tmp_path, tasks, hosts=1, arguments=("-vvv", "--diff"))
+    assert "canary-7" not in output
+    assert "+team://web/written: changed" in output
+
+
 def test_declarations_may_be_templates(case: Case, tmp_path: Path) -> None:
     """Those of each host: what one host's variables give must not serve another's."""
     for number in range(2):
@@ -122,6 +158,38 @@ def test_declarations_may_be_templates(case: Case, tmp_path: Path) -> None:
     )
     assert '"msg": 5' in output.replace('"5"', "5")
     assert '"msg": 6' in output.replace('"6"', "6")
+
+
+def test_two_declarations_of_one_name_in_one_file_are_warned_of(case: Case, tmp_path: Path) -> None:
+    """YAML takes the last. Ansible says so; what is read is never a mixture of both."""
+    book = tmp_path / "twice.yml"
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").touch(mode=0o600)
+        (tmp_path / name / "x").write_text(name)
+    stores = "".join(f"      team: {{type: file, base: {tmp_path}/{name}}}\n" for name in ("first", "second"))
+    task = "  tasks:\n    - ansible.builtin.debug: {msg: \"{{ lookup('unified.deploy.secret', 'team://x') }}\"}\n"
+    book.write_text(f"- hosts: localhost\n  gather_facts: false\n  vars:\n    secret_stores:\n{stores}{task}")
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED), "ANSIBLE_NOCOLOR": "1"}
+    argv = [Path(sys.executable).parent / "ansible-playbook", book]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=60)
+    assert done.returncode == 0
+    assert "second" in done.stdout
+    assert "team" in done.stderr
+    assert "uplicate" in done.stderr
+
+
+def test_broker_that_was_killed_is_named(case: Case) -> None:
+    address = f"\0unified-secrets-killed-{os.getpid()}"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    shared = broker.Shared(address)
+    connection, _address = listener.accept()
+    connection.close()
+    with pytest.raises(UnavailableError, match="the process that keeps this run's secrets has ended"):
+        shared.resolve("literal://x")
+    listener.close()
 
 
 def test_socket_of_another_user_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:

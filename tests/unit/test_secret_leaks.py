@@ -64,6 +64,7 @@ def test_sops_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         {"name": "Write", "unified.deploy.sops_file": {**base, "data": {"password": "{{ canary }}", "list": ["{{ other }}"]}}},
         {"name": "Change", "unified.deploy.sops_file": {**base, "data": {"password": "{{ other }}"}}},
         {"name": "Text", "unified.deploy.sops_file": {**base, "content": "a: {{ canary | to_json }}\n"}},
+        {"name": "Edit", "unified.deploy.sops_file": {**base, "content": "a: {{ other | to_json }}\n"}},
         {"name": "Malformed", "unified.deploy.sops_file": {**base, "content": "a: [{{ canary | to_json }}"}, "ignore_errors": True},
         {"name": "Plain", "unified.deploy.sops_file": {**base, "data": {"token": "{{ canary }}"}, "encrypted_regex": "^x$"}, "ignore_errors": True},
         {"name": "No key", "unified.deploy.sops_file": {**base, "data": {"a": "{{ canary }}"}, "age_key_file": "/nonexistent"}, "ignore_errors": True},

@@ -43,6 +43,10 @@ def test_reference_is_parsed_into_its_parts(text: str, expected: Reference) -> N
         ("env://a\nb", 8, "control character"),
         ("env://a%0Ab", 7, "control character"),
         ("env://%ff", 7, "no UTF-8"),
+        ("env://a\x7f", 8, "control character"),
+        ("env://a#%1Bb", 9, "control character"),
+        ("env://a?x=%00", 9, "control character"),
+        (f"env://{'a' * 10240}", 8193, "longer than 8,192 characters"),
     ],
 )
 def test_malformed_reference_names_the_position(text: str, position: int, what: str) -> None:

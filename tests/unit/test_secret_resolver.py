@@ -71,6 +71,51 @@ def test_credentials_come_from_another_store(tmp_path: Path, monkeypatch: pytest
             Resolver(declared).resolve(case.plain)
 
 
+def test_any_text_of_a_declaration_may_be_a_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role id among them: taken as it is written, it would be refused as if it were wrong."""
+    monkeypatch.setenv("RID", "the-role")
+    approle = {"type": "vault", "url": "https://127.0.0.1:1", "auth_method": "approle", "secret_id": "x"}
+    opened = Resolver({"team": {**approle, "role_id": "env://RID"}}).store("team")
+    assert opened.options["role_id"] == "the-role"
+    assert opened.options["url"] == "https://127.0.0.1:1"
+    with pytest.raises(UnknownStoreError, match=r"secret_stores\.team\.role_id: cannot be read: .*no store 'evn'.*env"):
+        Resolver({"team": {**approle, "role_id": "evn://RID"}}).store("team")
+
+
+def test_store_with_the_name_of_another_type_is_refused() -> None:
+    declared = {"vault": {"type": "file", "base": "/tmp"}}
+    with pytest.raises(UnsupportedError, match=r"secret_stores\.vault has the name of another type of store"):
+        Resolver(declared).resolve("vault://x")
+    assert Resolver({"file": {"type": "file", "base": "/"}}).store("file").options["base"] == "/"
+
+
+def test_field_of_any_kind_comes_back_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.touch(mode=0o600)
+    path.write_text('{"none": null, "float": 1.5, "off": false, "list": ["a"]}')
+    texts = [Resolver().resolve(f"file://{path}#{name}") for name in ("none", "float", "off", "list")]
+    assert texts == ["null", "1.5", "false", '["a"]']
+    assert Resolver().resolve(f"file://{path}#off?encoding=base64") == "ZmFsc2U="
+
+
+def test_field_of_yaml_is_what_stands_there(tmp_path: Path) -> None:
+    """YAML 1.1 makes 45045 of a time, 15 of a PIN, true of a word; a secret is what was written."""
+    path = tmp_path / "x.yaml"
+    path.touch(mode=0o600)
+    texts = {"time": "12:30:45", "pin": "0017", "version": "1.10", "word": "yes", "date": "2026-01-01", "big": "9" * 30}
+    path.write_text(
+        "".join(f"{name}: {text}\n" for name, text in texts.items()) + "list: [{n: 0x1F}]\non: True\nnone: ~\n"
+    )
+    assert {name: Resolver().resolve(f"file://{path}#{name}") for name in texts} == texts
+    assert Resolver().resolve(f"file://{path}#list.0.n") == "0x1F"
+    assert Resolver().resolve(f"file://{path}#list") == '[{"n": 31}]'
+    assert [Resolver().resolve(f"file://{path}#{name}") for name in ("on", "none")] == ["true", "null"]
+    path.write_text("a: [canary")
+    with pytest.raises(UnsupportedError, match="has no fields") as caught:
+        Resolver().resolve(f"file://{path}#a")
+    assert "canary" not in str(caught.value)
+
+
 def test_cyclic_credentials_are_refused() -> None:
     vault = {"type": "vault", "url": "https://localhost"}
     declared = {name: {**vault, "token": f"{other}://t#x"} for name, other in (("a", "b"), ("b", "c"), ("c", "a"))}

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import broker
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import (
     ForbiddenError,
     MissingClientError,
@@ -15,11 +23,12 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors imp
     UnavailableError,
     UnsupportedError,
 )
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.reference import parse
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.reference import Reference, parse
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import TYPES, Resolver, store_class
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.stores.base import SecretStore
 
 from tests.fakes.server import Refusal
+from tests.secrets import cases
 from tests.secrets.cases import CASES, VALUE, VAULT, Case
 
 ALL = {"batch", "describe", "list", "put", "versions"}
@@ -45,14 +54,38 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield Opened(case, resolver, resolver.store(parse(case.plain).store))
 
 
+Asked = t.Union[Resolver, broker.Shared]
+
+
+# As modules and lookups ask: in one process, and through the broker of a run.
+@pytest.fixture(params=["resolver", "broker"])
+def asked(request: pytest.FixtureRequest, opened: Opened) -> t.Iterator[Asked]:
+    resolver = Resolver(opened.case.declared, VAULT)
+    if request.param == "resolver":
+        yield resolver
+        return
+    address = f"\0unified-contract-{os.getpid()}-{id(resolver)}"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    run = subprocess.Popen(["sleep", "600"])  # what the broker serves until it ends
+    serving = threading.Thread(target=broker.serve, args=(listener, run.pid, resolver))
+    serving.start()
+    yield broker.Shared(address)
+    run.kill()
+    run.wait()
+    serving.join(5)
+    assert not serving.is_alive()
+
+
 def test_every_type_is_under_contract() -> None:
     kinds = {name.partition(" ")[0] for name in CASES}
     assert set(TYPES) == {*kinds, "literal"}, "literal is its own path: nothing can be missing there"
     assert all(store_class(kind).type == kind for kind in TYPES)
 
 
-def test_value_comes_back_as_it_was(opened: Opened) -> None:
-    assert opened.resolver.resolve(opened.case.plain) == VALUE
+def test_value_comes_back_as_it_was(opened: Opened, asked: Asked) -> None:
+    assert asked.resolve(opened.case.plain) == VALUE
 
 
 @pytest.mark.parametrize(
@@ -65,19 +98,19 @@ def test_field_of_a_document(opened: Opened, field: str, value: str) -> None:
     assert opened.resolver.resolve(f"{opened.case.document}#{field}") == value
 
 
-def test_missing_secret_and_field_are_not_found(opened: Opened) -> None:
+def test_missing_secret_and_field_are_not_found(opened: Opened, asked: Asked) -> None:
     references = [opened.case.missing, f"{opened.path(opened.case.document)}#nothing"]
     for reference in references:
         with pytest.raises(NotFoundError) as caught:
-            opened.resolver.resolve(reference)
+            asked.resolve(reference)
         assert reference.partition("#")[0] in str(caught.value)
         assert "canary" not in str(caught.value)
 
 
-def test_unknown_option_and_encoding_are_unsupported(opened: Opened) -> None:
+def test_unknown_option_and_encoding_are_unsupported(opened: Opened, asked: Asked) -> None:
     for option in ("colour=red", "encoding=rot13"):
         with pytest.raises(UnsupportedError, match=r"know no option 'colour'|no such encoding"):
-            opened.resolver.resolve(f"{opened.case.plain}?{option}")
+            asked.resolve(f"{opened.case.plain}?{option}")
 
 
 def test_secret_is_read_once(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +135,118 @@ def test_many_are_read_together_and_failures_stay_their_own(opened: Opened) -> N
         assert list(opened.resolver.check(references)) == list(failures)
         repeated = len(opened.case.server.requests) - after
         assert repeated < after - asked or after == asked, "what was found is not asked for again"
+
+
+def test_batch_that_is_refused_is_read_one_by_one(opened: Opened, asked: Asked) -> None:
+    if opened.case.refuse_batches is None:
+        pytest.skip("its batches cannot be refused by themselves, or it has none")
+    references = [opened.case.plain, opened.case.document, opened.case.missing]
+    with opened.case.refuse_batches():
+        failures = asked.check(references)
+        assert {text: type(failure) for text, failure in failures.items()} == {opened.case.missing: NotFoundError}
+        assert asked.resolve(opened.case.plain) == VALUE
+
+
+def test_every_store_with_batches_has_them_refused() -> None:
+    batching = {kind for kind in TYPES if "batch" in store_class(kind).capabilities}
+    source = inspect.getsource(cases)
+    assert batching - {"bitwarden_cli"} == {
+        kind
+        for kind in batching
+        if "refuse_batches=" in source.partition(f'"type": "{kind}"')[2].partition("\ndef ")[0]
+    }
+
+
+@pytest.mark.parametrize("fault", ["failing", "mistake"])
+def test_batch_that_fails_fails_each_reference_and_nobody_else(
+    opened: Opened, asked: Asked, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_store: t.Any, _references: t.Any) -> t.Any:
+        if fault == "mistake":
+            raise KeyError("canary")
+        raise UnavailableError("the store is on fire", fix="Put it out")
+
+    monkeypatch.setattr(type(opened.store), "read_many", failing)
+    references = [opened.case.plain, opened.case.document]
+    failures = asked.check([*references, "literal://x"])
+    assert {text: type(failure) for text, failure in failures.items()} == dict.fromkeys(references, UnavailableError)
+    for text, failure in failures.items():
+        assert failure.where == text
+        assert "canary" not in str(failure)
+    monkeypatch.undo()
+    assert asked.resolve(opened.case.plain) == VALUE
+
+
+@pytest.mark.parametrize("near", ["{}%23word", "{}%3Fversion%3D1", "{}%20", "x/../{}", "./{}", "{}/.", "{}//", "/{}/"])
+def test_path_that_is_nearly_right_never_gives_the_secret_beside_it(opened: Opened, asked: Asked, near: str) -> None:
+    store, mark, rest = opened.case.plain.partition("://")
+    path, hash_mark, field = rest.partition("#")
+    if opened.store.type in ("file", "ansible_vault", "sops") and "%" not in near:
+        pytest.skip("paths of files mean what they mean to the system")
+    with pytest.raises((NotFoundError, UnsupportedError, ForbiddenError)) as caught:
+        asked.resolve(f"{store}{mark}{near.format(path)}{hash_mark}{field}")
+    assert "canary" not in str(caught.value)
+
+
+def test_store_that_was_asked_too_often_is_asked_again(opened: Opened, asked: Asked) -> None:
+    server = opened.case.server
+    if server is None:
+        pytest.skip("no server stands behind this store, or one without limits")
+    server.busy = 1
+    try:
+        assert asked.resolve(opened.case.plain) == VALUE
+        assert server.busy == 0
+    finally:
+        server.busy = 0
+
+
+def test_answer_that_comes_after_the_time_out_is_nobodys(opened: Opened) -> None:
+    server = opened.case.server
+    if server is None:
+        pytest.skip("no server stands behind this store, or one that cannot be made to wait")
+    resolver = Resolver({"team": {**opened.case.declared["team"], "timeout": 0.3}})
+    server.fault = 0.6
+    try:
+        with pytest.raises(UnavailableError, match=r"within 0\.3 s"):
+            resolver.resolve(opened.case.document)
+    finally:
+        server.fault = None
+    time.sleep(0.5)
+    resolver.store("team").options["timeout"] = 5  # type: ignore[index]  # a mapping that is a dictionary
+    resolver.store("team")._outage = None
+    assert resolver.resolve(opened.case.plain) == VALUE
+
+
+def test_store_that_hangs_is_left_alone_and_holds_nobody_up(opened: Opened) -> None:
+    server = opened.case.server
+    if server is None:
+        pytest.skip("no server stands behind this store, or one that cannot be made to wait")
+    resolver = Resolver({"team": {**opened.case.declared["team"], "timeout": 1.2}})
+    server.fault = 60.0
+    errors: list[SecretError] = []
+
+    def ask() -> None:
+        try:
+            resolver.resolve(opened.case.plain)
+        except SecretError as exc:
+            errors.append(exc)
+
+    started = time.monotonic()
+    threads = [threading.Thread(target=ask) for _number in range(10)]
+    try:
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        assert resolver.resolve("literal://x") == "x"
+        assert time.monotonic() - started < 1
+        for thread in threads:
+            thread.join()
+    finally:
+        server.fault = None
+    assert time.monotonic() - started < 10
+    assert len(errors) == 10
+    assert all("within 1.2 s" in str(exc) and exc.where == opened.case.plain for exc in errors), errors
+    assert sum("it is asked again in" in str(exc) for exc in errors) == 9
 
 
 def test_capabilities_are_what_it_can_do(opened: Opened) -> None:
@@ -207,8 +352,9 @@ def test_missing_client_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setitem(sys.modules, CLIENTS[kind], None)
     options = {name: "x" for name, option in store_class(kind).spec.items() if option.get("required")}
+    path = "a/B/C" if kind == "doppler" else "A" if kind == "gcp_secretmanager" else "a/b"
     with pytest.raises(MissingClientError, match=r"needs the Python package '.+' on the controller.*pip install"):
-        Resolver({"team": {"type": kind, **options}}).resolve("team://a/b/c")
+        Resolver({"team": {"type": kind, **options}}).resolve(f"team://{path}")
 
 
 @pytest.mark.parametrize("kind", ["sops", "pass", "onepassword_cli", "bitwarden_cli"])
@@ -216,6 +362,71 @@ def test_missing_program_is_named(kind: str, monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(MissingClientError, match=r"needs the program '.+' on the controller"):
         Resolver({"team": {"type": kind}}).store("team").check()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_search_is_never_taken_for_a_match(together: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        case = CASES["bitwarden_cli"](tmp_path, monkeypatch, stack)
+        items: dict[str, t.Any] = {
+            "old-prod-db-BACKUP": {"password": "canary-old"}, "web": {"password": "canary-web"}, "Web-2": {"password": "x"},
+            "twin": [{"password": "canary-1"}, {"password": "canary-2"}],
+        }  # fmt: skip
+        (tmp_path / "items.json").write_text(json.dumps(items))
+        resolver = Resolver(case.declared)
+        failing = {
+            "team://prod-db#password": NotFoundError, "team://WEB#password": NotFoundError,
+            "team://twin#password": UnsupportedError, "team://00000000#password": NotFoundError,
+        }  # fmt: skip
+        if together:
+            failures = resolver.check([*failing, "team://web#password"])
+        else:
+            failures = {}
+            for reference in failing:
+                failures.update(resolver.check([reference]))
+        assert {text: type(failure) for text, failure in failures.items()} == failing
+        assert resolver.resolve("team://web#password") == "canary-web", "though another item's name contains it"
+        assert resolver.resolve("team://00000000-0000-0000-0000-000000000004#password") == "canary-2"
+
+
+def test_title_is_never_taken_for_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """1Password's program takes titles without regard to case."""
+    with contextlib.ExitStack() as stack:
+        case = CASES["onepassword_cli"](tmp_path, monkeypatch, stack)
+        with pytest.raises(NotFoundError, match="another one is written like it"):
+            Resolver(case.declared).resolve("team://team/PLAIN#password")
+
+
+def test_deleted_name_is_not_said_to_be_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        case = CASES["azure_keyvault"](tmp_path, monkeypatch, stack)
+        store = Resolver(case.declared).store("team")
+        store._call("begin_delete_secret", "", "plain")
+        with pytest.raises(NotFoundError):
+            store.resolve(parse(case.plain))
+        with pytest.raises(UnsupportedError, match=r"was deleted, and its name cannot be used\. Recover it, or purge"):
+            store.put(parse(case.plain), "canary")
+    with contextlib.ExitStack() as stack:
+        case = CASES["aws_secretsmanager"](tmp_path, monkeypatch, stack)
+        store = Resolver(case.declared).store("team")
+        store.call("delete_secret", "", SecretId="web/plain")
+        with pytest.raises(NotFoundError, match="is marked for deletion"):
+            store.resolve(parse(case.plain))
+        with pytest.raises(UnsupportedError, match="is marked for deletion"):
+            store.put(parse(case.plain), "canary")
+
+
+@pytest.mark.parametrize("kind", ["akeyless", "aws_secretsmanager", "aws_ssm", "azure_keyvault", "gcp_secretmanager"])
+def test_lists_and_versions_have_many_pages(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        case = CASES[kind](tmp_path, monkeypatch, stack)
+        store = Resolver(case.declared).store("team")
+        prefix = parse(case.plain).path.removesuffix("plain")
+        for number in range(7):
+            store.put(Reference("team", f"{prefix}many-{number}"), "x")
+            store.put(Reference("team", f"{prefix}often"), f"canary-{number}")
+        assert store.list(f"{prefix}many") == [f"{prefix}many-{number}" for number in range(7)]
+        assert len(store.versions(Reference("team", f"{prefix}often"))) == 7
 
 
 @pytest.mark.parametrize("kind", ["onepassword_cli", "bitwarden_cli"])

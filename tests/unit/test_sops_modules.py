@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
+import re
 import shutil
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.unified.deploy.plugins.module_utils import _sops, _sops_file, _yaml12
 
 from tests.secrets import programs
 from tests.secrets.modules import five_steps, run
@@ -87,7 +91,7 @@ def test_age_key_does_not_take_what_is_no_key(keys: Keys, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "given"),
+    ("name", "options"),
     [
         ("x.yaml", {"data": DATA}),
         ("x.json", {"data": DATA}),
@@ -98,18 +102,18 @@ def test_age_key_does_not_take_what_is_no_key(keys: Keys, tmp_path: Path) -> Non
         ("x.pem", {"content": "-----BEGIN-----\ncanary-7\n"}),
     ],
 )
-def test_every_format_is_written_once(place: Path, keys: Keys, name: str, given: dict[str, t.Any]) -> None:
+def test_every_format_is_written_once(place: Path, keys: Keys, name: str, options: dict[str, t.Any]) -> None:
     path = place / name
-    arguments = {"path": str(path), "age_key_file": keys.file("ann"), **given}
+    arguments = {"path": str(path), "age_key_file": keys.file("ann"), **options}
     result = five_steps("sops_file", arguments)
     assert result["actions"] == ["encrypted"]
     assert oct(path.stat().st_mode & 0o777) == "0o600"
     assert "canary" not in path.read_text()
     assert "canary" not in json.dumps(result)
-    found = programs.run("sops", "decrypt", path, env={**os.environ, "SOPS_AGE_KEY_FILE": keys.file("ann")}).decode()
-    assert "canary-7" in found
-    if "content" in given:
-        assert found.strip() == given["content"].strip(), "comments are kept"
+    text = programs.run("sops", "decrypt", path, env={**os.environ, "SOPS_AGE_KEY_FILE": keys.file("ann")}).decode()
+    assert "canary-7" in text
+    if "content" in options:
+        assert text.strip() == options["content"].strip(), "comments are kept"
 
 
 def test_unchanged_file_costs_one_decryption_and_keeps_its_time(
@@ -247,6 +251,306 @@ def test_bad_input_is_named(tmp_path: Path, keys: Keys) -> None:
     assert "is a mapping" in run("sops_file", {**base, "data": "canary"})["msg"]
     assert "need recipients" in run("sops_file", {"path": path, "data": DATA, "encrypted_regex": "x"})["msg"]
     assert not Path(path).exists()
+
+
+def changed_lines(before: str, after: str) -> int:
+    return sum(
+        line.startswith("+") and not line.startswith("+++")
+        for line in difflib.unified_diff(before.splitlines(), after.splitlines())
+    )
+
+
+TEXT = "# why\ndatabase:\n    # the port\n    port: 5432\n    password: canary-7\nusers: [a, b]\nplain: x\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "lines"),
+    [
+        ("x.yaml", {"data": DATA}, {"data": {**DATA, "database": {**DATA["database"], "password": "canary-9"}}}, 3),
+        ("x.json", {"data": DATA}, {"data": {**DATA, "database": {**DATA["database"], "password": "canary-9"}}}, 3),
+        ("x.yaml", {"data": DATA}, {"data": {**DATA, "new.one": {"a": None}}}, 4),
+        ("x.yaml", {"data": {"a": "canary-1", "b": "canary-2"}}, {"data": {"a": "canary-1"}}, 2),
+        ("x.env", {"data": {"A": "canary-1", "B": "2"}}, {"data": {"A": "canary-1", "B": "3"}}, 3),
+        ("x.ini", {"data": {"s": {"a": "canary-1", "b": "2"}}}, {"data": {"s": {"a": "canary-1", "b": "3"}}}, 3),
+        ("x.yaml", {"content": TEXT}, {"content": TEXT.replace("canary-7", "canary-9")}, 3),
+        ("x.env", {"content": "# why\nA=canary-1\nB=2\n"}, {"content": "# why\nA=canary-1\nB=3\n"}, 3),
+    ],
+)  # fmt: skip
+def test_only_the_lines_that_change_change(
+    place: Path, keys: Keys, name: str, before: dict[str, t.Any], after: dict[str, t.Any], lines: int
+) -> None:
+    path = place / name
+    base = {"path": str(path), "age_key_file": keys.file("ann")}
+    run("sops_file", {**base, **before})
+    text = path.read_text()
+    # Two writes within one second have one time of modification.
+    path.write_text(text)
+    time.sleep(1.1)
+    result = five_steps("sops_file", {**base, **after})
+    assert len(result["changes"]) == 1
+    assert changed_lines(text, path.read_text()) == lines
+    assert [entry for entry in os.listdir("/dev/shm") if entry.startswith("unified-sops-")] == []
+
+
+def test_comments_and_order_stay_where_data_changes(place: Path, keys: Keys) -> None:
+    path = place / "x.yaml"
+    base = {"path": str(path), "age_key_file": keys.file("ann")}
+    run("sops_file", {**base, "content": TEXT})
+    values = {"users": ["a", "c"], "plain": "x", "database": {"password": "canary-7", "port": 5432}}
+    result = run("sops_file", {**base, "data": values})
+    assert result.get("changes") == {"users.1": "changed"}, result
+    env = {**os.environ, "SOPS_AGE_KEY_FILE": keys.file("ann")}
+    text = programs.run("sops", "decrypt", path, env=env).decode()
+    assert text == TEXT.replace("users: [a, b]", "users:\n    - a\n    - c")
+    for users in (["a"], ["a", {"n": [1]}, "b"], ["b"], []):
+        assert run("sops_file", {**base, "data": {**values, "users": users}})["changed"] is True
+        assert decrypted(path, keys.file("ann"))["users"] == users
+    assert "# the port" in programs.run("sops", "decrypt", path, env=env).decode()
+
+
+def test_many_and_odd_changes_are_made_too(place: Path, keys: Keys) -> None:
+    path = place / "x.yaml"
+    base = {"path": str(path), "age_key_file": keys.file("ann")}
+    run("sops_file", {**base, "data": {"a": "1"}})
+    for values in (
+        {f"name{number}": "canary" for number in range(30)}, {'odd ["key"]': "canary", "b]": {"c": "x"}}, {},
+        {"back\\slash": "x", "list": [["a"], ["b"]]}, {"back\\slash": "x", "list": [["b"], []]},
+    ):  # fmt: skip
+        run("sops_file", {**base, "data": values})
+        assert decrypted(path, keys.file("ann")) == values
+        assert run("sops_file", {**base, "data": values})["changed"] is False
+
+
+# What YAML 1.1 and 1.2 read differently, and what sops writes in another form than it was given.
+PROBES = [
+    "enabled: yes", "enabled: off", "time: 12:30:45", "octal: 0o17", "octal: 0777", "float: 1e3", "float: 1.10", "whole: 1.0", "date: 2026-01-01",
+    "date: 2026-01-01 10:20:30", "date: 2026-01-01T10:20:30+02:00", "text: '2026-01-01'", "infinite: .inf", "none: .nan", "hex: 0x1F",
+    "binary: 0b11", "thousand: 1_000", "null: ~\nb: 1".replace("null", "nothing"), "y: n", "a: &x {b: c}\nd:\n  <<: *x\n  e: f", "a: !!str 5", "a: 08",
+    "a: []", "a: {}", "a: ''", "a: |\n  x\n  y\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_yaml_is_read_as_sops_reads_it(place: Path, keys: Keys, probe: str) -> None:
+    path = place / "x.yaml"
+    arguments = {"path": str(path), "content": f"{probe}\n", "age_key_file": keys.file("ann")}
+    assert run("sops_file", arguments)["changed"] is True
+    assert run("sops_file", arguments)["changed"] is False
+    text = programs.run("sops", "decrypt", path, env={**os.environ, "SOPS_AGE_KEY_FILE": keys.file("ann")}).decode()
+    asked, stored = _yaml12.load(probe), _yaml12.load(text)
+    assert _sops.same(asked, stored), (asked, stored)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: 1\nb: 12345678901234567890\n", "line 2 has a number of more than 64 bits: write it in quotes"),
+        ("a: canary\n1: x\n", "line 2 has a key that is no text"),
+        ("a: canary\nb: 2\na: x\n", "line 3 has a key that stands above already"),
+        ("a: !canary x\n", "the content is no valid yaml (line 1 cannot be read)"),
+        ("a: 1\n---\nb: 2\n", "the content is no valid yaml"),
+    ],
+)
+def test_yaml_that_sops_cannot_keep_is_named_by_its_line(place: Path, keys: Keys, content: str, message: str) -> None:
+    result = run("sops_file", {"path": str(place / "x.yaml"), "content": content})
+    assert message in result["msg"]
+    assert "canary" not in json.dumps(result)
+
+
+def test_numbers_that_sops_would_round_are_refused(place: Path, keys: Keys) -> None:
+    for name, value in (("x.json", 2**63), ("x.yaml", 2**64)):
+        result = run("sops_file", {"path": str(place / name), "data": {"deep": {"n": value}}})
+        assert "deep.n is a number that sops cannot keep in" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differing"),
+    [
+        ({"a": {"b": "x"}}, {"a.b": "x"}, {"a.b": "removed", "a\\.b": "added"}),
+        ({"a": "x", "b": {}}, {"a": "x"}, {"b": "removed"}),
+        ({"a": []}, {"a": {}}, {"a": "changed"}),
+        ({"a": 1}, {"a": True}, {"a": "changed"}),
+        ({"a": 0}, {"a": ""}, {"a": "changed"}),
+        ({"a": None}, {"a": "null"}, {"a": "changed"}),
+    ],
+)
+def test_every_difference_is_seen(
+    place: Path, keys: Keys, before: t.Any, after: t.Any, differing: dict[str, str]
+) -> None:
+    path = place / "x.yaml"
+    base = {"path": str(path), "age_key_file": keys.file("ann")}
+    run("sops_file", {**base, "data": before})
+    assert five_steps("sops_file", {**base, "data": after})["changes"] == differing
+    assert decrypted(path, keys.file("ann")) == after
+
+
+def test_threshold_follows_the_rule(tmp_path: Path, keys: Keys) -> None:
+    path = tmp_path / "x.yaml"
+    groups = [{"age": [keys.recipients[name]]} for name in ("ann", "bob", "eve")]
+    everybody = tmp_path / "all"
+    everybody.write_text("".join(Path(keys.file(name)).read_text() for name in ("ann", "bob", "eve")))
+    two = tmp_path / "two"
+    two.write_text("".join(Path(keys.file(name)).read_text() for name in ("ann", "bob")))
+    base = {"path": str(path), "key_groups": groups, "age_key_file": str(everybody)}
+    run("sops_file", {**base, "data": DATA, "shamir_threshold": 2})
+    assert decrypted(path, str(two)) == DATA
+    result = five_steps("sops_file", {**base, "shamir_threshold": 3})
+    assert result["actions"] == ["threshold changed"]
+    with pytest.raises(AssertionError):
+        decrypted(path, str(two))
+    assert decrypted(path, str(everybody)) == DATA
+    assert run("sops_file", base)["changed"] is False, "all groups are needed where nothing is said"
+
+
+@pytest.mark.parametrize(
+    ("rule", "section"),
+    [
+        (
+            {"hc_vault_transit_uri": "https://vault:8200/v1/sops/keys/app"},
+            {"hc_vault": [{"vault_address": "https://vault:8200", "engine_path": "sops", "key_name": "app"}]},
+        ),
+        (
+            {"azure_keyvault": "https://x.vault.azure.net/keys/app/12ab"},
+            {"azure_kv": [{"vault_url": "https://x.vault.azure.net", "name": "app", "version": "12ab"}]},
+        ),
+        (
+            {"key_groups": [{"azure_keyvault": [{"vaultUrl": "https://x.vault.azure.net", "key": "app"}]}]},
+            {"azure_kv": [{"vault_url": "https://x.vault.azure.net", "name": "app", "version": "12ab"}]},
+        ),
+        (
+            {"kms": "arn:aws:kms:eu-west-1:1:key/a+arn:aws:iam::1:role/r"},
+            {"kms": [{"arn": "arn:aws:kms:eu-west-1:1:key/a", "role": "arn:aws:iam::1:role/r"}]},
+        ),
+        ({"pgp": "85D7 7543 b3d6"}, {"pgp": [{"fp": "85D77543B3D6"}]}),
+        ({"gcp_kms": "projects/p/keys/k"}, {"gcp_kms": [{"resource_id": "projects/p/keys/k"}]}),
+    ],
+)  # fmt: skip
+def test_recipients_of_key_services_are_compared_by_their_address(rule: t.Any, section: t.Any) -> None:
+    assert _sops_file.drifted(_sops_file.groups_of(rule), _sops.recipients(section)) == ([], [])
+    other = json.loads(
+        json.dumps(section)
+        .replace("app", "other")
+        .replace("key/a", "key/b")
+        .replace("keys/k", "keys/l")
+        .replace("85D7", "95D7")
+    )
+    assert _sops_file.drifted(_sops_file.groups_of(rule), _sops.recipients(other))[0] != []
+
+
+def test_classic_recipient_beside_a_post_quantum_one_is_warned_of(tmp_path: Path, keys: Keys) -> None:
+    path = tmp_path / "x.yaml"
+    ann, eve = keys.recipients["ann"], keys.recipients["eve"]
+    mixed = run("sops_file", {"path": str(path), "data": DATA, "age": [ann, eve], "age_key_file": keys.file("ann")})
+    assert f"the classic recipients {ann} undo the protection" in str(mixed["warnings"])
+    info = run("sops_info", {"paths": [str(path)]})
+    assert info["files"][str(path)]["classic_recipients"] == [ann]
+    assert "undo the protection of the post-quantum ones" in str(info["warnings"])
+    groups = [{"age": [ann]}, {"age": [eve]}]
+    both = {"data": DATA, "key_groups": groups}
+    for name, options, warned in (
+        ("y.yaml", {**both, "shamir_threshold": 2}, False),  # a key of both is needed
+        ("w.yaml", {"data": DATA, "age": [eve]}, False),
+    ):
+        # Ansible keeps the warnings of a process: those of the files before are among them.
+        result = run("sops_file", {"path": str(tmp_path / name), **options})
+        assert (f"{tmp_path / name}: the classic" in str(result.get("warnings"))) == warned
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pw", "x1"), ("pin", 1234), ("db_pw", "x"), ("url", "postgres://app:canary@db/app"), ("dsn", "host=db"), ("connection", "Server=db;Password=canary;"),
+        ("certificate", "-----BEGIN RSA PRIVATE KEY-----\ncanary"), ("note", "AKIAIOSFODNN7EXAMPLE"), ("note", "hZ9kQ2mXv7TbN4cLw8Rj3YsD6pFgA1eU"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_secret_does_not_stay_plain(tmp_path: Path, keys: Keys, name: str, value: t.Any) -> None:
+    path = tmp_path / "x.yaml"
+    arguments = {
+        "path": str(path),
+        "data": {"password": "x", name: value},
+        "age": [keys.recipients["ann"]],
+        "encrypted_regex": "^password$",
+    }
+    result = run("sops_file", arguments)
+    assert f"these values would stay plain: {name}" in result["msg"]
+    assert not path.exists()
+    assert run("sops_file", {**arguments, "allow_plain": [name]})["changed"] is True
+
+
+def test_what_looks_like_no_secret_may_stay_plain(tmp_path: Path, keys: Keys) -> None:
+    values = {
+        "password": "x", "spin": "fast", "pinned": True, "url": "https://www.example.org/a?b=c", "digest": "sha256:" + "0a" * 32, "commit": "4f2b" * 10,
+        "id": "3f1d1f0e-6c55-4f0e-9c5b-2f1c0d9a7b11", "recipient": keys.recipients["ann"], "path": "/usr/lib/x86_64-linux-gnu/security/pam_unix.so",
+        "image": "registry.example.org/team/Application-Server-Frontend:1.2.3", "text": "A sentence with Many words, and 3 numbers.",
+    }  # fmt: skip
+    arguments = {
+        "path": str(tmp_path / "x.yaml"),
+        "data": values,
+        "age": [keys.recipients["ann"]],
+        "encrypted_regex": "^password$",
+    }
+    assert run("sops_file", arguments)["changed"] is True
+
+
+@pytest.mark.parametrize("name", ["x.yaml", "x.json", "x.env", "x.ini"])
+def test_file_whose_mac_was_removed_is_neither_plain_nor_overwritten(place: Path, keys: Keys, name: str) -> None:
+    path = place / name
+    values = {"s": {"a": "canary"}} if name == "x.ini" else {"a": "canary"}
+    base = {"path": str(path), "age_key_file": keys.file("ann")}
+    run("sops_file", {**base, "data": values})
+    text = re.sub(r"(?m)^.*\b(sops_)?mac\b.*\n", "", path.read_text())
+    path.write_text(text)
+    result = run("sops_file", {**base, "data": {"s": {"a": "other"}} if name == "x.ini" else {"a": "other"}})
+    assert "its message authentication code was removed. Somebody changed it without sops" in result["msg"]
+    assert path.read_text() == text
+    info = run("sops_info", {"paths": [str(path)]})
+    assert "its message authentication code was removed" in info["errors"][str(path)]
+
+
+def test_one_broken_file_does_not_hide_the_others(place: Path, keys: Keys) -> None:
+    run("sops_file", {"path": str(place / "good.yaml"), "data": DATA})
+    (place / "broken.yaml").write_text("a: [canary")
+    (place / "plain.yaml").write_text("sops: a word of ours\n")
+    paths = [str(place / name) for name in ("broken.yaml", "gone.yaml", "good.yaml", "plain.yaml")]
+    result = run("sops_info", {"paths": paths})
+    assert result["failed"] is True
+    assert set(result["errors"]) == set(paths[:2])
+    assert "cannot be parsed as yaml (line" in result["errors"][paths[0]]
+    assert result["files"][paths[2]]["encrypted"] is True
+    assert result["files"][paths[3]]["encrypted"] is False
+    assert "canary" not in json.dumps(result)
+
+
+def test_short_value_does_not_mask_messages(tmp_path: Path, keys: Keys) -> None:
+    arguments = {
+        "path": str(tmp_path / "x.yaml"),
+        "data": {"token": "x"},
+        "age": [keys.recipients["ann"]],
+        "encrypted_regex": "^a$",
+    }
+    assert "Widen encrypted_regex, or name them in allow_plain" in run("sops_file", arguments)["msg"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("- just\n- a list\n", "has no readable creation_rules"),
+        ("creation_rules: all\n", "has no readable creation_rules"),
+        ("creation_rules: [age1xyz]\n", "has no readable creation_rules"),
+        ("creation_rules:\n  - age: [x\n", "has no readable creation_rules (line"),
+        ("creation_rules:\n  - path_regex: '('\n    age: x\n", "has no readable creation_rules"),
+        ("\0\1\2", "has no readable creation_rules"),
+        (
+            "creation_rules:\n  - age: hunter2\n",
+            "one of the age recipients is none. Recipients begin with age1 or ssh-",
+        ),
+    ],
+)
+def test_recipients_file_that_is_none_is_named(tmp_path: Path, keys: Keys, rules: str, message: str) -> None:
+    (tmp_path / ".sops.yaml").write_text(rules)
+    result = run("sops_file", {"path": str(tmp_path / "x.yaml"), "data": DATA})
+    assert message in result["msg"]
+    assert not (tmp_path / "x.yaml").exists()
 
 
 def test_full_disk_keeps_the_old_file(keys: Keys, tmp_path: Path) -> None:

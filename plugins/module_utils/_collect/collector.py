@@ -8,6 +8,7 @@ import typing as t
 
 from . import (
     account,
+    apt,
     audit,
     file,
     firewall,
@@ -36,6 +37,7 @@ SCHEMA = 2
 # Ansible sends to a host what is imported by name: a reader that is not listed here is not there.
 READERS: dict[str, type[Reader]] = {
     "account": account.Accounts,
+    "apt": apt.Apt,
     "audit": audit.Audit,
     "file": file.Files,
     "firewall": firewall.Firewall,

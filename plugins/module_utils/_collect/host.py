@@ -8,16 +8,6 @@ import os
 from .command import read
 from .section import Reader, Section
 
-FAMILIES = {
-    "debian": "debian",
-    "ubuntu": "debian",
-    "rhel": "redhat",
-    "rocky": "redhat",
-    "almalinux": "redhat",
-    "centos": "redhat",
-    "fedora": "redhat",
-}
-
 
 class Host(Reader):
     def read(self) -> Section:
@@ -29,13 +19,13 @@ def host() -> dict[str, object]:
     for line in (read("/etc/os-release") or read("/usr/lib/os-release") or "").splitlines():
         key, mark, value = line.partition("=")
         if mark:
-            release[key] = value.strip().strip('"')
+            release[key] = value.strip().strip("\"'")
     system = os.uname()
     return {
         "os": release.get("ID", "unknown"),
         "version": release.get("VERSION_ID", "unknown"),
         "name": release.get("PRETTY_NAME", "unknown"),
-        "family": FAMILIES.get(release.get("ID", ""), "unknown"),
+        "like": release.get("ID_LIKE", ""),
         "architecture": system.machine,
         "kernel": system.release,
         "hostname": system.nodename,

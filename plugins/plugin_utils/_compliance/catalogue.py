@@ -1,88 +1,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue: rules, benchmarks and tables, read and checked. Nothing else opens these files."""
+"""The catalogue: platforms, purposes, rules, benchmarks and tables, read and checked. Nothing else opens these files."""
 
 from __future__ import annotations
 
 import csv
+import ipaddress
 import typing as t
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from .._errors import CatalogueError, EvidenceError
+from .._errors import CatalogueError
+from .benchmark import Benchmarks, fields
 from .constraint import Constraint
-from .kinds.base import Kind, Rule
+from .kinds.base import Kind, Port, Rule
 from .kinds.registry import KINDS
-from .platform import Platform
-from .schema import Schema, check_file, line_of, load_documents, load_schema
+from .platform import Platform, load_platforms, platform_of
+from .schema import Schema, check_document, check_file, line_of, load_documents, load_schema
 
 ROOT = Path(__file__).resolve().parents[3] / "roles" / "compliance" / "files" / "catalogue"
-FAMILIES = ("debian", "redhat")
-COMMON = frozenset({"title", "why", "severity", "cci", "when", "unless", "risk", "remediate", "reason"})
 
 
 @dataclass(frozen=True)
-class Control:
-    """One recommendation of a benchmark. VALUES maps a rule to constraints that replace the rule's own."""
+class Purpose:
+    """What a host can be for, and the ports that must be open for it."""
 
-    id: str
     title: str
-    levels: tuple[str, ...]
-    assess: str
-    rules: tuple[str, ...]
-    values: t.Mapping[str, t.Mapping[str, Constraint]]
-    when: t.Mapping[str, t.Any]
-    unless: t.Mapping[str, t.Any]
+    ports: tuple[Port, ...] = ()
 
 
-@dataclass(frozen=True)
-class Benchmark:
-    id: str
-    title: str
-    version: str
-    os: str
-    os_version: str
-    family: str
-    levels: t.Mapping[str, t.Mapping[str, t.Any]]
-    sections: t.Mapping[str, str]
-    controls: t.Mapping[str, Control]
+def port(raw: t.Mapping[str, t.Any], why: str = "") -> Port:
+    """A port as the overlay and the purposes write it.
 
-    def included_levels(self, level: str) -> set[str]:
-        """LEVEL and every level it inherits.
-
-        Raises:
-            CatalogueError: the levels inherit in a circle.
-        """
-        included: set[str] = set()
-        step: str | None = level
-        while step:
-            if step in included:
-                raise CatalogueError(f"level '{level}' of {self.id} inherits from itself")
-            included.add(step)
-            step = self.levels[step].get("inherits")
-        return included
-
-    def section(self, control: str) -> str:
-        """Title of the section a control stands in."""
-        return self.sections.get(control.split(".")[0], control.split(".")[0])
-
-
-def constraints(kind: Kind, raw: t.Any, where: str) -> dict[str, Constraint]:
-    """The constrained fields of a rule's or control's data. A value that is no mapping of fields is the field `value`."""
-    named = isinstance(raw, dict) and kind.constrained != ("value",)
-    fields = raw if named else {"value": raw}
-    made = {}
-    for name, value in fields.items():
-        if name not in kind.constrained:
-            raise CatalogueError(
-                f"a {kind.name} rule has no '{name}' to give a value to",
-                where=where,
-                fix=f"Use one of {', '.join(kind.constrained) or 'none'}",
-            )
-        try:
-            made[name] = Constraint.parse(value)
-        except ValueError as exc:
-            raise CatalogueError(f"{name}: {exc}", where=where) from exc
+    Raises:
+        ValueError: no port, or ``from`` is neither an address nor a network.
+    """
+    first, _mark, last = str(raw["port"]).partition("-")
+    made = Port(int(first), int(last or first), raw["protocol"], raw.get("from", ""), raw.get("why", why))
+    if not 1 <= made.first <= made.last <= 65535:
+        raise ValueError(f"port: '{raw['port']}' is not between 1 and 65535")
+    if made.source:
+        ipaddress.ip_network(made.source)
     return made
 
 
@@ -95,21 +53,16 @@ class Catalogue:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
-        self.platforms: dict[str, Platform] = {}
-        for path in sorted((root / "platforms").glob("*.yml")):
-            self._load_platform(path)
+        self.platforms = load_platforms(root / "platforms", self.schema("platform"))
+        self.purposes = self._load_purposes(root / "purposes.yml")
         self.rules: dict[str, Rule] = {}
-        self.own_values: dict[str, dict[str, t.Any]] = {}
-        schema = load_schema(root / "schema" / "rules.json")
+        schema = self.schema("rules")
         for path in sorted((root / "rules").glob("*.yml")):
             self._load_rules(path, schema)
-        for rule in self.rules.values():
-            for platform in self.platforms.values():
-                KINDS[rule.kind].resolve(rule, platform)
-        self.benchmarks: dict[str, Benchmark] = {}
-        schema = load_schema(root / "schema" / "benchmark.json")
-        for path in sorted((root / "benchmarks").glob("*.yml")):
-            self._load_benchmark(path, schema)
+        self.benchmarks = Benchmarks(root, self.rules, self.platforms)
+
+    def schema(self, name: str) -> Schema:
+        return load_schema(self.root / "schema" / f"{name}.json")
 
     @cached_property
     def nist(self) -> dict[str, str]:
@@ -117,145 +70,81 @@ class Catalogue:
         with (self.root / "tables" / "cci_nist_800_53_r5.csv").open(encoding="utf-8", newline="") as handle:
             return {row["cci"]: row["nist_800_53_r5"] for row in csv.DictReader(handle)}
 
-    def _load_platform(self, path: Path) -> None:
-        data = load_documents(path)[0]
-
-        def named(table: str) -> dict[str, tuple[str, ...]]:
-            return {name: tuple(values) for name, values in data[table].items()}
-
-        self.platforms[data["platform"]] = Platform(
-            id=data["platform"],
-            family=data["family"],
-            systems=named("systems"),
-            units=named("units"),
-            packages=named("packages"),
-            groups=data["groups"],
-            paths=data["paths"],
-            tools=data["tools"],
-        )
-
     def platform_of(self, host: t.Mapping[str, t.Any]) -> Platform:
-        """The platform of a host.
-
-        Args:
-            host: the items of the section ``host``.
+        """The platform of a host (the items of the section ``host``).
 
         Raises:
             EvidenceError: no platform covers this system.
         """
-        for platform in self.platforms.values():
-            if platform.covers(host["os"], host["version"]):
-                return platform
-        have = "; ".join(f"{os} {', '.join(v)}" for p in self.platforms.values() for os, v in p.systems.items())
-        raise EvidenceError(f"system '{host['os']} {host['version']}' is not supported", fix=f"Supported are {have}")
+        return platform_of(self.platforms, host)[0]
+
+    def _load_purposes(self, path: Path) -> dict[str, Purpose]:
+        documents = load_documents(path)
+        check_file(path, documents, self.schema("purposes"))
+        made = {}
+        for name, raw in documents[0].items():
+            try:
+                made[name] = Purpose(raw["title"], tuple(port(one, name) for one in raw.get("ports", ())))
+            except ValueError as exc:
+                raise CatalogueError(f"{name}: {exc}", where=f"{path}:{line_of(path, 0, [name])}") from exc
+        return made
 
     def _load_rules(self, path: Path, schema: Schema) -> None:
-        documents = load_documents(path)
-        check_file(path, documents, schema)
-        for index, document in enumerate(documents):
-            kind = KINDS.get(document["kind"])
-            if kind is None:
-                known = ", ".join(sorted(KINDS))
-                raise CatalogueError(
-                    f"kind: '{document['kind']}' is not one of {known}",
-                    where=f"{path}:{line_of(path, index, ['kind'])}",
-                )
-            for key, given in document["rules"].items():
-                merged = {**document.get("defaults", {}), **given}
-                self._add_rule(kind, key, merged, partial(self._at, path, index, key))
+        for index, document in enumerate(load_documents(path)):
+            known = {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": sorted(KINDS)}}}
+            check_document(path, index, document, known)
+            check_document(path, index, document, {"$ref": f"#/$defs/{document['kind']}"}, schema)
+            kind = KINDS[document["kind"]]
+            for key, raw in document["rules"].items():
+                merged = {**document.get("defaults", {}), **raw}
+                where = partial(self._at, path, index, key)
+                try:
+                    self._add_rule(kind, key, merged)
+                except (ValueError, CatalogueError) as exc:
+                    raise CatalogueError(f"rule '{kind.name}/{key}': {exc}", where=where()) from exc
 
     @staticmethod
     def _at(path: Path, document: int, key: str) -> str:
         return f"{path}:{line_of(path, document, ['rules', key])}"
 
-    def _add_rule(self, kind: Kind, key: str, data: dict[str, t.Any], where: t.Callable[[], str]) -> None:
+    def _add_rule(self, kind: Kind, key: str, raw: dict[str, t.Any]) -> None:
         identifier = f"{kind.name}/{key}"
-        unknown = sorted(set(data) - COMMON - set(kind.fields) - set(kind.constrained))
-        if unknown:
-            raise CatalogueError(f"unknown key '{unknown[0]}' for a rule of kind {kind.name}", where=where())
         if identifier in self.rules:
-            raise CatalogueError(f"rule '{identifier}' stands twice", where=where())
-        if "title" not in data:
-            raise CatalogueError(f"rule '{identifier}' lacks a title", where=where())
-        if data.get("remediate") == "manual" and not data.get("reason"):
-            raise CatalogueError(f"rule '{identifier}' is 'remediate: manual' without a reason", where=where())
-        own = {name: data[name] for name in kind.constrained if name in data}
-        for name, raw in own.items():
-            for value in raw.values() if per_family(raw) else [raw]:
-                try:
-                    Constraint.parse(value)
-                except ValueError as exc:
-                    raise CatalogueError(f"{name}: {exc}", where=where()) from exc
-            if per_family(raw) and set(raw) != set(FAMILIES):
-                lacking = ", ".join(sorted(set(FAMILIES) - set(raw)))
-                raise CatalogueError(f"{name} of '{identifier}' has no value for family {lacking}", where=where())
-        self.own_values[identifier] = own
-        self.rules[identifier] = Rule(
+            raise ValueError("stands twice")
+        for name in ("title", *kind.required):
+            if name not in raw:
+                raise ValueError(f"lacks the key '{name}'")
+        if raw.get("remediate") == "manual" and not raw.get("reason"):
+            raise ValueError("is 'remediate: manual' without a reason")
+        for side in ("when", "unless"):
+            for purpose in raw.get(side, {}).get("purpose", ()):
+                if purpose not in self.purposes:
+                    raise ValueError(f"'{purpose}' is not a purpose: add it to purposes.yml")
+        rule = Rule(
             id=identifier,
             kind=kind.name,
             key=key,
-            title=data["title"],
-            severity=data.get("severity", "medium"),
-            spec={name: data[name] for name in kind.fields if name in data},
-            cci=tuple(data.get("cci", ())),
-            when=data.get("when", {}),
-            unless=data.get("unless", {}),
-            why=data.get("why", ""),
-            risk=data.get("risk", ""),
-            remediate=data.get("remediate", "automatic"),
-            reason=data.get("reason", ""),
+            title=raw["title"],
+            severity=raw.get("severity", "medium"),
+            spec={name: raw[name] for name in kind.fields if name in raw},
+            cci=tuple(raw.get("cci", ())),
+            when=raw.get("when", {}),
+            unless=raw.get("unless", {}),
+            why=raw.get("why", ""),
+            risk=raw.get("risk", ""),
+            remediate=raw.get("remediate", "automatic"),
+            reason=raw.get("reason", ""),
+            values={name: raw[name] for name in kind.constrained if name in raw},
         )
-
-    def rule_constraints(self, identifier: str, family: str) -> dict[str, Constraint]:
-        """A rule's own constraints for a family of systems."""
-        own = self.own_values[identifier]
-        return {name: Constraint.parse(raw[family] if per_family(raw) else raw) for name, raw in own.items()}
-
-    def _load_benchmark(self, path: Path, schema: Schema) -> None:
-        documents = load_documents(path)
-        check_file(path, documents, schema)
-        data = documents[0]
-        controls = {}
-        for identifier, given in data["controls"].items():
-            # Finding the line means reading the file again: only for a message.
-            def where(*keys: str, identifier: str = identifier) -> str:
-                return f"{path}:{line_of(path, 0, ['controls', identifier, *keys])}"
-
-            for rule in given.get("rules", ()):
-                if rule not in self.rules:
-                    raise CatalogueError(f"control {identifier} names the unknown rule '{rule}'", where=where("rules"))
-            for level in given["levels"]:
-                if level not in data["levels"]:
-                    raise CatalogueError(f"control {identifier} has the unknown level '{level}'", where=where("levels"))
-            values = {}
-            for rule, raw in given.get("values", {}).items():
-                if rule not in given.get("rules", ()):
-                    raise CatalogueError(
-                        f"control {identifier} gives a value to '{rule}', which it does not name", where=where("values")
-                    )
-                values[rule] = constraints(KINDS[self.rules[rule].kind], raw, f"{path}, control {identifier}")
-            controls[identifier] = Control(
-                id=identifier,
-                title=given["title"],
-                levels=tuple(given["levels"]),
-                assess=given["assess"],
-                rules=tuple(given.get("rules", ())),
-                values=values,
-                when=given.get("when", {}),
-                unless=given.get("unless", {}),
-            )
-        platform = data["platform"]
-        self.benchmarks[data["benchmark"]] = Benchmark(
-            id=data["benchmark"],
-            title=data["title"],
-            version=data["version"],
-            os=platform["id"],
-            os_version=platform["version"],
-            family=platform["family"],
-            levels=data["levels"],
-            sections=data["sections"],
-            controls=controls,
-        )
+        names = {name for platform in self.platforms.values() for name in (platform.id, platform.family)}
+        for name, value in (*rule.spec.items(), *rule.values.items()):
+            for platform in self.platforms.values():
+                if isinstance(value, dict) and set(value) <= names and platform.choose(value) is value:
+                    raise ValueError(f"{name} has no value for platform {platform.id} (or family {platform.family})")
+        for platform in self.platforms.values():
+            rule.constraints(platform)
+            kind.resolve(rule.on(platform), platform)
+        self.rules[identifier] = rule
 
     def request(self, *, walk: bool) -> dict[str, t.Any]:
         """What the collector must look at so that every rule of the catalogue can be judged, now or later."""
@@ -265,25 +154,30 @@ class Catalogue:
             for section in kind.sections:
                 request.setdefault(section, None)
             for platform in self.platforms.values():
-                for section, wanted in kind.request(rule, platform).items():
-                    request[section] = _merged(request.get(section), wanted)
+                for section, asked in kind.request(rule.on(platform), platform).items():
+                    request[section] = _merged(request.get(section), asked)
         if not walk:
-            del request["scan"]
+            request.pop("scan", None)
         return {
-            section: list(wanted) if isinstance(wanted, dict) and section != "file" else wanted
-            for section, wanted in request.items()
+            section: list(asked) if isinstance(asked, dict) and section != "file" else asked
+            for section, asked in request.items()
         }
 
 
-def per_family(raw: t.Any) -> bool:
-    return isinstance(raw, dict) and bool(raw) and set(raw) <= set(FAMILIES)
+def constraints(kind: Kind, raw: t.Any, platform: Platform) -> dict[str, Constraint]:
+    """The constraints that an overlay gives to a rule of KIND.
+
+    Raises:
+        ValueError: a field that such rules do not have, or a value that is no constraint.
+    """
+    return {name: Constraint.parse(platform.named(value)) for name, value in fields(kind, raw).items()}
 
 
-def _merged(known: t.Any, wanted: t.Any) -> t.Any:
+def _merged(known: t.Any, asked: t.Any) -> t.Any:
     """What two rules ask of one section. A pattern's exclusions are those of the rule that has some."""
-    if wanted is None:
+    if asked is None:
         return known
-    entries = wanted if isinstance(wanted, dict) else dict.fromkeys(wanted)
+    entries = asked if isinstance(asked, dict) else dict.fromkeys(asked)
     known = {} if known is None else known
     known.update({key: value for key, value in entries.items() if key not in known or value})
     return known

@@ -9,11 +9,18 @@ A constraint is written as a scalar (equal) or as a mapping of operators::
 
 from __future__ import annotations
 
+import operator
+import re
 import typing as t
 from dataclasses import dataclass
 
 Scalar = t.Union[str, int, bool]
 OPERATORS = ("eq", "ge", "le", "in", "set", "at_most", "subset_of", "none_of", "some_of", "absent")
+"""Every operator; `schemas.py` says which operands each takes, and a test holds the two together."""
+
+
+# No "nan", "1_000" or blanks, which Python would take, and no more digits than it converts.
+_NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?")
 
 
 class EmptyMeetError(Exception):
@@ -33,10 +40,10 @@ def number(value: object) -> tuple[float, ...] | None:
     """A number, or a colon-separated list of them (sshd's MaxStartups), comparable part by part."""
     if isinstance(value, bool):
         return None
-    try:
-        return tuple(float(part) for part in str(value).split(":"))
-    except ValueError:
+    parts = str(value).split(":")
+    if not all(_NUMBER.fullmatch(part) for part in parts):
         return None
+    return tuple(float(part) if "." in part else int(part) for part in parts)
 
 
 def items(value: object) -> list[str]:
@@ -61,9 +68,27 @@ def bounded(value: object, bound: object, *, lower: bool) -> bool:
     return all(a >= b if lower else a <= b for a, b in zip(one, other))
 
 
+def mode(value: object) -> int | None:
+    """A file mode in octal digits; None for what is none."""
+    try:
+        return int(text(value), 8)
+    except ValueError:
+        return None
+
+
+def within(value: object, mask: str) -> bool:
+    """Whether a file mode grants nothing beyond MASK."""
+    bits, allowed = mode(value), mode(mask)
+    return bits is not None and allowed is not None and bits & ~allowed == 0
+
+
 @dataclass(frozen=True)
 class Constraint:
-    """Operators and their operands; an operator that is None does not apply."""
+    """Operators and their operands; an operator that is None does not apply.
+
+    Attributes:
+        some_of: lists of which each must have at least one item in the value. One is written; meeting others adds theirs.
+    """
 
     eq: Scalar | None = None
     ge: Scalar | None = None
@@ -73,7 +98,7 @@ class Constraint:
     at_most: str | None = None
     subset_of: tuple[str, ...] | None = None
     none_of: tuple[str, ...] | None = None
-    some_of: tuple[str, ...] | None = None
+    some_of: tuple[tuple[str, ...], ...] | None = None
     absent: bool = False
 
     @classmethod
@@ -81,7 +106,8 @@ class Constraint:
         """Read a constraint from catalogue data that its schema has accepted.
 
         Raises:
-            ValueError: an unknown operator, or a `set` that the rest refuses.
+            ValueError: an unknown operator, a bound that is no number, operators that contradict each other, or a `set`
+                that the rest refuses.
         """
         if not isinstance(raw, dict):
             return cls(eq=t.cast("Scalar", raw))
@@ -101,9 +127,16 @@ class Constraint:
             at_most=raw.get("at_most"),
             subset_of=sequence("subset_of"),
             none_of=sequence("none_of"),
-            some_of=sequence("some_of"),
+            some_of=(tuple(raw["some_of"]),) if "some_of" in raw else None,
             absent=bool(raw.get("absent", False)),
         )
+        for name, bound in (("ge", made.ge), ("le", made.le)):
+            if bound is not None and number(bound) is None:
+                raise ValueError(f"'{name}: {text(bound)}' is no number")
+        try:
+            made._refuse_empty()
+        except EmptyMeetError:
+            raise ValueError(f"nothing satisfies {made.describe()}") from None
         if made.set_ is not None and not made.holds(made.set_):
             raise ValueError(f"'set: {text(made.set_)}' does not satisfy {made.describe()}")
         return made
@@ -118,10 +151,11 @@ class Constraint:
                 self.ge is None or bounded(actual, self.ge, lower=True),
                 self.le is None or bounded(actual, self.le, lower=False),
                 self.in_ is None or any(same(actual, one) for one in self.in_),
-                self.at_most is None or int(str(actual), 8) & ~int(self.at_most, 8) == 0,
-                self.subset_of is None or set(items(actual)) <= set(self.subset_of),
-                self.none_of is None or not set(items(actual)) & set(self.none_of),
-                self.some_of is None or bool(set(items(actual)) & set(self.some_of)),
+                self.at_most is None or within(actual, self.at_most),
+                # An empty list satisfies nothing that is asked of a list.
+                self.subset_of is None or set() < set(items(actual)) <= set(self.subset_of),
+                self.none_of is None or (bool(items(actual)) and not set(items(actual)) & set(self.none_of)),
+                self.some_of is None or all(set(items(actual)) & set(one) for one in self.some_of),
             )
         )
 
@@ -140,14 +174,22 @@ class Constraint:
         if self.ge is not None:
             return self.ge
         if self.at_most is not None:
-            now = int(str(actual), 8) if actual is not None else 0o7777
-            return f"{now & int(self.at_most, 8):04o}"
+            return f"{(0o7777 if actual is None else mode(actual) or 0) & int(self.at_most, 8):04o}"
+        return self._list(actual)
+
+    def _list(self, actual: object) -> list[str]:
+        """ACTUAL without what is refused, and with what each of `some_of` still lacks."""
         allowed = list(self.subset_of) if self.subset_of is not None else []
         kept = [one for one in items(actual or "") if self.subset_of is None or one in allowed]
         kept = [one for one in kept or allowed if one not in (self.none_of or ())]
-        if self.some_of is not None and not set(kept) & set(self.some_of):
-            kept = [self.some_of[0], *kept]
+        for choices in self.some_of or ():
+            if not set(kept) & set(choices):
+                kept = [next(one for one in choices if self._may_hold(one)), *kept]
         return kept
+
+    def _may_hold(self, item: str) -> bool:
+        """Whether a list may have this item."""
+        return (self.subset_of is None or item in self.subset_of) and item not in (self.none_of or ())
 
     def meet(self, other: Constraint) -> Constraint:
         """The constraint that holds exactly where both hold.
@@ -163,13 +205,13 @@ class Constraint:
             raise EmptyMeetError
         met = Constraint(
             eq=self.eq if self.eq is not None else other.eq,
-            ge=_tighter(self.ge, other.ge, lower=True),
-            le=_tighter(self.le, other.le, lower=False),
-            in_=_common(self.in_, other.in_),
+            ge=_tighter(self.ge, other.ge, max),
+            le=_tighter(self.le, other.le, min),
+            in_=_common(self.in_, other.in_, same),
             at_most=_mask(self.at_most, other.at_most),
-            subset_of=_common(self.subset_of, other.subset_of),
+            subset_of=_common(self.subset_of, other.subset_of, operator.eq),
             none_of=_all(self.none_of, other.none_of),
-            some_of=_common(self.some_of, other.some_of),
+            some_of=_all(self.some_of, other.some_of),
         )
         met._refuse_empty()
         for wish in (self.set_, other.set_):
@@ -184,9 +226,10 @@ class Constraint:
             raise EmptyMeetError
         if self.in_ is not None and not any(self.holds(one) for one in self.in_):
             raise EmptyMeetError
-        for wanted in (self.subset_of, self.some_of):
-            if wanted is not None and not set(wanted) - set(self.none_of or ()):
-                raise EmptyMeetError
+        if self.subset_of is not None and not any(self._may_hold(one) for one in self.subset_of):
+            raise EmptyMeetError
+        if not all(any(self._may_hold(one) for one in choices) for choices in self.some_of or ()):
+            raise EmptyMeetError
 
     def describe(self) -> str:
         """The constraint in a few words, for tables and messages."""
@@ -200,13 +243,15 @@ class Constraint:
             f"{self.at_most} or stricter" if self.at_most is not None else "",
             f"only {','.join(self.subset_of)}" if self.subset_of is not None else "",
             f"none of {','.join(self.none_of)}" if self.none_of is not None else "",
-            f"at least one of {','.join(self.some_of)}" if self.some_of is not None else "",
+            *(f"at least one of {','.join(choices)}" for choices in self.some_of or ()),
         ]
         return ", ".join(part for part in parts if part) or "set"
 
     def raw(self) -> dict[str, object]:
         """The constraint as catalogue data, operators that apply only."""
         pairs = {name: getattr(self, {"in": "in_", "set": "set_"}.get(name, name)) for name in OPERATORS}
+        if self.some_of is not None and len(self.some_of) == 1:
+            pairs["some_of"] = self.some_of[0]
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in pairs.items()
@@ -214,10 +259,17 @@ class Constraint:
         }
 
 
-def _tighter(one: Scalar | None, other: Scalar | None, *, lower: bool) -> Scalar | None:
+def _tighter(one: Scalar | None, other: Scalar | None, choose: t.Callable[[float, float], float]) -> Scalar | None:
+    """The bound that both bounds make: of "10:30:60" and "5:60:100" part by part."""
     if one is None or other is None:
         return other if one is None else one
-    return one if bounded(one, other, lower=lower) else other
+    left, right = number(one) or (), number(other) or ()
+    if len(left) != len(right):
+        raise EmptyMeetError
+    parts = tuple(choose(a, b) for a, b in zip(left, right))
+    if parts in (left, right):
+        return one if parts == left else other
+    return ":".join(text(part) for part in parts)
 
 
 def _mask(one: str | None, other: str | None) -> str | None:
@@ -226,16 +278,18 @@ def _mask(one: str | None, other: str | None) -> str | None:
     return f"{int(one, 8) & int(other, 8):04o}"
 
 
-def _common(one: tuple[t.Any, ...] | None, other: tuple[t.Any, ...] | None) -> tuple[t.Any, ...] | None:
+def _common(
+    one: tuple[t.Any, ...] | None, other: tuple[t.Any, ...] | None, alike: t.Callable[[t.Any, t.Any], bool]
+) -> tuple[t.Any, ...] | None:
     if one is None or other is None:
         return other if one is None else one
-    common = tuple(item for item in one if any(same(item, another) for another in other))
+    common = tuple(item for item in one if any(alike(item, another) for another in other))
     if not common:
         raise EmptyMeetError
     return common
 
 
-def _all(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def _all(one: tuple[t.Any, ...] | None, other: tuple[t.Any, ...] | None) -> tuple[t.Any, ...] | None:
     if one is None or other is None:
         return other if one is None else one
     return tuple(dict.fromkeys((*one, *other)))

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime
-import json
+import re
 import typing as t
-import zlib
 
 from ...module_utils._collect.collector import SCHEMA
 from ...module_utils._collect.section import WHOLE
 from .._errors import EvidenceError
+from .answers import EVIDENCE, SECTIONS, check_limits, unpacked
 from .platform import Platform
+from .shape import ANYTHING, mismatch
 
+_COLLECTED = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z")
+IDENTITY = ("os", "version", "name", "architecture", "kernel", "container", "uid")
 ARCHITECTURES = ("x86_64", "aarch64", "riscv64")
 
 
@@ -59,34 +60,64 @@ class Evidence:
         return self.left_out(section).get(WHOLE, "") if self[section] is None else ""
 
 
-def unpack(packed: str) -> dict[str, t.Any]:
-    """The document in the collector's result.
+def unpack(packed: t.Any) -> dict[str, t.Any]:
+    """The document in the collector's result, as `conform` returns it.
 
     Raises:
-        EvidenceError: truncated, damaged, or not evidence.
+        EvidenceError: truncated, damaged, too large, or not evidence.
     """
-    try:
-        document = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
-    except (binascii.Error, zlib.error, ValueError) as exc:
-        raise EvidenceError(f"evidence is damaged or truncated ({exc})", fix="Collect it again") from exc
-    check(document)
+    return conform(unpacked(packed))
+
+
+def conform(document: t.Any) -> dict[str, t.Any]:
+    """DOCUMENT, if it is evidence; a section that is not as the collector writes it is one that could not be read.
+
+    Raises:
+        EvidenceError: it is not evidence of this schema version from a host that is supported.
+    """
+    check_limits(document)
+    check_frame(document)
+    for name, section in document["sections"].items():
+        if section["items"] is not None and (problem := mismatch(section["items"], SECTIONS.get(name, ANYTHING), name)):
+            section.update(items=None, left_out={WHOLE: f"not what the collector writes: {problem}"}, whole=False)
+    check_host(document["sections"]["host"])
     return t.cast("dict[str, t.Any]", document)
 
 
-def check(document: t.Any) -> None:
-    """Raise EvidenceError unless DOCUMENT is evidence of this schema version from a host that is supported."""
+def check_frame(document: t.Any) -> None:
+    """Raise EvidenceError unless DOCUMENT is whole evidence of this schema version."""
     if not isinstance(document, dict) or "schema" not in document:
         raise EvidenceError("this is not evidence", fix="Give the JSON that the evidence module collected")
+    fix = "Collect it again with this version of the collection"
     if document["schema"] != SCHEMA:
-        fix = "Collect it again with this version of the collection"
         raise EvidenceError(
-            f"evidence has schema version {document['schema']}, this collection reads {SCHEMA}", fix=fix
+            f"evidence has schema version {document['schema']!r:.20}, this collection reads {SCHEMA}", fix=fix
         )
-    if not document.get("complete") or not document.get("sections", {}).get("host"):
+    if document.get("complete") is not True or not document.get("sections"):
         raise EvidenceError("evidence is truncated", fix="Collect it again")
-    host = document["sections"]["host"]["items"]
+    if problem := mismatch(document, EVIDENCE) or _lacking(document):
+        raise EvidenceError(f"evidence cannot be read: {problem}", fix=fix)
+
+
+def _lacking(document: dict[str, t.Any]) -> str:
+    """What of the frame that holds the sections is not there."""
+    if not _COLLECTED.fullmatch(document.get("collected", "")):
+        return "'collected' is no time"
+    if "total" not in document.get("seconds", {}):
+        return "'seconds' has no total"
+    if "host" not in document["sections"]:
+        return "the section 'host' is missing"
+    bare = (name for name, section in document["sections"].items() if not {"items", "left_out"} <= section.keys())
+    return next((f"the section '{name}' lacks its items or what it left out" for name in bare), "")
+
+
+def check_host(section: dict[str, t.Any]) -> None:
+    """Raise EvidenceError unless the host of that section is one that is supported, and was read as root."""
+    host = section["items"]
     if host is None:
-        raise EvidenceError(f"the host cannot be identified: {document['sections']['host']['left_out'].get(WHOLE)}")
+        raise EvidenceError(f"the host cannot be identified: {section['left_out'].get(WHOLE)}")
+    if lacking := next((name for name in IDENTITY if name not in host), ""):
+        raise EvidenceError(f"the host cannot be identified: its {lacking} is missing", fix="Collect it again")
     if host["architecture"] not in ARCHITECTURES:
         fix = f"Supported are {', '.join(ARCHITECTURES)}"
         raise EvidenceError(f"architecture '{host['architecture']}' is not supported", fix=fix)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from .evidence import Evidence
@@ -20,28 +21,72 @@ ATTRIBUTES = {
     "mount": {"mountpoint", "exists", "opts"},
 }
 JUDGED = ("pass", "fail", "waived")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# What JSON writes for a character beyond the first 65,536; YAML knows it as one escape of eight digits.
+_PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 
 
 class GossError(ValueError):
     """The generator made something that Goss would not check as meant: a defect of ours."""
 
 
-def generate(verdicts: t.Mapping[str, Verdict], evidence: Evidence) -> str:
-    """The text of a Goss file that judges every rule that was judged pass, fail or waived.
+def checks_of(verdicts: t.Mapping[str, Verdict], evidence: Evidence) -> dict[str, list[Check]]:
+    """The checks of every rule that was judged pass, fail or waived, but not by people."""
+    return {
+        identifier: [_askable(check) for check in checks(verdict, evidence)]
+        for identifier, verdict in verdicts.items()
+        if verdict.verdict in JUDGED and not verdict.attested
+    }
+
+
+def independent(checks_by_rule: t.Mapping[str, t.Sequence[Check]]) -> frozenset[str]:
+    """Rules for which Goss looks at the host itself. A check that only matches our evidence again is no second look."""
+    return frozenset(
+        rule for rule, asked in checks_by_rule.items() if any(check.resource != "matching" for check in asked)
+    )
+
+
+def render(checks_by_rule: t.Mapping[str, t.Sequence[Check]]) -> str:
+    """The text of a Goss file.
 
     Contents of ``matching`` are templates over the evidence: run it by hand with
     ``goss -g goss.yml --vars evidence.json validate``.
+
+    Raises:
+        GossError: Goss would pass over something in it silently.
     """
     groups: dict[str, list[str]] = {resource: [] for resource in ATTRIBUTES}
-    for identifier, verdict in verdicts.items():
-        if verdict.verdict not in JUDGED:
-            continue
-        for number, check in enumerate(checks(verdict, evidence)):
+    for identifier, asked in checks_by_rule.items():
+        for number, check in enumerate(asked):
             validate(identifier, check)
             fields = {**check.attributes, "meta": {"rule": identifier}}
             text = ", ".join(f"{json.dumps(name)}: {_value(value)}" for name, value in fields.items())
             groups[check.resource].append(f"  {_value(f'{identifier}#{number}')}: {{{text}}}\n")
     return "".join(f"{resource}:\n{''.join(entries)}" for resource, entries in groups.items() if entries)
+
+
+def generate(verdicts: t.Mapping[str, Verdict], evidence: Evidence) -> str:
+    """The text of a Goss file that judges every rule that was judged pass, fail or waived."""
+    return render(checks_of(verdicts, evidence))
+
+
+def _askable(check: Check) -> Check:
+    """CHECK, or one that fails where it names something that no YAML can: a file name that is not UTF-8."""
+    if any(_SURROGATE.search(text) for text in _texts(check.attributes)):
+        return matching(Template(json.dumps("a name that is not UTF-8 cannot be asked of Goss")), "")
+    return check
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, t.Mapping):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
 
 
 def checks(verdict: Verdict, evidence: Evidence) -> list[Check]:
@@ -73,4 +118,9 @@ def _value(value: t.Any) -> str:
     if isinstance(value, Template):
         return str(value)
     # What looks like a template in a path or pattern is text.
-    return json.dumps(value).replace("{{", '{{ "{{" }}')
+    return _PAIR.sub(_astral, json.dumps(value)).replace("{{", '{{ "{{" }}')
+
+
+def _astral(pair: re.Match[str]) -> str:
+    high, low = int(pair[1], 16), int(pair[2], 16)
+    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08X}"

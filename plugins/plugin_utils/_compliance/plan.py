@@ -21,6 +21,7 @@ class Verdict:
         verdict: pass, fail, error, not_applicable, not_checked, waived or attested.
         held: why a failing rule is not changed; empty when it is.
         waits_for: packages that the plan installs and without which the rule cannot be judged yet.
+        attested: whether people gave the verdict.
     """
 
     demand: Demand
@@ -29,6 +30,7 @@ class Verdict:
     expected: str = ""
     held: str = ""
     waits_for: tuple[str, ...] = ()
+    attested: bool = False
 
 
 @dataclass
@@ -116,7 +118,8 @@ def _not_applicable(
     facts: dict[str, t.Callable[[t.Any], bool]] = {
         "package": lambda names: installed(names, evidence),
         "architecture": lambda names: evidence["host"]["architecture"] in names,
-        "family": lambda names: evidence["host"]["family"] in names,
+        "family": lambda names: evidence.platform.family in names,
+        "platform": lambda names: evidence.platform.id in names,
         "container": lambda wanted: evidence["host"]["container"] is wanted,
     }
     for name, holds in facts.items():
@@ -154,6 +157,7 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
     elif verdict.verdict == "not_checked":
         answer = next((overlay.attestations[name] for name in names if name in overlay.attestations), None)
         if answer:
+            verdict.attested = True
             verdict.verdict = {"pass": "attested", "fail": "fail", "not_applicable": "not_applicable"}[answer.answer]
             verdict.actual = f"{answer.answer}, attested by {answer.by} until {answer.until}" + (
                 f": {answer.note}" if answer.note else ""

@@ -13,9 +13,11 @@ if t.TYPE_CHECKING:
     from .plan import Plan, Verdict
     from .selection import SelectedControl, Selection
 
-SCHEMA = 1
+SCHEMA = 2
 VERDICTS = ("error", "fail", "waived", "not_checked", "attested", "pass", "not_applicable")
 """Worst first: a control is as bad as its worst rule."""
+STATES = ("planned", "applied", "verified", "failed", "unreachable")
+"""How far a run has come with a host; the last two are ends, and say at which task."""
 Model = dict[str, t.Any]
 
 
@@ -26,16 +28,29 @@ def host_model(
     plan: Plan,
     evidence: Evidence,
     *,
+    run: str = "",
+    state: str = "planned",
+    stored: bool = False,
+    independent: t.Collection[str] = (),
     changed: t.Sequence[str] = (),
 ) -> Model:
-    """Everything a report needs to know of a host, before Goss has spoken."""
+    """Everything a report needs to know of a host, before Goss has spoken.
+
+    Args:
+        run: which run this is a result of.
+        state: one of STATES.
+        stored: the evidence was not collected in this run, so that there is no host to verify.
+        independent: rules for which Goss looks at the host itself, not only at the evidence.
+        changed: rules that this run has changed.
+    """
     host = evidence["host"]
     rules = {
-        identifier: _rule(catalogue, verdict, identifier in changed) for identifier, verdict in plan.verdicts.items()
+        identifier: _rule(catalogue, verdict, changed=identifier in changed, independent=identifier in independent)
+        for identifier, verdict in plan.verdicts.items()
     }
     return {
-        "schema": SCHEMA,
-        "name": name,
+        **ended(name, run, state),
+        "stored": stored,
         "system": host["name"],
         "architecture": host["architecture"],
         "kernel": host["kernel"],
@@ -60,25 +75,54 @@ def host_model(
     }
 
 
+def ended(name: str, run: str, state: str, task: str = "", reason: str = "") -> Model:
+    """A result without verdicts: how far RUN came with the host NAME, and at which task and why it ended there."""
+    return {"schema": SCHEMA, "run": run, "state": state, "task": task, "reason": reason, "name": name}
+
+
+def not_run(name: str, model: Model | None, run: str, *, active: bool, dry: bool = False) -> Model | None:
+    """Why a report of RUN has no verdicts of the host NAME; None when MODEL holds them.
+
+    Args:
+        model: what lies in the results directory, of whichever run; None where nothing does.
+        active: the run goes on with this host.
+        dry: nothing is verified in this run, so that what the planner saw is a result, as it is for stored evidence.
+    """
+    if model is None or model["run"] != run:
+        if active:
+            return ended(name, run, "waiting", reason="its turn comes later in this run")
+        return ended(name, run, "unreachable", reason="nothing is known of it from this run: it was not reached, or failed before it was planned")
+    if model["state"] in ("failed", "unreachable"):
+        return ended(name, run, model["state"], model["task"], model["reason"])
+    if model["state"] != "verified" and not (dry or model["stored"]):
+        if active:
+            return ended(name, run, "waiting", reason=f"{model['state']}, not verified yet")
+        return ended(name, run, "failed", reason=f"unreachable or failed after it was {model['state']}")
+    return None
+
+
 def inodes(evidence: Evidence) -> int | None:
     """How many inodes the walk saw; None when nothing was walked."""
     walked = evidence.get("scan")
     return walked["inodes"] if walked else None
 
 
-def _rule(catalogue: Catalogue, verdict: Verdict, changed: bool) -> Model:
+def _rule(catalogue: Catalogue, verdict: Verdict, *, changed: bool, independent: bool) -> Model:
     rule = verdict.demand.rule
     nist = sorted({catalogue.nist[cci].split(" ")[0] for cci in rule.cci if cci in catalogue.nist})
     return {
         "title": rule.title,
+        "why": rule.why,
         "kind": rule.kind,
         "severity": rule.severity,
         "verdict": verdict.verdict,
         "actual": verdict.actual,
         "expected": verdict.expected,
         "held": verdict.held,
+        "attested": verdict.attested,
         "changed": changed,
         "goss": "none",
+        "independent": independent,
         "controls": list(verdict.demand.controls),
         "cci": list(rule.cci),
         "nist_800_53": nist,
@@ -96,6 +140,7 @@ def _control(selected: SelectedControl, rules: Model, selection: Selection) -> M
         "assess": control.assess,
         "applicable": selected.applicable,
         "rules": [rule for rule in control.rules if rule in rules],
+        "unselected": [rule for rule in control.rules if rule not in rules],
         "waiver": selected.id in selection.overlay.waivers,
         "attestation": answer.answer if (answer := selection.overlay.attestations.get(selected.id)) else "",
     }
@@ -103,6 +148,7 @@ def _control(selected: SelectedControl, rules: Model, selection: Selection) -> M
 
 def add_goss(model: Model, results: Model) -> None:
     """Let the second judge speak: where the two disagree, the verdict is an error, never a pass."""
+    model["state"] = "verified"
     model["goss"] = {"checks": results["count"], "seconds": results["seconds"]}
     for identifier, rule in model["rules"].items():
         rule["goss"], why = outcome(results, identifier)
@@ -112,7 +158,7 @@ def add_goss(model: Model, results: Model) -> None:
         elif rule["goss"] == "pass" and rule["verdict"] == "fail":
             rule["verdict"] = "error"
             rule["actual"] = f"the judges disagree: {rule['actual']}; Goss passes it"
-        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail"):
+        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail") and not rule["attested"]:
             rule["verdict"] = "error"
             rule["actual"] = "Goss returned no result for it"
 
@@ -125,9 +171,13 @@ def outcome(results: t.Mapping[str, t.Any], identifier: str) -> tuple[str, str]:
 
 
 def summarise(model: Model) -> Model:
-    """Fill in verdicts of controls, counts of sections and totals; returns MODEL."""
+    """Fill in verdicts of controls, counts of sections and totals; returns MODEL.
+
+    ``judged`` counts the rules that Goss judged too, ``independent`` those of them for which it looked at the host itself.
+    """
     for control in model["controls"]:
         control["verdict"] = _control_verdict(control, model["rules"])
+    judged = [rule for rule in model["rules"].values() if rule["goss"] != "none"]
     sections: dict[tuple[str, str], collections.Counter[str]] = {}
     for control in model["controls"]:
         key = (control["benchmark"], control["section"])
@@ -136,6 +186,8 @@ def summarise(model: Model) -> Model:
     model["summary"] = {
         "controls": dict(collections.Counter(control["verdict"] for control in model["controls"])),
         "rules": dict(collections.Counter(rule["verdict"] for rule in model["rules"].values())),
+        "judged": len(judged),
+        "independent": sum(rule["independent"] for rule in judged),
     }
     return model
 
@@ -143,11 +195,14 @@ def summarise(model: Model) -> Model:
 def _control_verdict(control: Model, rules: Model) -> str:
     if not control["applicable"]:
         return "not_applicable"
-    found = {rules[rule]["verdict"] for rule in control["rules"]}
+    verdicts = {rules[rule]["verdict"] for rule in control["rules"]}
     # A rule that does not apply says nothing about a control that has others.
-    worst = next((verdict for verdict in VERDICTS if verdict in found), "not_checked")
+    worst = next((verdict for verdict in VERDICTS if verdict in verdicts), "not_checked")
     if worst == "fail" and control["waiver"]:
         return "waived"
+    if control["unselected"] and worst not in ("error", "fail"):
+        # Filters left some of its rules out: nothing is known of the whole control.
+        return "not_checked"
     if worst == "not_checked" and control["attestation"]:
         return "attested" if control["attestation"] == "pass" else str(control["attestation"])
     return worst

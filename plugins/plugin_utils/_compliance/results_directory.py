@@ -1,35 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The results directory of a run on the controller."""
+"""The results directory on the controller."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import fcntl
+import hashlib
 import json
 import os
 import tempfile
 import typing as t
 from pathlib import Path
+from urllib.parse import quote
 
 from .._errors import ComplianceError
-from .results import SCHEMA
+from .results import SCHEMA, ended
 
 Result = dict[str, t.Any]
+# File names end at 255 bytes, and what is written first bears a temporary name.
+LONGEST_NAME = 200
 
 
 class ResultsDirectory:
-    """Files of one run on the controller: evidence and results are nobody else's business (0700, 0600)."""
+    """Files of runs on the controller: evidence and results are nobody else's business (0700, 0600)."""
 
     def __init__(self, path: str) -> None:
         self.root = Path(path).expanduser()
 
     def host(self, name: str) -> Path:
-        directory = self.root / "hosts" / name.replace("/", "_")
+        """The directory of one host, made where it is missing: one for each name, and never outside this one."""
+        directory = self.root / "hosts" / directory_name(name)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return directory
 
     def write(self, path: Path, content: str) -> Path:
         """Replace a file in one step."""
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
                 handle.write(content)
@@ -39,23 +46,77 @@ class ResultsDirectory:
             raise
         return path
 
-    def read_model(self, name: str) -> Result:
+    def write_model(self, name: str, model: Result) -> None:
+        self.write(self.host(name) / "result.json", json.dumps(model))
+
+    def read_model(self, name: str) -> Result | None:
+        """What lies there for a host, of whichever run; None where nothing does.
+
+        Raises:
+            ComplianceError: it is damaged, or of another version of the collection.
+        """
         path = self.host(name) / "result.json"
         try:
             model = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as exc:
-            raise ComplianceError(
-                "there are no results for this host", where=str(path), fix="Run compliance_plan first"
-            ) from exc
-        except ValueError as exc:
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as exc:
             raise ComplianceError(f"is damaged: {exc}", where=str(path), fix="Run the audit again") from exc
-        if model.get("schema") != SCHEMA:
+        if not isinstance(model, dict) or model.get("schema") != SCHEMA:
+            schema = model.get("schema") if isinstance(model, dict) else None
             raise ComplianceError(
-                f"has schema version {model.get('schema')}, this collection reads {SCHEMA}",
+                f"has schema version {schema}, this collection reads {SCHEMA}",
                 where=str(path),
                 fix="Run the audit again",
             )
         return t.cast("Result", model)
+
+    def read_planned(self, name: str, run: str) -> Result:
+        """The model that RUN planned for a host.
+
+        Raises:
+            ComplianceError: there is none; verdicts of another run are not taken for this one's.
+        """
+        model = self.read_model(name)
+        if model is None or model["run"] != run or "rules" not in model:
+            raise ComplianceError(
+                "there are no results of this run for this host",
+                where=str(self.host(name) / "result.json"),
+                fix="Run compliance_plan first",
+            )
+        return model
+
+    def write_end(self, name: str, run: str, state: str, task: str, reason: str) -> None:
+        """Keep that RUN ended early with a host. What it had planned until then stays, below another state."""
+        end = ended(name, run, state, task, reason)
+        try:
+            model = self.read_planned(name, run)
+        except ComplianceError:
+            model = {}
+        self.write_model(name, {**model, **end})
+
+    @contextlib.contextmanager
+    def lock(self) -> t.Iterator[None]:
+        """Let one process at a time write what all hosts share."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def directory_name(host: str) -> str:
+    """A file name for an inventory name: different for each, no path, not hidden, and not too long for a file system."""
+    name = quote(host, safe=" @:+,=[]", errors="surrogatepass")
+    if name.startswith("."):
+        name = f"%2E{name[1:]}"
+    if len(name) > LONGEST_NAME:
+        digest = hashlib.sha256(host.encode(errors="surrogatepass")).hexdigest()
+        # A percent sign that quote() never writes: no short name can collide.
+        name = f"{name[: LONGEST_NAME - 70]}%-{digest}"
+    return name
 
 
 def today() -> datetime.date:

@@ -4,7 +4,8 @@
 Own code because a controller has no JSON Schema library without an extra install, and because an error
 must name file, line and key. The tests run the same documents through ``jsonschema`` and compare.
 Supported: type, enum, const, pattern, properties, patternProperties, additionalProperties, propertyNames,
-required, items, minItems, minProperties, maxProperties, minimum, oneOf, $ref into $defs. Anything else is an error.
+required, items, minItems, minProperties, maxProperties, minimum, oneOf, not (with a description of what must not be), $ref
+into $defs. Anything else is an error.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ _KEYWORDS = frozenset(
         "maxProperties",
         "minimum",
         "oneOf",
+        "not",
     ]
 )
 
@@ -67,50 +69,103 @@ class Problem(t.NamedTuple):
     message: str
 
 
-class _LoaderNoDuplicates(_Loader):
-    """YAML that refuses a key given twice (the second would silently win) and keeps dates as text."""
+class _StrictLoader(_Loader):
+    """YAML that says what it looks like: no key twice, dates as text, numbers in plain decimal only."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[t.Any, t.Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
-            seen = set()
-            for key_node, _value in node.value:
-                key = self.construct_object(key_node)
-                if key in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key '{key}' stands twice", key_node.start_mark
-                    )
-                seen.add(key)
-        return t.cast("dict[t.Any, t.Any]", mapping)
+        keys = [key for key, _value in node.value if isinstance(key, yaml.ScalarNode)]
+        if len({key.value for key in keys}) != len(keys):
+            names = [key.value for key in keys]
+            twice = next(key for index, key in enumerate(keys) if key.value in names[:index])
+            raise yaml.constructor.ConstructorError(None, None, f"key '{twice.value}' stands twice", twice.start_mark)
+        return t.cast("dict[t.Any, t.Any]", super().construct_mapping(node, deep=deep))
+
+    def construct_number(self, node: yaml.ScalarNode) -> int:
+        # YAML 1.1 reads 027 as 23, 10:30:60 as 37860, 1_0 as 10.
+        if not _DECIMAL.fullmatch(node.value):
+            shown = node.value if len(node.value) <= 40 else f"{node.value[:40]}..."
+            problem = f"{shown} is a number in YAML, but not the one it looks like: put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return int(node.value)
 
 
-_LoaderNoDuplicates.yaml_implicit_resolvers = {
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_number)
+_StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
+# The largest file of ours has some 100 kB; reading YAML takes a second a megabyte.
+MOST_BYTES = 4 * 1024 * 1024
+# libyaml goes down a level a call, and crashes at some ten thousand.
+MOST_NESTED = 100
 
 
-def load_documents(path: Path) -> list[t.Any]:
+def read_text(path: Path) -> str:
+    """The text of a YAML file, without a byte order mark.
+
+    Raises:
+        CatalogueError: unreadable, too large or not UTF-8.
+    """
+    try:
+        with path.open("rb") as handle:
+            content = handle.read(MOST_BYTES + 1)
+    except OSError as exc:
+        raise CatalogueError(f"cannot be read: {exc.strerror}", where=str(path)) from exc
+    if len(content) > MOST_BYTES:
+        raise CatalogueError(f"is larger than {MOST_BYTES // 1024 // 1024} MB", where=str(path), fix="Split it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        raise CatalogueError("is not UTF-8 text", where=f"{path}:{line}") from exc
+
+
+def _refuse_depth(content: str, path: Path) -> None:
+    """Raise CatalogueError for brackets, or marks of lists on one line, that are nested past all sense."""
+    depth = 0
+    for found in re.finditer(r"[\[{]|[\]}]|(?:[-?][ \t]+){100}", content):
+        depth += 1 if found[0] in "[{" else -1 if found[0] in "]}" else MOST_NESTED
+        if depth >= MOST_NESTED:
+            line = content.count("\n", 0, found.start()) + 1
+            raise CatalogueError("is nested too deeply to be meant", where=f"{path}:{line}")
+
+
+def load_documents(path: Path, *, most: int = 1000) -> list[t.Any]:
     """Every YAML document of a file.
+
+    Args:
+        most: how many documents the file may hold.
 
     Raises:
         CatalogueError: unreadable or not YAML, with the line.
     """
+    return load_text(read_text(path), path, most=most)
+
+
+def load_text(content: str, path: Path, *, most: int = 1000) -> list[t.Any]:
+    """The same for the text that was read from PATH."""
+    _refuse_depth(content, path)
     try:
-        return list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LoaderNoDuplicates))
-    except OSError as exc:
-        raise CatalogueError(f"cannot be read: {exc.strerror}", where=str(path)) from exc
-    except UnicodeDecodeError as exc:
-        raise CatalogueError("is not UTF-8 text", where=str(path)) from exc
+        documents = list(yaml.load_all(content, Loader=_StrictLoader))
+    except yaml.reader.ReaderError as exc:
+        # libyaml counts bytes.
+        line = content.encode().count(b"\n", 0, exc.position) + 1
+        raise CatalogueError("holds a control character, which YAML does not allow", where=f"{path}:{line}") from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
         line = mark.line + 1 if mark else 1
         raise CatalogueError(f"is not valid YAML: {exc.problem}", where=f"{path}:{line}") from exc
+    if len(documents) > most:
+        line = line_of(path, most, ())
+        fix = "Leave out the line '---' between them"
+        raise CatalogueError(f"holds {len(documents)} documents, only {most} is read", where=f"{path}:{line}", fix=fix)
+    return documents
 
 
 def line_of(path: Path, document: int, keys: t.Sequence[str | int]) -> int:
     """The 1-based line of a key in a YAML file. Composing again is slow, and only done to report an error."""
-    nodes = list(yaml.compose_all(path.read_text(encoding="utf-8"), Loader=_Loader))
+    nodes = list(yaml.compose_all(read_text(path), Loader=_Loader))
     node = nodes[document]
     line = node.start_mark.line
     for key in keys:
@@ -128,11 +183,16 @@ def line_of(path: Path, document: int, keys: t.Sequence[str | int]) -> int:
 def check_file(path: Path, documents: list[t.Any], schema: Schema) -> None:
     """Raise CatalogueError for the first violation in DOCUMENTS, which were read from PATH."""
     for index, document in enumerate(documents):
-        problem = next(violations(document, schema), None)
-        if problem:
-            where = ".".join(str(part) for part in problem.path) or "the document"
-            line = line_of(path, index, problem.path)
-            raise CatalogueError(f"{where}: {problem.message}", where=f"{path}:{line}")
+        check_document(path, index, document, schema)
+
+
+def check_document(path: Path, index: int, document: t.Any, schema: Schema, root: Schema | None = None) -> None:
+    """The same for document number INDEX of the file; SCHEMA may be a part of ROOT."""
+    problem = next(violations(document, schema, root), None)
+    if problem:
+        where = ".".join(str(part) for part in problem.path) or "the document"
+        line = line_of(path, index, problem.path)
+        raise CatalogueError(f"{where}: {problem.message}", where=f"{path}:{line}")
 
 
 def load_schema(path: Path) -> Schema:
@@ -168,6 +228,8 @@ def violations(value: t.Any, schema: Schema, root: Schema | None = None, path: P
         yield from _object(value, schema, root, path)
     if "oneOf" in schema:
         yield from _one_of(value, schema["oneOf"], root, path)
+    if "not" in schema and next(violations(value, schema["not"], root, path), None) is None:
+        yield Problem(path, f"must not hold {schema['not']['description']}")
 
 
 def _object(value: dict[t.Any, t.Any], schema: Schema, root: Schema, path: Path_) -> t.Iterator[Problem]:

@@ -6,41 +6,18 @@ from __future__ import annotations
 import datetime
 import difflib
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from .._errors import CatalogueError, SelectionError
-from .catalogue import Benchmark, Catalogue, Control, constraints
+from .benchmark import Benchmark, Control, in_section
+from .catalogue import Catalogue, constraints, port
 from .constraint import Constraint, EmptyMeetError
-from .kinds.base import Demand
+from .kinds.base import Demand, Port, Rule, Site
 from .kinds.registry import KINDS
-from .schema import check_file, line_of, load_documents, load_schema
-
-# What a host can be for; the overlay's schema and every `purpose` condition use these names.
-PURPOSES = frozenset(
-    [
-        "container_host",
-        "desktop",
-        "dhcp_server",
-        "dns_server",
-        "ftp_server",
-        "kubernetes_node",
-        "ldap_server",
-        "log_rsyslog",
-        "log_server",
-        "mail_server",
-        "nfs_server",
-        "print_server",
-        "router",
-        "rsync_server",
-        "samba_server",
-        "snmp_agent",
-        "tftp_server",
-        "time_chrony",
-        "web_proxy",
-        "web_server",
-    ]
-)
+from .platform import Platform, platform_of
+from .schema import check_file, line_of, load_documents
 
 
 @dataclass(frozen=True)
@@ -62,10 +39,15 @@ class Attestation:
 
 @dataclass(frozen=True)
 class Overlay:
-    """What a site adds to the benchmarks."""
+    """What a site adds to the benchmarks.
+
+    Attributes:
+        ports: what must stay open: those that are written, and those that the purposes imply.
+    """
 
     path: str = ""
     purposes: frozenset[str] = frozenset()
+    ports: tuple[Port, ...] = ()
     values: t.Mapping[str, t.Any] = field(default_factory=dict)
     waivers: t.Mapping[str, Waiver] = field(default_factory=dict)
     attestations: t.Mapping[str, Attestation] = field(default_factory=dict)
@@ -118,104 +100,139 @@ def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overl
     """Read and check a site's overlay.
 
     Raises:
-        CatalogueError: not YAML, an unknown key, a value of the wrong type.
-        SelectionError: an unknown rule, control or purpose, or an expired waiver or attestation.
+        CatalogueError: not YAML, more than one document, an unknown key, a value of the wrong type.
+        SelectionError: an unknown rule, control or purpose, two entries on one, or an expired waiver or attestation.
     """
     if not path:
         return Overlay()
     file = Path(path).expanduser()
-    documents = load_documents(file)
-    check_file(file, documents, load_schema(catalogue.root / "schema" / "overlay.json"))
-    data = (documents[0] if documents else None) or {}
-    controls = {
-        f"{name}:{control}" for name, benchmark in catalogue.benchmarks.items() for control in benchmark.controls
-    }
+    documents = load_documents(file, most=1)
+    check_file(file, documents, catalogue.schema("overlay"))
+    raw = (documents[0] if documents else None) or {}
 
     def at(*keys: str | int) -> str:
         return f"{file}:{line_of(file, 0, keys)}"
 
-    for index, purpose in enumerate(data.get("purposes", ())):
-        if purpose not in PURPOSES:
-            raise unknown("purpose", purpose, PURPOSES, where=at("purposes", index))
-    for rule, raw in data.get("values", {}).items():
+    for index, purpose in enumerate(raw.get("purposes", ())):
+        if purpose not in catalogue.purposes:
+            raise unknown("purpose", purpose, catalogue.purposes, where=at("purposes", index))
+    for rule, value in raw.get("values", {}).items():
         if rule not in catalogue.rules:
             raise unknown("rule", rule, catalogue.rules, where=at("values", rule))
-        constraints(KINDS[catalogue.rules[rule].kind], raw, at("values", rule))
-    found: dict[str, dict[str, t.Any]] = {"waivers": {}, "attestations": {}}
-    for section, kept in found.items():
-        for index, entry in enumerate(data.get(section, ())):
-            name = entry.get("rule") or entry["control"]
-            known = catalogue.rules if "rule" in entry else controls
-            if name not in known:
-                raise unknown("rule" if "rule" in entry else "control", name, known, where=at(section, index))
-            try:
-                until = datetime.date.fromisoformat(entry["until"])
-            except ValueError as exc:
-                raise SelectionError(
-                    f"until: '{entry['until']}' is no date", where=at(section, index), fix="Write it as YYYY-MM-DD"
-                ) from exc
-            if until < today:
-                what = f"the {section[:-1]} of '{name}' ended on {until}"
-                raise SelectionError(
-                    what, where=at(section, index), fix="Mend the host and remove the entry, or give it a new date"
-                )
-            kept[name] = (
-                Waiver(entry["reason"], entry["owner"], until)
-                if section == "waivers"
-                else Attestation(entry["answer"], entry["by"], until, entry.get("note", ""))
-            )
+        try:
+            for platform in catalogue.platforms.values():
+                constraints(KINDS[catalogue.rules[rule].kind], value, platform)
+        except (ValueError, CatalogueError) as exc:
+            raise SelectionError(f"{rule}: {exc}", where=at("values", rule)) from exc
+    ports = [one for purpose in raw.get("purposes", ()) for one in catalogue.purposes[purpose].ports]
+    for index, entry in enumerate(raw.get("ports", ())):
+        try:
+            ports.append(port(entry))
+        except ValueError as exc:
+            raise SelectionError(f"{exc}", where=at("ports", index)) from exc
+    waivers, attestations = (
+        _dated(section, raw.get(section, ()), catalogue, today, at) for section in ("waivers", "attestations")
+    )
     return Overlay(
         path=str(file),
-        purposes=frozenset(data.get("purposes", ())),
-        values=data.get("values", {}),
-        waivers=found["waivers"],
-        attestations=found["attestations"],
-        banner=data.get("banner", ""),
+        purposes=frozenset(raw.get("purposes", ())),
+        ports=tuple(dict.fromkeys(ports)),
+        values=raw.get("values", {}),
+        waivers={
+            name: Waiver(entry["reason"], entry["owner"], _date(entry["until"])) for name, entry in waivers.items()
+        },
+        attestations={
+            name: Attestation(entry["answer"], entry["by"], _date(entry["until"]), entry.get("note", ""))
+            for name, entry in attestations.items()
+        },
+        banner=raw.get("banner", ""),
     )
 
 
-def benchmark_for(catalogue: Catalogue, name: str, host: t.Mapping[str, t.Any]) -> Benchmark:
-    """The benchmark NAME (``cis_debian13``), or the one of the series NAME (``cis``) for this host's system.
+def _date(written: str) -> datetime.date:
+    # The schema has seen to the form: Python's own would take 20260101 and 2026-W01-1 too.
+    return datetime.date.fromisoformat(written)
+
+
+def _dated(
+    section: str,
+    entries: t.Sequence[dict[str, t.Any]],
+    catalogue: Catalogue,
+    today: datetime.date,
+    at: t.Callable[..., str],
+) -> dict[str, dict[str, t.Any]]:
+    """The waivers or attestations by rule or control, each once and not ended."""
+    made: dict[str, dict[str, t.Any]] = {}
+    for index, entry in enumerate(entries):
+        name = entry.get("rule") or entry["control"]
+        _known(name, "rule" in entry, catalogue, partial(at, section, index))
+        if name in made:
+            what = f"there are two {section} for '{name}'"
+            raise SelectionError(what, where=at(section, index), fix="Leave one of them")
+        try:
+            until = _date(entry["until"])
+        except ValueError as exc:
+            fix = "Write it as YYYY-MM-DD"
+            raise SelectionError(f"until: '{entry['until']}' is no date", where=at(section, index), fix=fix) from exc
+        if until < today:
+            what = f"the {section[:-1]} of '{name}' ended on {until}"
+            fix = "Mend the host and remove the entry, or give it a new date"
+            raise SelectionError(what, where=at(section, index), fix=fix)
+        made[name] = entry
+    return made
+
+
+def _known(name: str, is_rule: bool, catalogue: Catalogue, where: t.Callable[[], str]) -> None:
+    """Raise SelectionError unless NAME is a rule, or a control as ``<benchmark>:<id>``."""
+    if is_rule:
+        if name not in catalogue.rules:
+            raise unknown("rule", name, catalogue.rules, where=where())
+        return
+    benchmark, _mark, control = name.partition(":")
+    if benchmark not in catalogue.benchmarks:
+        raise unknown("control", name, (f"{one}:..." for one in catalogue.benchmarks), where=where())
+    if control not in catalogue.benchmarks[benchmark].controls:
+        controls = (f"{benchmark}:{one}" for one in catalogue.benchmarks[benchmark].controls)
+        raise unknown("control", name, controls, where=where())
+
+
+def benchmark_for(catalogue: Catalogue, name: str, platform: Platform, release: str) -> Benchmark:
+    """The benchmark NAME (``cis_debian13``), or the one of the series NAME (``cis``) for a platform's release.
 
     Raises:
         SelectionError: unknown, or written for another system; names the right one.
     """
-    here = f"{host['os']} {host['version']}"
-    series = name.split("_")[0]
-    fitting = [
-        b
-        for b in catalogue.benchmarks.values()
-        if b.id.startswith(f"{series}_") and (b.os, b.os_version) == (host["os"], host["version"])
-    ]
-    chosen = catalogue.benchmarks.get(name)
-    if chosen is None:
-        if name != series:
-            raise unknown("benchmark", name, catalogue.benchmarks)
-        if not any(known.startswith(f"{series}_") for known in catalogue.benchmarks):
-            raise unknown(
-                "benchmark", name, [*catalogue.benchmarks, *{known.split("_")[0] for known in catalogue.benchmarks}]
-            )
+    here = f"{platform.id} {release}"
+    benchmarks, series = catalogue.benchmarks, catalogue.benchmarks.series
+    if name in series:
+        fitting = [one for one in series[name] if benchmarks.fits(one, platform, release)]
         if not fitting:
-            have = ", ".join(
-                f"{b.os} {b.os_version}" for b in catalogue.benchmarks.values() if b.id.startswith(f"{series}_")
-            )
-            raise SelectionError(f"no {series} benchmark for {here}", fix=f"Supported are {have}")
-        return fitting[0]
-    if (chosen.os, chosen.os_version) != (host["os"], host["version"]):
+            have = ", ".join(_platforms(catalogue, one) for one in series[name])
+            raise SelectionError(f"no {name} benchmark for {here}", fix=f"Supported are {have}")
+        return benchmarks[fitting[0]]
+    if name not in benchmarks:
+        raise unknown("benchmark", name, [*benchmarks, *series])
+    if not benchmarks.fits(name, platform, release):
+        own = benchmarks[name].series
+        fitting = [one for one in series[own] if benchmarks.fits(one, platform, release)]
         right = (
-            f"Use '{fitting[0].id}', or '{series}' to let each host choose"
+            f"Use '{fitting[0]}', or '{own}' to let each host choose"
             if fitting
             else "There is none for this system yet"
         )
-        raise SelectionError(
-            f"benchmark '{name}' is for {chosen.os} {chosen.os_version}, this host is {here}", fix=right
-        )
-    return chosen
+        what = f"benchmark '{name}' is for {_platforms(catalogue, name)}, this host is {here}"
+        raise SelectionError(what, fix=right)
+    return benchmarks[name]
+
+
+def _platforms(catalogue: Catalogue, benchmark: str) -> str:
+    platforms = catalogue.benchmarks.platforms(benchmark)
+    return ", ".join(f"{platform} {release}" for platform, releases in platforms.items() for release in releases)
 
 
 def purpose_allows(when: t.Mapping[str, t.Any], unless: t.Mapping[str, t.Any], purposes: frozenset[str]) -> bool:
-    wanted, refused = when.get("purpose"), unless.get("purpose", ())
-    return (wanted is None or bool(purposes & set(wanted))) and not purposes & set(refused)
+    asked, refused = when.get("purpose"), unless.get("purpose", ())
+    return (asked is None or bool(purposes & set(asked))) and not purposes & set(refused)
 
 
 def select(
@@ -240,70 +257,84 @@ def select(
     for rule in filters.rules:
         if rule not in catalogue.rules:
             raise unknown("rule", rule, catalogue.rules)
-    controls: list[SelectedControl] = []
-    asked: dict[str, list[tuple[str, dict[str, Constraint]]]] = {}
-    chosen = []
+    platform, release = platform_of(catalogue.platforms, host)
+    chosen: dict[tuple[str, str], Benchmark] = {}
     for name, level in wishes:
-        benchmark = benchmark_for(catalogue, name, host)
+        benchmark = benchmark_for(catalogue, name, platform, release)
         if level not in benchmark.levels:
             raise unknown(f"level of {benchmark.id}", level, benchmark.levels)
-        chosen.append((benchmark.id, level))
+        chosen[benchmark.id, level] = benchmark
+    _refuse_unknown_sections(filters, chosen.values())
+    controls: dict[str, SelectedControl] = {}
+    asked: dict[str, dict[str, dict[str, Constraint]]] = {}
+    for (_name, level), benchmark in chosen.items():
         included = benchmark.included_levels(level)
-        for section in filters.sections:
-            if not any(_in_section(control, section) for control in benchmark.controls):
-                raise unknown(f"section of {benchmark.id}", section, benchmark.sections)
         for control in benchmark.controls.values():
             if not included & set(control.levels):
                 continue
-            rules = [rule for rule in control.rules if _wanted(catalogue, rule, filters)]
-            if filters.sections and not any(_in_section(control.id, section) for section in filters.sections):
+            rules = [rule for rule in control.rules if _selected(catalogue, rule, filters)]
+            if filters.sections and not any(in_section(control.id, section) for section in filters.sections):
                 continue
             if (filters.kinds or filters.rules) and not rules:
                 continue
             applicable = purpose_allows(control.when, control.unless, overlay.purposes)
             selected = SelectedControl(benchmark.id, control, benchmark.section(control.id), applicable)
-            controls.append(selected)
+            controls[selected.id] = selected
             for rule in rules if applicable else ():
-                own = catalogue.rule_constraints(rule, benchmark.family)
-                asked.setdefault(rule, []).append((selected.id, {**own, **control.values.get(rule, {})}))
-    demands = {rule: _merge(catalogue, rule, asks, overlay) for rule, asks in asked.items()}
-    return Selection(tuple(controls), demands, overlay, tuple(chosen))
+                asked.setdefault(rule, {})[selected.id] = control.constraints(catalogue.rules[rule], platform)
+    site = Site(overlay.purposes, overlay.ports)
+    demands = {
+        rule: _merge(catalogue.rules[rule].on(platform), asks, overlay, site, platform) for rule, asks in asked.items()
+    }
+    return Selection(tuple(controls.values()), demands, overlay, tuple(chosen))
 
 
-def _in_section(control: str, section: str) -> bool:
-    return control == section or control.startswith(f"{section}.")
+def _refuse_unknown_sections(filters: Filters, benchmarks: t.Iterable[Benchmark]) -> None:
+    """A section must stand in one of the benchmarks that are merged; not all number alike."""
+    benchmarks = list(benchmarks)
+    for section in filters.sections:
+        if not any(in_section(control, section) for benchmark in benchmarks for control in benchmark.controls):
+            names = ", ".join(benchmark.id for benchmark in benchmarks)
+            sections = {prefix for benchmark in benchmarks for prefix in benchmark.sections}
+            raise unknown(f"section of {names}", section, sections)
 
 
-def _wanted(catalogue: Catalogue, rule: str, filters: Filters) -> bool:
+def _selected(catalogue: Catalogue, rule: str, filters: Filters) -> bool:
     return (not filters.kinds or catalogue.rules[rule].kind in filters.kinds) and (
         not filters.rules or rule in filters.rules
     )
 
 
-def _merge(catalogue: Catalogue, rule: str, asks: list[tuple[str, dict[str, Constraint]]], overlay: Overlay) -> Demand:
+def _merge(
+    rule: Rule, asks: t.Mapping[str, t.Mapping[str, Constraint]], overlay: Overlay, site: Site, platform: Platform
+) -> Demand:
+    """What all controls ask of a rule at once; a value of the overlay takes their place."""
+    own = constraints(KINDS[rule.kind], overlay.values[rule.id], platform) if rule.id in overlay.values else {}
     merged: dict[str, Constraint] = {}
     first: dict[str, str] = {}
-    for control, values in asks:
+    for control, values in asks.items():
         for name, constraint in values.items():
+            if name in own:
+                continue
             if name not in merged:
                 merged[name], first[name] = constraint, control
                 continue
             try:
                 merged[name] = merged[name].meet(constraint)
             except EmptyMeetError:
+                what = (
+                    f"{rule.id}: {first[name]} asks for {merged[name].describe()} and {control} for "
+                    f"{constraint.describe()}: nothing satisfies both"
+                )
                 raise SelectionError(
-                    f"{rule}: {first[name]} asks for {merged[name].describe()} and {control} for {constraint.describe()}: nothing satisfies both",
-                    fix="Leave one of them out, or give the rule a value in the overlay",
+                    what, fix="Leave one of them out, or give the rule a value in the overlay"
                 ) from None
-    where = overlay.path or "overlay"
-    own = constraints(KINDS[catalogue.rules[rule].kind], overlay.values[rule], where) if rule in overlay.values else {}
     # The site's word is final: it may loosen what a benchmark asks, and the report shows the value it chose.
     merged.update(own)
-    data = catalogue.rules[rule]
-    if own and data.remediate == "manual":
+    if own and rule.remediate == "manual":
         # What only the site knew, it has now said.
-        data = type(data)(**{**data.__dict__, "remediate": "automatic", "reason": ""})
-    return Demand(data, merged, tuple(control for control, _values in asks))
+        rule = replace(rule, remediate="automatic", reason="")
+    return Demand(rule, merged, tuple(asks), site)
 
 
 __all__ = ["CatalogueError", "Filters", "Overlay", "Selection", "load_overlay", "select"]

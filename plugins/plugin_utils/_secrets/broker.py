@@ -30,10 +30,10 @@ Declared = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
 class Shared:
-    """A resolver that asks the broker; it has the same two methods that lookups and actions use.
+    """A resolver that asks the broker; it has the same three methods that lookups and actions use.
 
-    Raises (all methods):
-        OSError: there is no broker, it is gone, or it is another user's.
+    Raises:
+        OSError: when it is made: there is no broker, or it is another user's.
     """
 
     def __init__(self, address: str) -> None:
@@ -52,35 +52,49 @@ class Shared:
         return self.values[text]
 
     def check(self, texts: t.Iterable[str]) -> dict[str, errors.SecretError]:
-        wanted = list(dict.fromkeys(texts))
+        unique = list(dict.fromkeys(texts))
         failures: dict[str, errors.SecretError] = {}
-        for text, answer in zip(wanted, self._ask(wanted)):
+        for text, answer in zip(unique, self._ask(unique)):
             if "value" in answer:
                 self.values[text] = answer["value"]
             else:
-                error = getattr(errors, answer["error"])("")
-                error.args, error.where = (answer["message"],), answer["where"]
-                failures[text] = error
+                kind: type[errors.SecretError] = getattr(errors, answer["error"])
+                failures[text] = kind(answer["what"], where=answer["where"], fix=answer["fix"])
         return failures
 
-    def _ask(self, texts: list[str]) -> list[dict[str, str]]:
-        self.stream.write(json.dumps(texts).encode() + b"\n")
-        self.stream.flush()
-        line = self.stream.readline()
+    def forget(self, store: str) -> None:
+        self.values = {text: value for text, value in self.values.items() if not text.startswith(f"{store}://")}
+        self._ask({"forget": store})
+
+    def _ask(self, question: list[str] | dict[str, str]) -> list[dict[str, str]]:
+        try:
+            self.stream.write(json.dumps(question).encode() + b"\n")
+            self.stream.flush()
+            line = self.stream.readline()
+        except OSError:
+            line = b""
         if not line:
-            raise ConnectionError("the broker of secrets is gone")
+            raise errors.UnavailableError(
+                "the process that keeps this run's secrets has ended",
+                fix="Run again; was it killed for want of memory?",
+            )
         answers: list[dict[str, str]] = json.loads(line)
         return answers
 
 
-def resolver(declared: Declared, vault: t.Any) -> Resolver | Shared:
-    """The run's broker, or a resolver of this process where there can be none: outside of a worker, or not on Linux."""
+def resolver(declared: Declared, vault: t.Any, *, everywhere: bool = False) -> Resolver | Shared:
+    """The run's broker, or a resolver of this process where there can be none: outside of a worker, or not on Linux.
+
+    Args:
+        everywhere: the process of the run itself may start and ask the broker too.
+    """
     parent = multiprocessing.parent_process()
-    if parent is None or not hasattr(os, "pidfd_open") or parent.pid is None:
+    run = parent.pid if parent else os.getpid() if everywhere else None
+    if run is None or not hasattr(os, "pidfd_open"):
         return Resolver(declared, vault)
     try:
-        address = address_for(parent.pid, declared)
-        start(address, parent.pid, Resolver(declared, vault))
+        address = address_for(run, declared)
+        start(address, run, Resolver(declared, vault))
         return Shared(address)
     except OSError:
         return Resolver(declared, vault)
@@ -94,7 +108,7 @@ def address_for(pid: int, declared: Declared) -> str:
     return f"\0unified-secrets-{os.getuid()}-{pid}-{started}-{stores}"
 
 
-def start(address: str, run: int, found: Resolver) -> None:
+def start(address: str, run: int, source: Resolver) -> None:
     """Start the broker, unless another worker did."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -109,7 +123,7 @@ def start(address: str, run: int, found: Resolver) -> None:
         if os.fork() == 0:
             with contextlib.suppress(BaseException):
                 _detach(listener.fileno())
-                serve(listener, run, found)
+                serve(listener, run, source)
         os._exit(0)
     os.waitpid(child, 0)
     listener.close()
@@ -130,42 +144,47 @@ def _detach(keep: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def serve(listener: socket.socket, run: int, found: Resolver) -> None:
-    """Answer until the run ends."""
+def serve(listener: socket.socket, run: int, source: Resolver) -> None:
+    """Answer until the run ends, each worker by a thread of its own."""
     ended = os.pidfd_open(run)
-    lock = threading.Lock()
     while True:
         ready, _writable, _failed = select.select([listener.fileno(), ended], [], [])
         if ended in ready:
             return
         connection, _address = listener.accept()
-        threading.Thread(target=_answer, args=(connection, found, lock), daemon=True).start()
+        threading.Thread(target=_answer, args=(connection, source), daemon=True).start()
 
 
-def _answer(connection: socket.socket, found: Resolver, lock: threading.Lock) -> None:
+def _answer(connection: socket.socket, source: Resolver) -> None:
     with contextlib.suppress(OSError, ValueError), connection:
         if not same_user(connection):
             return
         with connection.makefile("rwb") as stream:
             for line in stream:
-                with lock:
-                    stream.write(json.dumps(_resolved(found, json.loads(line))).encode() + b"\n")
+                question = json.loads(line)
+                answers: list[dict[str, str]] = []
+                if isinstance(question, dict):
+                    source.forget(question["forget"])
+                else:
+                    answers = _resolved(source, question)
+                stream.write(json.dumps(answers).encode() + b"\n")
                 stream.flush()
 
 
-def _resolved(found: Resolver, texts: list[str]) -> list[dict[str, str]]:
+def _resolved(source: Resolver, texts: list[str]) -> list[dict[str, str]]:
+    """A value or an error for each reference, whatever happens: a worker waits for them."""
+    with contextlib.suppress(Exception):
+        source.prefetch(texts)  # what fails here fails again below, and is told there
     answers: list[dict[str, str]] = []
-    found.prefetch(texts)
     for text in texts:
         try:
-            answers.append({"value": found.resolve(text)})
+            answers.append({"value": source.resolve(text)})
         except errors.SecretError as exc:
-            answers.append({"error": type(exc).__name__, "message": str(exc), "where": exc.where})
+            answers.append({"error": type(exc).__name__, "what": exc.what, "where": exc.where, "fix": exc.fix})
         except Exception as exc:
-            # A client's own mistake must not end the broker, and its message may hold anything.
-            answers.append(
-                {"error": "UnavailableError", "message": f"the store failed with {type(exc).__name__}", "where": ""}
-            )
+            # Its message may hold anything.
+            what = f"reading it failed with {type(exc).__name__}"
+            answers.append({"error": "UnavailableError", "what": what, "where": "", "fix": ""})
     return answers
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Host certificates (RFC 5280): whether one is still the wanted one, and signing a new one."""
+"""Host certificates (RFC 5280): whether one is still good, and signing a new one."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ def state(certificate: str, public_key: str, issuer: str, names: Names, renew_da
     if not certificate:
         return "there is none", ""
     try:
-        found = x509.load_pem_x509_certificate(certificate.encode())
+        current = x509.load_pem_x509_certificate(certificate.encode())
         authority = x509.load_pem_x509_certificate(issuer.encode())
     except ValueError:
         return "it cannot be read", ""
-    until = ends(found)
+    until = ends(current)
     expires = until.isoformat()
-    if public(found.public_key()) != public(serialization.load_pem_public_key(public_key.encode())):
+    if public(current.public_key()) != public(serialization.load_pem_public_key(public_key.encode())):
         return "the key is another", expires
     try:
-        found.verify_directly_issued_by(authority)
+        current.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
         return "the authority is another", expires
     left = until - datetime.datetime.now(datetime.UTC)
     if left < datetime.timedelta(days=renew_days):
         return "it has ended" if left < datetime.timedelta() else f"it ends in {left.days} days", expires
     try:
-        has = set(found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+        has = set(current.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         has = set()
-    wanted = set(names.general())
-    return named((str(name.value) for name in wanted - has), (str(name.value) for name in has - wanted)), expires
+    asked = set(names.general())
+    return named((str(name.value) for name in asked - has), (str(name.value) for name in has - asked)), expires
 
 
 def sign(issuer: str, key: str, public_key: str, names: Names, days: int, renew_days: int) -> tuple[str, str]:

@@ -12,11 +12,12 @@ import sys
 import typing as t
 from pathlib import Path
 
-import yaml
 from ansible_collections.unified.deploy.plugins.module_utils import _redact, _sops, _sops_file
 
 from .errors import MissingClientError, SecretError
 from .resolver import Resolver
+
+VAULTED = b"$ANSIBLE_VAULT;"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,20 +32,20 @@ class Finding:
 
 def check_stores(resolver: Resolver, names: t.Iterable[str], warn_days: int) -> list[Finding]:
     """Every declared store: reachable, credentials accepted, and for how long."""
-    found = []
+    findings = []
     for name in sorted(names):
         try:
             health = resolver.store(name).check()
         except SecretError as exc:
-            found.append(Finding("store", name, False, str(exc)))
+            findings.append(Finding("store", name, False, str(exc)))
             continue
         left = _days_left(health.expires)
         until = f", until {health.expires}" if health.expires else ""
         ok = left is None or left >= warn_days
-        found.append(
+        findings.append(
             Finding("store", name, ok, f"{health.identity}{until}" + ("" if ok else ": renew the credentials"))
         )
-    return found
+    return findings
 
 
 def _days_left(expires: str) -> float | None:
@@ -59,26 +60,26 @@ def _days_left(expires: str) -> float | None:
 
 def check_references(resolver: Resolver, references: t.Iterable[str]) -> list[Finding]:
     """Every reference resolves."""
-    wanted = sorted(set(references))
-    resolver.prefetch(wanted)
-    found = []
-    for reference in wanted:
+    unique = sorted(set(references))
+    resolver.prefetch(unique)
+    findings = []
+    for reference in unique:
         try:
             resolver.resolve(reference)
-            found.append(Finding("reference", reference, True, "resolves"))
+            findings.append(Finding("reference", reference, True, "resolves"))
         except SecretError as exc:
             # A malformed reference may be a secret in the wrong place: the error shows what may be shown.
-            found.append(Finding("reference", exc.where or "reference", False, str(exc)))
-    return found
+            findings.append(Finding("reference", exc.where or "reference", False, str(exc)))
+    return findings
 
 
 def values_of(resolver: Resolver, references: t.Iterable[str]) -> list[str]:
     """The values of those references that resolve."""
-    found = []
+    values = []
     for reference in references:
         with contextlib.suppress(SecretError):
-            found.append(resolver.resolve(reference))
-    return found
+            values.append(resolver.resolve(reference))
+    return values
 
 
 def tracked(directory: Path) -> list[Path]:
@@ -100,10 +101,10 @@ def tracked(directory: Path) -> list[Path]:
 def protected(path: Path) -> bool:
     """Whether SOPS or ansible-vault encrypted the file."""
     content = path.read_bytes()
-    if content.startswith(b"$ANSIBLE_VAULT;"):
+    if content.startswith(VAULTED):
         return True
     try:
-        _sops.metadata(content, _sops.format_of(str(path)), yaml.safe_load)
+        _sops.metadata(content, _sops.format_of(str(path)))
     except _sops.SopsError:
         return False
     return True
@@ -111,40 +112,46 @@ def protected(path: Path) -> bool:
 
 def check_encryption(directory: Path, files: t.Iterable[Path]) -> list[Finding]:
     """Files that a creation rule of a .sops.yaml names are encrypted, and nothing in them that should be is plain."""
-    found = []
+    findings = []
     for path in files:
         config = _sops.config_for(str(path))
         if not config or path.name == ".sops.yaml":
             continue
         try:
-            rule = _sops_file.rule_for(str(path), config, yaml.safe_load)
+            rule = _sops_file.rule_for(str(path), config)
         except _sops.SopsError as exc:
             if exc.kind != "no_recipients":
-                found.append(Finding("encryption", config, False, str(exc)))
+                findings.append(Finding("encryption", config, False, str(exc)))
             continue
         if not rule.get("path_regex"):
             continue  # a rule for every file says nothing about this one
         kind, name = _sops.format_of(str(path)), str(path.relative_to(directory))
-        if not protected(path):
-            found.append(Finding("encryption", name, False, f"is plain. Run 'sops encrypt --in-place {name}'"))
+        content = path.read_bytes()
+        if content.startswith(VAULTED):
+            findings.append(Finding("encryption", name, True, "encrypted by ansible-vault"))
             continue
-        plain = _sops_file.plain_secrets(path.read_bytes(), kind, yaml.safe_load)
-        _data, section = _sops.metadata(path.read_bytes(), kind, yaml.safe_load)
+        try:
+            plain = _sops_file.plain_secrets(content, kind)
+            _data, section = _sops.metadata(content, kind)
+        except _sops.SopsError as exc:
+            detail = f"is plain. Run 'sops encrypt --in-place {name}'" if exc.kind == "plain" else str(exc)
+            findings.append(Finding("encryption", name, False, detail))
+            continue
         added, removed = _sops_file.drifted(_sops_file.groups_of(rule), _sops.recipients(section))
         if plain:
-            found.append(Finding("encryption", name, False, f"plain in it: {', '.join(plain[:5])}"))
+            findings.append(Finding("encryption", name, False, f"plain in it: {', '.join(plain[:5])}"))
         elif added or removed:
             detail = f"recipients differ from the rule. Run 'sops updatekeys {name}'"
-            found.append(Finding("encryption", name, False, detail))
+            findings.append(Finding("encryption", name, False, detail))
         else:
-            found.append(Finding("encryption", name, True, "encrypted"))
-    return found
+            findings.append(Finding("encryption", name, True, "encrypted"))
+    return findings
 
 
 def check_leaks(directory: Path, files: t.Sequence[Path], values: t.Iterable[str]) -> list[Finding]:
     """Resolved secrets that stand in tracked files, and what detect-secrets (https://github.com/Yelp/detect-secrets) finds."""
     plain = [path for path in files if not protected(path)]
-    found = []
+    findings = []
     needles = {form.encode() for value in values if len(value) >= 8 for form in _redact.forms(value) if len(form) >= 8}
     for path in plain:
         content = path.read_bytes()
@@ -152,7 +159,7 @@ def check_leaks(directory: Path, files: t.Sequence[Path], values: t.Iterable[str
             (content[: content.index(needle)].count(b"\n") + 1 for needle in needles if needle in content), None
         )
         if line:
-            found.append(
+            findings.append(
                 Finding(
                     "leak",
                     f"{path}:{line}",
@@ -161,7 +168,7 @@ def check_leaks(directory: Path, files: t.Sequence[Path], values: t.Iterable[str
                 )
             )
     # Recipients are public keys, and look like secrets to a scanner.
-    return found + _scan(directory, [path for path in plain if path.name != ".sops.yaml"])
+    return findings + _scan(directory, [path for path in plain if path.name != ".sops.yaml"])
 
 
 def _scan(directory: Path, files: t.Sequence[Path]) -> list[Finding]:

@@ -3,11 +3,22 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._errors import OperatorError
 
 
 class SecretError(OperatorError):
-    """A secret cannot be had; `where` is the reference as written."""
+    """A secret cannot be had; `where` is the reference as written, `what` and `fix` are the parts of the message."""
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what = what
+        self.fix = fix
+        super().__init__(what, where=where, fix=fix)
+
+    def at(self, where: str) -> t.Self:
+        """The same failure of another reference."""
+        return type(self)(self.what, where=where, fix=self.fix)
 
 
 class MalformedReferenceError(SecretError):
@@ -28,6 +39,10 @@ class ForbiddenError(SecretError):
 
 class UnavailableError(SecretError):
     """The store cannot be reached, or did not answer in time."""
+
+
+class BusyError(UnavailableError):
+    """The store says that it was asked too often."""
 
 
 class UnsupportedError(SecretError):

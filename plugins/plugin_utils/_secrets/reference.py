@@ -18,6 +18,7 @@ from .errors import MalformedReferenceError
 
 STORE = re.compile(r"[a-z][a-z0-9_]*")
 OPTION = re.compile(r"[a-z][a-z0-9_]*")
+LONGEST = 8192
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -56,15 +57,17 @@ def parse(text: str) -> Reference:
         fix = "Write <store>://<path>[#<field>][?version=<n>]"
         return MalformedReferenceError(f"position {position + 1}: {what}", where=_shown(text), fix=fix)
 
+    if len(text) > LONGEST:
+        raise wrong(LONGEST, f"longer than {LONGEST:,} characters")
     for position, character in enumerate(text):
         if ord(character) < 32 or ord(character) == 127:
             raise wrong(position, "a control character")
     store, mark, rest = text.partition("://")
     if not mark:
         raise wrong(len(text), "'://' is missing")
-    found = STORE.match(store)
-    if not found or found.end() != len(store):
-        raise wrong(found.end() if found else 0, "a store's name has small letters, digits and '_'")
+    name = STORE.match(store)
+    if not name or name.end() != len(store):
+        raise wrong(name.end() if name else 0, "a store's name has small letters, digits and '_'")
     broken = _ESCAPE.search(text)
     if broken:
         raise wrong(broken.start(), "'%' must be followed by two hexadecimal digits")
@@ -80,22 +83,28 @@ def parse(text: str) -> Reference:
     if "#" in query:
         raise wrong(offset + len(body) + 1 + query.index("#"), "'#' after '?': the field comes first")
     escapes = "escapes that are no UTF-8, or hide a control character"
-    options: dict[str, str] = {}
-    position = offset + len(body) + 1
-    for pair in query.split("&") if question else ():
-        name, equals, value = pair.partition("=")
-        if not OPTION.fullmatch(name) or not equals or not value or "=" in value or "?" in value:
-            raise wrong(position, "an option is written name=value")
-        if name in options:
-            raise wrong(position, f"option '{name}' stands twice")
-        options[name] = _decoded(value, partial(wrong, position, escapes))
-        position += len(pair) + 1
+    options = _options(query, offset + len(body) + 1, wrong, escapes) if question else {}
     return Reference(
         store=store,
         path=_decoded(path, partial(wrong, offset, escapes)),
         field=_decoded(field, partial(wrong, offset + len(path) + 1, escapes)),
         options=options,
     )
+
+
+def _options(
+    query: str, position: int, wrong: t.Callable[[int, str], MalformedReferenceError], escapes: str
+) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for pair in query.split("&"):
+        option, equals, value = pair.partition("=")
+        if not OPTION.fullmatch(option) or not equals or not value or "=" in value or "?" in value:
+            raise wrong(position, "an option is written name=value")
+        if option in options:
+            raise wrong(position, f"option '{option}' stands twice")
+        options[option] = _decoded(value, partial(wrong, position, escapes))
+        position += len(pair) + 1
+    return options
 
 
 def _decoded(text: str, wrong: t.Callable[[], MalformedReferenceError]) -> str:

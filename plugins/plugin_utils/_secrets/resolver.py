@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import collections
 import difflib
 import importlib
 import re
+import threading
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -40,12 +42,15 @@ TYPES = {
 
 def store_class(kind: str) -> type[SecretStore]:
     module, _mark, name = TYPES[kind].partition(".")
-    found = getattr(importlib.import_module(f"{__package__}.stores.{module}"), name)
-    return t.cast("type[SecretStore]", found)
+    return t.cast("type[SecretStore]", getattr(importlib.import_module(f"{__package__}.stores.{module}"), name))
+
+
+# Texts that begin so are addresses, and no references to stores.
+ADDRESSES = ("http", "https", "unix")
 
 
 class Resolver:
-    """Stores by name, and what was read of them.
+    """Stores by name, and what was read of them. Threads may share one: a store that hangs holds up only those who ask it.
 
     Args:
         declared: ``secret_stores``: name to ``type`` and options. A type's own name is declared without being named.
@@ -56,7 +61,8 @@ class Resolver:
         self.declared = {**{name: {"type": name} for name in TYPES}, **(declared or {})}
         self.vault = vault
         self.stores: dict[str, SecretStore] = {}
-        self._opening: list[str] = []
+        self._opening: t.DefaultDict[str, threading.RLock] = collections.defaultdict(threading.RLock)
+        self._lock = threading.Lock()
 
     def store(self, name: str, where: str = "") -> SecretStore:
         """The store of this name, opened at first use.
@@ -72,18 +78,26 @@ class Resolver:
                     f"Did you mean {' or '.join(close)}?" if close else f"Known are {', '.join(sorted(self.declared))}"
                 )
                 raise UnknownStoreError(f"no store '{name}' is declared", where=where, fix=known)
-            if name in self._opening:
-                circle = " -> ".join([*self._opening[self._opening.index(name) :], name])
+            self._refuse_circles((name,))
+            with self._lock:
+                lock = self._opening[name]
+            with lock:  # credentials lead from store to store, and never back: no two threads wait for each other
+                if name not in self.stores:
+                    self.stores[name] = self._open(name)
+        return self.stores[name]
+
+    def _refuse_circles(self, way: tuple[str, ...]) -> None:
+        declaration = self.declared.get(way[-1])
+        for value in declaration.values() if isinstance(declaration, t.Mapping) else ():
+            source = _store_named_by(value)
+            if source in way:
+                circle = " -> ".join([*way[way.index(source) :], source])
                 raise CyclicStoresError(
-                    f"the credentials of store '{name}' come from itself: {circle}",
+                    f"the credentials of store '{source}' come from itself: {circle}",
                     fix="Give one of these stores its credentials from env, file or ansible_vault",
                 )
-            self._opening.append(name)
-            try:
-                self.stores[name] = self._open(name)
-            finally:
-                self._opening.pop()
-        return self.stores[name]
+            if source in self.declared:
+                self._refuse_circles((*way, source))
 
     def _open(self, name: str) -> SecretStore:
         declaration = self.declared[name]
@@ -96,31 +110,33 @@ class Resolver:
                 f"secret_stores.{name}.type is {'missing' if not kind else 'unknown'}",
                 fix=f"Types are {', '.join(sorted(TYPES))}",
             )
-        opened = store_class(kind)
-        unknown = sorted(set(options) - set(opened.spec))
+        if name in TYPES and name != kind:
+            raise UnsupportedError(
+                f"secret_stores.{name} has the name of another type of store: '{name}://' would mean two things",
+                fix="Choose another name",
+            )
+        store_type = store_class(kind)
+        unknown = sorted(set(options) - set(store_type.spec))
         if unknown:
-            known = ", ".join(sorted(opened.spec)) or "none"
+            known = ", ".join(sorted(store_type.spec)) or "none"
             raise UnsupportedError(
                 f"secret_stores.{name}: type {kind} has no option '{unknown[0]}'", fix=f"Options are {known}"
             )
-        for key, option in opened.spec.items():
-            if option.get("no_log") and isinstance(options.get(key), str):
+        for key, option in store_type.spec.items():
+            if option["type"] == "str" and _store_named_by(options.get(key)):
                 options[key] = self._credential(options[key], f"secret_stores.{name}.{key}")
-        checked = ArgumentSpecValidator(opened.spec).validate(options)
+        checked = ArgumentSpecValidator(store_type.spec).validate(options)
         if checked.error_messages:
             # Ansible's messages may quote a wrong value; of the options only those without no_log are quoted here.
-            secret = any(option.get("no_log") for option in opened.spec.values())
-            said = "; ".join(checked.error_messages)
-            values = [str(value) for key, value in options.items() if secret and opened.spec[key].get("no_log")]
-            for value in values:
-                said = said.replace(value, "***")
-            raise UnsupportedError(f"secret_stores.{name}: {said}")
-        return opened(name, checked.validated_parameters, self.vault)
+            message = "; ".join(checked.error_messages)
+            for key, value in options.items():
+                if store_type.spec[key].get("no_log"):
+                    message = message.replace(str(value), "***")
+            raise UnsupportedError(f"secret_stores.{name}: {message}")
+        return store_type(name, checked.validated_parameters, self.vault)
 
     def _credential(self, text: str, where: str) -> str:
-        """A credential's value: read from another store where it is written as a reference."""
-        if not re.match(r"[a-z][a-z0-9_]*://", text):
-            return text
+        """An option's value, read from another store."""
         try:
             return self.resolve(text)
         except CyclicStoresError:
@@ -132,6 +148,11 @@ class Resolver:
         """The value of one reference; what lies at its path is read at most once."""
         reference = parse(text)
         return self.store(reference.store, str(reference)).resolve(reference)
+
+    def forget(self, store: str) -> None:
+        """Read anew what lies in this store: something was written there."""
+        if store in self.stores:
+            self.stores[store].forget()
 
     def prefetch(self, texts: t.Iterable[str]) -> None:
         """Read many references in as few requests as their stores allow. Failures appear when they are resolved."""
@@ -157,3 +178,9 @@ class Resolver:
             except SecretError as exc:
                 failures[text] = exc
         return failures
+
+
+def _store_named_by(value: t.Any) -> str:
+    """The store that an option's value leads to, where it is written as a reference."""
+    scheme = re.match(r"([a-z][a-z0-9_]*)://", value) if isinstance(value, str) else None
+    return scheme[1] if scheme and scheme[1] not in ADDRESSES else ""

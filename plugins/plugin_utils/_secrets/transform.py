@@ -10,6 +10,7 @@ import re
 import typing as t
 
 import yaml
+from ansible_collections.unified.deploy.plugins.module_utils import _yaml12
 
 from .errors import UnsupportedError
 
@@ -21,8 +22,8 @@ def extract(text: str | t.Mapping[str, t.Any] | t.Sequence[t.Any], path: str) ->
     value: t.Any = text
     if isinstance(text, str):
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            value = _yaml12.load(text)
+        except _yaml12.MalformedYamlError:
             raise UnsupportedError("the text is neither JSON nor YAML", where=f"extract('{path}')") from None
     for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
         if index and isinstance(value, list) and int(index) < len(value):
@@ -75,7 +76,7 @@ def to_dotenv(values: t.Mapping[str, t.Any]) -> str:
 
 def from_dotenv(text: str) -> dict[str, str]:
     """What `to_dotenv` wrote, and simple dotenv files: plain, single quoted and double quoted values, comments, export."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     pattern = re.compile(
         r"""\s*(?:\#[^\n]*|(?:export\s+)?([A-Za-z_]\w*)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[^\n#]*?)[ \t]*(?:\#[^\n]*)?)(?:\n|\Z)""",
         re.DOTALL,
@@ -93,8 +94,8 @@ def from_dotenv(text: str) -> dict[str, str]:
                 value = re.sub(r'\\(["\\$`])', r"\1", value[1:-1])
             elif value[:1] == "'":
                 value = value[1:-1]
-            found[match[1]] = value
-    return found
+            values[match[1]] = value
+    return values
 
 
 def systemd_quote(value: t.Any) -> str:

@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..constraint import Constraint
 from ..evidence import Evidence as Evidence
 from ..platform import Platform as Platform
 
 Schema = dict[str, t.Any]
-TEXT: Schema = {"type": "string"}
-TEXTS: Schema = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+# A line break in a value would be a second line in the file that is written.
+LINE: Schema = {
+    "not": {
+        "description": "a line break or control character",
+        "type": "string",
+        "pattern": "[\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]",
+    }
+}
+TEXT: Schema = {"type": "string", **LINE}
+TEXTS: Schema = {"type": "array", "minItems": 1, "items": TEXT}
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,8 @@ class Rule:
 
     Attributes:
         why: why it matters, in one sentence.
-        spec: what only this kind knows of the rule (``mode``, ``state``, ``rules`` ...).
+        spec: what only this kind knows of the rule (``optional``, ``state``, ``rules`` ...).
+        values: its constrained fields, as they are written.
     """
 
     id: str
@@ -37,6 +46,48 @@ class Rule:
     risk: str = ""
     remediate: str = "automatic"
     reason: str = ""
+    values: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+    def on(self, platform: Platform) -> Rule:
+        """The rule as PLATFORM has it: where a field differs between platforms, with that platform's."""
+        spec = {name: platform.choose(value) for name, value in self.spec.items()}
+        return self if spec == self.spec else replace(self, spec=spec)
+
+    def constraints(self, platform: Platform) -> dict[str, Constraint]:
+        """The rule's own constraints on PLATFORM.
+
+        Raises:
+            ValueError: a value is no constraint.
+        """
+        return {name: Constraint.parse(platform.named(platform.choose(value))) for name, value in self.values.items()}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port, or a range of them, that must stay open.
+
+    Attributes:
+        source: who may reach it, an address or network; empty for everyone.
+        why: what it is for, as the operator or the purpose says it.
+    """
+
+    first: int
+    last: int
+    protocol: str
+    source: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the overlay says of the host beyond single rules.
+
+    Attributes:
+        ports: those of the overlay, and those that the host's purposes imply.
+    """
+
+    purposes: frozenset[str] = frozenset()
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +97,7 @@ class Demand:
     rule: Rule
     constraints: t.Mapping[str, Constraint]
     controls: tuple[str, ...]
+    site: Site = Site()
 
     @property
     def key(self) -> str:
@@ -165,7 +217,9 @@ class Kind:
     constrained: t.ClassVar[tuple[str, ...]] = ("value",)
     """Fields of a rule that are constraints, and so can be given other values."""
     fields: t.ClassVar[t.Mapping[str, Schema]] = {}
-    """Further fields that a rule of this kind may have, each with its JSON Schema."""
+    """Further fields that a rule of this kind may have, each with its JSON Schema. `schemas.py` makes the files' schema of it."""
+    required: t.ClassVar[tuple[str, ...]] = ()
+    """Fields without which a rule of this kind cannot be judged."""
 
     def resolve(self, rule: Rule, platform: Platform) -> bool:
         """Whether the platform has what the rule names; where it has not, the rule does not apply there.

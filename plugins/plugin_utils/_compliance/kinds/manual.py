@@ -21,6 +21,7 @@ class Manual(Kind):
 
     name = "manual"
     constrained = ()
+    required = ("question",)
     fields: t.ClassVar = {"question": TEXT}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:

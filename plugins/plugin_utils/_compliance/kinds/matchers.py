@@ -94,8 +94,7 @@ def checks_on(constraint: Constraint, expression: str) -> list[Check]:
         patterns.append({"match-regexp": f"^{one}([, ]+{one})*$"})
     if constraint.none_of is not None:
         patterns += [{"match-regexp": "."}, {"not": {"match-regexp": f"(^|[, ]){_any(constraint.none_of)}([, ]|$)"}}]
-    if constraint.some_of is not None:
-        patterns.append({"match-regexp": f"(^|[, ]){_any(constraint.some_of)}([, ]|$)"})
+    patterns += [{"match-regexp": f"(^|[, ]){_any(choices)}([, ]|$)"} for choices in constraint.some_of or ()]
     return found + [matching(shown, pattern) for pattern in patterns]
 
 

@@ -13,6 +13,7 @@ class Package(Kind):
     name = "package"
     sections = ("package",)
     constrained = ()
+    required = ("state",)
     fields: t.ClassVar = {"state": {"enum": ["absent", "present"]}}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:

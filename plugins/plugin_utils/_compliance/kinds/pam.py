@@ -70,6 +70,7 @@ class Pam(Kind):
     name = "pam"
     sections = ("pam", "text")
     constrained = ()
+    required = ("module",)
     fields: t.ClassVar = {
         "module": {"type": "string", "pattern": "\\.so$"},
         "stacks": TEXTS,

@@ -25,6 +25,7 @@ class Service(Kind):
     name = "service"
     sections = ("service", "package")
     constrained = ()
+    required = ("state",)
     fields: t.ClassVar = {"state": {"enum": ["unused", "enabled", "running"]}}
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:

@@ -151,7 +151,7 @@ KINDS = (
         "/etc/security/faillock.conf",
         separator=" = ",
         defaults={"deny": "3", "unlock_time": "600"},
-        bare=frozenset({"even_deny_root"}),
+        bare=frozenset({"audit", "even_deny_root", "silent"}),
     ),
     Settings(
         "pwhistory",

@@ -63,41 +63,41 @@ class Akeyless(SecretStore):
         return f"/{reference.path.lstrip('/')}"
 
     def _values(self, names: list[str], where: str, version: str | None = None) -> dict[str, t.Any]:
-        wanted = {"version": int(version)} if version else {}
-        return dict(self._call("get_secret_value", "GetSecretValue", where, names=names, **wanted))
+        options = {"version": int(version)} if version else {}
+        return dict(self._call("get_secret_value", "GetSecretValue", where, names=names, **options))
 
     def read(self, reference: Reference) -> Document:
         name = self._name(reference)
-        found = self._values([name], str(reference), reference.options.get("version"))
-        if found.get(name) is None:
+        answer = self._values([name], str(reference), reference.options.get("version"))
+        if answer.get(name) is None:
             raise NotFoundError("there is no such secret or version", where=str(reference))
-        value = found[name]
+        value = answer[name]
         return value if isinstance(value, (str, dict)) else str(value)
 
     def read_many(self, references: t.Sequence[Reference]) -> dict[Reference, Document | SecretError]:
         plain = {self._name(reference): reference for reference in references if not reference.options}
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         if len(plain) > 1:
             try:
                 values = self._values(list(plain), "")
-                found = {plain[name]: str(value) for name, value in values.items() if name in plain}
+                documents = {plain[name]: str(value) for name, value in values.items() if name in plain}
             except NotFoundError:
                 pass  # one of them is missing: each is asked for alone
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+        documents.update(super().read_many([reference for reference in references if reference not in documents]))
+        return documents
 
     def describe(self, reference: Reference) -> Description:
-        found = self._call("describe_item", "DescribeItem", str(reference), name=self._name(reference))
-        return Description(reference.path, str(found.last_version or ""), str(found.modification_date or ""))
+        answer = self._call("describe_item", "DescribeItem", str(reference), name=self._name(reference))
+        return Description(reference.path, str(answer.last_version or ""), str(answer.modification_date or ""))
 
     def list(self, prefix: str = "") -> list[str]:
         names: list[str] = []
         page = None
         while True:
             more: dict[str, t.Any] = {"pagination_token": page} if page else {}
-            found = self._call("list_items", "ListItems", prefix, type=["static-secret"], **more)
-            names += [item.item_name.lstrip("/") for item in found.items or []]
-            page = found.next_page
+            answer = self._call("list_items", "ListItems", prefix, type=["static-secret"], **more)
+            names += [item.item_name.lstrip("/") for item in answer.items or []]
+            page = answer.next_page
             if not page:
                 return sorted(name for name in names if name.startswith(prefix))
 
@@ -113,10 +113,10 @@ class Akeyless(SecretStore):
         return True
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
-        found = self._call(
+        answer = self._call(
             "describe_item", "DescribeItem", str(reference), name=self._name(reference), show_versions=True
         )
-        listed = sorted(found.item_versions or [], key=lambda item: item.version, reverse=True)
+        listed = sorted(answer.item_versions or [], key=lambda item: item.version, reverse=True)
         return [Description(reference.path, str(item.version), str(item.creation_date or "")) for item in listed]
 
     def check(self) -> Health:

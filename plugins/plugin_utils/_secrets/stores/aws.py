@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableError
+from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableError, UnsupportedError
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore, encoded, same
 
@@ -70,11 +70,16 @@ class Aws(SecretStore):
         code = exc.response["Error"]["Code"]
         if code in NOT_FOUND:
             return NotFoundError("there is no such secret or version", where=where)
+        deleted = code == "InvalidRequestException" and "delet" in exc.response["Error"].get("Message", "")
+        if deleted or code == "ResourceExistsException":
+            kind = NotFoundError if operation.startswith(("get", "describe")) else UnsupportedError
+            fix = "Run 'aws secretsmanager restore-secret', or take another name"
+            return kind("is marked for deletion", where=where, fix=fix)
         if code in EXPIRED:
             return ForbiddenError(
                 f"AWS does not accept the credentials ({code})", where=where, fix="Have they expired?"
             )
-        if "AccessDenied" in code:
+        if "AccessDenied" in code or exc.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
             action = "".join(part.title() for part in operation.split("_"))
             return ForbiddenError(
                 f"AWS refuses ({code})",
@@ -100,35 +105,35 @@ class SecretsManager(Aws):
     capabilities = frozenset({"batch", "describe", "list", "put", "versions"})
 
     def read(self, reference: Reference) -> Document:
-        found = self.call(
+        answer = self.call(
             "get_secret_value",
             str(reference),
             SecretId=reference.path,
             VersionId=reference.options.get("version"),
             VersionStage=reference.options.get("stage"),
         )
-        return _payload(found)
+        return _payload(answer)
 
     def read_many(self, references: t.Sequence[Reference]) -> dict[Reference, Document | SecretError]:
         plain = [reference for reference in references if not reference.options]
         if len(plain) < 2:
             return super().read_many(references)
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         for start in range(0, len(plain), 20):
             part = plain[start : start + 20]
             answer = self.call("batch_get_secret_value", "", SecretIdList=[reference.path for reference in part])
             values = {
                 name: _payload(value) for value in answer["SecretValues"] for name in (value["Name"], value["ARN"])
             }
-            found.update({reference: values[reference.path] for reference in part if reference.path in values})
+            documents.update({reference: values[reference.path] for reference in part if reference.path in values})
         # What the batch did not give is asked for alone, so that its error is its own.
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+        documents.update(super().read_many([reference for reference in references if reference not in documents]))
+        return documents
 
     def describe(self, reference: Reference) -> Description:
-        found = self.call("describe_secret", str(reference), SecretId=reference.path)
-        current = [key for key, stages in found.get("VersionIdsToStages", {}).items() if "AWSCURRENT" in stages]
-        changed = found.get("LastChangedDate") or found.get("CreatedDate")
+        answer = self.call("describe_secret", str(reference), SecretId=reference.path)
+        current = [key for key, stages in answer.get("VersionIdsToStages", {}).items() if "AWSCURRENT" in stages]
+        changed = answer.get("LastChangedDate") or answer.get("CreatedDate")
         return Description(reference.path, version="".join(current[:1]), created=changed.isoformat() if changed else "")
 
     def list(self, prefix: str = "") -> list[str]:
@@ -136,9 +141,9 @@ class SecretsManager(Aws):
         following = None
         while True:
             filters = [{"Key": "name", "Values": [prefix]}] if prefix else None
-            found = self.call("list_secrets", prefix, NextToken=following, Filters=filters)
-            names += [secret["Name"] for secret in found["SecretList"] if secret["Name"].startswith(prefix)]
-            following = found.get("NextToken")
+            answer = self.call("list_secrets", prefix, NextToken=following, Filters=filters)
+            names += [secret["Name"] for secret in answer["SecretList"] if secret["Name"].startswith(prefix)]
+            following = answer.get("NextToken")
             if not following:
                 return sorted(names)
 
@@ -154,11 +159,11 @@ class SecretsManager(Aws):
         return True
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
-        found = self.call("list_secret_version_ids", str(reference), SecretId=reference.path, IncludeDeprecated=True)
+        answer = self.call("list_secret_version_ids", str(reference), SecretId=reference.path, IncludeDeprecated=True)
         # Two versions of one second have the same date: their stages tell which is current.
         stages = ("AWSCURRENT", "AWSPREVIOUS")
         listed = sorted(
-            found["Versions"],
+            answer["Versions"],
             key=lambda item: ([stage in item.get("VersionStages", []) for stage in stages], item["CreatedDate"]),
             reverse=True,
         )
@@ -176,33 +181,33 @@ class ParameterStore(Aws):
         return f"{reference.path}:{version}" if version else reference.path
 
     def read(self, reference: Reference) -> Document:
-        found = self.call("get_parameter", str(reference), Name=self._name(reference), WithDecryption=True)
-        return str(found["Parameter"]["Value"])
+        answer = self.call("get_parameter", str(reference), Name=self._name(reference), WithDecryption=True)
+        return str(answer["Parameter"]["Value"])
 
     def read_many(self, references: t.Sequence[Reference]) -> dict[Reference, Document | SecretError]:
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         for start in range(0, len(references), 10):
             part = {self._name(reference): reference for reference in references[start : start + 10]}
             answer = self.call("get_parameters", "", Names=list(part), WithDecryption=True)
             for value in answer["Parameters"]:
                 reference = part.get(value["Name"] + value.get("Selector", ""))
                 if reference:
-                    found[reference] = str(value["Value"])
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+                    documents[reference] = str(value["Value"])
+        documents.update(super().read_many([reference for reference in references if reference not in documents]))
+        return documents
 
     def describe(self, reference: Reference) -> Description:
-        found = self.call("get_parameter", str(reference), Name=self._name(reference))["Parameter"]
-        return Description(reference.path, str(found["Version"]), found["LastModifiedDate"].isoformat())
+        answer = self.call("get_parameter", str(reference), Name=self._name(reference))["Parameter"]
+        return Description(reference.path, str(answer["Version"]), answer["LastModifiedDate"].isoformat())
 
     def list(self, prefix: str = "") -> list[str]:
         names: list[str] = []
         following = None
         filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [prefix]}] if prefix else None
         while True:
-            found = self.call("describe_parameters", prefix, NextToken=following, ParameterFilters=filters)
-            names += [parameter["Name"] for parameter in found["Parameters"]]
-            following = found.get("NextToken")
+            answer = self.call("describe_parameters", prefix, NextToken=following, ParameterFilters=filters)
+            names += [parameter["Name"] for parameter in answer["Parameters"]]
+            following = answer.get("NextToken")
             if not following:
                 return sorted(names)
 
@@ -215,12 +220,12 @@ class ParameterStore(Aws):
         return True
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
-        found = self.call("get_parameter_history", str(reference), Name=reference.path)["Parameters"]
-        listed = sorted(found, key=lambda item: item["Version"], reverse=True)
+        answer = self.call("get_parameter_history", str(reference), Name=reference.path)["Parameters"]
+        listed = sorted(answer, key=lambda item: item["Version"], reverse=True)
         return [
             Description(reference.path, str(item["Version"]), item["LastModifiedDate"].isoformat()) for item in listed
         ]
 
 
-def _payload(found: t.Mapping[str, t.Any]) -> Document:
-    return str(found["SecretString"]) if "SecretString" in found else bytes(found["SecretBinary"])
+def _payload(answer: t.Mapping[str, t.Any]) -> Document:
+    return str(answer["SecretString"]) if "SecretString" in answer else bytes(answer["SecretBinary"])

@@ -57,8 +57,8 @@ class KeyVault(SecretStore):
         core = self.client("azure.core.exceptions", PACKAGE)
         try:
             self._client = self._client or self._open()
-            found = getattr(self._client, operation)(*arguments)
-            return list(found) if operation.startswith("list_") else found
+            answer = getattr(self._client, operation)(*arguments)
+            return list(answer) if operation.startswith("list_") else answer
         except core.ClientAuthenticationError as exc:
             # azure.identity says this too where it cannot reach the authority.
             said = str(exc)
@@ -71,6 +71,9 @@ class KeyVault(SecretStore):
             ) from None
         except core.ResourceNotFoundError:
             raise NotFoundError("there is no such secret or version", where=where) from None
+        except core.ResourceExistsError:
+            fix = "Recover it, or purge it: Key Vault keeps the names of deleted secrets"
+            raise UnsupportedError("was deleted, and its name cannot be used", where=where, fix=fix) from None
         except core.HttpResponseError as exc:
             raise self.refused(exc.status_code or 503, where, str(self.options.get("client_id") or "")) from None
         except core.ServiceResponseTimeoutError:
@@ -89,12 +92,12 @@ class KeyVault(SecretStore):
         return str(self._call("get_secret", str(reference), reference.path, reference.options.get("version")).value)
 
     def describe(self, reference: Reference) -> Description:
-        found = self._call("get_secret", str(reference), reference.path, reference.options.get("version"))
-        return self._described(found.properties)
+        answer = self._call("get_secret", str(reference), reference.path, reference.options.get("version"))
+        return self._described(answer.properties)
 
     def list(self, prefix: str = "") -> list[str]:
-        found = self._call("list_properties_of_secrets", prefix)
-        return sorted(secret.name for secret in found if secret.name.startswith(prefix))
+        answer = self._call("list_properties_of_secrets", prefix)
+        return sorted(secret.name for secret in answer if secret.name.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         if self.holds(reference, document):
@@ -104,19 +107,19 @@ class KeyVault(SecretStore):
         return True
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
-        found = self._call("list_properties_of_secret_versions", str(reference), reference.path)
-        return sorted((self._described(item) for item in found), key=lambda item: item.created, reverse=True)
+        answer = self._call("list_properties_of_secret_versions", str(reference), reference.path)
+        return sorted((self._described(item) for item in answer), key=lambda item: item.created, reverse=True)
 
     def check(self) -> Health:
         self._call("list_properties_of_secrets", "")
         return Health(str(self.options.get("client_id") or "default Azure credential"))
 
     @staticmethod
-    def _described(found: t.Any) -> Description:
-        created, expires = found.created_on, found.expires_on
+    def _described(answer: t.Any) -> Description:
+        created, expires = answer.created_on, answer.expires_on
         return Description(
-            found.name,
-            found.version or "",
+            answer.name,
+            answer.version or "",
             created.isoformat() if created else "",
             expires.isoformat() if expires else "",
         )

@@ -22,6 +22,7 @@ class SecretsManager(SecretStore):
     """By bitwarden-sdk, with a machine account's access token. Names need ``organization_id``, new secrets ``project_id``."""
 
     type = "bitwarden"
+    any_path = True
     spec = {
         "access_token": {"type": "str", "no_log": True, "required": True},
         "organization_id": {"type": "str", "required": True},
@@ -86,26 +87,26 @@ class SecretsManager(SecretStore):
     def read_many(self, references: t.Sequence[Reference]) -> dict[Reference, Document | SecretError]:
         if len(references) < 2:
             return super().read_many(references)
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         names = self._identifiers("") if any(not UUID.fullmatch(item.path) for item in references) else {}
         ids: dict[str, Reference] = {}
         for reference in references:
             try:
                 ids[self._id(reference, names)] = reference
             except SecretError as exc:
-                found[reference] = exc
+                documents[reference] = exc
         try:
             for item in self._call("", "get_by_ids", list(ids)):
-                found[ids[item["id"]]] = item["value"]
+                documents[ids[item["id"]]] = item["value"]
         except NotFoundError:
             pass  # one of them is missing: each is asked for alone
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+        documents.update(super().read_many([reference for reference in references if reference not in documents]))
+        return documents
 
     def describe(self, reference: Reference) -> Description:
         identifier = self._id(reference)
-        found = self._call(str(reference), "get", identifier)[0]
-        return Description(reference.path, created=str(found["revision_date"]))
+        answer = self._call(str(reference), "get", identifier)[0]
+        return Description(reference.path, created=str(answer["revision_date"]))
 
     def list(self, prefix: str = "") -> list[str]:
         return sorted(name for name in self._identifiers(prefix) if name.startswith(prefix))
@@ -115,11 +116,11 @@ class SecretsManager(SecretStore):
         text = encoded(document)
         try:
             identifier = self._id(reference)
-            found = self._call(where, "get", identifier)[0]
-            if same(found["value"], document):
+            answer = self._call(where, "get", identifier)[0]
+            if same(answer["value"], document):
                 return False
-            projects = [found["project_id"]] if found["project_id"] else None
-            self._call(where, "update", organization, identifier, found["key"], text, found["note"], projects)
+            projects = [answer["project_id"]] if answer["project_id"] else None
+            self._call(where, "update", organization, identifier, answer["key"], text, answer["note"], projects)
         except NotFoundError:
             if not self.options.get("project_id"):
                 fix = f"Set secret_stores.{self.name}.project_id"
@@ -137,6 +138,7 @@ class PasswordManager(SecretStore):
     """By the program bw (https://bitwarden.com/help/cli), unlocked: ``session`` is what 'bw unlock --raw' prints."""
 
     type = "bitwarden_cli"
+    any_path = True
     spec = {"session": {"type": "str", "no_log": True}, "timeout": {"type": "float", "default": 60}}
     capabilities = frozenset({"batch", "describe", "list"})
 
@@ -148,14 +150,29 @@ class PasswordManager(SecretStore):
         code, out, err = run(argv, store=self.name, timeout=self.options["timeout"], env=env)
         if code == 0:
             return json.loads(out)
-        if b"Not found" in err:
+        if b"Not answer" in err:
             raise NotFoundError("there is no such item", where=where)
-        if b"More than one result" in err:
-            raise UnsupportedError("more than one item has this name", where=where, fix="Name it by its id")
         if b"locked" in err or b"not logged in" in err:
             fix = "Run 'bw unlock --raw' and give its output as 'session'"
             raise ForbiddenError("the vault is locked", where=where, fix=fix)
         raise UnavailableError(f"'bw {' '.join(arguments[:2])}' ended with {code}", where=where)
+
+    def _item(self, reference: Reference, listed: t.Sequence[t.Mapping[str, t.Any]] | None = None) -> t.Any:
+        """The item of exactly this id or name, in LISTED where the items are known.
+
+        'bw get item' and '--search' take any item that has the term somewhere in its name, address or user.
+        """
+        where = str(reference)
+        if listed is None:
+            if UUID.fullmatch(reference.path):
+                return self._bw(where, "get", "item", reference.path)
+            listed = self._bw(where, "list", "items", "--search", reference.path)
+        items = [item for item in listed if reference.path in (item["id"], item["name"])]
+        if not items:
+            raise NotFoundError("there is no such item", where=where)
+        if len(items) > 1:
+            raise UnsupportedError("more than one item has this name", where=where, fix="Name it by its id")
+        return items[0]
 
     @staticmethod
     def _fields(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -166,33 +183,29 @@ class PasswordManager(SecretStore):
         return {name: value for name, value in fields.items() if value is not None}
 
     def read(self, reference: Reference) -> Document:
-        return self._fields(self._bw(str(reference), "get", "item", reference.path))
+        return self._fields(self._item(reference))
 
     def read_many(self, references: t.Sequence[Reference]) -> dict[Reference, Document | SecretError]:
         if len(references) < 2:
             return super().read_many(references)
         # One start of bw takes a second; listing all takes no longer than reading one.
         items = self._bw("", "list", "items")
-        names = [item["name"] for item in items]
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         for reference in references:
-            for item in items:
-                if reference.path == item["id"] or (
-                    item["name"] == reference.path and names.count(reference.path) == 1
-                ):
-                    found[reference] = self._fields(item)
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+            try:
+                documents[reference] = self._fields(self._item(reference, items))
+            except SecretError as exc:
+                documents[reference] = exc
+        return documents
 
     def describe(self, reference: Reference) -> Description:
-        found = self._bw(str(reference), "get", "item", reference.path)
-        return Description(reference.path, created=found.get("revisionDate", ""))
+        return Description(reference.path, created=self._item(reference).get("revisionDate", ""))
 
     def list(self, prefix: str = "") -> list[str]:
         return sorted(item["name"] for item in self._bw(prefix, "list", "items") if item["name"].startswith(prefix))
 
     def check(self) -> Health:
-        found = self._bw("", "status")
-        if found["status"] != "unlocked":
-            raise ForbiddenError(f"the vault is {found['status']}", fix="Run 'bw unlock --raw' and give its output")
-        return Health(str(found.get("userEmail") or ""))
+        answer = self._bw("", "status")
+        if answer["status"] != "unlocked":
+            raise ForbiddenError(f"the vault is {answer['status']}", fix="Run 'bw unlock --raw' and give its output")
+        return Health(str(answer.get("userEmail") or ""))

@@ -25,8 +25,8 @@ def _answer(sdk: t.Any, asked: dict[str, t.Any]) -> dict[str, t.Any]:
         client = sdk.BitwardenClient(sdk.client_settings_from_dict(asked["settings"]))
         client.auth().login_access_token(asked["access_token"])
         step = "call"
-        found = getattr(client.secrets(), asked["operation"])(*asked["arguments"]).data
-        items = [found] if asked["operation"] in ("get", "create", "update") else found.data
+        answer = getattr(client.secrets(), asked["operation"])(*asked["arguments"]).data
+        items = [answer] if asked["operation"] in ("get", "create", "update") else answer.data
         return {"items": [dict(vars(item)) for item in items]}
     except Exception as exc:
         # The client has one exception for all; its text has the status, and could have the response.

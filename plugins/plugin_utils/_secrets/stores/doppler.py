@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..errors import NotFoundError, SecretError, UnsupportedError
 from ..reference import Reference
 from .base import Document, Health, SecretStore, encoded
 from .program import within
+
+# The client puts them into addresses as they are, where '#' or '&' would ask for another secret.
+NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Doppler(SecretStore):
@@ -41,48 +45,50 @@ class Doppler(SecretStore):
     def _names(self, reference: Reference) -> tuple[str, str, str]:
         parts = reference.path.split("/")
         if len(parts) == 1 and self.options.get("project") and self.options.get("config"):
-            return self.options["project"], self.options["config"], parts[0]
+            parts = [self.options["project"], self.options["config"], *parts]
         if len(parts) != 3:
             fix = "Write <project>/<config>/<name>, or declare the store's project and config"
             raise UnsupportedError("names no project and config", where=str(reference), fix=fix)
+        if not all(NAME.fullmatch(part) for part in parts):
+            raise UnsupportedError("is no valid name here", where=str(reference), fix="Names have A-Z a-z 0-9 _ -")
         return parts[0], parts[1], parts[2]
 
     def read(self, reference: Reference) -> Document:
         project, config, name = self._names(reference)
-        found = self._call(str(reference), lambda sdk: sdk.secrets.get(name, config, project))
+        answer = self._call(str(reference), lambda sdk: sdk.secrets.get(name, config, project))
         # The client leaves nested answers as they came.
-        value = found.value if isinstance(found.value, dict) else vars(found.value)
+        value = answer.value if isinstance(answer.value, dict) else vars(answer.value)
         if value.get("computed") is None:
             raise NotFoundError("there is no such secret, or it is restricted", where=str(reference))
         return str(value["computed"])
 
     def read_many(self, references: t.Sequence[Reference]) -> dict[Reference, Document | SecretError]:
         configs: dict[tuple[str, str], dict[str, Reference]] = {}
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         for reference in references:
             try:
                 project, config, name = self._names(reference)
                 configs.setdefault((project, config), {})[name] = reference
             except SecretError as exc:
-                found[reference] = exc
+                documents[reference] = exc
         for (project, config), names in configs.items():
             if len(names) > 1:
                 values = self._download(project, config)
-                found.update({reference: values[name] for name, reference in names.items() if name in values})
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+                documents.update({reference: values[name] for name, reference in names.items() if name in values})
+        documents.update(super().read_many([reference for reference in references if reference not in documents]))
+        return documents
 
     def _download(self, project: str, config: str) -> dict[str, str]:
-        found = self._call("", lambda sdk: sdk.secrets.download(config, project, "json"))
-        values = found if isinstance(found, dict) else vars(found)
+        answer = self._call("", lambda sdk: sdk.secrets.download(config, project, "json"))
+        values = answer if isinstance(answer, dict) else vars(answer)
         return {str(name): str(value) for name, value in values.items() if value is not None}
 
     def list(self, prefix: str = "") -> list[str]:
         if not (self.options.get("project") and self.options.get("config")):
             raise UnsupportedError(f"store '{self.name}' has no project and config to list", fix="Declare them")
         ask = (self.options["config"], self.options["project"])
-        found = self._call(prefix, lambda sdk: sdk.secrets.names(*ask))
-        return sorted(name for name in found.names if name.startswith(prefix))
+        answer = self._call(prefix, lambda sdk: sdk.secrets.names(*ask))
+        return sorted(name for name in answer.names if name.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         project, config, name = self._names(reference)
@@ -94,5 +100,5 @@ class Doppler(SecretStore):
         return True
 
     def check(self) -> Health:
-        found = self._call("", lambda sdk: sdk.auth.me())
-        return Health(str(found.name or found.slug or "token"))
+        answer = self._call("", lambda sdk: sdk.auth.me())
+        return Health(str(answer.name or answer.slug or "token"))

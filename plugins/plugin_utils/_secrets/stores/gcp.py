@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from ..errors import ForbiddenError, NotFoundError, UnsupportedError
@@ -12,6 +13,9 @@ from .base import Description, Document, Health, SecretStore, encoded, same
 from .local import text_or_bytes
 
 PACKAGE = "google-cloud-secret-manager"
+# https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/create; anything else would lead elsewhere.
+NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+VERSION = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class SecretManager(SecretStore):
@@ -36,22 +40,22 @@ class SecretManager(SecretStore):
 
     def _open(self) -> t.Any:
         manager = self.client("google.cloud.secretmanager_v1", PACKAGE)
-        given: dict[str, t.Any] = {"transport": "rest"}  # REST goes through proxies and needs no open channel
+        options: dict[str, t.Any] = {"transport": "rest"}  # REST goes through proxies and needs no open channel
         if self.options.get("endpoint"):
-            given["client_options"] = {"api_endpoint": self.options["endpoint"]}
+            options["client_options"] = {"api_endpoint": self.options["endpoint"]}
         if self.options.get("credentials"):
             accounts = self.client("google.oauth2.service_account", PACKAGE)
             try:
                 key = json.loads(self.options["credentials"])
                 scopes = ["https://www.googleapis.com/auth/cloud-platform"]
-                given["credentials"] = accounts.Credentials.from_service_account_info(key, scopes=scopes)
+                options["credentials"] = accounts.Credentials.from_service_account_info(key, scopes=scopes)
                 self._identity = str(key["client_email"])
             except (ValueError, KeyError):
                 raise ForbiddenError(
                     f"secret_stores.{self.name}.credentials is no service account key",
                     fix="Give the JSON key file's content",
                 ) from None
-        return manager.SecretManagerServiceClient(**given)
+        return manager.SecretManagerServiceClient(**options)
 
     def _call(self, operation: str, where: str, request: dict[str, t.Any]) -> t.Any:
         api = self.client("google.api_core.exceptions", PACKAGE)
@@ -59,8 +63,8 @@ class SecretManager(SecretStore):
         timeout = self.options["timeout"]
         try:
             self._client = self._client or self._open()
-            found = getattr(self._client, operation)(request=request, timeout=timeout, retry=None)
-            return list(found) if operation.startswith("list_") else found
+            answer = getattr(self._client, operation)(request=request, timeout=timeout, retry=None)
+            return list(answer) if operation.startswith("list_") else answer
         except auth.GoogleAuthError:
             raise ForbiddenError(
                 f"store '{self.name}' has no valid Google credentials",
@@ -82,20 +86,31 @@ class SecretManager(SecretStore):
             raise self.unreachable(where, timeout if "Timeout" in type(exc).__name__ else None) from None
 
     def read(self, reference: Reference) -> Document:
-        name = f"{self._parent}/secrets/{reference.path}/versions/{reference.options.get('version', 'latest')}"
+        name = self._version(reference)
         return text_or_bytes(self._call("access_secret_version", str(reference), {"name": name}).payload.data)
 
+    def _secret(self, reference: Reference) -> str:
+        if not NAME.fullmatch(reference.path):
+            raise UnsupportedError("is no valid name here", where=str(reference), fix="Names have A-Z a-z 0-9 - _")
+        return f"{self._parent}/secrets/{reference.path}"
+
+    def _version(self, reference: Reference) -> str:
+        version = reference.options.get("version", "latest")
+        if not VERSION.fullmatch(version):
+            raise UnsupportedError("is no version here", where=str(reference), fix="Write its number, or an alias")
+        return f"{self._secret(reference)}/versions/{version}"
+
     def describe(self, reference: Reference) -> Description:
-        name = f"{self._parent}/secrets/{reference.path}/versions/{reference.options.get('version', 'latest')}"
+        name = self._version(reference)
         return self._described(reference.path, self._call("get_secret_version", str(reference), {"name": name}))
 
     def list(self, prefix: str = "") -> list[str]:
-        found = self._call("list_secrets", prefix, {"parent": self._parent})
-        names = (secret.name.rpartition("/")[2] for secret in found)
+        answer = self._call("list_secrets", prefix, {"parent": self._parent})
+        names = (secret.name.rpartition("/")[2] for secret in answer)
         return sorted(name for name in names if name.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
-        parent = f"{self._parent}/secrets/{reference.path}"
+        parent = self._secret(reference)
         try:
             if same(self.read(self.document_key(reference)), document):
                 return False
@@ -110,9 +125,9 @@ class SecretManager(SecretStore):
         return True
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
-        parent = f"{self._parent}/secrets/{reference.path}"
-        found = self._call("list_secret_versions", str(reference), {"parent": parent})
-        listed = [self._described(reference.path, version) for version in found]
+        parent = self._secret(reference)
+        answer = self._call("list_secret_versions", str(reference), {"parent": parent})
+        listed = [self._described(reference.path, version) for version in answer]
         return sorted(listed, key=lambda version: int(version.version), reverse=True)
 
     def check(self) -> Health:

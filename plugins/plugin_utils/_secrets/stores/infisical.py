@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import quote
 
-from ..errors import NotFoundError, SecretError
+from ..errors import NotFoundError, SecretError, UnsupportedError
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore, encoded, same
 from .program import within
@@ -27,7 +28,6 @@ class Infisical(SecretStore):
     def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
         super().__init__(name, options, vault)
         self._client: t.Any = None
-        self._expires = ""
 
     def _call(self, where: str, ask: t.Callable[[t.Any], t.Any]) -> t.Any:
         sdk = self.client("infisical_sdk", "infisicalsdk")
@@ -36,8 +36,7 @@ class Infisical(SecretStore):
         def work() -> t.Any:
             if self._client is None:
                 client = sdk.InfisicalSDKClient(self.options["url"], cache_ttl=None)
-                answer = client.auth.universal_auth.login(self.options["client_id"], self.options["client_secret"])
-                self._expires = f"in {answer.expiresIn} s"
+                client.auth.universal_auth.login(self.options["client_id"], self.options["client_secret"])
                 self._client = client
             return ask(self._client.secrets)
 
@@ -53,6 +52,9 @@ class Infisical(SecretStore):
 
     def _place(self, reference: Reference) -> dict[str, str]:
         folder, _mark, name = reference.path.rpartition("/")
+        if quote(name, safe="") != name:
+            # The client puts it into an address as it is, where '#' or '?' would ask for another secret.
+            raise UnsupportedError("is no name that the client can ask for", where=str(reference), fix="Rename it")
         return {
             "secret_name": name,
             "secret_path": f"/{folder.strip('/')}",
@@ -73,25 +75,25 @@ class Infisical(SecretStore):
             if not reference.options:
                 place = self._place(reference)
                 folders.setdefault(place["secret_path"], {})[place["secret_name"]] = reference
-        found: dict[Reference, Document | SecretError] = {}
+        documents: dict[Reference, Document | SecretError] = {}
         for folder, names in folders.items():
             if len(names) > 1:
                 values = {secret.secretKey: secret.secretValue for secret in self._listed("", folder)}
-                found.update({reference: values[name] for name, reference in names.items() if name in values})
-        found.update(super().read_many([reference for reference in references if reference not in found]))
-        return found
+                documents.update({reference: values[name] for name, reference in names.items() if name in values})
+        documents.update(super().read_many([reference for reference in references if reference not in documents]))
+        return documents
 
     def _listed(self, where: str, folder: str, **options: bool) -> t.Any:
         place = (self.options["environment"], folder, self.options["project_id"])
         return self._call(where, lambda secrets: secrets.list_secrets(*place, **options)).secrets
 
     def describe(self, reference: Reference) -> Description:
-        found = self._get(reference)
-        return Description(reference.path, str(found.version), str(getattr(found, "updatedAt", "") or ""))
+        answer = self._get(reference)
+        return Description(reference.path, str(answer.version), str(getattr(answer, "updatedAt", "") or ""))
 
     def list(self, prefix: str = "") -> list[str]:
-        found = self._listed(prefix, "/", recursive=True, view_secret_value=False)
-        names = (f"{(item.secretPath or '/').strip('/')}/{item.secretKey}".lstrip("/") for item in found)
+        answer = self._listed(prefix, "/", recursive=True, view_secret_value=False)
+        names = (f"{(item.secretPath or '/').strip('/')}/{item.secretKey}".lstrip("/") for item in answer)
         return sorted(name for name in names if name.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
@@ -109,4 +111,4 @@ class Infisical(SecretStore):
 
     def check(self) -> Health:
         self._listed("", "/", view_secret_value=False)
-        return Health(self.options["client_id"], self._expires)
+        return Health(self.options["client_id"])

@@ -13,6 +13,7 @@ from .program import within
 
 class Keyring(SecretStore):
     type = "keyring"
+    any_path = True
     spec = {"timeout": {"type": "float", "default": 30}}
     capabilities = frozenset({"describe", "put"})
 

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 
 from ..errors import ForbiddenError, NotFoundError, UnsupportedError
 from ..reference import Reference
@@ -44,6 +44,7 @@ class Literal(SecretStore):
     """The path itself: ``literal://text``. For tests, and for values that are no secret."""
 
     type = "literal"
+    any_path = True
 
     def read(self, reference: Reference) -> str:
         return reference.path
@@ -53,6 +54,7 @@ class File(SecretStore):
     """Files: ``file:///path`` or, below the declared ``base``, ``file://path``. One final newline is not part of the secret."""
 
     type = "file"
+    any_path = True
     spec = {"base": {"type": "path"}, "allow_readable_by_others": {"type": "bool", "default": False}}
     capabilities = frozenset({"describe", "list", "put"})
 
@@ -89,8 +91,8 @@ class File(SecretStore):
     def list(self, prefix: str = "") -> list[str]:
         if self.base is None:
             raise UnsupportedError(f"store '{self.name}' has no 'base' to list", fix="Declare one")
-        found = (path.relative_to(self.base) for path in self.base.rglob("*") if path.is_file())
-        return sorted(str(path) for path in found if str(path).startswith(prefix))
+        paths = (path.relative_to(self.base) for path in self.base.rglob("*") if path.is_file())
+        return sorted(str(path) for path in paths if str(path).startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         if not isinstance(document, str):

@@ -32,6 +32,7 @@ class Connect(SecretStore):
     """By a Connect server, with onepasswordconnectsdk."""
 
     type = "onepassword"
+    any_path = True
     spec = {
         "url": {"type": "str", "required": True},
         "token": {"type": "str", "no_log": True, "required": True},
@@ -77,8 +78,8 @@ class Connect(SecretStore):
 
     def _vault(self, title: str, where: str) -> str:
         if title not in self._vaults:
-            found = self._call(where, lambda client: client.get_vaults())
-            self._vaults.update({vault.name: vault.id for vault in found} | {vault.id: vault.id for vault in found})
+            answer = self._call(where, lambda client: client.get_vaults())
+            self._vaults.update({vault.name: vault.id for vault in answer} | {vault.id: vault.id for vault in answer})
         if title not in self._vaults:
             raise NotFoundError(f"there is no vault '{title}', or this token may not see it", where=where)
         return self._vaults[title]
@@ -86,7 +87,11 @@ class Connect(SecretStore):
     def _item(self, reference: Reference) -> t.Any:
         vault, item = names_of(reference)
         identifier = self._vault(vault, str(reference))
-        return self._call(str(reference), lambda client: client.get_item(item, identifier))
+        answer = self._call(str(reference), lambda client: client.get_item(item, identifier))
+        # The title becomes part of a filter, which a title may be written to widen.
+        if item not in (answer.id, answer.title):
+            raise NotFoundError("there is no such item", where=str(reference))
+        return answer
 
     def read(self, reference: Reference) -> Document:
         item = self._item(reference)
@@ -141,6 +146,7 @@ class Cli(SecretStore):
     """By the program op (https://developer.1password.com/docs/cli)."""
 
     type = "onepassword_cli"
+    any_path = True
     spec = {
         "service_account_token": {"type": "str", "no_log": True},
         "account": {"type": "str"},
@@ -170,7 +176,11 @@ class Cli(SecretStore):
 
     def _item(self, reference: Reference) -> t.Any:
         vault, item = names_of(reference)
-        return self._op(str(reference), "item", "get", item, "--vault", vault)
+        answer = self._op(str(reference), "item", "get", item, "--vault", vault)
+        # op takes titles without regard to case, and links.
+        if item not in (answer["id"], answer["title"]):
+            raise NotFoundError("there is no such item: another one is written like it", where=str(reference))
+        return answer
 
     def read(self, reference: Reference) -> Document:
         fields = {}
@@ -185,10 +195,10 @@ class Cli(SecretStore):
         return Description(reference.path, str(item.get("version", "")), item.get("updated_at", ""))
 
     def list(self, prefix: str = "") -> list[str]:
-        found = self._op(prefix, "item", "list")
-        names = (f"{item['vault']['name']}/{item['title']}" for item in found)
+        answer = self._op(prefix, "item", "list")
+        names = (f"{item['vault']['name']}/{item['title']}" for item in answer)
         return sorted(name for name in names if name.startswith(prefix))
 
     def check(self) -> Health:
-        found = self._op("", "whoami")
-        return Health(str(found.get("email") or found.get("user_uuid") or "service account"))
+        answer = self._op("", "whoami")
+        return Health(str(answer.get("email") or answer.get("user_uuid") or "service account"))

@@ -17,12 +17,12 @@ T = t.TypeVar("T")
 
 def find(program: str, store: str, package: str) -> str:
     """The path of a program."""
-    found = shutil.which(program)
-    if not found:
+    path = shutil.which(program)
+    if not path:
         raise MissingClientError(
             f"store '{store}' needs the program '{program}' on the controller", fix=f"Install {package}"
         )
-    return found
+    return path
 
 
 def run(

@@ -7,11 +7,9 @@ import datetime
 import json
 import shutil
 import typing as t
-from pathlib import Path
 
-import yaml
 from ansible_collections.unified.deploy.plugins.module_utils import _sops
-from ansible_collections.unified.deploy.plugins.module_utils._files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnsupportedError
@@ -40,7 +38,7 @@ class Sops(File):
         if not path.is_file():
             raise NotFoundError(f"there is no file {path}", where=str(reference))
         try:
-            self._whole(path, kind)
+            _whole(path.read_bytes(), kind)
             if kind in ("dotenv", "ini"):
                 fields: dict[str, t.Any] = json.loads(self._sops().decrypt(str(path), kind, "json"))
                 return fields
@@ -48,24 +46,23 @@ class Sops(File):
         except SopsError as exc:
             raise self._error(exc, reference) from None
 
-    def _whole(self, path: Path, kind: str) -> None:
-        """A file whose encryption was meant to cover everything, but does not, was edited without sops."""
-        data, section = _sops.metadata(path.read_bytes(), kind, yaml.safe_load)
-        partial = ("encrypted_regex", "encrypted_suffix", "unencrypted_regex", "unencrypted_comment_regex")
-        if any(section.get(name) for name in partial) or kind in ("dotenv", "ini"):
-            return
-        suffix = section.get("unencrypted_suffix") or "_unencrypted"
-        for name, value in _sops.leaves(data):
-            if value in ("", None) or _sops.encrypted(value) or any(part.endswith(suffix) for part in name.split(".")):
-                continue
-            raise SopsError(f"is half plain: '{name}' is not encrypted", kind="tampered", fix="Edit it with sops only")
+    def decrypted(self, text: str, kind: str, output: str = "") -> str:
+        """The plain text of an encrypted one that lies nowhere; its format stays where OUTPUT is empty."""
+        reference = Reference(self.name, "text")
+        try:
+            _whole(text.encode(), kind)
+            return self._sops().decrypt_text(text.encode(), kind, output or kind).decode()
+        except SopsError as exc:
+            raise self._error(exc, reference) from None
+        except UnicodeDecodeError:
+            raise UnsupportedError("is binary, and text was asked for", where=str(reference)) from None
 
     def describe(self, reference: Reference) -> Description:
         path = self.path(reference)
         if not path.is_file():
             raise NotFoundError(f"there is no file {path}", where=str(reference))
         try:
-            _data, section = _sops.metadata(path.read_bytes(), _sops.format_of(str(path)), yaml.safe_load)
+            _data, section = _sops.metadata(path.read_bytes(), _sops.format_of(str(path)))
         except SopsError as exc:
             raise self._error(exc, reference) from None
         changed = section.get("lastmodified", "")
@@ -76,36 +73,36 @@ class Sops(File):
     def list(self, prefix: str = "") -> list[str]:
         if self.base is None:
             raise UnsupportedError(f"store '{self.name}' has no 'base' to list", fix="Declare one")
-        found = []
+        names = []
         for path in self.base.rglob("*"):
             name = str(path.relative_to(self.base))
             if path.is_file() and name.startswith(prefix) and path.name != ".sops.yaml":
                 try:
-                    _sops.metadata(path.read_bytes(), _sops.format_of(name), yaml.safe_load)
+                    _sops.metadata(path.read_bytes(), _sops.format_of(name))
                 except SopsError:
                     continue
-                found.append(name)
-        return sorted(found)
+                names.append(name)
+        return sorted(names)
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         path = self.path(reference)
         kind = _sops.format_of(str(path))
-        given = "json" if isinstance(document, t.Mapping) else kind
+        form = "json" if isinstance(document, t.Mapping) else kind
         content = json.dumps(document).encode() if isinstance(document, t.Mapping) else document.encode()
         try:
             if path.exists() and same(self.read(reference), document):
                 return False
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace(Wanted(str(path), self._sops().encrypt(content, str(path.absolute()), given, kind)))
+            replace(Wanted(str(path), self._sops().encrypt(content, str(path.absolute()), form, kind)))
         except SopsError as exc:
             raise self._error(exc, reference) from None
         self._documents.clear()
         return True
 
     def check(self) -> t.Any:
-        found = super().check()
+        health = super().check()
         find("sops", self.name, "sops (https://getsops.io)")
-        return found
+        return health
 
     def _sops(self) -> _sops.Sops:
         timeout = self.options["timeout"]
@@ -119,3 +116,21 @@ class Sops(File):
 
     def _error(self, exc: SopsError, reference: Reference) -> SecretError:
         return KINDS.get(exc.kind, UnsupportedError)(exc.what, where=str(reference), fix=exc.fix)
+
+
+def _whole(content: bytes, kind: str) -> None:
+    """A file whose encryption was meant to cover everything, but does not, was edited without sops."""
+    data, section = _sops.metadata(content, kind)
+    partial = ("encrypted_regex", "encrypted_suffix", "unencrypted_regex", "unencrypted_comment_regex")
+    if any(section.get(name) for name in partial) or kind in ("dotenv", "ini"):
+        return
+    suffix = section.get("unencrypted_suffix") or "_unencrypted"
+    for name, value in _sops.leaves(data):
+        left_out = any(isinstance(part, str) and part.endswith(suffix) for part in name)
+        if value in ("", None, {}, []) or _sops.encrypted(value) or left_out:
+            continue
+        raise SopsError(
+            f"is half plain: '{_sops.written(name)}' is not encrypted",
+            kind="tampered",
+            fix="Edit it with sops only",
+        )

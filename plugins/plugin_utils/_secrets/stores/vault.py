@@ -14,6 +14,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.settings imp
 from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableError, UnsupportedError
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore
+from .credential_end import credential_end
 
 KINDS = {
     "missing": NotFoundError,
@@ -122,4 +123,5 @@ class Vault(SecretStore):
 
     def check(self) -> Health:
         found = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
-        return Health(str(found.get("display_name") or "token"), str(found.get("expire_time") or ""))
+        end = self._ask("", lambda client: credential_end(self.options, found, client.write))
+        return Health(str(found.get("display_name") or "token"), end)

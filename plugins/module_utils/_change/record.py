@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is written down before it is done: journals and records, in directories that only root can open."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import typing as t
+
+from .files import Wanted, replace
+from .paths import make_directories, trust
+
+Fields = t.Dict[str, t.Any]
+BASE = "/var/lib/unified"
+
+
+def make_private(path: str) -> str:
+    """A directory of mode 0700 that nobody else can lead elsewhere."""
+    make_directories(path, 0o700, who=trust(strict=True))
+    return path
+
+
+def write_json(path: str, value: t.Any) -> None:
+    """Replace a record in one step, flushed to disk."""
+    replace(Wanted(path, json.dumps(value, sort_keys=True).encode()))
+
+
+def read_json(path: str) -> t.Any:
+    """A record, or None where there is none or it was never finished."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return json.load(handle)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+class Journal:
+    """Events in the order in which they were written, each on the disk before write() returns.
+
+    A line that a power cut tore is skipped: what it announced was not yet begun.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.path = os.path.join(directory, "journal")
+
+    def write(self, event: str, **fields: t.Any) -> None:
+        line = json.dumps({"event": event, **fields}, sort_keys=True).encode() + b"\n"
+        new = not os.path.exists(self.path)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+            os.write(descriptor, (b"\n" if torn else b"") + line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            flush_path(self.directory)
+
+    def events(self) -> list[Fields]:
+        found = []
+        try:
+            with open(self.path, "rb") as handle:
+                for line in handle.read().split(b"\n"):
+                    with contextlib.suppress(ValueError):
+                        found.append(json.loads(line))
+        except FileNotFoundError:
+            return []
+        return found
+
+    def has(self, event: str) -> bool:
+        return any(entry["event"] == event for entry in self.events())
+
+
+def flush_path(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def discard(directory: str) -> None:
+    """Remove a record; its journal goes last, so that a removal that is killed is finished by the next recovery."""
+    for name in sorted(os.listdir(directory) if os.path.isdir(directory) else [], key=lambda name: name == "journal"):
+        path = os.path.join(directory, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(directory)

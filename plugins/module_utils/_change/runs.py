@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs on the host's own disk: one directory each below /var/lib/unified/runs, readable by root only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import typing as t
+
+from . import fileset, programs, revert, timer
+from .batch import Batch, Difference, Plan
+from .errors import ChangeError, RunError
+from .lock import Lock
+from .record import BASE, Fields, Journal, discard, make_private, read_json, write_json
+
+KEPT_RUNS, KEPT_DAYS, ALWAYS_KEPT = 30, 365, 5
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+_ENDS = ("finished", "reverted")
+
+
+def machine_id() -> str:
+    """What tells this host from others (machine-id(5)); empty where it has none."""
+    try:
+        with open("/etc/machine-id", encoding="ascii") as handle:
+            return handle.read().strip()
+    except OSError:
+        return ""
+
+
+def boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as handle:
+            return handle.read().strip()
+    except OSError:
+        return ""
+
+
+def versions() -> dict[str, str]:
+    """Installed packages with their versions, as a revert compares them."""
+    with contextlib.suppress(ChangeError):
+        answer = programs.run(
+            ["dpkg-query", "--show", "--showformat=${binary:Package} ${db:Status-Abbrev}${Version}\n"]
+        )
+        rows = [line.split() for line in answer.out.splitlines()]
+        return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "ii"}
+    with contextlib.suppress(ChangeError):
+        answer = programs.run(["rpm", "-qa", "--qf", "%{NAME} %{EVR}\n"])
+        return dict(line.split(" ", 1) for line in answer.out.splitlines() if " " in line)
+    return {}
+
+
+class Run:
+    """One hardening of one host.
+
+    Raises:
+        RunError: the id is no name, or the record is damaged or another host's.
+    """
+
+    def __init__(self, base: str, identifier: str) -> None:
+        if not _ID.match(identifier):
+            raise RunError(f"{identifier!r} is no id of a run: letters, digits, dots, dashes and underscores only")
+        self.base, self.id = base, identifier
+        self.directory = os.path.join(base, "runs", identifier)
+        self.journal = Journal(self.directory)
+
+    @property
+    def facts(self) -> Fields:
+        facts = read_json(os.path.join(self.directory, "run.json"))
+        if facts is None:
+            known = os.path.isdir(self.directory)
+            if known:
+                raise RunError(
+                    f"run {self.id} was only half recorded: nothing was changed by it. Remove {self.directory}"
+                )
+            raise RunError(f"there is no run {self.id} on this host; 'list_runs' shows those that are there")
+        if facts["machine"] != machine_id():
+            raise RunError(f"run {self.id} was recorded on another host (machine-id {facts['machine']}): not touched")
+        return t.cast(Fields, facts)
+
+    @property
+    def state(self) -> str:
+        """``open``, ``finished`` or ``reverted``."""
+        events = [event["event"] for event in self.journal.events()]
+        return next((event for event in reversed(events) if event in _ENDS), "open")
+
+    @property
+    def console_command(self) -> str:
+        """What root types to bring back the state before this run, without any controller."""
+        return f"python3 -I {os.path.join(self.directory, 'revert')}"
+
+    def batches(self) -> list[Batch]:
+        """In the order in which they were made."""
+        names = [name for name in os.listdir(self.directory) if re.match(r"\d\d-", name)]
+        return [Batch(os.path.join(self.directory, name)) for name in sorted(names)]
+
+    def create(self, owner: t.Mapping[str, t.Any]) -> None:
+        make_private(self.directory)
+        facts: Fields = {"id": self.id, "machine": machine_id(), "created": time.time(), "owner": dict(owner)}
+        revert.write(os.path.join(self.directory, "revert"))
+        write_json(os.path.join(self.directory, "packages.json"), versions())
+        write_json(os.path.join(self.directory, "run.json"), {**facts, "boot": boot_id()})
+
+    def packages(self) -> dict[str, dict[str, str]]:
+        """What packages differ from before the run: by name, the versions then and now, empty for none."""
+        before = read_json(os.path.join(self.directory, "packages.json")) or {}
+        now = versions()
+        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        return {name: {"before": before.get(name, ""), "now": now.get(name, "")} for name in names}
+
+    def next_batch(self, name: str) -> Batch:
+        if not _ID.match(name):
+            raise RunError(f"{name!r} is no name of a batch: letters, digits, dots, dashes and underscores only")
+        return Batch(make_private(os.path.join(self.directory, f"{len(self.batches()) + 1:02}-{name}")))
+
+    def awaiting(self) -> list[Batch]:
+        """Batches whose timer waits for a confirmation."""
+        return [batch for batch in self.batches() if batch.state == "applied" and batch.plan["revert_after"]]
+
+    def unfinished(self) -> list[Batch]:
+        """Batches that are neither made and kept nor undone."""
+        ended = ("confirmed", "reverted")
+        batches = [batch for batch in self.batches() if batch.state not in ended]
+        return [batch for batch in batches if batch.state != "applied" or batch.plan["revert_after"]]
+
+    def recover(self) -> list[str]:
+        """Bring a run that ended without an end to one: what may lock people out is undone, the rest is finished."""
+        said = []
+        for batch in self.unfinished():
+            if batch.state == "prepared":
+                batch.abandon()
+            elif batch.state == "reverting" or (
+                batch.plan and batch.plan["revert_after"] and batch.state in ("applying", "applied")
+            ):
+                problems = batch.revert()
+                said += [f"run {self.id}, batch {batch.name}: undone, for nobody confirmed it", *problems]
+            elif batch.state == "applying":
+                batch.apply()
+                said += [f"run {self.id}, batch {batch.name}: finished", *batch.problems]
+        return said
+
+    def revert(self) -> list[str]:
+        """Bring back the state before this run, newest batch first; returns what could not be brought back."""
+        problems = []
+        for batch in reversed(self.batches()):
+            if batch.state == "prepared":
+                batch.abandon()
+            elif batch.state in ("applying", "applied", "confirmed", "reverting"):
+                problems += batch.revert()
+        self.journal.write("reverted", problems=problems)
+        return problems
+
+    def paths(self) -> set[str]:
+        """Files that this run changed and that are not brought back yet."""
+        batches = [batch for batch in self.batches() if batch.state not in ("prepared", "reverted")]
+        return {entry["path"] for batch in batches for entry in batch.transaction.entries()}
+
+
+class Runs:
+    """All runs of a host, one of which at a time changes it."""
+
+    def __init__(self, base: str = BASE) -> None:
+        self.base = base
+
+    def lock(self, what: str, *, timeout: float = 30) -> Lock:
+        return Lock(self.base, what, timeout=timeout)
+
+    def all(self) -> list[Run]:
+        """Oldest first; those that are half recorded or another host's are left out."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(os.path.join(self.base, "runs")):
+                with contextlib.suppress(RunError):
+                    run = Run(self.base, name)
+                    found.append((run.facts["created"], run.id, run))
+        return [run for _created, _id, run in sorted(found, key=lambda row: row[:2])]
+
+    def open_runs(self) -> list[Run]:
+        return [run for run in self.all() if run.state == "open"]
+
+    def begin(
+        self, identifier: str, owner: t.Mapping[str, t.Any], *, dead: t.Sequence[str] = ()
+    ) -> tuple[Run, list[str]]:
+        """Open a run, or go on with it; what dead runs left is brought to an end first. The lock is held.
+
+        Args:
+            dead: open runs whose owner is known to have gone.
+
+        Returns:
+            The run, and what was done to others.
+
+        Raises:
+            RunError: another run is open and its owner may be alive.
+        """
+        run = Run(self.base, identifier)
+        said = self.recover(but=run, dead=dead)
+        if os.path.isdir(run.directory) and read_json(os.path.join(run.directory, "run.json")):
+            if run.facts and run.state != "open":
+                raise RunError(f"run {identifier} is {run.state} already: give this one another id")
+            if run.awaiting():
+                raise RunError(
+                    f"run {identifier}: batch {run.awaiting()[0].name} waits to be confirmed. Confirm it first"
+                )
+            return run, said + run.recover()
+        self.prune()
+        run.create(owner)
+        return run, said
+
+    def recover(self, *, but: Run | None = None, dead: t.Sequence[str] = ()) -> list[str]:
+        """End what dead runs and transactions left.
+
+        Raises:
+            RunError: an open run's owner may be alive.
+        """
+        said = fileset.recover(self.base)
+        for run in self.open_runs():
+            if but and run.id == but.id:
+                continue
+            facts = run.facts
+            if run.id not in dead and facts["boot"] == boot_id():
+                raise LiveOwnerError(run)
+            said += run.recover()
+            timer.disarm()
+            run.journal.write("finished", by="another run, after its owner had gone")
+        self._forget_half_recorded()
+        return said
+
+    def _forget_half_recorded(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(os.path.join(self.base, "runs")):
+                directory = os.path.join(self.base, "runs", name)
+                if read_json(os.path.join(directory, "run.json")) is None:
+                    discard(directory)
+
+    def confirm(self, run: Run, *, finish: bool) -> None:
+        """Keep the batch that waits, and disarm its timer; with FINISH end the run. The lock is held.
+
+        Raises:
+            RunError: the host undid the batch before; nobody's word came in time.
+        """
+        batches = run.batches() if run.facts else []
+        lapsed = batches[-1] if batches and batches[-1].journal.has("lapsed") else None
+        for batch in run.awaiting():
+            batch.confirm()
+        timer.disarm()
+        if finish and run.state == "open":
+            run.journal.write("finished")
+        if lapsed:
+            raise RunError(
+                f"run {run.id}, batch {lapsed.name}: the host has undone it, for nobody confirmed it within "
+                f"{lapsed.plan['revert_after']} s. If people still get in and the host is slow, raise revert_after"
+            )
+
+    def revertible(self, run: Run) -> bool:
+        """Whether a run is still to be reverted.
+
+        Raises:
+            RunError: there is no such run, or a later one changed the same files.
+        """
+        created = run.facts["created"]
+        for later in self.all():
+            both = sorted(later.paths() & run.paths()) if later.facts["created"] > created else []
+            if both and later.id != run.id:
+                raise RunError(f"run {later.id} changed {both[0]} later: revert that one first")
+        return run.state != "reverted"
+
+    def revert(self, identifier: str) -> tuple[list[str], dict[str, dict[str, str]]]:
+        """Bring back the state before a run; the lock is held.
+
+        Returns:
+            What could not be brought back, and the packages that differ.
+
+        Raises:
+            RunError: as revertible().
+        """
+        run = Run(self.base, identifier)
+        problems = run.revert() if self.revertible(run) else []
+        timer.disarm()
+        return problems, run.packages()
+
+    def prune(self, *, now: float | None = None) -> None:
+        """Forget the oldest runs that have ended; a clock that jumps costs no more than all but the newest few."""
+        ended = [run for run in self.all() if run.state != "open"]
+        limit = (now or time.time()) - KEPT_DAYS * 86400
+        for number, run in enumerate(reversed(ended), 1):
+            if number > KEPT_RUNS or (number > ALWAYS_KEPT and run.facts["created"] < limit):
+                discard(run.directory)
+
+
+class LiveOwnerError(RunError):
+    """Another run is open, and its owner may be alive.
+
+    Attributes:
+        run: its id. owner: who opened it.
+    """
+
+    def __init__(self, run: Run) -> None:
+        facts = run.facts
+        self.run, self.owner = run.id, facts["owner"]
+        who = f"{self.owner.get('user', 'somebody')} on {self.owner.get('controller', 'another machine')}"
+        age = max(0, int(time.time() - facts["created"]))
+        super().__init__(
+            f"run {run.id} of {who} (process {self.owner.get('pid', 'unknown')}), begun {age} s ago, has not ended. Wait for "
+            f"it; if it is dead, end it with 'hardening_run: id={run.id} state=reverted' or 'state=finished'"
+        )
+
+
+def apply_batch(run: Run, plan: Plan, *, revert_after: int) -> tuple[Batch | None, Difference, list[str]]:
+    """Make one batch of a run; the lock is held.
+
+    Args:
+        revert_after: seconds until the host undoes it by itself unless it is confirmed; 0 for never.
+
+    Returns:
+        The batch (None where nothing differs), what differed, and what its checks said.
+
+    Raises:
+        ChangeError: nothing has changed, or all was undone.
+    """
+    batch = run.next_batch(plan.name)
+    try:
+        difference = Difference(plan, batch.transaction)
+        if not difference:
+            discard(batch.directory)
+            return None, difference, []
+    except BaseException:
+        discard(batch.directory)
+        raise
+    said = batch.prepare(difference, revert_after=revert_after)
+    try:
+        if revert_after:
+            timer.arm(os.path.join(run.directory, "revert"), run_id=run.id, batch=batch.name, seconds=revert_after)
+    except BaseException:
+        batch.abandon()
+        raise
+    try:
+        batch.apply()
+    except ChangeError:
+        timer.disarm()
+        raise
+    return batch, difference, said

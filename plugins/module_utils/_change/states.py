@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""States that are no files: the kernel's settings, ageing of accounts, packet filters, and what listens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from . import units
+from .errors import ChangeError, PathError
+from .programs import run
+from .record import Fields
+
+# Kernel settings
+
+
+def sysctl_path(key: str) -> str:
+    """Below /proc/sys; where the first separator of KEY is a slash its dots are part of names (sysctl.d(5))."""
+    slash, dot = key.find("/"), key.find(".")
+    parts = key.split("/") if 0 <= slash < dot or dot < 0 else key.replace("/", "\0").split(".")
+    parts = [part.replace("\0", ".") for part in parts]
+    if not all(parts) or ".." in parts:
+        raise ChangeError(f"{key!r} is no name of a kernel setting")
+    return os.path.join("/proc/sys", *parts)
+
+
+def sysctl(key: str) -> str | None:
+    """The running kernel's value, its parts separated by one space; None where it has no such setting."""
+    try:
+        with open(sysctl_path(key), encoding="utf-8") as handle:
+            return " ".join(handle.read().split())
+    except OSError:
+        return None
+
+
+def set_sysctl(key: str, value: str) -> None:
+    """Raises:
+    ChangeError: the kernel refuses, or has no such setting.
+    """
+    try:
+        with open(sysctl_path(key), "w", encoding="utf-8") as handle:
+            handle.write(value)
+    except OSError as exc:
+        raise ChangeError(f"the kernel does not take {key} = {value}: {exc.strerror}") from exc
+
+
+# Accounts
+
+_AGEING = {
+    "password_expire_min": ("--mindays", 3),
+    "password_expire_max": ("--maxdays", 4),
+    "password_expire_warn": ("--warndays", 5),
+    "password_expire_account_disable": ("--inactive", 6),
+}
+
+
+def account(name: str) -> Fields:
+    """What passwd(5) and shadow(5) hold of an account, as far as it is ever changed here.
+
+    Raises:
+        ChangeError: there is none.
+    """
+    passwd, shadow = _row("/etc/passwd", name), _row("/etc/shadow", name)
+    if passwd is None or shadow is None:
+        raise ChangeError(f"there is no account {name} in /etc/passwd and /etc/shadow")
+    return {"name": name, "shell": passwd[6], "password": shadow[1], "changed": shadow[2], **_ageing(shadow)}
+
+
+def _ageing(shadow: t.Sequence[str]) -> dict[str, str]:
+    return {option: shadow[column] for option, (_flag, column) in _AGEING.items()}
+
+
+def _row(path: str, name: str) -> list[str] | None:
+    with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+        for line in handle:
+            if line.startswith(name + ":"):
+                return line.rstrip("\n").split(":")
+    return None
+
+
+def account_differs(entry: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any]) -> bool:
+    numbers = any(entry.get(option) is not None and str(entry[option]) != now[option] for option in _AGEING)
+    shell = bool(entry.get("shell")) and entry["shell"] != now["shell"]
+    locked = now["password"].startswith("!")
+    return numbers or shell or (entry.get("password_lock") is not None and entry["password_lock"] != locked)
+
+
+def set_account(entry: t.Mapping[str, t.Any]) -> None:
+    """Set ageing, lock and shell by the tools that know the locks of these files (chage(1), usermod(8)).
+
+    Raises:
+        ChangeError: one of them refuses.
+    """
+    name = entry["name"]
+    ageing = [part for option, (flag, _column) in _AGEING.items() for part in _flag(flag, entry.get(option))]
+    if ageing:
+        _must(["chage", *ageing, "--", name])
+    if entry.get("shell"):
+        _must(["usermod", "--shell", entry["shell"], "--", name])
+    if entry.get("password_lock") is not None:
+        _must(["usermod", "--lock" if entry["password_lock"] else "--unlock", "--", name])
+
+
+def _flag(flag: str, value: t.Any) -> list[str]:
+    if value is None:
+        return []
+    return [flag, str(value) if str(value) else "-1"]
+
+
+def restore_account(before: t.Mapping[str, t.Any]) -> None:
+    now = account(before["name"])
+    if now["password"] != before["password"]:
+        # On stdin: what is in arguments every user can read.
+        _must(["chpasswd", "--encrypted"], stdin=f"{before['name']}:{before['password']}\n")
+    ageing = [part for option, (flag, _column) in _AGEING.items() for part in _flag(flag, before[option])]
+    _must(["chage", *ageing, "--lastday", before["changed"] or "-1", "--", before["name"]])
+    if now["shell"] != before["shell"]:
+        _must(["usermod", "--shell", before["shell"], "--", before["name"]])
+
+
+def _must(argv: list[str], *, stdin: str = "") -> str:
+    answer = run(argv, stdin=stdin)
+    if answer.code:
+        raise ChangeError(f"'{' '.join(argv)}' ended with {answer.code}: {answer.said}")
+    return answer.out
+
+
+# Packet filters
+
+
+def firewall() -> Fields:
+    """Every rule that is loaded, as the programs give them for loading again.
+
+    Tables that iptables made hold expressions that only iptables can load again; their text is in `iptables`.
+    """
+    state: Fields = {"nft": {}, "iptables": {}}
+    for table in _tables():
+        text = _must(["nft", "--stateless", "list", "table", *table.split(" ")])
+        state["nft"][table] = "" if _of_iptables(text) else text
+    for program in ("iptables", "ip6tables"):
+        with contextlib.suppress(PathError):
+            answer = run([f"{program}-save"])
+            state["iptables"][program] = answer.out if answer.code == 0 else ""
+    return state
+
+
+def _of_iptables(text: str) -> bool:
+    return "xt match" in text or "xt target" in text or "managed by iptables-nft" in text
+
+
+def _tables() -> list[str]:
+    """Family and name of each nftables table; none where nft is missing or the kernel has no nftables."""
+    try:
+        answer = run(["nft", "list", "tables"])
+    except PathError:
+        return []
+    return [line[6:] for line in answer.out.splitlines() if line.startswith("table ")] if answer.code == 0 else []
+
+
+def restore_firewall(before: t.Mapping[str, t.Any]) -> None:
+    """Bring the loaded rules back in one step a family.
+
+    Raises:
+        ChangeError: a program refuses.
+    """
+    now = _tables()
+    ours = [table for table, text in before["nft"].items() if text]
+    foreign = [table for table in before["nft"] if table not in ours]
+    script = [f"delete table {table}" for table in now if table not in foreign]
+    script += [before["nft"][table] for table in ours]
+    if script:
+        _must(["nft", "-f", "-"], stdin="\n".join(script) + "\n")
+    for program, text in before["iptables"].items():
+        if text.strip() and (foreign or not before["nft"]):
+            _must([f"{program}-restore"], stdin=text)
+        elif not text.strip() and run([f"{program}-save"]).out.strip():
+            _open(program)
+
+
+def _open(program: str) -> None:
+    """Legacy tables cannot be deleted, so that emptied and open is how they were before the first rule."""
+    for policy in ("INPUT", "FORWARD", "OUTPUT"):
+        _must([program, "--policy", policy, "ACCEPT"])
+    _must([program, "--flush"])
+    _must([program, "--delete-chain"])
+
+
+# What serves
+
+
+def serving() -> Fields:
+    """Services that run, and the ports that are listened on with the unit that does.
+
+    Ports from which the kernel takes short-lived ones are left out: resolvers and time clients come and go there.
+    """
+    return {"units": _running(), "ports": _ports()}
+
+
+def lost(before: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any], stopped: t.Collection[str]) -> list[str]:
+    """What served before, does no more, and was not STOPPED on purpose."""
+    gone = [name for name in before["units"] if name not in now["units"] and name not in stopped]
+    # What runs on demand also ends by itself; only what starts at boot, or failed, is missed.
+    facts = units.states(gone)
+    missed = [
+        f"{name} ({facts[name]['active']})"
+        for name in gone
+        if facts[name]["file"] == "enabled" or facts[name]["active"] == "failed"
+    ]
+    closed = [port for port, unit in before["ports"].items() if port not in now["ports"] and unit not in stopped]
+    return missed + [f"{port} of {before['ports'][port] or 'an unknown unit'}" for port in closed]
+
+
+def _running() -> list[str]:
+    """Services that run and keep running: one that systemd has had to start again may go at any time by itself."""
+    try:
+        answer = run(["systemctl", "show", "--property=Id,SubState,NRestarts", "--", "*.service"])
+    except PathError:
+        return []
+    blocks = answer.out.split("\n\n") if answer.code == 0 else []
+    services = (dict(line.partition("=")[::2] for line in block.splitlines()) for block in blocks)
+    return sorted(
+        service["Id"]
+        for service in services
+        if service.get("SubState") == "running" and service.get("NRestarts", "0") == "0"
+    )
+
+
+def _ports() -> dict[str, str]:
+    first = int((sysctl("net.ipv4.ip_local_port_range") or "32768").split()[0])
+    inodes = {}
+    for name, state in (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")):
+        with contextlib.suppress(OSError), open(f"/proc/net/{name}", encoding="ascii") as handle:
+            for fields in (line.split() for line in list(handle)[1:]):
+                port = int(fields[1].rpartition(":")[2], 16)
+                if fields[3] == state and (name.startswith("tcp") or port < first):
+                    inodes[f"socket:[{fields[9]}]"] = f"{name[:3]} {port}"
+    owners = dict.fromkeys(inodes.values(), "")
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                port_name = inodes.get(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+                if port_name and pid != "1":
+                    owners[port_name] = _unit_of(pid)
+    return owners
+
+
+def _unit_of(pid: str) -> str:
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as handle:
+        parts = handle.read().replace("\n", "/").split("/")
+    return next((part for part in reversed(parts) if part.endswith(".service")), "")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A timer on the host that undoes a batch unless it is confirmed: it needs neither the controller nor the network.
+
+It is a unit of its own in /etc/systemd/system, not a transient one, so that it is there again when the host loses power in
+between. OnActiveSec counts by the monotonic clock (systemd.timer(5)): a clock that jumps neither hurries nor delays it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from .errors import ChangeError, PathError, RunError
+from .files import Wanted, replace
+from .paths import trusted_program
+from .programs import run
+
+UNIT = "unified-revert"
+DIRECTORY = "/etc/systemd/system"
+_SERVICE = """[Unit]
+Description=Undo batch {batch} of hardening run {run}, which nobody confirmed
+[Service]
+Type=oneshot
+ExecStart={python} -I {program} --armed
+"""
+_TIMER = """[Unit]
+Description=Undo batch {batch} of hardening run {run} unless it is confirmed
+[Timer]
+OnActiveSec={seconds}
+OnUnitInactiveSec=60
+AccuracySec=1s
+[Install]
+WantedBy=timers.target
+"""
+
+
+def interpreter() -> str:
+    """A Python that root may run after this module has gone.
+
+    Raises:
+        PathError: there is none that only root can exchange.
+    """
+    names = [os.path.realpath(sys.executable or "python3"), "/usr/bin/python3", "/usr/libexec/platform-python"]
+    for name in names:
+        with contextlib.suppress(PathError):
+            return trusted_program(name)
+    return trusted_program("python3")
+
+
+def arm(program: str, *, run_id: str, batch: str, seconds: int) -> None:
+    """Start the timer that runs PROGRAM.
+
+    Raises:
+        ChangeError: no systemd runs here, or it refuses the timer; nothing is armed.
+    """
+    if not os.path.isdir("/run/systemd/system"):
+        raise RunError(
+            "the timer that undoes a batch by itself cannot be armed: no systemd runs on this host. Leave the rules that "
+            "can lock people out for another way, or set revert_after: 0 to go without"
+        )
+    names = {"run": run_id, "batch": batch, "program": program, "python": interpreter(), "seconds": seconds}
+    units = {f"{UNIT}.service": _SERVICE.format(**names), f"{UNIT}.timer": _TIMER.format(**names)}
+    replace(*[Wanted(f"{DIRECTORY}/{name}", text.encode(), 0o644, 0, 0) for name, text in units.items()])
+    try:
+        for argv in (["daemon-reload"], ["enable", "--quiet", f"{UNIT}.timer"], ["restart", f"{UNIT}.timer"]):
+            answer = run(["systemctl", *argv])
+            if answer.code:
+                raise RunError(
+                    f"the timer cannot be armed: 'systemctl {argv[0]}' ended with {answer.code}: {answer.said}"
+                )
+    except ChangeError:
+        disarm()
+        raise
+
+
+def disarm() -> None:
+    """Take the timer away; the service that it may have started goes on to its end."""
+    if not os.path.lexists(f"{DIRECTORY}/{UNIT}.timer"):
+        return
+    with contextlib.suppress(ChangeError):
+        run(["systemctl", "disable", "--now", "--quiet", f"{UNIT}.timer"])
+    for name in (f"{UNIT}.timer", f"{UNIT}.service"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{DIRECTORY}/{name}")
+    with contextlib.suppress(ChangeError):
+        run(["systemctl", "daemon-reload"])

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""apt's options, as apt itself merges them."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .command import Command
+from .paths import precedence
+from .section import Reader, Section
+
+DIRECTORY = "/etc/apt/apt.conf.d"
+LINE = re.compile(r'(\S+) "(.*)";')
+
+
+class Apt(Reader):
+    """Options by their lower-case name (apt.conf(5): case does not matter), and the files in the order apt reads them."""
+
+    def __init__(self, wanted: None = None) -> None:
+        super().__init__(wanted)
+        self.dump = Command("apt-config", "dump")
+
+    def read(self) -> Section:
+        options = {}
+        if self.dump.found:
+            for line in self.dump.text().splitlines():
+                pair = LINE.fullmatch(line)
+                if pair:
+                    options[pair[1].lower()] = pair[2]
+        # apt.conf(5): the directory first, then the main file.
+        files = [path for path in (*precedence((DIRECTORY,), ""), "/etc/apt/apt.conf") if os.path.isfile(path)]
+        return Section({"options": options, "files": files})

@@ -1,0 +1,134 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Confirm, finish or revert a run."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: hardening_run
+short_description: Confirm, finish or revert a run of hardening
+version_added: 0.3.0
+description:
+  - Batches are made by M(unified.deploy.hardening_batch). This module says what becomes of them.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  id:
+    description: Id of the run. Required except for O(state=recovered).
+    type: str
+  state:
+    description:
+      - V(confirmed) keeps the batch that waits for it, and disarms its timer.
+      - V(finished) does that, and ends the run.
+      - V(reverted) brings back the state before the run. What cannot be brought back is listed.
+      - V(recovered) brings dead runs to an end. Batches that waited for a confirmation are undone, others finished.
+    type: str
+    choices: [confirmed, finished, reverted, recovered]
+    required: true
+  lock_timeout:
+    description: Seconds to wait for another process that changes this host.
+    type: int
+    default: 30
+  owner:
+    description: Who runs this. The action fills it in.
+    type: dict
+    default: {}
+  dead:
+    description: Open runs of which the owner is known to have gone. The action fills it in.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    description: Can run in check mode.
+    support: full
+  diff_mode:
+    description: Returns the files that would be brought back.
+    support: partial
+  idempotent:
+    description: A run that has that state is not touched.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Bring back the state before a run
+  unified.deploy.hardening_run:
+    id: 20261121T140000Z
+    state: reverted
+  register: reverted
+"""
+
+RETURN = r"""
+problems:
+  description: What could not be brought back or finished, one sentence each.
+  type: list
+  elements: str
+  returned: success
+packages:
+  description: For O(state=reverted) packages that differ from before the run, with the versions C(before) and C(now), empty for none.
+  type: dict
+  returned: success
+blocked_by:
+  description: The open run that stands in the way, with C(run) and C(owner).
+  type: dict
+  returned: when another run is open
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Run, Runs
+
+Result = t.Dict[str, t.Any]
+
+
+def settle(given: Result, *, dry: bool) -> Result:
+    runs, state = Runs(), given["state"]
+    with runs.lock(f"run {given['id'] or 'of others'}, {state}", timeout=given["lock_timeout"]):
+        if state == "recovered":
+            waiting = runs.open_runs()
+            said = [] if dry else runs.recover(dead=given["dead"])
+            return {"changed": bool(waiting), "problems": said, "packages": {}}
+        run = Run(runs.base, given["id"])
+        if state == "reverted":
+            changed = runs.revertible(run)
+            diff = {"before": "", "after": "".join(f"{path}\n" for path in sorted(run.paths()))}
+            problems, packages = ([], run.packages()) if dry or not changed else runs.revert(run.id)
+            return {"changed": changed, "problems": problems, "packages": packages, "diff": diff}
+        changed = bool(run.awaiting()) or (state == "finished" and run.state == "open")
+        if not dry:
+            runs.confirm(run, finish=state == "finished")
+        return {"changed": changed, "problems": [], "packages": {}}
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            "id": {"type": "str"},
+            "state": {
+                "type": "str",
+                "choices": ["confirmed", "finished", "reverted", "recovered"],
+                "required": True,
+            },
+            "lock_timeout": {"type": "int", "default": 30},
+            "owner": {"type": "dict", "default": {}},
+            "dead": {"type": "list", "elements": "str", "default": []},
+        },
+        required_if=[("state", state, ["id"]) for state in ("confirmed", "finished", "reverted")],
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**settle(module.params, dry=module.check_mode))
+    except LiveOwnerError as exc:
+        module.fail_json(msg=str(exc), blocked_by={"run": exc.run, "owner": exc.owner})
+    except ChangeError as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(msg=f"{exc.filename or 'a file'}: {exc.strerror}; run again, which ends what was begun")
+
+
+if __name__ == "__main__":
+    main()

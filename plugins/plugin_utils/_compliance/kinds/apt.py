@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kind `apt`: options of apt (apt.conf(5))."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..constraint import text
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
+from .matchers import as_text, literal, matching
+from .settings import put_line
+
+# Read after its neighbours, whose names begin with a number.
+PATH = "/etc/apt/apt.conf.d/zz-unified"
+# What apt takes for true and for false (apt-pkg/contrib/strutl.cc, StringToBool).
+WORDS = {"yes": ("1", "yes", "true", "with", "on", "enable"), "no": ("0", "no", "false", "without", "off", "disable")}
+
+
+def word(value: str | None) -> str | None:
+    """An option's value, with one word for each way to say yes or no."""
+    return next((name for name, words in WORDS.items() if value is not None and value.lower() in words), value)
+
+
+class Apt(Kind):
+    """An option's value. One that is not set has only apt's default, which is no choice of the host's."""
+
+    name = "apt"
+    sections = ("apt", "text")
+
+    def resolve(self, rule: Rule, platform: Platform) -> bool:
+        return platform.tool("packages") == self.name and super().resolve(rule, platform)
+
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        return {"text": [PATH]}
+
+    @staticmethod
+    def actual(demand: Demand, evidence: Evidence) -> str | None:
+        return word(evidence["apt"]["options"].get(demand.key.lower()))
+
+    def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
+        value = self.actual(demand, evidence)
+        return ruling(demand.value.holds(value), value, demand.value.describe())
+
+    def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
+        line = f'{demand.key} "{text(demand.value.target(self.actual(demand, evidence)))}";'
+        desired.file(PATH, put_line(desired.text(PATH, evidence), rf"(?i){literal(demand.key)}\s", line))
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        files = evidence["apt"]["files"]
+        later = files[files.index(PATH) + 1 :] if PATH in files else []
+        return later[-1] if later else ""
+
+    def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
+        allowed = demand.value.in_ if demand.value.in_ is not None else (demand.value.eq,)
+        words = [literal(one) for value in allowed for one in WORDS.get(text(value), (text(value),))]
+        shown = as_text("apt", "options", demand.key.lower())
+        return [matching(shown, {"match-regexp": f"(?i)^({'|'.join(words)})$"})]
+
+
+KINDS = (Apt(),)

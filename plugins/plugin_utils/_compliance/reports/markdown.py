@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as Markdown, with nothing in it that a renderer would take for HTML, a link or a table's border."""
+
+from __future__ import annotations
+
+import re
+
+from .model import SHOWN, TITLES, Report, Row, ends, judges, rows
+
+# https://spec.commonmark.org/0.31.2/#backslash-escapes: what could begin emphasis, code, a link, a picture or a cell.
+_MARKS = re.compile(r"([\\`*\[\]|~!])")
+
+
+def as_markdown(report: Report) -> str:
+    lines = ["# Compliance report", "", f"Generated {report['generated']}.", ""]
+    for host in report["hosts"]:
+        lines += _host(host)
+    if report["not_run"]:
+        lines += [
+            "## Not run",
+            "",
+            *(f"- {inert(host['name'])}: {inert(ends(host))}" for host in report["not_run"]),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def inert(text: str) -> str:
+    """TEXT so that a renderer shows it as it stands."""
+    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKS.sub(r"\\\1", shown).replace("://", ":&#47;&#47;")
+
+
+def _host(host: Report) -> list[str]:
+    benchmarks = ", ".join(f"{b['title']} {b['version']} ({b['level']})" for b in host["benchmarks"])
+    lines = [f"## {inert(host['name'])}", ""]
+    lines += [f"{inert(host['system'])}, {inert(host['architecture'])}. {inert(benchmarks)}; {judges(host)}.", ""]
+    lines += [
+        "| section | " + " | ".join(TITLES[verdict] for verdict in SHOWN) + " |",
+        "|---" + "|---:" * len(SHOWN) + "|",
+    ]
+    for section in host["sections"]:
+        counts = (str(section["counts"].get(verdict, 0)) for verdict in SHOWN)
+        lines.append(f"| {inert(section['title'])} | " + " | ".join(counts) + " |")
+    lines.append("| **all** | " + " | ".join(f"**{host['summary']['controls'].get(v, 0)}**" for v in SHOWN) + " |")
+    listed = rows(host)
+    for title, verdicts in (("What fails", ("error", "fail")), ("What is waived", ("waived",))):
+        lines += _table(title, [row for row in listed if row.facts["verdict"] in verdicts])
+    return [*lines, ""]
+
+
+def _table(title: str, listed: list[Row]) -> list[str]:
+    if not listed:
+        return []
+    lines = [
+        "",
+        f"### {title}",
+        "",
+        "| control | rule | verdict | actual | expected | note |",
+        "|---|---|---|---|---|---|",
+    ]
+    for control, rule, facts in listed:
+        cells = (control["id"], rule, facts["verdict"], facts["actual"], facts["expected"], facts["held"])
+        lines.append("| " + " | ".join(inert(cell) for cell in cells) + " |")
+    return lines

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who changes a host: the run of ansible-playbook, told apart from those that ended."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._change.files import process_start
+
+Result = dict[str, t.Any]
+MOST_DEAD_RUNS = 10
+
+
+def owner(pid: int) -> Result:
+    """The process PID on this controller, as a run's record names it."""
+    return {
+        "user": getpass.getuser(),
+        "controller": platform.node(),
+        "boot": _boot(),
+        "pid": pid,
+        "started": process_start(pid),
+    }
+
+
+def is_dead(other: t.Mapping[str, t.Any]) -> bool:
+    """Whether a run's owner ran on this controller and has gone; False for every other controller's, for nobody can tell."""
+    if not isinstance(other.get("pid"), int) or other.get("controller") != platform.node():
+        return False
+    if other.get("boot") != _boot():
+        return bool(other.get("boot"))
+    return bool(process_start(other["pid"]) != other.get("started"))
+
+
+def _boot() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text(encoding="ascii").strip() if path.exists() else ""
+
+
+class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type information
+    """Runs the module of the same name, and tells it who runs it and which runs are dead."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        arguments = {**self._task.args, "owner": owner(os.getppid()), "dead": []}
+        for _turn in range(MOST_DEAD_RUNS):
+            answer: Result = self._execute_module(module_args=arguments, task_vars=task_vars)
+            blocking = answer.get("blocked_by") or {}
+            if not blocking or not is_dead(blocking["owner"]):
+                break
+            arguments["dead"].append(blocking["run"])
+        result.update(answer)
+        return result

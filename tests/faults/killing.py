@@ -1,0 +1,68 @@
+"""Killing code at each of its lines, in a child process: no `finally` and no `except` tidies up, as after a power cut."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._change import fileset
+
+CODE = os.path.dirname(fileset.__file__)
+
+
+def traced(act: t.Callable[[], object], each: t.Callable[[str], None]) -> None:
+    """Run ACT, and call EACH with file and number before every line of the collection's code."""
+
+    def trace(frame: t.Any, event: str, _argument: object) -> t.Any:
+        if not frame.f_code.co_filename.startswith(CODE):
+            return None
+        if event == "line":
+            each(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        return trace
+
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(None)
+
+
+def lines(act: t.Callable[[], object]) -> list[str]:
+    """Every line that ACT runs, in order."""
+    found: list[str] = []
+    traced(act, found.append)
+    return found
+
+
+def kill_points(act: t.Callable[[], object]) -> list[int]:
+    """Which of the lines that ACT runs to kill it at: the first and the last time each is reached; with UNIFIED_DRILLS=all every one."""
+    found = lines(act)
+    if os.environ.get("UNIFIED_DRILLS") == "all":
+        return list(range(1, len(found) + 1))
+    first = {line: number for number, line in reversed(list(enumerate(found, 1)))}
+    last = {line: number for number, line in enumerate(found, 1)}
+    return sorted({*first.values(), *last.values()})
+
+
+def kill(line: int, act: t.Callable[[], object]) -> None:
+    """Run ACT in a child that dies before its LINE-th line."""
+    child = os.fork()
+    if child:
+        _pid, status = os.waitpid(child, 0)
+        died = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        assert died, f"it was not killed at line {line}: {status}"
+        return
+    count = 0
+
+    def each(_line: str) -> None:
+        nonlocal count
+        count += 1
+        if count == line:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        traced(act, each)
+    finally:
+        os._exit(1)

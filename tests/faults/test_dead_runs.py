@@ -1,0 +1,157 @@
+"""A run that dies in the middle of a batch, on real hosts: what it left is ended by the next run, by the timer or by the boot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import typing as t
+
+import pytest
+
+from tests.hosts import __main__ as tool
+from tests.hosts.uml import cut_power, power_on
+from tests.integration.conftest import ANSIBLE, ROOT, Target
+
+DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
+UNITS = "/etc/systemd/system/unified-revert"
+
+
+def batch(run: str, *, tries: int, revert_after: int, hold: str = "") -> dict[str, t.Any]:
+    """A batch that closes sshd a little; HOLD is a command that lets the test kill it where it waits."""
+    return {
+        "unified.deploy.hardening_batch": {
+            "run": run,
+            "name": "sshd",
+            "files": [
+                {"path": DROP_IN, "content": f"MaxAuthTries {tries}\n", "mode": "0600"},
+                {"path": "/etc/motd", "content": f"{tries}\n"},
+            ],
+            "checks": [{"argv": ["sshd", "-t"], "trees": ["/etc/ssh"]}],
+            "attributes": [{"path": "/etc/crontab", "mode": "0600"}],
+            "units": {"restarted": ["ssh.service"]},
+            "commands": [{"argv": ["sh", "-c", hold], "saves": ["/etc/none"]}] if hold else [],
+            "revert_after": revert_after,
+        }
+    }
+
+
+def book(target: Target, *tasks: dict[str, t.Any], name: str = "book") -> str:
+    path = target.directory / f"{name}.yml"
+    play = {"hosts": "all", "gather_facts": False, "become": True, "tasks": list(tasks)}
+    path.write_text(json.dumps([play]))
+    return str(path)
+
+
+def state(target: Target) -> str:
+    """What the daemon that runs was started with, and what the disk says."""
+    script = f"cat {DROP_IN} 2>/dev/null || echo none; cat /etc/motd | head -1; stat -c %a /etc/crontab"
+    return target.shell(script).replace("\n", " ").strip()
+
+
+def younger(target: Target) -> bool:
+    """Whether sshd was started after its configuration was written."""
+    script = f"""
+    started=$(date -d "$(systemctl show -P ActiveEnterTimestamp ssh.service)" +%s)
+    written=$(stat -c %Z $(ls -d {DROP_IN} /etc/ssh/sshd_config.d /etc/ssh/sshd_config 2>/dev/null || true) | sort -n | tail -1)
+    test "$started" -ge "$written" && echo yes || echo no
+    """
+    return target.shell(script).strip() == "yes"
+
+
+def leftovers(target: Target) -> str:
+    return target.shell(f"find / -xdev -name '.unified-*'; ls {UNITS}* 2>/dev/null || true").strip()
+
+
+def start(target: Target, path: str) -> subprocess.Popen[str]:
+    """Start a play without waiting for its end."""
+    (target.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
+    argv = [
+        str(ROOT / ".venv/bin/ansible-playbook"),
+        path,
+        "-i",
+        str(target.directory / "inventory.json"),
+        "-l",
+        target.host.name,
+    ]
+    environment = {**os.environ, **ANSIBLE}
+    return subprocess.Popen(
+        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, text=True, start_new_session=True
+    )
+
+
+def wait_for(target: Target, script: str, seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while target.shell(f"{script} && echo yes || echo no").strip() != "yes":
+        assert time.monotonic() < deadline, f"not within {seconds} s: {script}"
+        time.sleep(0.2)
+
+
+HOLD = "touch /run/held; while test -e /run/hold; do sleep 0.1; done"
+
+
+def die_holding(target: Target, run: str, *, tries: int, revert_after: int) -> None:
+    """Kill module and controller while the batch's command runs: files are in place, nothing is restarted."""
+    target.shell("touch /run/hold; rm -f /run/held")
+    running = start(target, book(target, batch(run, tries=tries, revert_after=revert_after, hold=HOLD), name="dies"))
+    wait_for(target, "test -e /run/held")
+    pid = json.loads(target.shell("cat /var/lib/unified/lock"))["pid"]
+    target.shell(f"kill -KILL {pid}; rm /run/hold")
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+@pytest.fixture
+def clean(container: Target) -> Target:
+    container.shell(
+        f"rm -rf /var/lib/unified {DROP_IN}; echo 0 > /etc/motd; chmod 644 /etc/crontab; systemctl reset-failed; systemctl restart ssh; sleep 1.1"
+    )
+    return container
+
+
+def test_next_run_finishes_what_a_killed_one_began(clean: Target) -> None:
+    die_holding(clean, "one", tries=3, revert_after=0)
+    assert state(clean) == "MaxAuthTries 3 3 600" and not younger(clean)
+    clean.play(book(clean, batch("two", tries=3, revert_after=0)))
+    assert state(clean) == "MaxAuthTries 3 3 600" and younger(clean) and leftovers(clean) == ""
+
+
+def test_recovery_alone_finishes_it_too(clean: Target) -> None:
+    die_holding(clean, "one", tries=3, revert_after=0)
+    recovery = {"unified.deploy.hardening_run": {"state": "recovered"}, "register": "outcome"}
+    shown = {"ansible.builtin.debug": {"var": "outcome.problems"}}
+    assert "run one, batch 01-sshd: finished" in clean.play(book(clean, recovery, shown)).output
+    assert younger(clean) and leftovers(clean) == ""
+    assert clean.play(book(clean, recovery)).changed(clean.host.name) == 0
+
+
+def test_host_undoes_what_a_killed_run_did_not_confirm(clean: Target) -> None:
+    die_holding(clean, "one", tries=3, revert_after=8)
+    assert state(clean).startswith("MaxAuthTries 3")
+    wait_for(clean, f"test ! -e {UNITS}.timer", 60)
+    assert state(clean) == "none 0 644" and younger(clean) and leftovers(clean) == ""
+
+
+def test_boot_arms_the_timer_again_after_a_power_cut(uml: Target) -> None:
+    before = state(uml)
+    uml.play(book(uml, batch("one", tries=3, revert_after=40)))
+    assert state(uml).startswith("MaxAuthTries 3")
+    cut_power(uml.host)
+    power_on(uml.host)
+    wait_for(uml, f"test ! -e {UNITS}.timer", 120)
+    assert state(uml) == before and younger(uml) and leftovers(uml) == ""
+
+
+def test_power_cut_in_the_middle_is_finished_by_the_next_run(uml: Target) -> None:
+    uml.shell("touch /run/hold; rm -f /run/held")
+    running = start(uml, book(uml, batch("cut", tries=2, revert_after=0, hold=HOLD), name="cut"))
+    wait_for(uml, "test -e /run/held", 90)
+    cut_power(uml.host)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    power_on(uml.host)
+    uml.shell("rm -f /run/hold")
+    uml.play(book(uml, batch("after", tries=2, revert_after=0)))
+    assert state(uml) == "MaxAuthTries 2 2 600" and younger(uml) and leftovers(uml) == ""

@@ -1,0 +1,327 @@
+"""Hosts of kind `vm`: whole machines under QEMU, with a boot loader, partitions and Debian's own kernel, on every architecture.
+
+Hardware virtualisation is used where a trial run shows that it works; plain emulation is about ten times slower.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from .network import power_off, reboot, ssh, wait_for_ssh
+from .rootfs import native, rootfs
+from .store import CACHE, Host, HostsError, lacking, locked, need, process_start, run, say
+
+PROGRAMS = {
+    "qemu-img": "qemu-utils",
+    "mkfs.ext4": "e2fsprogs",
+    "mformat": "mtools",
+    "sgdisk": "gdisk",
+    "ssh": "openssh-client",
+}
+BOOT_SECONDS = 400
+# Bumped when disk() changes, so that an old image is not taken for a new one.
+LAYOUT = 1
+PACKAGES = ("auditd", "initramfs-tools", "systemd-resolved")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What QEMU and Debian call things on one architecture.
+
+    Attributes:
+        kernel, grub: Debian's packages.
+        target: GRUB's name of the platform.
+        loader: the boot loader's name on the EFI system partition (UEFI specification, 3.5.1.1).
+        console: the kernel's serial console.
+        emulator, package: QEMU's program and the Debian package that has it.
+        arguments: the machine; ``{vars}`` stands for its own copy of the firmware's variables.
+        firmware: files that the arguments name, by the package that has them.
+    """
+
+    kernel: str
+    grub: str
+    target: str
+    loader: str
+    console: str
+    emulator: str
+    package: str
+    arguments: str
+    variables: str = ""
+
+
+# cmpxchg16b: emulated with a thread a processor, QEMU 7.2 spoils the flags and the kernel dies (seen in __kmalloc).
+MACHINES = {
+    "amd64": Machine(
+        kernel="linux-image-cloud-amd64", grub="grub-efi-amd64", target="x86_64-efi", loader="BOOTX64.EFI", console="ttyS0",
+        emulator="qemu-system-x86_64", package="qemu-system-x86 ovmf",
+        arguments="-M q35 -cpu max,-cx16 -drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
+        " -drive if=pflash,format=raw,file={vars}",
+        variables="/usr/share/OVMF/OVMF_VARS_4M.fd",
+    ),
+    "arm64": Machine(
+        kernel="linux-image-cloud-arm64", grub="grub-efi-arm64", target="arm64-efi", loader="BOOTAA64.EFI", console="ttyAMA0",
+        emulator="qemu-system-aarch64", package="qemu-system-arm qemu-efi-aarch64",
+        arguments="-M virt -cpu cortex-a72 -drive if=pflash,format=raw,readonly=on,file=/usr/share/AAVMF/AAVMF_CODE.fd"
+        " -drive if=pflash,format=raw,file={vars}",
+        variables="/usr/share/AAVMF/AAVMF_VARS.fd",
+    ),
+    "riscv64": Machine(
+        kernel="linux-image-riscv64", grub="grub-efi-riscv64", target="riscv64-efi", loader="BOOTRISCV64.EFI", console="ttyS0",
+        emulator="qemu-system-riscv64", package="qemu-system-misc u-boot-qemu",
+        arguments="-M virt -cpu rv64 -kernel /usr/lib/u-boot/qemu-riscv64_smode/uboot.elf",
+    ),
+}  # fmt: skip
+# Mount point to size in MiB, in the order of the disk; the EFI system partition comes before them.
+PARTITIONS = {
+    "/": 3000,
+    "/home": 200,
+    "/tmp": 300,
+    "/var": 1500,
+    "/var/tmp": 200,
+    "/var/log": 400,
+    "/var/log/audit": 200,
+}
+EFI_MIB = 64
+# Modules that GRUB needs to find and read its configuration on the root file system.
+GRUB_MODULES = "part_gpt fat ext2 normal configfile search search_fs_uuid linux echo test gzio all_video"
+NETWORK = """[Match]
+Name=en*
+[Network]
+DHCP=yes
+"""
+DEFAULT_GRUB = """GRUB_DEFAULT=0
+GRUB_TIMEOUT=0
+GRUB_DISTRIBUTOR=Debian
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="console={console}"
+GRUB_TERMINAL=console
+"""
+FIRST_GRUB = """search --fs-uuid --set=root {root}
+linux /boot/{kernel} root=UUID={root} ro console={console}
+initrd /boot/{initrd}
+boot
+"""
+
+
+def disk(suite: str, architecture: str) -> Path:
+    """A bootable GPT disk of the suite, with separate partitions, built once."""
+    machine = MACHINES[architecture]
+    root = rootfs(suite, architecture, (machine.kernel, machine.grub, *PACKAGES))
+    image = CACHE / "images" / root.parent.name / f"vm-{LAYOUT}.qcow2"
+    with locked(f"disk-{suite}-{architecture}"):
+        if not image.exists():
+            need(PROGRAMS)
+            say(f"building the disk of {suite} for {architecture} (some minutes, once)")
+            started = time.monotonic()
+            raw = assemble(root, machine, image.with_suffix(".parts"))
+            finish(raw, suite, architecture)
+            run(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image.with_suffix(".new"))], why="keep the disk")
+            shutil.rmtree(raw.parent)
+            image.with_suffix(".new").rename(image)
+            say(f"the disk of {suite} for {architecture} took {time.monotonic() - started:.0f} s")
+    return image
+
+
+def assemble(root: Path, machine: Machine, work: Path) -> Path:
+    """Make each partition's file system from its part of the tree, and lay them into one disk. Nothing is mounted."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    tree = work / "tree"
+    run(["cp", "-a", "--reflink=auto", str(root), str(tree)], why="copy the root file system")
+    identities = {point: str(uuid.uuid4()) for point in PARTITIONS}
+    configure(tree, machine, identities)
+    loader = work / machine.loader
+    make_loader = ["chroot", str(tree), "grub-mkimage", "-O", machine.target, "-p", "/EFI/debian", "-o", "/loader.efi"]
+    run([*make_loader, *GRUB_MODULES.split()], why="make the boot loader")
+    (tree / "loader.efi").rename(loader)
+    efi = efi_partition(tree, work, loader, machine, identities["/"])
+    raw = work / "disk.raw"
+    total = EFI_MIB + sum(PARTITIONS.values()) + 2
+    run(["truncate", "-s", f"{total}M", str(raw)], why="make the disk")
+    table = ["sgdisk", "-n", f"1:1M:+{EFI_MIB}M", "-t", "1:ef00"]
+    pieces = [(efi, 1)]
+    start = 1 + EFI_MIB
+    # Deepest first, so that what lies on a partition of its own is gone from the tree above it.
+    images = {point: filesystem(tree, point, identities[point], work) for point in reversed(PARTITIONS)}
+    for number, (point, size) in enumerate(PARTITIONS.items(), 2):
+        table += ["-n", f"{number}:{start}M:+{size}M", "-c", f"{number}:{point.strip('/').replace('/', '-') or 'root'}"]
+        pieces.append((images[point], start))
+        start += size
+    run([*table, str(raw)], why="make the partition table")
+    for piece, offset in pieces:
+        run(
+            ["dd", f"if={piece}", f"of={raw}", "bs=1M", f"seek={offset}", "conv=notrunc,sparse", "status=none"],
+            why="lay it in",
+        )
+        piece.unlink()
+    shutil.rmtree(tree)
+    return raw
+
+
+def configure(tree: Path, machine: Machine, identities: dict[str, str]) -> None:
+    lines = [f"UUID={identities[point]} {point} ext4 defaults 0 {1 if point == '/' else 2}" for point in PARTITIONS]
+    (tree / "etc/fstab").write_text("\n".join(lines) + "\n")
+    (tree / "etc/hostname").write_text("vm\n")
+    (tree / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 vm\n::1 localhost\n")
+    (tree / "etc/default/grub").write_text(DEFAULT_GRUB.format(console=machine.console))
+    (tree / "etc/systemd/network/10-en.network").write_text(NETWORK)
+    run(["systemctl", f"--root={tree}", "enable", "systemd-networkd.service"], why="enable the network")
+    run(["systemctl", f"--root={tree}", "disable", "systemd-networkd-wait-online.service"], why="disable waiting")
+    # Here it can clear no other machine's table.
+    (tree / "etc/systemd/system/systemd-binfmt.service").unlink(missing_ok=True)
+
+
+def efi_partition(tree: Path, work: Path, loader: Path, machine: Machine, root: str) -> Path:
+    """The EFI system partition: GRUB where firmware looks for it, and where GRUB finds its own configuration."""
+    names = {
+        "kernel": next((tree / "boot").glob("vmlinu[xz]-*")).name,
+        "initrd": next((tree / "boot").glob("initrd.img-*")).name,
+    }
+    (tree / "boot/grub").mkdir(exist_ok=True)
+    (tree / "boot/grub/grub.cfg").write_text(FIRST_GRUB.format(root=root, console=machine.console, **names))
+    stub = work / "grub.cfg"
+    stub.write_text(f"search --fs-uuid --set=root {root}\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n")
+    image = work / "efi.img"
+    run(["truncate", "-s", f"{EFI_MIB}M", str(image)], why="make the EFI system partition")
+    for command in (
+        ["mformat", "-F", "-i", image, "::"],
+        ["mmd", "-i", image, "::/EFI", "::/EFI/BOOT", "::/EFI/debian"],
+        ["mcopy", "-i", image, loader, f"::/EFI/BOOT/{machine.loader}"],
+        ["mcopy", "-i", image, stub, "::/EFI/debian/grub.cfg"],
+    ):
+        run([str(part) for part in command], why="fill the EFI system partition")
+    return image
+
+
+def filesystem(tree: Path, point: str, identity: str, work: Path) -> Path:
+    """The ext4 image of a mount point; its content leaves the tree."""
+    source = tree / point.lstrip("/")
+    image = work / f"{point.strip('/').replace('/', '-') or 'root'}.img"
+    run(
+        ["mkfs.ext4", "-q", "-F", "-U", identity, "-d", str(source), str(image), f"{PARTITIONS[point]}M"],
+        why=f"make {point}",
+    )
+    for entry in source.iterdir() if point != "/" else ():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    return image
+
+
+def finish(raw: Path, suite: str, architecture: str) -> None:
+    """Boot the disk once, so that its own update-grub writes the real configuration, and shut it down."""
+    host = Host(name=f"finish-{suite}-{architecture}", kind="vm", suite=suite, index=999, architecture=architecture)
+    host.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        launch(host, raw, "raw")
+        wait_for_ssh(host, timeout=BOOT_SECONDS)
+        done = ssh(
+            host,
+            "sudo update-grub && sudo rm -f /etc/ssh/ssh_host_* && sudo truncate -s 0 /etc/machine-id",
+            timeout=300,
+        )
+        if done.returncode:
+            raise HostsError(f"update-grub failed: {done.stderr[-500:]}")
+        power_off(host, timeout=BOOT_SECONDS)
+    except BaseException:
+        end(host)  # its console log is kept: the only witness of a failed boot
+        raise
+    stop(host)
+
+
+def acceleration(architecture: str) -> str:
+    """KVM where this machine's firmware really comes through it (a device node proves nothing), else emulation."""
+    if architecture == native() == "amd64" and os.access("/dev/kvm", os.W_OK):
+        machine = MACHINES[architecture]
+        with tempfile.TemporaryDirectory() as directory:
+            console, variables = Path(directory) / "console", Path(directory) / "vars"
+            shutil.copy(machine.variables, variables)
+            trial = [machine.emulator, *machine.arguments.format(vars=variables).split(), "-accel", "kvm", "-m", "256"]
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                quiet = ["-display", "none", "-net", "none", "-serial", f"file:{console}"]
+                subprocess.run([*trial, *quiet], capture_output=True, timeout=8, check=False)
+            # The part of UEFI firmware that looks for something to boot says its name.
+            if console.exists() and "BdsDxe" in console.read_text(errors="replace"):
+                return "kvm"
+    return "tcg,thread=multi"
+
+
+def launch(host: Host, image: Path, kind: str) -> None:
+    machine = MACHINES[host.architecture or native()]
+    variables = host.directory / "vars.fd"
+    if machine.variables and not variables.exists():
+        shutil.copy(machine.variables, variables)
+    argv = [
+        machine.emulator, *machine.arguments.format(vars=variables).split(), "-accel", acceleration(host.architecture or native()),
+        "-m", "1536", "-smp", "2", "-display", "none", "-monitor", "none", "-serial", f"file:{host.directory / 'console.log'}",
+        "-drive", f"if=virtio,format={kind},file={image},cache=unsafe", "-device", "virtio-rng-pci",
+        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{host.port}-:22", "-device", "virtio-net-pci,netdev=net",
+    ]  # fmt: skip
+    with (host.directory / "qemu.log").open("ab") as log:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    host.pid, host.started = child.pid, process_start(child.pid)
+    host.save()
+
+
+def start(host: Host) -> None:
+    host.architecture = host.architecture or native()
+    if lacks := missing(host.architecture):
+        raise HostsError(f"this machine cannot run {host.architecture} machines: " + "; ".join(lacks))
+    base = Path(host.root) if host.root else disk(host.suite, host.architecture)
+    overlay = host.directory / "disk.qcow2"
+    run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base), str(overlay)],
+        why="make the host's disk",
+    )
+    launch(host, overlay, "qcow2")
+    wait_for_ssh(host, timeout=BOOT_SECONDS)
+
+
+def end(host: Host) -> None:
+    if host.alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(host.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while host.alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def stop(host: Host) -> None:
+    end(host)
+    shutil.rmtree(host.directory, ignore_errors=True)
+
+
+def snapshot(host: Host, target: Path) -> None:
+    """Shut the host down and keep its disk, which new hosts can start from. It does not come back up."""
+    power_off(host, timeout=BOOT_SECONDS)
+    run(["qemu-img", "convert", "-O", "qcow2", str(host.directory / "disk.qcow2"), str(target)], why="keep the disk")
+
+
+def restart(host: Host) -> None:
+    reboot(host, timeout=BOOT_SECONDS)
+
+
+def reset(host: Host) -> None:
+    """Cut the power and boot again from the same disk."""
+    end(host)
+    launch(host, host.directory / "disk.qcow2", "qcow2")
+    wait_for_ssh(host, timeout=BOOT_SECONDS)
+
+
+def missing(architecture: str = "") -> list[str]:
+    """What this machine lacks to run machines of an architecture (its own by default)."""
+    machine = MACHINES[architecture or native()]
+    lacks = lacking({**PROGRAMS, machine.emulator: machine.package})
+    if machine.variables and not Path(machine.variables).exists():
+        lacks.append(f"{machine.variables} (package {machine.package})")
+    return lacks

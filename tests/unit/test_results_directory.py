@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import stat
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results import ended
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
+    ResultsDirectory,
+    directory_name,
+)
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import ComplianceError
+
+NAMES = (
+    "a/b", "a_b", "a%2Fb", "a%252Fb", "..", ".", "...", "%2E.", "/etc", "../../x", "a\\b", "a\nb", "web1", "web1.example.org", "ä", "\udcff",
+    "x" * 254, "x" * 255, "ä" * 100, "ä" * 101, "", " ",
+)  # fmt: skip
+
+
+def test_every_name_has_a_directory_of_its_own_inside(tmp_path: Path) -> None:
+    results = ResultsDirectory(str(tmp_path / "results"))
+    directories = {name: results.host(name) for name in NAMES if name}
+    assert len(set(directories.values())) == len(directories)
+    for directory in directories.values():
+        assert directory.is_dir() and directory.parent == tmp_path / "results" / "hosts"
+        assert directory.resolve() == directory
+        results.write(directory / "result.json", "x")
+    assert directory_name("web1.example.org") == "web1.example.org"
+
+
+def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    results = ResultsDirectory(str(tmp_path))
+    results.write_model("web1", ended("web1", "run1", "planned"))
+    assert stat.S_IMODE(results.host("web1").stat().st_mode) == 0o700
+    assert stat.S_IMODE((results.host("web1") / "result.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', "[" * 100_000])
+def test_damaged_result_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    results = ResultsDirectory(str(tmp_path))
+    results.write(results.host("web1") / "result.json", content)
+    with pytest.raises(ComplianceError, match=r"web1/result\.json"):
+        results.read_model("web1")
+
+
+def test_result_of_another_run_is_not_verified(tmp_path: Path) -> None:
+    results = ResultsDirectory(str(tmp_path))
+    results.write_model("web1", {**ended("web1", "run1", "planned"), "rules": {}})
+    assert results.read_planned("web1", "run1")["state"] == "planned"
+    with pytest.raises(ComplianceError, match="no results of this run"):
+        results.read_planned("web1", "run2")
+
+
+def test_end_of_a_run_keeps_its_plan_and_drops_another_runs(tmp_path: Path) -> None:
+    results = ResultsDirectory(str(tmp_path))
+    planned: dict[str, t.Any] = {**ended("web1", "run1", "planned"), "rules": {"a/b": {}}}
+    results.write_model("web1", planned)
+    results.write_end("web1", "run1", "failed", "Restart", "no")
+    assert results.read_model("web1") == {**planned, "state": "failed", "task": "Restart", "reason": "no"}
+    results.write_end("web1", "run2", "unreachable", "Collect", "no route")
+    assert results.read_model("web1") == ended("web1", "run2", "unreachable", "Collect", "no route")
