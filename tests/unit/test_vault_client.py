@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.options impo
 )
 from ansible_collections.unified.deploy.plugins.module_utils._vault.said import without
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import differing, equal, seconds, span
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 from tests.fakes import vault as fake
 from tests.fakes.server import Refusal
@@ -459,3 +461,28 @@ def test_login_by_password(server: fake.FakeVault, method: str) -> None:
     assert "canary" not in str(caught.value)
     with pytest.raises(VaultError, match="username: 'a/b' is no name"):
         client(server, token=None, auth_method=method, username="a/b", password="x").request("GET", "x")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_ten_references_on_a_hanging_server_wait_once(server: fake.FakeVault, together: bool) -> None:
+    """As many seconds as one time-out has, and not ten times as many; the message names store, reference and limit."""
+    store = {
+        "type": "vault",
+        "url": server.url,
+        "ca_path": server.ca,
+        "token": fake.ROOT,
+        "timeout": 1.2,
+        "kv_version": 2,
+    }
+    server.fault = 20.0
+    texts = [f"prod://web/{number}#v" for number in range(10)]
+    resolver = Resolver({"prod": store})
+    started = time.monotonic()
+    if together:
+        resolver.prefetch(texts)
+    failures = resolver.check(texts)
+    assert time.monotonic() - started < 2.4
+    assert set(failures) == set(texts)
+    said = [str(failure) for failure in failures.values()]
+    assert all(f"prod://web/{number}" in said[number] and "store 'prod'" in said[number] for number in range(10))
+    assert all("gave no answer within 1.2 s" in one for one in said)
