@@ -381,8 +381,10 @@ class FakeVault(Engines, FakeServer):
         made = request.body["secret_id"]
         if self.secret_ids.get(made) != self._role(mount, role):
             return None
+        duration = self.objects[f"auth/{mount}/role/{role}"].get("secret_id_ttl", 0)
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=duration)
         about = {
-            "cidr_list": [], "creation_time": now(), "expiration_time": "0001-01-01T00:00:00Z", "last_updated_time": now(),
+            "cidr_list": [], "creation_time": now(), "expiration_time": end.isoformat() if duration else "0001-01-01T00:00:00Z", "last_updated_time": now(),
             "metadata": {}, "secret_id_accessor": str(uuid.uuid5(uuid.NAMESPACE_OID, made)), "secret_id_num_uses": 0,
             "secret_id_ttl": 0, "token_bound_cidrs": [],
         }  # fmt: skip
