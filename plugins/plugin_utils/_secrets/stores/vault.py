@@ -122,24 +122,6 @@ class Vault(SecretStore):
         ]
 
     def check(self) -> Health:
-        """Who the server takes us for, and the end of what was given: a login's own token is replaced when it ends."""
-        about = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
-        method = self.options["auth_method"]
-        expires = str(about.get("expire_time") or "") if method in ("token", "agent") else ""
-        if method == "approle":
-            expires = self._secret_id_end(str((about.get("meta") or {}).get("role_name", "")))
-        return Health(str(about.get("display_name") or "token"), expires)
-
-    def _secret_id_end(self, role: str) -> str:
-        """When the secret id ends; empty where it does not, or where this role may not ask."""
-        secret_id = self._connection.options["secret_id"] if self._connection else None
-        mount = self.options.get("auth_mount") or "approle"
-        if not role or not secret_id:
-            return ""
-        try:
-            path = f"auth/{mount}/role/{role}/secret-id/lookup"
-            answer = self._ask("", lambda client: client.write(path, secret_id=secret_id))
-        except SecretError:
-            return ""
-        end = str((answer.get("data") or {}).get("expiration_time", ""))
-        return "" if end.startswith("0001-") else end
+        found = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
+        end = self._ask("", lambda client: credential_end(self.options, found, client.write))
+        return Health(str(found.get("display_name") or "token"), end)
