@@ -85,7 +85,11 @@ def test_makes_a_cluster_whose_keys_only_its_keepers_have(cluster: Cluster) -> N
     assert cluster.awake() == NAMES
     assert cluster.leader() == FIRST
     authority = programs.run(programs.build() / "sops", "decrypt", cluster.directory / "vault/ca.key.sops").decode()
-    secrets = [*cluster.secrets, *authority.splitlines()[1:-1]]
+    # A line of a key may be all of the public half, and stand in the certificate just so.
+    shown = (cluster.directory / "vault/ca.pem").read_text()
+    lines = [line for line in authority.splitlines()[1:-1] if line not in shown]
+    assert len(lines) >= 3
+    secrets = [*cluster.secrets, *lines]
     assert leaks.found(first.output, secrets) == []
     for name, host in cluster.hosts.items():
         assert leaks.left_behind(host.shell, secrets) == "", name
