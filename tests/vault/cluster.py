@@ -100,7 +100,8 @@ class Cluster:
         def found() -> list[str]:
             return [name for name in self.hosts if not self.health(name)["standby"] and not self.health(name)["sealed"]]
 
-        return programs.until(found, lambda names: len(names) == 1, 30)[0]
+        # An election takes a dozen seconds on an idle machine.
+        return programs.until(found, lambda names: len(names) == 1, 120)[0]
 
     def mount(self) -> None:
         """A KV engine of version 2 at ``secret``, and wait until it is ready to be written to."""
