@@ -140,6 +140,8 @@ def test_the_unit_is_hardened_and_every_request_audited(cluster: Cluster) -> Non
 
 
 def test_a_killed_leader_loses_nothing(cluster: Cluster) -> None:
+    if REAL:
+        cluster.settled()
     leader = cluster.leader()
     written = []
     for number in range(20):
@@ -458,6 +460,8 @@ def test_more_servers_survive_the_loss_of_more(count: int, tmp_path: Path) -> No
         again = made.play("-vvv")
         assert [again.changed(name) for name in names] == [0] * count
         assert all(1 <= number <= 5 for number in made.executions(again).values())
+        if REAL:
+            made.settled()
         lost = [made.leader(), next(name for name in names if name != made.leader())]
         for name in lost:
             made.hosts[name].shell(f"systemctl mask --runtime {FLAVOUR}; systemctl kill -s KILL {FLAVOUR}")

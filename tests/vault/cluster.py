@@ -121,6 +121,16 @@ class Cluster:
         answer = patiently(lambda: self.ask(name, f"secret/data/{key}", token=self.token))
         return str(answer["data"]["data"]["value"])
 
+    def settled(self) -> None:
+        """Wait until every server has a vote: autopilot gives one to who was there for ten seconds, and who dies before counts twice."""
+
+        def voters() -> list[str]:
+            path = "sys/storage/raft/configuration"
+            servers = self.ask(self.leader(), path, token=self.token)["data"]["config"]["servers"]
+            return [server["node_id"] for server in servers if server["voter"]]
+
+        programs.until(voters, lambda names: len(names) == len(self.hosts), 60)
+
     def systemd(self, name: str, key: str) -> str:
         return self.hosts[name].shell(f"systemctl show {self.unit} --value -p {key}").strip()
 
