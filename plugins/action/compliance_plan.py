@@ -8,7 +8,7 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss, plan, results, selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import client, goss, plan, results, selection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
@@ -53,7 +53,7 @@ class ActionModule(RunAction):
         filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
         selected = selection.select(catalogue, wishes, overlay, evidence["host"], filters)
         try:
-            made = plan.plan(selected, evidence, Connection(user=str(self._connection_user(task_vars))))
+            made = plan.plan(selected, evidence, self._reached_by(task_vars))
             checks = goss.checks_of(made.verdicts, evidence)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             # Of the right types, but not such as any host of ours has been.
@@ -67,6 +67,19 @@ class ActionModule(RunAction):
         )  # fmt: skip
         self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
         return self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
+
+    def _reached_by(self, task_vars: Result) -> Connection:
+        become = getattr(self._connection, "become", None)
+        known = client.Client()
+        if self._connection.transport == "ssh":
+            options = [self._connection.get_option(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args")]
+            known = client.ask(options, str(self._play_context.remote_addr))
+        return Connection(
+            user=str(self._connection_user(task_vars)),
+            become_method=become.name.rpartition(".")[2] if become else "",
+            identities=known.identities,
+            algorithms=known.algorithms,
+        )
 
     def _connection_user(self, task_vars: Result) -> str:
         # Only a login over the network can be locked out by what is planned here.

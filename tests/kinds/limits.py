@@ -38,4 +38,5 @@ SCENARIOS = (
     ),
 )
 WITHOUT: dict[str, str] = {}
-OBSERVERS = {CORE: "[ \"$(su -s /bin/sh games -c 'ulimit -Hc')\" = 0 ]"}
+# Goss reads the files itself; a login tells nothing where the container's own limit is 0 already.
+OBSERVERS: dict[str, str] = {}

@@ -23,9 +23,9 @@ def _made(name: str, *, postinst: str = "") -> str:
     script = (
         f"printf '#!/bin/sh\\n{postinst}\\n' > $d/DEBIAN/postinst; chmod 755 $d/DEBIAN/postinst; " if postinst else ""
     )
-    fields = f"Package: {name}\\nVersion: 1\\nArchitecture: all\\nMaintainer: Nobody <nobody@example.com>\\nDescription: empty\\n"
+    fields = f"Package: {name}\\nVersion: 99\\nArchitecture: all\\nMaintainer: Nobody <nobody@example.com>\\nDescription: empty\\n"
     install = "dpkg -i $d.deb || true" if postinst else "dpkg -i $d.deb"
-    return f"d=$(mktemp -d); mkdir $d/DEBIAN; printf '{fields}' > $d/DEBIAN/control; {script}dpkg-deb -b $d $d.deb; {install}"
+    return f"d=$(mktemp -d); mkdir $d/DEBIAN; chmod 755 $d $d/DEBIAN; printf '{fields}' > $d/DEBIAN/control; {script}dpkg-deb -b $d $d.deb; {install}"
 
 
 SCENARIOS = (
@@ -43,7 +43,12 @@ SCENARIOS = (
         "pass",
     ),
     *(
-        Scenario(f"package/{rule}", "removed", f"dpkg --remove --force-depends {NAMES[rule][-1]}", alone=rule in NEEDED)
+        Scenario(
+            f"package/{rule}",
+            "removed",
+            f"DEBIAN_FRONTEND=noninteractive apt-get -qqy remove {NAMES[rule][-1]}",
+            alone=rule in NEEDED,
+        )
         for rule in REMOVABLE
     ),
 )

@@ -9,7 +9,8 @@ TIMESYNCD = "/etc/systemd/timesyncd.conf.d/zz-unified.conf"
 COREDUMP = "/etc/systemd/coredump.conf.d/zz-unified.conf"
 QUALITY, FAILLOCK, HISTORY = (f"/etc/security/{name}.conf" for name in ("pwquality", "faillock", "pwhistory"))
 DEFS, AUDITD = "/etc/login.defs", "/etc/audit/auditd.conf"
-RESTART = "systemctl try-restart systemd-journald"
+# Several restarts in a row would be refused.
+RESTART = "systemctl reset-failed systemd-journald; systemctl restart systemd-journald"
 STORAGE, MINLEN, DENY = "journald/Storage", "pwquality/minlen", "faillock/deny"
 BAD = {
     JOURNALD: {"journald/Compress": "no", "journald/ForwardToSyslog": "yes", STORAGE: "volatile"},
@@ -48,26 +49,30 @@ AUDIT = {
 }
 
 
+def _read_anew(path: str) -> str:
+    return f"; {RESTART}" if path == JOURNALD else ""
+
+
 def _replaced(rule: str, path: str, value: str) -> str:
     key = rule.partition("/")[2]
     separator = " " if path == DEFS else "="
-    return f"sed -i -E 's/^{key}\\b.*/{key}{separator}{value}/' {path}"
+    return f"sed -i -E 's/^{key}\\b.*/{key}{separator}{value}/' {path}{_read_anew(path)}"
 
 
 def _removed(rule: str, path: str) -> str:
-    return f"sed -i -E '/^{rule.partition('/')[2]}\\b/d' {path}"
+    return f"sed -i -E '/^{rule.partition('/')[2]}\\b/d' {path}{_read_anew(path)}"
 
 
 _PAM = "sed -i -E 's/^(password.*pam_pwquality\\.so.*)$/\\1 {}/' /etc/pam.d/common-password"
 SCENARIOS = (
     *(
-        Scenario(rule, "value_replaced", f"{_replaced(rule, path, value)}; {RESTART}")
+        Scenario(rule, "value_replaced", _replaced(rule, path, value))
         for path, rules in BAD.items()
         for rule, value in rules.items()
     ),
     # The program's default would do, but is no setting: it changes with the program.
     *(
-        Scenario(rule, "line_removed", f"{_removed(rule, path)}; {RESTART}")
+        Scenario(rule, "line_removed", _removed(rule, path))
         for path, rules in BAD.items()
         for rule in rules
     ),

@@ -247,7 +247,6 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
     ("rule", "connection", "reason"),
     [
         ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
-        ("DisableForwarding", Connection(user="ansible", jumps=("db1",)), "db1 are reached through this host"),
         ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the MACs"),
     ],
 )

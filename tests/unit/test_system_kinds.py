@@ -178,6 +178,18 @@ def test_interface_is_judged_as_the_kernel_combines_it_with_all(
     assert desired.commands == ([["/usr/lib/systemd/systemd-sysctl", SYSCTL]] if verdict == "fail" else [])
 
 
+@pytest.mark.parametrize("key", ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"])
+def test_forwarding_of_all_is_that_of_every_interface(catalogue: t.Any, hardened: t.Any, key: str) -> None:
+    """net/ipv4/devinet.c, inet_forward_change: no interface needs a line, but one that has a wrong one fails."""
+    entry = parameter(hardened, key, live="0", disk="0", source=SYSCTL, written=key)
+    hardened["text"][SYSCTL] += f"{key} = 0\n"
+    for own in entry["interfaces"].values():
+        own.update(live="0", disk=None, source=None, written=None)
+    assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "pass"
+    entry["interfaces"]["lo"].update(disk="1", source="/etc/sysctl.d/10-x.conf", written="net.ipv4.conf.lo.forwarding")
+    assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "fail"
+
+
 def test_interface_named_by_another_file_is_named_by_ours_too(catalogue: t.Any, hardened: t.Any) -> None:
     entry = hardened["sysctl"]["net.ipv4.conf.all.send_redirects"]["interfaces"]["lo"]
     written = "net.ipv4.conf.lo.send_redirects"
@@ -470,7 +482,7 @@ def test_packages_of_the_other_family_are_judged_by_their_own_names(catalogue: t
     hardened.platform = platform
     hardened.document["sections"]["package"]["items"] = {"aide": "0.16-105.el9", "telnet": "0.17-85.el9"}
     hardened["service"]["crond.service"] = unit(file="enabled", active="active")
-    hardened["aide"]["/var/lib/aide/aide.db.gz"] = None
+    hardened["aide"]["/var/lib/aide/aide.db.gz"] = {"size": 0, "owner": "", "kind": "absent"}
     hardened["package"]["cronie"] = "1"
     assert planned(catalogue, hardened, "package/aide")[0].verdict == "pass"
     assert planned(catalogue, hardened, "package/telnet")[1].packages_absent == ["telnet"]
@@ -537,7 +549,7 @@ def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
 
 def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/var/lib/aide/aide.db"
-    for broken in (None, {"size": 0, "owner": "root", "kind": "unknown"}):
-        hardened["aide"][path] = broken
+    for kind in ("absent", "unknown"):
+        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind}
         verdict, desired = planned(catalogue, hardened, "aide/database")
         assert verdict.verdict == "fail" and desired.commands == [["aideinit", "--yes", "--force"]]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """AIDE's database, without which it finds nothing (aide(1)).
 
-Items: by path of a database that rules speak of ``{size, owner, kind}``, None where there is none; ``kind`` is ``plain`` or
-``gzip`` where the file begins as AIDE writes it, else ``unknown``.
+Items: by path of a database that rules speak of ``{size, owner, kind}``; ``kind`` is ``plain`` or ``gzip`` where the file
+begins as AIDE writes it, ``absent`` where there is none, else ``unknown``.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ class Aide(Reader):
         return Section({path: database(path, left_out) for path in self.wanted}, left_out)
 
 
-def database(path: str, left_out: dict[str, str]) -> dict[str, object] | None:
+def database(path: str, left_out: dict[str, str]) -> dict[str, object]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except OSError as exc:
-        left_out[path] = exc.strerror or str(exc)
-        return None
+        if not isinstance(exc, (FileNotFoundError, NotADirectoryError)):
+            left_out[path] = exc.strerror or str(exc)
+        return {"size": 0, "owner": "", "kind": "absent"}
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)

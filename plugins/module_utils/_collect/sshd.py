@@ -6,8 +6,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .account import rows
-from .command import Command, CommandError
+from .command import Command, CommandError, read
 from .section import Reader, Section
 from .sshd_config import NEUTRAL, Directive, Sampler, directives, include_directories, specification
 from .sshd_daemon import Units, configuration, next_arguments, reloaded, running, session
@@ -159,11 +158,16 @@ def newest(lines: t.Sequence[Directive], main: str) -> dict[str, t.Any]:
 
 def memberships() -> dict[str, list[str]]:
     """Accounts of the host with the names of their groups."""
-    groups = rows("/etc/group", 4)
+    groups = _rows("/etc/group", 4)
     return {
         fields[0]: [group[0] for group in groups if group[2] == fields[3] or fields[0] in group[3].split(",")]
-        for fields in rows("/etc/passwd", 7)
+        for fields in _rows("/etc/passwd", 7)
     }
+
+
+def _rows(path: str, columns: int) -> list[list[str]]:
+    rows = [line.split(":") for line in (read(path) or "").splitlines()]
+    return [row for row in rows if len(row) == columns]
 
 
 def key_holders(effective: t.Mapping[str, str]) -> list[str]:
@@ -171,7 +175,7 @@ def key_holders(effective: t.Mapping[str, str]) -> list[str]:
     mounts = [line.split() for line in _mount_table()]
     remote = [fields[1] for fields in mounts if fields[2].startswith(REMOTE)]
     holders = []
-    for name, _hash, uid, _gid, _gecos, home, _shell in (fields[:7] for fields in rows("/etc/passwd", 7)):
+    for name, _hash, uid, _gid, _gecos, home, _shell in _rows("/etc/passwd", 7):
         for pattern in effective.get("authorizedkeysfile", "").split():
             path = pattern.replace("%%", "%").replace("%h", home).replace("%u", name).replace("%U", uid)
             path = os.path.join(home, path)

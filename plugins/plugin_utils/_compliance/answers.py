@@ -24,7 +24,9 @@ MOST_COMMAS = 2_000_000
 _SETTING = record(value=TEXT, source=TEXT, written=TEXT)
 _SETTINGS = by_name(_SETTING)
 _STORED = record(live=maybe(TEXT), disk=maybe(TEXT), source=maybe(TEXT), written=maybe(TEXT))
-_FILE = record(type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), links=COUNT)
+_FILE = record(
+    type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), service_group=TEXT, more=COUNT, links=COUNT
+)
 _MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {
     "account": record(
@@ -39,6 +41,8 @@ SECTIONS: dict[str, Shape] = {
                 valid_shell=FLAG,
                 system=FLAG,
                 shadowed=FLAG,
+                local=FLAG,
+                has_group=FLAG,
                 password=TEXT,
                 ahead=COUNT,
                 last_change=maybe(COUNT),
@@ -97,7 +101,6 @@ SECTIONS: dict[str, Shape] = {
                 mode=TEXT,
                 owner=TEXT,
                 group=TEXT,
-                acl=each(TEXT),
                 dot_files=by_name(_FILE),
             )
         ),

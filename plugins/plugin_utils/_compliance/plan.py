@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ...module_utils._collect.section import WHOLE
 from .evidence import Evidence
-from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError
+from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
 from .selection import Selection, purpose_allows
 
@@ -208,9 +208,9 @@ def hold(verdict: Verdict, evidence: Evidence, connection: Connection, desired: 
         kind.want(demand, evidence, trial)
     except UnreadTextError as exc:
         return str(exc)
-    unread = next((path for path in trial.files if path in evidence.left_out("text")), "")
-    if unread:
-        return str(UnreadTextError(unread, evidence))
+    for path in trial.files:
+        if unread(path, evidence):
+            return str(UnreadTextError(path, evidence))
     trial.drop_unchanged(evidence)
     if not trial.empty():
         return ""

@@ -33,7 +33,7 @@ class Aide(Kind):
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         path = evidence.platform.path("aide_database")
         database = evidence["aide"][path]
-        if database is None:
+        if database["kind"] == "absent":
             return Ruling("fail", f"no {path}", "a database")
         shown = f"{path}, {database['size']} bytes"
         usable = database["kind"] in USABLE and database["size"] > 0

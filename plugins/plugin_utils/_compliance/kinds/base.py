@@ -134,21 +134,24 @@ class Connection:
         become_method: how that user becomes root (sudo, su ...).
         identities: keys that the controller's agent offers at a login.
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
-        jumps: other hosts of the inventory that are reached through this one.
     """
 
     user: str = ""
     become_method: str = "sudo"
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    jumps: tuple[str, ...] = ()
 
 
 class UnreadTextError(Exception):
     """A change would write over a text that was not read; the message says why it was not."""
 
     def __init__(self, path: str, evidence: Evidence) -> None:
-        super().__init__(f"{path} is not changed: {evidence.left_out('text')[path]}")
+        super().__init__(f"{path} is not changed: {unread(path, evidence)}")
+
+
+def unread(path: str, evidence: Evidence) -> str:
+    """Why the text of PATH was not read; empty where it was, or where there is none."""
+    return evidence.unreadable("text") or evidence.left_out("text").get(path, "")
 
 
 @dataclass
@@ -182,7 +185,7 @@ class Desired:
         Raises:
             UnreadTextError: the file is there, and its text was not read: nothing may be written over it.
         """
-        if path in evidence.left_out("text"):
+        if unread(path, evidence):
             raise UnreadTextError(path, evidence)
         if path in self.files:
             return str(self.files[path].get("content") or "")

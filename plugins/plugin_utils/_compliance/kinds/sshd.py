@@ -118,8 +118,6 @@ class Sshd(Kind):
                 f"the agent offers {connection.identities} keys, more than the change allows tries: "
                 "set IdentitiesOnly and IdentityFile for this host"
             )
-        if demand.key == "DisableForwarding" and connection.jumps:
-            return f"{', '.join(connection.jumps)} are reached through this host: they would be unreachable"
         return self._no_common_algorithm(demand, evidence, connection)
 
     @staticmethod

@@ -26,6 +26,8 @@ COMBINED = {
     "net/ipv6/conf/all/accept_ra": "each",
     "net/ipv6/conf/all/accept_redirects": "each",
 }
+# Writing these writes every interface's and the default (net/ipv4/devinet.c, inet_forward_change), so none needs a line.
+SPREAD = frozenset({"net/ipv4/conf/all/forwarding"})
 # A parameter of an interface is 0, 1 or 2.
 VALUES = ("0", "1", "2")
 
@@ -60,11 +62,12 @@ class Sysctl(Kind):
             return {}
         now = allowed(demand.value, demand.key, parameter["live"])
         later = allowed(demand.value, demand.key, parameter["disk"])
+        unneeded = (None,) if normalised(demand.key) in SPREAD else ()
         wrong = {
             name: [
                 *(["live"] if own["live"] is not None and own["live"] not in now else []),
                 # One that exists before systemd-sysctl runs (built-in drivers, initrd) does not take what `default` says.
-                *(["stored"] if own["live"] is not None and own["disk"] not in later else []),
+                *(["stored"] if own["live"] is not None and own["disk"] not in (*later, *unneeded) else []),
             ]
             for name, own in parameter["interfaces"].items()
         }
@@ -95,7 +98,7 @@ class Sysctl(Kind):
         target = text(live if demand.value.holds(live) else demand.value.target(live))
         content = set_key(desired.text(SYSCTL_PATH, evidence) or f"{MARK}\n", demand.key, target, separator=" = ")
         bad = self.interfaces(demand, evidence)
-        if normalised(demand.key) in COMBINED:
+        if normalised(demand.key) in COMBINED and normalised(demand.key) not in SPREAD:
             # udev runs systemd-sysctl for each interface that appears: the glob is what it then applies.
             content = set_key(content, demand.key.replace(".all.", ".*."), target, separator=" = ")
         for name in (name for name, kinds in bad.items() if "stored" in kinds):
@@ -146,7 +149,8 @@ class Sysctl(Kind):
                 disk = Template(
                     f'{{{{ {lookup("sysctl", demand.key, "interfaces", name, "disk")} | default "" | toString | toJson }}}}'
                 )
-                made.append(matching(disk, {"match-regexp": f"^({'|'.join(later)})$"}))
+                optional = "?" if normalised(demand.key) in SPREAD else ""
+                made.append(matching(disk, {"match-regexp": f"^({'|'.join(later)}){optional}$"}))
         return made
 
     @staticmethod
