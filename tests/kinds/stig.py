@@ -105,18 +105,13 @@ WITHOUT: dict[str, str] = {
     **dict.fromkeys(
         (
             "package/chrony",
-            "package/nfs_server",
-            "package/ntp",
-            "package/rsh_server",
             "package/smartcard",
             "package/sssd",
-            "package/timesyncd",
         ),
         _NOT_HERE,
     ),
     "package/ssh_server": "without it nobody reaches the test host",
     "service/apparmor": "test hosts have no AppArmor of their own",
-    "service/kdump": "test hosts take no dumps of their kernel",
     "service/ssh_server": "without it nobody reaches the test host",
     "service/sssd": _NOT_HERE,
 }
