@@ -73,6 +73,8 @@ OBSERVERS = {
         f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule])
         for rule in ("aide", "auditd", "cron")
     },
+    "service/journal-upload": _ON.format(u="systemd-journal-upload.service"),
+    "service/rsyslog": _ON.format(u="rsyslog.service"),
     "service/journald": "systemctl -q is-active systemd-journald.service",
     "service/timesyncd": _ON.format(u="systemd-timesyncd.service"),
 }

@@ -136,5 +136,7 @@ SCENARIOS = (
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {
+    # No program tells what pam_pwquality would do; the last line of its file holds (pwquality.conf(5)).
+    "pwquality/retry": "grep -E '^ *retry *=' /etc/security/pwquality.conf | tail -1 | grep -E '= *[1-3] *$'",
     STORAGE: "systemd-analyze cat-config systemd/journald.conf | grep -E '^Storage=' | tail -1 | grep -x 'Storage=persistent'",
 }
