@@ -39,7 +39,7 @@ PACKAGES = sorted(
     ]
 )
 # Bumped when customise() changes, so that old caches are not taken for new ones.
-LAYOUT = 3
+LAYOUT = 4
 
 
 def key_pair() -> str:
@@ -149,6 +149,8 @@ def customise(root: Path) -> None:
     (root / "etc/apt/apt.conf.d/99tests").write_text('Acquire::Languages "none";\n')
     # It would clear the machine's own binfmt table from inside a privileged container.
     (root / "etc/systemd/system/systemd-binfmt.service").symlink_to("/dev/null")
+    # A container has no console to ask for a login on: it would end and be started until systemd gives it up.
+    (root / "etc/systemd/system/console-getty.service").symlink_to("/dev/null")
     unit = root / "etc/systemd/system/ssh-host-keys.service"
     unit.write_text(
         "[Unit]\nDescription=Make this host's SSH keys\nBefore=ssh.service\nConditionPathExists=!/etc/ssh/ssh_host_ed25519_key\n"

@@ -15,7 +15,7 @@ import typing as t
 
 from .errors import ChangeError, refused
 from .files import absent, create, flush, read
-from .obstacles import obstacle
+from .obstacles import attribute_obstacle
 from .paths import O_PATH, Place, locate, trust
 from .record import Fields
 
@@ -82,7 +82,7 @@ def look(wish: Wish) -> Fields | None:
             raise refused(
                 place.path, "belongs to root in a directory of somebody else: look at it, and chown or remove it"
             )
-        reason = obstacle(place)
+        reason = attribute_obstacle(place)
         if reason:
             raise ChangeError(f"{wish.path} cannot be changed: {reason}")
         identity = {"device": facts.st_dev, "inode": facts.st_ino}

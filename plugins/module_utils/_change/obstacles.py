@@ -35,6 +35,18 @@ def obstacle(place: Place) -> str:
     return f"it is {flags}" if flags else ""
 
 
+def attribute_obstacle(place: Place) -> str:
+    """Why mode and owner of what lies at PLACE cannot be changed; empty when they can, also of what is mounted there."""
+    descriptor = place.open(O_PATH)
+    try:
+        if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+            return "its file system is mounted read-only"
+    finally:
+        os.close(descriptor)
+    flags = _flags(place, place.name)
+    return f"it is {flags}" if flags else ""
+
+
 def _flags(place: Place, name: str) -> str:
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
