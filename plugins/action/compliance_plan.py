@@ -8,7 +8,14 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import client, goss, plan, results, selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
+    batch,
+    client,
+    goss,
+    plan,
+    results,
+    selection,
+)
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
@@ -47,7 +54,7 @@ class ActionModule(RunAction):
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
         overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
-        document = self._evidence(arguments, catalogue, task_vars)
+        document, unfinished = self._evidence(arguments, catalogue, task_vars)
         evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
         wishes = [(wish["name"], wish["level"]) for wish in arguments["benchmarks"]]
         filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
@@ -66,7 +73,8 @@ class ActionModule(RunAction):
             independent=goss.independent(checks), changed=arguments["changed_rules"],
         )  # fmt: skip
         self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
-        return self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
+        answer = self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
+        return {**answer, "remote": self._connection.transport != "local", "unfinished_run": unfinished}
 
     def _reached_by(self, task_vars: Result) -> Connection:
         become = getattr(self._connection, "become", None)
@@ -91,15 +99,16 @@ class ActionModule(RunAction):
             or task_vars.get("ansible_user", "")
         )
 
-    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> Result:
+    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> tuple[Result, bool]:
+        """The evidence, and whether a run of hardening has not ended on the host."""
         if arguments["evidence"]:
             path = Path(arguments["evidence"])
             try:
-                return conform(json.loads(path.read_text(encoding="utf-8")))
+                return conform(json.loads(path.read_text(encoding="utf-8"))), False
             except (OSError, ValueError, RecursionError) as exc:
                 raise EvidenceError(f"cannot be read: {exc}", where=str(path), fix="Collect it again") from exc
         answer = self.module_or_fail("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
-        return unpack(answer.get("evidence"))
+        return unpack(answer.get("evidence")), bool(answer.get("unfinished_run"))
 
     @staticmethod
     def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:
@@ -119,6 +128,7 @@ class ActionModule(RunAction):
         answer = {
             # A dry run says what a run would change; planning itself changes nothing.
             "changed": foretell and bool(made.changes),
+            "run": RUN,
             "summary": model["summary"],
             "goss": bool(evidence["goss"]["path"]),
             "goss_in_distribution": evidence["host"]["os"] == "debian"
@@ -129,13 +139,7 @@ class ActionModule(RunAction):
             "desired": {
                 "packages_absent": desired.packages_absent,
                 "packages_present": desired.packages_present,
-                "files": list(desired.files.values()),
-                "attributes": list(desired.attributes.values()),
-                "units_masked": desired.units_masked,
-                "units_enabled": desired.units_enabled,
-                "units_restarted": desired.units_restarted,
-                "users": list(desired.users.values()),
-                "commands": desired.commands,
+                "batch": batch.options(desired, evidence["text"]),
             },
             "reboot": model["reboot_required"],
         }

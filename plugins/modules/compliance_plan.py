@@ -116,8 +116,22 @@ held:
   type: dict
   returned: success
 desired:
-  description: The desired state of what drifts, batched for the tasks of the role C(hardening).
+  description:
+    - The desired state of what drifts, with C(packages_absent), C(packages_present), and C(batch), the options of
+      M(unified.deploy.hardening_batch). That is empty where nothing but packages drifts.
   type: dict
+  returned: success
+remote:
+  description: Whether the host is reached by a connection that a change could break.
+  type: bool
+  returned: success
+run:
+  description: Id of this run of ansible-playbook, the same for all its hosts and tasks.
+  type: str
+  returned: success
+unfinished_run:
+  description: Whether a run of hardening has been begun on the host and not ended.
+  type: bool
   returned: success
 goss:
   description: Whether Goss is on the host.

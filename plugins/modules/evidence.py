@@ -55,6 +55,10 @@ evidence:
   description: The evidence as JSON, compressed with zlib and base64-encoded, because a large result is slow to pass around.
   type: str
   returned: success
+unfinished_run:
+  description: Whether a run of hardening has been begun on this host and not ended.
+  type: bool
+  returned: success
 """
 
 import base64
@@ -63,7 +67,16 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Runs
 from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS, collect
+
+
+def unfinished_run() -> bool:
+    """Whether what is collected may change yet: by a run that goes on, or by the timer of one that died."""
+    try:
+        return bool(Runs().open_runs())
+    except PermissionError:  # who is not root has no runs
+        return False
 
 
 def main() -> t.NoReturn:
@@ -75,7 +88,7 @@ def main() -> t.NoReturn:
             msg=f"request names the section '{unknown[0]}', which nothing reads. Sections are {', '.join(READERS)}"
         )
     packed = zlib.compress(json.dumps(collect(request), separators=(",", ":")).encode(), 6)
-    module.exit_json(changed=False, evidence=base64.b64encode(packed).decode())
+    module.exit_json(changed=False, evidence=base64.b64encode(packed).decode(), unfinished_run=unfinished_run())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._change.files import process_start
+from ._compliance.run_action import keep_alive
 
 Result = dict[str, t.Any]
 MOST_DEAD_RUNS = 10
@@ -50,6 +51,7 @@ class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type info
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
+        keep_alive(self._connection)
         arguments = {**self._task.args, "owner": owner(os.getppid()), "dead": []}
         for _turn in range(MOST_DEAD_RUNS):
             answer: Result = self._execute_module(module_args=arguments, task_vars=task_vars)

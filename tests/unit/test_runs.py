@@ -7,12 +7,13 @@ import os
 import stat
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._change import revert, states, timer
 from ansible_collections.unified.deploy.plugins.module_utils._change import runs as module
-from ansible_collections.unified.deploy.plugins.module_utils._change import states, timer
 from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import Wish
 from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Command, Plan
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, RunError
@@ -229,6 +230,21 @@ def test_late_confirmation_says_that_the_host_undid_it(runs: Runs, etc: Path, mo
     batch.journal.write("lapsed")
     with pytest.raises(RunError, match="the host has undone it, for nobody confirmed it within 60 s"):
         runs.confirm(run, finish=False)
+
+
+def test_timer_that_fires_early_waits_and_one_that_fires_in_time_ends_the_run(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    run = make(runs, "one", plan(etc), finish=False, revert_after=60)
+    batch = run.batches()[0]
+    argv = [f"{run.directory}/revert", "--armed"]
+    assert revert.main(argv) == 0
+    assert (batch.state, run.state) == ("applied", "open") and (etc / "a").read_text() == "new"
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now + 61)
+    assert revert.main(argv) == 0
+    assert (batch.state, run.state) == ("reverted", "finished") and (etc / "a").read_text() == "old"
 
 
 def test_only_the_newest_runs_are_kept_and_a_jumping_clock_keeps_some(

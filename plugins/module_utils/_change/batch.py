@@ -43,6 +43,8 @@ FIREWALLS = (
 # What can be run as often as one likes, and leaves nothing behind that is not saved.
 HARMLESS = (*TOUCHED, "systemd-sysctl", "systemd-tmpfiles", "update-initramfs")
 SETTLE_SECONDS = 10
+COMMAND_SECONDS = 3600
+"""A database of a whole file system, an initial RAM disk: minutes on a slow host."""
 _UNIT_FILES = ("/etc/systemd/", "/etc/fstab", "/run/systemd/", "/usr/lib/systemd/system/")
 
 
@@ -209,7 +211,7 @@ class Batch:
                 said = f"; not everything could be undone: {'; '.join(problems)}" if problems else "; all was undone"
                 raise ChangeError(f"{exc}{said}") from exc
             self.journal.write("done", step=step)
-        self.journal.write("applied")
+        self.journal.write("applied", monotonic=time.monotonic())
 
     @staticmethod
     def _steps(plan: Fields) -> list[str]:
@@ -274,7 +276,7 @@ class Batch:
 
     def _command(self, command: Command) -> None:
         try:
-            answer = run(command.argv)
+            answer = run(command.argv, timeout=COMMAND_SECONDS)
             said = f"'{' '.join(command.argv)}' ended with {answer.code}: {answer.said}" if answer.code else ""
         except PathError as exc:
             said = str(exc)
@@ -284,6 +286,15 @@ class Batch:
             self.problems.append(said)
 
     # The way back
+
+    def lapsed(self) -> bool:
+        """Whether its time to be confirmed is over. It begins when all is made: commands of a batch may take longer than it.
+
+        After a boot the clock is behind that moment: nobody has confirmed then either.
+        """
+        applied = next((event for event in reversed(self.journal.events()) if event["event"] == "applied"), None)
+        waited = time.monotonic() - applied["monotonic"] if applied else -1
+        return not 0 <= waited < self.plan["revert_after"]
 
     def confirm(self) -> None:
         self.journal.write("confirmed")

@@ -47,11 +47,15 @@ def main(argv: list[str]) -> int:
             if armed:
                 waiting = [batch for batch in run.batches() if batch.state in ("applying", "applied", "reverting")]
                 waiting = [batch for batch in waiting if batch.plan["revert_after"]]
+                if waiting and not all(batch.lapsed() for batch in waiting):
+                    return 0
                 problems = []
                 for batch in reversed(waiting):
                     problems += batch.revert()
                     batch.journal.write("lapsed")
                 disarm()
+                if waiting and run.state == "open":
+                    run.journal.write("finished", by="its timer")
             else:
                 problems, packages = runs.revert(identifier)
                 problems += [

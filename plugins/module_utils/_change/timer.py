@@ -3,6 +3,8 @@
 
 It is a unit of its own in /etc/systemd/system, not a transient one, so that it is there again when the host loses power in
 between. OnActiveSec counts by the monotonic clock (systemd.timer(5)): a clock that jumps neither hurries nor delays it.
+It counts from before the first change. A batch that is still being made then, or was made less than that ago, is looked at
+again every ten seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _TIMER = """[Unit]
 Description=Undo batch {batch} of hardening run {run} unless it is confirmed
 [Timer]
 OnActiveSec={seconds}
-OnUnitInactiveSec=60
+OnUnitInactiveSec=10
 AccuracySec=1s
 [Install]
 WantedBy=timers.target

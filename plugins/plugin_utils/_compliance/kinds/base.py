@@ -169,6 +169,8 @@ class Desired:
     stale: list[str] = field(default_factory=list)
     """Units that run with an older configuration than the disk has."""
     users: dict[str, dict[str, t.Any]] = field(default_factory=dict)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    """Settings of the running kernel, so that a revert knows what they were; `commands` load them from the files, too."""
     commands: list[list[str]] = field(default_factory=list)
     reboot: list[str] = field(default_factory=list)
     banner: str = "Authorised use only. Activity on this system is recorded.\n"

@@ -112,7 +112,11 @@ class Sysctl(Kind):
             path, written = parameter["ufw"]["source"], parameter["ufw"]["written"]
             if path == evidence.platform.path("ufw_sysctl"):
                 desired.file(path, set_key(desired.text(path, evidence), written, target, separator="="))
-        if not demand.value.holds(live) or any("live" in kinds for kinds in bad.values()):
+        path = demand.key.replace(".", "/")
+        changed = [path.replace("/all/", f"/{name}/") for name, kinds in bad.items() if "live" in kinds]
+        changed += [] if demand.value.holds(live) else [demand.key]
+        if changed:
+            desired.sysctls.update(dict.fromkeys(changed, target))
             desired.run(SYSTEMD_SYSCTL, SYSCTL_PATH)
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
