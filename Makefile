@@ -5,7 +5,7 @@ BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN,PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-vault bench clean
+.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-clients test-faults test-scenarios test-vault bench clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,17 @@ molecule: setup install ## Molecule scenarios against real hosts
 test: lint unit sanity integration molecule ## Every test
 	@echo "all tests passed"
 
+test-scenarios: setup install ## Break every rule in every way that is known (`make test` runs the large rounds of it)
+	$(SUDO) env UNIFIED_SCENARIOS=all $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
+
+test-faults: setup install ## Kill, cut, fill and attack: every drill (UNIFIED_DRILLS=all for each executed line)
+	$(SUDO) $(BIN)/python -m pytest tests/faults -p no:cacheprovider
+
 test-vault: setup install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN or UNIFIED_TEST_VAULT_ADDR), and record it
 	@SUDO="$(SUDO)" $(BIN)/python -m tests.vault
+
+test-clients: setup install ## The contract of the stores with the newest clients of the vendors, in an environment of its own
+	tools/clients
 
 bench: setup install ## Measure; writes build/bench.json and build/bench_secrets.json
 	@$(SUDO) $(BIN)/python tools/bench_secrets.py

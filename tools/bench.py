@@ -29,6 +29,7 @@ OUT = ROOT / "build" / "bench"
 NAME = "bench"
 INODES = 250_000
 RUNS = 5
+LEVEL = "l2_server"
 FLOOR = "- {hosts: all, gather_facts: false, become: true, tasks: [{ansible.builtin.command: 'true', changed_when: false}]}\n"
 
 
@@ -65,8 +66,8 @@ def executions(output: str) -> int:
 
 
 def changed(output: str) -> int:
-    found = re.search(rf"^{NAME}\s*: .*changed=(\d+)", output, re.MULTILINE)
-    return int(found[1]) if found else -1
+    recap = re.search(rf"^{NAME}\s*: .*changed=(\d+)", output, re.MULTILINE)
+    return int(recap[1]) if recap else -1
 
 
 def median(runs: list[tuple[float, float, str]]) -> tuple[float, float]:
@@ -134,9 +135,10 @@ def main() -> None:
     (OUT / "inventory.json").write_text(json.dumps(tool.inventory()))
     (OUT / "floor.yml").write_text(FLOOR)
     overlay = str(ROOT / "inventories/example/group_vars/overlay.yml")
-    harden = {"compliance_overlay": overlay, "compliance_results": str(OUT / "hardening")}
-    audit = {"compliance_overlay": overlay, "compliance_results": str(OUT / "audit")}
-    found: dict[str, t.Any] = {}
+    site = {"compliance_overlay": overlay, "compliance_benchmarks": [{"name": "cis", "level": LEVEL}]}
+    harden = {**site, "compliance_results": str(OUT / "hardening")}
+    audit = {**site, "compliance_results": str(OUT / "audit")}
+    figures: dict[str, t.Any] = {}
 
     say("installing lynis on the host")
     root(
@@ -145,7 +147,7 @@ def main() -> None:
     say("hardening a fresh host")
     wall, cpu, output = play("unified.deploy.harden_hosts", harden, verbose=True)
     packages = len(re.findall(r"ansible\.builtin\.apt|/apt\.py", output)) and 1
-    found.update(
+    figures.update(
         converge_wall_s=wall, converge_controller_cpu_s=cpu, converge_module_executions=executions(output) - packages
     )
     say("running again with nothing to change, and the one-task play beside it")
@@ -153,13 +155,13 @@ def main() -> None:
     for _ in range(RUNS):
         floors.append(play(str(OUT / "floor.yml")))
         reruns.append(play("unified.deploy.harden_hosts", harden))
-    found["floor_wall_s"], found["floor_controller_cpu_s"] = median(floors)
-    found["rerun_wall_s"], found["rerun_controller_cpu_s"] = median(reruns)
-    found["changed_on_rerun"] = max(changed(run[2]) for run in reruns)
-    found["rerun_module_executions"] = executions(play("unified.deploy.harden_hosts", harden, verbose=True)[2])
-    found["audit_module_executions"] = executions(play("unified.deploy.audit_hosts", audit, verbose=True)[2])
+    figures["floor_wall_s"], figures["floor_controller_cpu_s"] = median(floors)
+    figures["rerun_wall_s"], figures["rerun_controller_cpu_s"] = median(reruns)
+    figures["changed_on_rerun"] = max(changed(run[2]) for run in reruns)
+    figures["rerun_module_executions"] = executions(play("unified.deploy.harden_hosts", harden, verbose=True)[2])
+    figures["audit_module_executions"] = executions(play("unified.deploy.audit_hosts", audit, verbose=True)[2])
     noise = [run[0] for run in floors]
-    found["noise_percent"] = 100 * (max(noise) - min(noise)) / found["floor_wall_s"]
+    figures["noise_percent"] = 100 * (max(noise) - min(noise)) / figures["floor_wall_s"]
 
     say(f"filling the host to {INODES:,} inodes")
     root(
@@ -172,60 +174,60 @@ def main() -> None:
             model = json.loads((OUT / f"audit/hosts/{NAME}/result.json").read_text())
             times.append(model["seconds"] + model["goss"]["seconds"])
             gosses.append(model["goss"]["seconds"])
-            found["inodes"] = model["inodes"] or found["inodes"]
-    found["scan_walk_s"], found["scan_s"] = statistics.median(walks), statistics.median(scans)
-    found["goss_s"] = statistics.median(gosses)
-    found["catalogue_load_s"] = catalogue_seconds()
+            figures["inodes"] = model["inodes"] or figures["inodes"]
+    figures["scan_walk_s"], figures["scan_s"] = statistics.median(walks), statistics.median(scans)
+    figures["goss_s"] = statistics.median(gosses)
+    figures["catalogue_load_s"] = catalogue_seconds()
 
     say("the peers' scans of the same host")
-    found["oscap_rules_judged"], found["oscap_wall_s"] = oscap()
-    found["lynis_wall_s"] = timed("lynis audit system --quick --no-colors >/dev/null 2>&1")
+    figures["oscap_rules_judged"], figures["oscap_wall_s"] = oscap()
+    figures["lynis_wall_s"] = timed("lynis audit system --quick --no-colors >/dev/null 2>&1")
     (ROOT / "build/bench.json").write_text(
-        json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}, indent=1) + "\n"
+        json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()}, indent=1) + "\n"
     )
-    print(table(found))
+    print(table(figures))
 
 
-def table(found: dict[str, t.Any]) -> str:
-    floor, cpu = found["floor_wall_s"], found["floor_controller_cpu_s"]
+def table(figures: dict[str, t.Any]) -> str:
+    floor, cpu = figures["floor_wall_s"], figures["floor_controller_cpu_s"]
     rows = [
-        ("one-task play (the floor)", f"{floor:.2f} s", f"noise {found['noise_percent']:.0f} %", ""),
+        ("one-task play (the floor)", f"{floor:.2f} s", f"noise {figures['noise_percent']:.0f} %", ""),
         ("controller CPU of it", f"{cpu:.2f} s", "", ""),
         (
             "re-run, nothing to change",
-            f"{found['rerun_wall_s']:.2f} s",
-            f"{found['rerun_wall_s'] / floor:.2f} x floor",
-            "3 x",
+            f"{figures['rerun_wall_s']:.2f} s",
+            f"{figures['rerun_wall_s'] / floor:.2f} x floor",
+            "2.2 x",
         ),
         (
             "  controller CPU",
-            f"{found['rerun_controller_cpu_s']:.2f} s",
-            f"{found['rerun_controller_cpu_s'] / cpu:.2f} x floor",
+            f"{figures['rerun_controller_cpu_s']:.2f} s",
+            f"{figures['rerun_controller_cpu_s'] / cpu:.2f} x floor",
             "2 x",
         ),
         (
             "  module executions",
-            str(found["rerun_module_executions"]),
-            f"{found['changed_on_rerun']} changed",
-            "4, 0 changed",
+            str(figures["rerun_module_executions"]),
+            f"{figures['changed_on_rerun']} changed",
+            "2, 0 changed",
         ),
-        ("audit, module executions", str(found["audit_module_executions"]), "", "3"),
-        ("converge a fresh host", f"{found['converge_wall_s']:.1f} s", "with package downloads", ""),
-        ("  module executions", str(found["converge_module_executions"]), "besides packages", "40"),
-        (f"scan of {found['inodes']:,} inodes", f"{found['scan_walk_s']:.2f} s", "collect + Goss", "1.5 s"),
-        ("scan without the walk", f"{found['scan_s']:.2f} s", "", "0.5 s"),
-        ("  Goss alone", f"{found['goss_s']:.3f} s", "", "0.1 s"),
-        ("load, select, meet everything", f"{found['catalogue_load_s']:.2f} s", "", "0.5 s"),
+        ("audit, module executions", str(figures["audit_module_executions"]), "", "2"),
+        (f"converge a fresh host, {LEVEL}", f"{figures['converge_wall_s']:.1f} s", "with package downloads", ""),
+        ("  module executions", str(figures["converge_module_executions"]), "besides packages", "40"),
+        (f"scan of {figures['inodes']:,} inodes", f"{figures['scan_walk_s']:.2f} s", "collect + Goss", "1.3 s"),
+        ("scan without the walk", f"{figures['scan_s']:.2f} s", "", "0.35 s"),
+        ("  Goss alone", f"{figures['goss_s']:.3f} s", "", "0.1 s"),
+        ("load, select, meet everything", f"{figures['catalogue_load_s']:.2f} s", "", "0.5 s"),
         (
             "oscap scan (peer)",
-            f"{found['oscap_wall_s']:.1f} s",
-            f"{found['oscap_rules_judged']} rules judged",
+            f"{figures['oscap_wall_s']:.1f} s",
+            f"{figures['oscap_rules_judged']} rules judged",
             "",
         ),
         (
             "lynis scan (peer)",
-            f"{found['lynis_wall_s']:.1f} s",
-            f"{found['lynis_wall_s'] / found['scan_walk_s']:.0f} x ours",
+            f"{figures['lynis_wall_s']:.1f} s",
+            f"{figures['lynis_wall_s'] / figures['scan_walk_s']:.0f} x ours",
             "",
         ),
     ]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.hosts import __main__ as tool
-from tests.integration.conftest import LEVEL_2, Target
+from tests.integration.conftest import EVERYTHING, Target
 
 FIXTURES = ROOT / "tests" / "unit" / "fixtures"
 NAME = "fixture"
@@ -29,10 +29,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         try:
             target = Target(tool.up(NAME, "container", "debian13"), Path(directory))
-            target.play("audit_hosts", variables=LEVEL_2)
+            target.play("audit_hosts", variables=EVERYTHING)
             save(target, "debian13_fresh")
             for _ in range(2):
-                target.play("harden_hosts", variables=LEVEL_2)
+                target.play("harden_hosts", variables=EVERYTHING)
             save(target, "debian13_hardened")
         finally:
             tool.down([NAME])

@@ -1,9 +1,10 @@
-"""Rewrites what is generated: the catalogue's JSON Schemas, the table in docs/benchmarks.md, and tests/unit/golden, what
-each benchmark and level selects."""
+"""Rewrites what is generated: the catalogue's JSON Schemas, the table in docs/benchmarks.md, the README's count of what Goss
+sees for itself, and tests/unit/golden, what each benchmark and level selects."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import typing as t
 from pathlib import Path
@@ -12,6 +13,7 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "unit" / "golden"
+README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "benchmarks.md"
 CATALOGUE = ROOT / "roles" / "compliance" / "files" / "catalogue"
 
@@ -64,6 +66,25 @@ def guide(catalogue: t.Any) -> str:
     )
 
 
+def judges(catalogue: t.Any) -> tuple[int, int]:
+    """Rules that CIS level 2 judges on the recorded hardened host, and those of them for which Goss asks the host itself."""
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss, plan, selection
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
+
+    document = json.loads((ROOT / "tests/unit/fixtures/debian13_hardened.json").read_text())
+    evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
+    selected = selection.select(catalogue, [("cis", "l2_server")], selection.Overlay(), evidence["host"])
+    checks = goss.checks_of(plan.judge(selected, evidence), evidence)
+    return len(checks), len(goss.independent(checks))
+
+
+def readme(catalogue: t.Any) -> str:
+    """The text of the README with the two numbers as they are now."""
+    both, seen = judges(catalogue)
+    told = r"Of the \d+ rules that(\s+CIS level 2 has for a hardened Debian 13, Goss looks at the host itself for) \d+;"
+    return re.sub(told, rf"Of the {both} rules that\1 {seen};", README.read_text())
+
+
 def main() -> None:
     _AnsibleCollectionFinder(paths=[str(ROOT / "build" / "collections")])._install()
     from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
@@ -79,6 +100,7 @@ def main() -> None:
     for name, (wishes, host) in SELECTIONS.items():
         (GOLDEN / f"{name}.txt").write_text(pinned(select(catalogue, wishes, Overlay(), host)))
     GUIDE.write_text(guide(catalogue))
+    README.write_text(readme(catalogue))
     lacking = sorted(
         f"{b.id}:{c.id}" for b in catalogue.benchmarks.values() for c in b.controls.values() if not c.rules
     )

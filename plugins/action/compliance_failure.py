@@ -22,7 +22,7 @@ class ActionModule(ControllerAction):
     def act(self, arguments: Result, task_vars: Result) -> Result:
         name, task, reason = self.host(task_vars), arguments["task"], arguments["reason"]
         results = ResultsDirectory(arguments["results"])
-        model = results.read_model(name)
-        if model is None or (model["run"], model["state"]) != (RUN, "unreachable"):
+        # What an action of ours knew better, that the host was not reached, stays.
+        if not results.ended_as(name, RUN, "unreachable"):
             results.write_end(name, RUN, "failed", task, reason)
         return {"failed": True, "changed": False, "msg": printable(f"{name}: the run ended at '{task}'")}

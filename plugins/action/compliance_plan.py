@@ -112,7 +112,7 @@ class ActionModule(RunAction):
     def _answer(model: Result, made: plan.Plan, evidence: Evidence, *, foretell: bool) -> Result:
         desired = made.desired
         held = {
-            identifier: verdict.held
+            identifier: printable(verdict.held)
             for identifier, verdict in made.verdicts.items()
             if verdict.verdict == "fail" and verdict.held
         }

@@ -25,7 +25,7 @@ class ActionModule(ControllerAction):
         for architecture, build in arguments["builds"].items():
             _check(f"builds.{architecture}", build)
         done = self.module("program_install", arguments, task_vars)
-        if done.get("wanted"):
+        if done.get("transfer"):
             build = arguments["builds"][done["architecture"]]
             source = self._find_needle("files", build["src"])
             with open(source, "rb") as handle:
@@ -42,7 +42,7 @@ class ActionModule(ControllerAction):
             self._transfer_file(source, remote)
             self._fixup_perms2([shell.tmpdir, remote])
             done = self.module("program_install", {**arguments, "file": remote}, task_vars)
-        done.pop("wanted", None)
+        done.pop("transfer", None)
         return done
 
 

@@ -9,11 +9,16 @@ import os
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.sops_text import OPTIONS, mapping_of
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.sops_text import mapping_of
 
 
 class ActionModule(ControllerAction):
-    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {"path": {"type": "path", "required": True}, **OPTIONS}
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "path": {"type": "path", "required": True},
+        "age_key_file": {"type": "path"},
+        "gnupg_home": {"type": "path"},
+        "timeout": {"type": "float", "default": 30},
+    }
     _requires_connection = False
 
     def act(self, arguments: Result, task_vars: Result) -> Result:

@@ -70,12 +70,12 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.paths impor
 
 def make(module: AnsibleModule, program: str, path: str) -> None:
     """Make the key beside its place and link it in: two runs at once give one key."""
-    wanted = module.params["post_quantum"]
+    choice = module.params["post_quantum"]
     make_directories(os.path.dirname(path) or ".", 0o700)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(path) or ".", prefix=".age-") as directory:
         temporary = os.path.join(directory, "key")
-        code, _out, err = module.run_command([program, *(["-pq"] if wanted != "false" else []), "-o", temporary])
-        if code and wanted == "auto" and "flag provided but not defined" in err:
+        code, _out, err = module.run_command([program, *(["-pq"] if choice != "false" else []), "-o", temporary])
+        if code and choice == "auto" and "flag provided but not defined" in err:
             code, _out, err = module.run_command([program, "-o", temporary])
         if code:
             fix = "Post-quantum keys need age 1.3 or newer" if "not defined" in err else "Run it by hand to see why"

@@ -130,8 +130,8 @@ def make(common_name: str, days: int) -> tuple[bytes, bytes, str]:
 
 def expires(path: str) -> str:
     with open(path, "rb") as handle:
-        found = x509.load_pem_x509_certificate(handle.read())
-    return ends(found).isoformat(timespec="seconds")
+        certificate = x509.load_pem_x509_certificate(handle.read())
+    return ends(certificate).isoformat(timespec="seconds")
 
 
 def main() -> t.NoReturn:

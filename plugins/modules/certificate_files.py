@@ -90,36 +90,36 @@ def openssl(module: AnsibleModule, *arguments: str) -> str:
 
 
 def settle(module: AnsibleModule) -> dict[str, t.Any]:
-    given, changed = module.params, False
+    options, changed = module.params, False
     try:
-        group = grp.getgrnam(given["group"]).gr_gid
+        group = grp.getgrnam(options["group"]).gr_gid
     except KeyError:
         if not module.check_mode:
-            module.fail_json(msg=f"there is no group {given['group']} on this host. Create it first")
+            module.fail_json(msg=f"there is no group {options['group']} on this host. Create it first")
         group = 0
     mode = 0o640 if group else 0o600
-    key = Wanted(given["key_path"], b"", mode, 0, group)
+    key = Wanted(options["key_path"], b"", mode, 0, group)
     if not os.path.exists(key.path):
         changed = True
         if not module.check_mode:
-            for path in (given["cert_path"], given["key_path"], given["issuer_path"]):
+            for path in (options["cert_path"], options["key_path"], options["issuer_path"]):
                 make_directories(os.path.dirname(path), 0o755)
             made = openssl(module, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
             replace(key._replace(content=made.encode()))
     elif not module.check_mode:
         changed = attributes_set(key)
-    if given["certificate"]:
+    if options["certificate"]:
         changed = True
         if not module.check_mode:
             replace(
-                Wanted(given["issuer_path"], given["issuer"].encode(), 0o644, 0, 0),
-                Wanted(given["cert_path"], given["certificate"].encode(), 0o644, 0, 0),
+                Wanted(options["issuer_path"], options["issuer"].encode(), 0o644, 0, 0),
+                Wanted(options["cert_path"], options["certificate"].encode(), 0o644, 0, 0),
             )
     public = openssl(module, "pkey", "-in", key.path, "-pubout") if os.path.exists(key.path) else ""
     return {
         "changed": changed,
-        "certificate": text(given["cert_path"]),
-        "issuer": text(given["issuer_path"]),
+        "certificate": text(options["cert_path"]),
+        "issuer": text(options["issuer_path"]),
         "public_key": public,
     }
 

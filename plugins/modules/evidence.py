@@ -12,10 +12,13 @@ short_description: Read the effective security state of a host in one call
 version_added: 0.1.0
 description:
   - Reads what the compliance rules speak of, once and without changing anything. Covered are packages, units, C(sshd -T),
-    merged and live kernel parameters, modules, mounts, PAM stacks, accounts, sudo, audit rules, the packet filter, file
+    merged and live kernel parameters, modules, mounts, PAM stacks, accounts, homes, sudo, audit rules, the packet filter, file
     attributes and one walk over the local file systems.
   - The result is the evidence, JSON with a schema version. Stored, it can be judged later and elsewhere.
-  - Password hashes and private keys are never read into it.
+  - Password hashes and private keys are never read into it, and secrets in mount options are masked.
+  - To see what root's login shell really gets, it runs one, and with it root's profile.
+  - It ends within two minutes and needs at most 512 MB. A home directory that does not answer for five seconds costs itself. What was
+    not seen is part of the evidence, with the reason.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:

@@ -50,7 +50,7 @@ architecture:
   description: The host's architecture.
   type: str
   returned: success
-wanted:
+transfer:
   description: Whether the build has to be copied from the controller first.
   type: bool
   returned: success
@@ -114,7 +114,7 @@ def _one(names: list[str], member: str, archive: str) -> None:
 
 
 class Installation:
-    """The wanted build against what is there."""
+    """The build that is asked for against what is there."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
@@ -144,10 +144,10 @@ class Installation:
     def install(self, scratch: str) -> None:
         source = self.module.params["file"] or self._download(scratch)
         name = self.build.get("src") or self.build["url"]
-        found = self.module.sha256(source)
-        if found != self.build["sha256"]:
+        digest = self.module.sha256(source)
+        if digest != self.build["sha256"]:
             raise ProgramError(
-                f"{name} has the SHA-256 {found}, wanted is {self.build['sha256']}. Get the right file, or correct the sum if you trust this one"
+                f"{name} has the SHA-256 {digest}, asked for is {self.build['sha256']}. Get the right file, or correct the sum if you trust this one"
             )
         program = extract(source, name, self.build.get("member") or os.path.basename(self.path), scratch)
         make_directories(os.path.dirname(self.path), 0o755)
@@ -186,12 +186,12 @@ def main() -> t.NoReturn:
     path = module.params["path"]
     scratch = tempfile.mkdtemp(dir=module.tmpdir)
     try:
-        wanted = Installation(module)
-        before, transfer = wanted.installed, False
-        if not wanted.current and not module.check_mode:
-            transfer = bool(wanted.build.get("src")) and not module.params["file"]
+        installation = Installation(module)
+        before, transfer = installation.installed, False
+        if not installation.current and not module.check_mode:
+            transfer = bool(installation.build.get("src")) and not module.params["file"]
             if not transfer:
-                wanted.install(scratch)
+                installation.install(scratch)
     except ProgramError as exc:
         module.fail_json(msg=f"{path}: {exc}")
     except OSError as exc:
@@ -199,10 +199,10 @@ def main() -> t.NoReturn:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     module.exit_json(
-        changed=not wanted.current, architecture=wanted.architecture, wanted=transfer, sha256=wanted.installed,
+        changed=not installation.current, architecture=installation.architecture, transfer=transfer, sha256=installation.installed,
         diff={
-            "before": f"{path} {before}\n" if before and not wanted.current else "",
-            "after": "" if wanted.current else f"{path} from {wanted.build['sha256']}\n",
+            "before": f"{path} {before}\n" if before and not installation.current else "",
+            "after": "" if installation.current else f"{path} from {installation.build['sha256']}\n",
         },
     )  # fmt: skip
 

@@ -67,6 +67,9 @@ class FakeVault(Engines, FakeServer):
         self.leases: dict[str, dict[str, t.Any]] = {}
         self.wrapped: dict[str, t.Any] = {}
         self.about: dict[str, dict[str, t.Any]] = {}
+        # How often a token may still be used, and the policies of one in its last use.
+        self.uses: dict[str, int] = {}
+        self.last: dict[str, list[str]] = {}
         self.agent_token = ""
 
     @staticmethod
@@ -92,6 +95,12 @@ class FakeVault(Engines, FakeServer):
             return
         if token not in self.tokens:
             raise errors(403, "permission denied")
+        if token in self.uses:
+            self.uses[token] -= 1
+            if not self.uses[token]:
+                del self.tokens[token], self.uses[token]
+                self.last[token] = self.about[token]["policies"]
+                self.about[token]["num_uses"] = -1
         rights = {"GET": {"read"}, "LIST": {"list"}, "DELETE": {"delete"}}.get(request.method, {"create", "update"})
         allowed = self._rights(token, path)
         if "root" not in allowed and not rights & set(allowed):
@@ -108,8 +117,8 @@ class FakeVault(Engines, FakeServer):
                 for right in rights.split(",")
             ]
             return sorted(set(found)) or (own if re.fullmatch(OWN, path) else ["deny"])
-        policies = self.tokens[token]
-        if policies is None:
+        policies = self.tokens.get(token, self.last.get(token, []))
+        if policies in (None, ["root"]):
             return ["root"]
         rules = [rule for name in policies for rule in self._rules(name)]
         found = [right for pattern, rights in rules if re.fullmatch(pattern, path) for right in rights]
@@ -158,7 +167,7 @@ class FakeVault(Engines, FakeServer):
     @route("GET", "/v1/auth/token/lookup-self")
     def lookup(self, request: Request) -> t.Any:
         token = request.headers.get("X-Vault-Token") or self.agent_token
-        policies = self.tokens[token]
+        policies = self.tokens.get(token)
         return data(
             self.about.get(token)
             or {
@@ -170,25 +179,29 @@ class FakeVault(Engines, FakeServer):
 
     def token(self, path: str, policies: list[str], duration: int, **more: t.Any) -> dict[str, t.Any]:
         token = f"s.{uuid.uuid4().hex}"
-        self.tokens[token] = sorted({"default", *policies})
+        self.tokens[token] = None if policies == ["root"] else sorted({"default", *policies})
+        named = self.tokens[token] or ["root"]
         about = {
             "accessor": uuid.uuid4().hex, "client_token": token, "entity_id": "", "lease_duration": duration, "metadata": None,
-            "mfa_requirement": None, "num_uses": 0, "orphan": False, "policies": self.tokens[token],
-            "renewable": True, "token_policies": self.tokens[token], "token_type": "service", **more,
+            "mfa_requirement": None, "num_uses": 0, "orphan": False, "policies": named,
+            "renewable": bool(duration), "token_policies": named, "token_type": "service", **more,
         }  # fmt: skip
+        if about["num_uses"]:
+            self.uses[token] = about["num_uses"]
         self.about[token] = {
             "accessor": about["accessor"], "creation_time": 1, "creation_ttl": duration, "display_name": path.split("/")[1],
-            "entity_id": about["entity_id"], "expire_time": now(), "explicit_max_ttl": 0, "id": token, "issue_time": now(),
-            "meta": about["metadata"], "num_uses": 0, "orphan": about["orphan"], "path": path, "policies": self.tokens[token],
-            "renewable": True, "ttl": duration, "type": "service",
+            "entity_id": about["entity_id"], "expire_time": now() if duration else None, "explicit_max_ttl": 0, "id": token, "issue_time": now(),
+            "meta": about["metadata"], "num_uses": about["num_uses"], "orphan": about["orphan"], "path": path, "policies": named,
+            "renewable": bool(duration), "ttl": duration, "type": "service",
         }  # fmt: skip
         return data(None, auth=about)
 
     @route("POST", "/v1/auth/token/create")
     def create_token(self, request: Request) -> t.Any:
-        return self.token(
-            "auth/token/create", request.body.get("policies", []), seconds(request.body.get("ttl", 0)) or LONGEST_LEASE
-        )
+        parent = self.tokens[request.headers["X-Vault-Token"]]
+        policies = request.body.get("policies", ["root"] if parent is None else parent)
+        duration = seconds(request.body.get("ttl", 0)) or (0 if policies == ["root"] else LONGEST_LEASE)
+        return self.token("auth/token/create", policies, duration, num_uses=request.body.get("num_uses", 0))
 
     @route("POST", "/v1/auth/token/revoke-self")
     def revoke_self(self, request: Request) -> t.Any:
@@ -221,6 +234,7 @@ class FakeVault(Engines, FakeServer):
             role.get("token_policies") or [],
             duration,
             metadata=about,
+            num_uses=role.get("token_num_uses", 0),
             orphan=True,
             entity_id=str(uuid.uuid5(uuid.NAMESPACE_OID, path)) if path else "",
         )
@@ -367,8 +381,10 @@ class FakeVault(Engines, FakeServer):
         made = request.body["secret_id"]
         if self.secret_ids.get(made) != self._role(mount, role):
             return None
+        duration = self.objects[f"auth/{mount}/role/{role}"].get("secret_id_ttl", 0)
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=duration)
         about = {
-            "cidr_list": [], "creation_time": now(), "expiration_time": "0001-01-01T00:00:00Z", "last_updated_time": now(),
+            "cidr_list": [], "creation_time": now(), "expiration_time": end.isoformat() if duration else "0001-01-01T00:00:00Z", "last_updated_time": now(),
             "metadata": {}, "secret_id_accessor": str(uuid.uuid5(uuid.NAMESPACE_OID, made)), "secret_id_num_uses": 0,
             "secret_id_ttl": 0, "token_bound_cidrs": [],
         }  # fmt: skip

@@ -17,16 +17,6 @@ def bad(expected: str) -> str:
     return {"yes": "no", "no": "yes", "0": "1", "1": "0", "none": "external", "deny": "allow"}.get(first, "0")
 
 
-def _settings(path: str, separator: str) -> t.Callable[[str, Rule], str]:
-    def script(key: str, rule: Rule) -> str:
-        # Flags without a value are switched off by removing them.
-        flags = ("enforce_for_root", "even_deny_root")
-        line = "" if key in flags else f"printf '%s\\n' '{key}{separator}{bad(rule['expected'])}' >> {path}"
-        return f"sed -i -E '/^{key}\\b/d' {path}; {line}"
-
-    return script
-
-
 def _sshd(key: str, rule: Rule) -> str:
     values = {
         "Banner": "none",
@@ -42,35 +32,6 @@ def _sshd(key: str, rule: Rule) -> str:
     return f"sed -i -E '/^{key} /d' /etc/ssh/sshd_config.d/00-unified.conf; {line}"
 
 
-def _file(key: str, rule: Rule) -> str:
-    # The allow list goes as a whole, with its kind `cron`.
-    if rule["actual"] == "no such file" or key == "/etc/cron.allow":
-        return ""
-    # One file is enough; a list of allowed groups is broken by a group that is in none of them.
-    return f"for path in $(ls -d {key.replace('/**', '/auth.log')} | head -1); do chgrp games $path; chmod g+w,o+w $path; done"
-
-
-def _sysctl(key: str, rule: Rule) -> str:
-    return (
-        f"sed -i '/^{key} /d' /etc/sysctl.d/zz-unified.conf; sysctl -qw {key}={bad(rule['expected'].split(' or ')[0])}"
-    )
-
-
-def _kmod(key: str, _rule: Rule) -> str:
-    return f"sed -i -E '/ {key}( |$)/d' /etc/modprobe.d/zz-unified.conf"
-
-
-def _mount(key: str, _rule: Rule) -> str:
-    point, option = key.rsplit(":", 1)
-    return f"sed -i 's#,{option}##' /etc/fstab; mount -o remount,{option[2:]} {point}"
-
-
-def _audit(key: str, _rule: Rule) -> str:
-    # All at once: which rule a line belongs to is the catalogue's business.
-    del key
-    return "rm -f /etc/audit/rules.d/*unified*; auditctl -D >/dev/null"
-
-
 def _pam(key: str, _rule: Rule) -> str:
     if key == "pam_wheel":
         return "sed -i '/pam_wheel.so.*group=/d' /etc/pam.d/su"
@@ -83,99 +44,18 @@ def _pam(key: str, _rule: Rule) -> str:
 
 
 TABLES: dict[str, dict[str, str]] = {
-    "account": {
-        "dot_files": "touch /home/ansible/.rhosts; chmod 666 /home/ansible/.bashrc",
-        "empty_password": "useradd -M nopass; sed -i 's/^nopass:[^:]*:/nopass::/' /etc/shadow",
-        "home_directories": "chmod 0777 /home/ansible",
-        "inactive_days": "chage -I -1 ansible",
-        "invalid_shell_locked": "useradd -M -s /usr/sbin/nologin noshell; usermod -p '$6$x$yyyyyyyyyyyyyyyyyyyyy' noshell",
-        "password_max_days": "chage -M 99999 ansible",
-        "password_min_days": "chage -m 0 ansible",
-        "password_warn_days": "chage -W 0 ansible",
-        "root_umask": "sed -i '/^umask/d' /etc/profile.d/zz-unified.sh",
-        "system_shells": "usermod -s /bin/bash games",
-        "useradd_inactive": "sed -i '/^INACTIVE/d' /etc/default/useradd",
-    },
     "banner": {path: f"echo 'Debian \\v' > {path}" for path in ("/etc/issue", "/etc/issue.net", "/etc/motd")},
     "cron": {"cron": "rm -f /etc/cron.allow; touch /etc/cron.deny"},
     "firewall": {"default_incoming": "ufw default allow incoming", "enabled": "ufw --force disable"},
-    "limits": {"core": "rm /etc/security/limits.d/zz-unified.conf"},
-    "package": {
-        "ftp": "apt-get -qqy install ftp >/dev/null",
-        "apparmor": "apt-get -qqy remove apparmor-utils >/dev/null",
-    },
-    "rsyslog": {
-        "FileCreateMode": "echo '$FileCreateMode 0644' > /etc/rsyslog.d/zz-broken.conf; mv /etc/rsyslog.d/zz-broken.conf /etc/rsyslog.d/00-unified.conf"
-    },
-    "scan": {
-        "world_writable_directories": "mkdir -m 0777 /opt/open",
-        "world_writable_files": "touch /opt/written; chmod 0666 /opt/written",
-    },
-    "service": {
-        "aide": "systemctl disable -q --now dailyaidecheck.timer",
-        "cron": "systemctl disable -q --now cron.service",
-        "rpcbind": "apt-get -qqy install rpcbind >/dev/null; systemctl unmask -q rpcbind.service rpcbind.socket; systemctl enable -q --now rpcbind.socket",
-    },
-    "shell": {
-        "TMOUT": "sed -i '/TMOUT/d' /etc/profile.d/zz-unified.sh",
-        "umask": "echo 'umask 022' > /etc/profile.d/aa-broken.sh; mv /etc/profile.d/aa-broken.sh /etc/profile.d/zz-unified.sh",
-    },
     "sudo": {
         "logfile": "sed -i '/logfile/d' /etc/sudoers.d/zz-unified",
         "timestamp_timeout": "sed -i '1i Defaults timestamp_timeout=60' /etc/sudoers.d/zz-unified",
         "use_pty": "sed -i '/use_pty/d' /etc/sudoers.d/zz-unified; sed -i '1i Defaults !use_pty' /etc/sudoers.d/zz-unified",
     },
 }
-# Failures that people must mend: what breaks them, and what undoes it.
-MANUAL: dict[str, tuple[str, str]] = {
-    "account/gid_zero_accounts": ("useradd -M -g 0 -N zerogroup", "userdel zerogroup"),
-    "account/gid_zero_groups": ("groupadd -o -g 0 zero", "sed -i '/^zero:/d' /etc/group /etc/gshadow"),
-    "account/password_change_past": ("chage -d 2050-01-01 ansible", "chage -d 2026-11-20 ansible"),
-    "account/shadow_group_empty": ("usermod -aG shadow games", "gpasswd -d games shadow"),
-    "account/shadowed": (
-        "sed -i 's/^games:x:/games:abc:/' /etc/passwd",
-        "sed -i 's/^games:abc:/games:x:/' /etc/passwd",
-    ),
-    "account/uid_zero": (
-        "useradd -o -u 0 -M toor",
-        "sed -i '/^toor:/d' /etc/passwd /etc/shadow; sed -i '/^toor:/d' /etc/group /etc/gshadow",
-    ),
-    "account/unique_gid": ("groupadd -o -g 1000 twin", "sed -i '/^twin:/d' /etc/group /etc/gshadow"),
-    "account/unique_uid": (
-        "useradd -o -u 1 -M -s /usr/sbin/nologin twinuser",
-        "sed -i '/^twinuser:/d' /etc/passwd /etc/shadow; sed -i '/^twinuser:/d' /etc/group /etc/gshadow",
-    ),
-    "account/unique_user_name": (
-        "twin=$(grep '^games:' /etc/passwd); echo \"$twin\" >> /etc/passwd",
-        "awk '!seen[$0]++' /etc/passwd > /root/p; cat /root/p > /etc/passwd",
-    ),
-    "account/unique_group_name": (
-        "twin=$(grep '^games:' /etc/group); echo \"$twin\" >> /etc/group",
-        "awk '!seen[$0]++' /etc/group > /root/g; cat /root/g > /etc/group",
-    ),
-    # Last of the accounts: the number of the group that is gone would be given to the next one that is made.
-    "account/groups_exist": (
-        "useradd -M lost; groupadd keep; usermod -g keep lost; sed -i '/^keep:/d' /etc/group",
-        "sed -i '/^lost:/d' /etc/passwd /etc/shadow; sed -i '/^lost:/d' /etc/group /etc/gshadow; sed -i '/^keep:/d' /etc/gshadow",
-    ),
-    "scan/unowned": ("touch /opt/nobodys; chown 4242:4242 /opt/nobodys", "rm /opt/nobodys"),
-}
 SCRIPTS: dict[str, t.Callable[[str, Rule], str]] = {
-    "audit": _audit,
-    "auditd": _settings("/etc/audit/auditd.conf", " = "),
-    "coredump": _settings("/etc/systemd/coredump.conf.d/zz-unified.conf", "="),
-    "faillock": _settings("/etc/security/faillock.conf", " = "),
-    "file": _file,
-    "journald": _settings("/etc/systemd/journald.conf.d/zz-unified.conf", "="),
-    "kmod": _kmod,
-    "login_defs": _settings("/etc/login.defs", " "),
-    "mount": _mount,
     "pam": _pam,
-    "pwhistory": _settings("/etc/security/pwhistory.conf", " = "),
-    "pwquality": _settings("/etc/security/pwquality.conf", " = "),
     "sshd": _sshd,
-    "sysctl": _sysctl,
-    "timesyncd": _settings("/etc/systemd/timesyncd.conf.d/zz-unified.conf", "="),
 }
 
 

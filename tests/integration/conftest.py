@@ -21,7 +21,11 @@ from tests.hosts.network import ssh
 from tests.hosts.store import Host
 
 OVERLAY = ROOT / "inventories/example/group_vars/overlay.yml"
-LEVEL_2 = {"compliance_benchmarks": [{"name": "cis", "level": "l2_server"}], "compliance_overlay": str(OVERLAY)}
+BENCHMARKS = [("cis", "l2_server"), ("stig_ready", "cat_3"), ("anssi", "minimal")]
+EVERYTHING = {
+    "compliance_benchmarks": [{"name": name, "level": level} for name, level in BENCHMARKS],
+    "compliance_overlay": str(OVERLAY),
+}
 ANSIBLE = {
     "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
     "ANSIBLE_PIPELINING": "1",
@@ -72,8 +76,7 @@ class Target:
         inventory = inventory or str(self.directory / "inventory.json")
         (self.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
         results = self.directory / "results"
-        role = "compliance" if book == "audit_hosts" else "hardening"
-        given = {f"{role}_results": str(results), **(variables or {})}
+        given = {"compliance_results": str(results), **(variables or {})}
         book = book if book.endswith(".yml") else f"unified.deploy.{book}"
         limits = ["-l", self.host.name, "-e", json.dumps(given), *arguments]
         return playbook(self.directory, book, inventory, *limits, fails=fails, python=python, results=results)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tarfile
 import typing as t
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import yaml
 
 from tests.hosts import uml as uml_hosts
-from tests.secrets import leaks
+from tests.secrets import leaks, programs
 from tests.secrets.hostile import HOSTILE
 
 from .conftest import Play, Target
@@ -397,6 +399,32 @@ def test_lookup_leaks_nothing_when_its_task_fails(container: Target, store: Path
     assert leaks.found(failed.output, VALUES) == []
 
 
+def test_tools_are_installed_by_their_sums(container: Target, tmp_path: Path) -> None:
+    """The playbook with builds from here in the place of those on the Internet: an archive and two programs."""
+    directory = programs.build()
+    archive = tmp_path / "age.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(directory / "age", "age/age")
+        tar.add(directory / "age-keygen", "age/age-keygen")
+    sums = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in (archive, directory / "sops")}
+    age = {"x86_64": {"src": str(archive), "sha256": sums[archive]}}
+    sops = {"x86_64": {"src": str(directory / "sops"), "sha256": sums[directory / "sops"]}}
+    variables: dict[str, t.Any] = {
+        "install_secret_tools_hosts": container.host.name,
+        "install_secret_tools_programs": {"age": age, "age-keygen": age, "sops": sops},
+    }
+    book = "install_secret_tools"
+    assert container.play(book, "--check", variables=variables).changed(container.host.name) == 1
+    container.play(book, variables=variables)
+    assert "sops 3" in container.shell(
+        "sops --version --disable-version-check; age --version; age-keygen -o /root/key 2>&1"
+    )
+    assert container.play(book, variables=variables).changed(container.host.name) == 0
+    sops["x86_64"]["sha256"] = "0" * 64
+    failed = container.play(book, variables=variables, fails=True)
+    assert "Nothing was copied" in failed.output.replace("\n", " ")
+
+
 def test_unit_reads_its_encrypted_credential(uml: Target) -> None:
     """On a kernel of its own: in a container systemd cannot mount credentials for its units."""
     (uml.directory / "store").mkdir(exist_ok=True)
@@ -448,6 +476,7 @@ def test_files_below_run_are_there_after_a_reboot_before_their_consumer(uml: Tar
     assert "+file /run/app/lost: changed" in again.output
     assert "/run/app/env: changed" not in again.output
 
+    uml.shell("systemctl disable --quiet --now consumer")  # without its file it could not be restarted
     role(uml, files=[])
     assert (
         uml.shell("ls /etc/systemd/system/unified-secrets-* /etc/credstore.encrypted/unified-* 2>/dev/null || true")

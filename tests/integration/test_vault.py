@@ -85,7 +85,11 @@ def test_makes_a_cluster_whose_keys_only_its_keepers_have(cluster: Cluster) -> N
     assert cluster.awake() == NAMES
     assert cluster.leader() == FIRST
     authority = programs.run(programs.build() / "sops", "decrypt", cluster.directory / "vault/ca.key.sops").decode()
-    secrets = [*cluster.secrets, *authority.splitlines()[1:-1]]
+    # A line of a key may be all of the public half, and stand in the certificate just so.
+    shown = (cluster.directory / "vault/ca.pem").read_text()
+    lines = [line for line in authority.splitlines()[1:-1] if line not in shown]
+    assert len(lines) >= 3
+    secrets = [*cluster.secrets, *lines]
     assert leaks.found(first.output, secrets) == []
     for name, host in cluster.hosts.items():
         assert leaks.left_behind(host.shell, secrets) == "", name
@@ -136,6 +140,8 @@ def test_the_unit_is_hardened_and_every_request_audited(cluster: Cluster) -> Non
 
 
 def test_a_killed_leader_loses_nothing(cluster: Cluster) -> None:
+    if REAL:
+        cluster.settled()
     leader = cluster.leader()
     written = []
     for number in range(20):
@@ -258,6 +264,26 @@ def test_a_server_that_lost_its_disk_joins_again(cluster: Cluster) -> None:
     assert (cluster.directory / "vault/unseal_key_1.sops.json").read_bytes() == keys
     assert cluster.awake() == NAMES
     assert cluster.read(FIRST, "kept-11") == "11"
+
+
+def test_a_cluster_that_lost_all_its_disks_is_built_anew(cluster: Cluster) -> None:
+    if not REAL:
+        pytest.skip("the stand-in seals nothing, so that it cannot tell old keys from new ones")
+    path = cluster.directory / "last.snap"
+    cluster.write("state", "saved")
+    cluster.play(entry="snapshot", vault_snapshot_path=str(path))
+    said = cluster.play(fails=True, entry="recover", vault_snapshot_path=str(path)).output
+    assert "belongs to a cluster already, and what it holds would be lost" in said.replace("\n", " ")
+    kept = {file.name: file.read_bytes() for file in (cluster.directory / "vault").iterdir()}
+    for host in cluster.hosts.values():
+        host.shell(f"systemctl stop {FLAVOUR}; rm -rf /var/lib/{FLAVOUR}/*")
+    recovered = cluster.play("-vvv", entry="recover", vault_snapshot_path=str(path))
+    assert leaks.found(recovered.output, cluster.secrets) == []
+    assert programs.until(cluster.awake, lambda names: names == NAMES, 60) == NAMES
+    assert {file.name: file.read_bytes() for file in (cluster.directory / "vault").iterdir()} == kept
+    assert {name: cluster.read(name, "state") for name in NAMES} == dict.fromkeys(NAMES, "saved")
+    assert [cluster.read(cluster.leader(), f"kept-{number}") for number in (0, 19)] == ["0", "19"]
+    assert [cluster.play().changed(name) for name in NAMES] == [0, 0, 0]
 
 
 @pytest.fixture
@@ -434,6 +460,8 @@ def test_more_servers_survive_the_loss_of_more(count: int, tmp_path: Path) -> No
         again = made.play("-vvv")
         assert [again.changed(name) for name in names] == [0] * count
         assert all(1 <= number <= 5 for number in made.executions(again).values())
+        if REAL:
+            made.settled()
         lost = [made.leader(), next(name for name in names if name != made.leader())]
         for name in lost:
             made.hosts[name].shell(f"systemctl mask --runtime {FLAVOUR}; systemctl kill -s KILL {FLAVOUR}")

@@ -20,10 +20,10 @@ OBSERVERS: dict[str, str] = {rule: script for module in _MODULES for rule, scrip
 
 
 def rounds(scenarios: list[Scenario]) -> list[list[Scenario]]:
-    """Scenarios that can be judged side by side: one a rule, and those that need a host for themselves alone."""
+    """Scenarios that can be judged side by side: one a rule; of those that break more than their own rule, one a family."""
     made: list[list[Scenario]] = []
     for scenario in scenarios:
-        place = next((r for r in made if not scenario.alone and _fits(scenario, r)), None)
+        place = next((r for r in made if _fits(scenario, r)), None)
         if place is None:
             made.append([scenario])
         else:
@@ -31,5 +31,16 @@ def rounds(scenarios: list[Scenario]) -> list[list[Scenario]]:
     return made
 
 
+# Kinds whose rules speak of the same files.
+_FAMILIES = {"faillock": "pam", "partition": "mount", "audit": "auditd"}
+
+
+def _family(scenario: Scenario) -> str:
+    kind = scenario.rule.split("/")[0]
+    return _FAMILIES.get(kind, kind)
+
+
 def _fits(scenario: Scenario, beside: list[Scenario]) -> bool:
-    return not any(other.alone or other.rule == scenario.rule for other in beside)
+    if any(other.rule == scenario.rule or other.alone != scenario.alone for other in beside):
+        return False
+    return not scenario.alone or _family(scenario) not in {_family(other) for other in beside}

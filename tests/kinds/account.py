@@ -61,22 +61,22 @@ OBSERVERS = {
     "account/empty_password": "! grep -q '^[^:]*::' /etc/shadow",
     "account/gid_zero_accounts": "! getent passwd | awk -F: '$4 == 0 {print $1}' | grep -Evx 'root|sync|shutdown|halt'",
     "account/gid_zero_groups": "[ \"$(getent group | awk -F: '$3 == 0 {print $1}')\" = root ]",
-    "account/groups_exist": "getent passwd | cut -d: -f4 | sort -u | while read g; do getent group $g; done",
+    "account/groups_exist": "getent passwd | cut -d: -f4 | sort -u | while read g; do getent group $g || exit 1; done",
     "account/inactive_days": _field(7, 1, 45),
     "account/invalid_shell_locked": f"for u in $({_WITH_PASSWORD}); do s=$(getent passwd $u | cut -d: -f7); [ $u = root ] || "
-    f"{{ grep -qx \"${{s:-/bin/sh}}\" /etc/shells && [[ ! $s =~ {_NOLOGIN} ]]; }}; done",
+    f"{{ grep -qx \"${{s:-/bin/sh}}\" /etc/shells && [[ ! $s =~ {_NOLOGIN} ]]; }} || exit 1; done",
     "account/password_change_past": f"for u in $({_WITH_PASSWORD}); do d=$(getent shadow $u | cut -d: -f3); "
-    "[ \"${{d:-0}}\" -le $(( $(date +%s) / 86400 )) ]; done",
+    "[ \"${{d:-0}}\" -le $(( $(date +%s) / 86400 )) ] || exit 1; done",
     "account/password_max_days": _field(5, 1, 365),
     "account/password_min_days": _field(4, 1),
     "account/password_warn_days": _field(6, 7),
     "account/root_access": "[[ $(passwd -S root | cut -d' ' -f2) =~ ^(P|L)$ ]]",
-    "account/shadow_group_empty": "[ -z \"$(getent group shadow | cut -d: -f4)\" ]; "
+    "account/shadow_group_empty": "[ -z \"$(getent group shadow | cut -d: -f4)\" ] || exit 1; "
     "g=$(getent group shadow | cut -d: -f3); ! getent passwd | cut -d: -f4 | grep -qx $g",
     "account/shadowed": "! cut -d: -f2 /etc/passwd | grep -qvx x",
     "account/system_shells": f"getent passwd | while IFS=: read n x u g c h s; do [ $u = 0 ] || "
-    f"{{ [ $u -ge 1000 ] && [ $u != 65534 ]; }} || [[ ${{s:-/bin/sh}} =~ {_NOLOGIN} ]]; done",
-    "account/uid_zero": "[ \"$(getent passwd | awk -F: '$3 == 0 {print $1}')\" = root ]",
+    f"{{ [ $u -ge 1000 ] && [ $u != 65534 ]; }} || [[ ${{s:-/bin/sh}} =~ {_NOLOGIN} ]] || exit 1; done",
+    "account/uid_zero": "! grep -q '^[+-]' /etc/passwd && [ \"$(getent passwd | awk -F: '$3 == 0 {print $1}')\" = root ]",
     "account/unique_gid": "[ -z \"$(getent group | cut -d: -f3 | sort | uniq -d)\" ]",
     "account/unique_group_name": "[ -z \"$(cut -d: -f1 /etc/group | sort | uniq -d)\" ]",
     "account/unique_uid": "[ -z \"$(getent passwd | cut -d: -f3 | sort | uniq -d)\" ]",

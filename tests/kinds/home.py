@@ -6,6 +6,8 @@ from .scenario import Scenario
 
 DIRECTORY, DOTS = "home/directory", "home/dot_files"
 _BOB = "useradd -m -s /bin/bash bob; chmod 0700 /home/bob; "
+# Another account: both rules are broken side by side.
+_ANN = _BOB.replace("bob", "ann")
 
 
 def _bob(home: str) -> str:
@@ -26,17 +28,17 @@ SCENARIOS = (
     Scenario(DIRECTORY, "link_of_root", _bob("/home/bob") + "install -d -o bob -m 0700 /srv/bob; ln -s /srv/bob /home/bob", "pass"),
     Scenario(DIRECTORY, "account_without_a_login", "useradd -M -d / -s /usr/sbin/nologin bob", "pass"),
     Scenario(DIRECTORY, "empty_shell", _BOB + "usermod -s '' bob; chmod 0777 /home/bob"),
-    Scenario(DOTS, "open_file", _BOB + "chmod 0666 /home/bob/.bashrc"),
-    Scenario(DOTS, "netrc_that_all_can_read", _BOB + "install -o bob -m 0644 /dev/null /home/bob/.netrc"),
-    Scenario(DOTS, "rhosts", _BOB + "install -o bob -m 0600 /dev/null /home/bob/.rhosts", held=".rhosts must not exist"),
-    Scenario(DOTS, "directory_rhosts", _BOB + "install -d -o bob -m 0700 /home/bob/.rhosts", held=".rhosts must not exist"),
-    Scenario(DOTS, "linked_forward", _BOB + "ln -s /etc/passwd /home/bob/.forward", held=".forward must not exist"),
-    Scenario(DOTS, "file_of_root", _BOB + "touch /home/bob/.site; chmod 0644 /home/bob/.site", held="belongs to root"),
+    Scenario(DOTS, "open_file", _ANN + "chmod 0664 /home/ann/.bashrc"),
+    Scenario(DOTS, "netrc_that_all_can_read", _ANN + "install -o ann -m 0644 /dev/null /home/ann/.netrc"),
+    Scenario(DOTS, "rhosts", _ANN + "install -o ann -m 0600 /dev/null /home/ann/.rhosts", held=".rhosts must not exist"),
+    Scenario(DOTS, "directory_rhosts", _ANN + "install -d -o ann -m 0700 /home/ann/.rhosts", held=".rhosts must not exist"),
+    Scenario(DOTS, "linked_forward", _ANN + "ln -s /etc/passwd /home/ann/.forward", held=".forward must not exist"),
+    Scenario(DOTS, "file_of_root", _ANN + "touch /home/ann/.site; chmod 0644 /home/ann/.site", held="belongs to root"),
     Scenario(DOTS, "hard_link",
-             _BOB + "touch /home/bob/.a; chown bob /home/bob/.a; chmod 0666 /home/bob/.a; ln /home/bob/.a /home/bob/b", held="hard link"),
+             _ANN + "touch /home/ann/.a; chown ann /home/ann/.a; chmod 0664 /home/ann/.a; ln /home/ann/.a /home/ann/b", held="hard link"),
     Scenario(DOTS, "name_that_is_no_text",
-             _BOB + "touch /home/bob/.$'\\xff'; chown bob /home/bob/.*; chmod 0666 /home/bob/.$'\\xff'", held="cannot be printed"),
-    Scenario(DOTS, "link_and_pipe", _BOB + "ln -s /etc/shadow /home/bob/.link; mkfifo -m 0666 /home/bob/.pipe; chown -h bob /home/bob/.link", "pass"),
+             _ANN + "touch /home/ann/.$'\\xff'; chown ann /home/ann/.*; chmod 0664 /home/ann/.$'\\xff'", held="cannot be printed"),
+    Scenario(DOTS, "link_and_pipe", _ANN + "ln -s /etc/shadow /home/ann/.link; mkfifo -m 0664 /home/ann/.pipe; chown -h ann /home/ann/.link", "pass"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 OBSERVERS: dict[str, str] = {}

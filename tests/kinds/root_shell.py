@@ -49,10 +49,10 @@ case ":$p:" in *::*|*:.*) exit 1;; esac
 IFS=:
 for d in $p; do
   d=$(readlink -m "$d")
-  while [ ! -e "$d" ]; do d=${d%/*}; d=${d:-/}; missing=1; done
+  while [ ! -e "$d" ]; do d=${d%/*}; d=${d:-/}; done
   while :; do
-    [ "$(stat -c %u "$d")" = 0 ]
-    m=$(stat -c %a "$d"); [ $(( 0$m & 022 )) = 0 ]
+    [ "$(stat -c %u "$d")" = 0 ] || exit 1
+    m=$(stat -c %a "$d"); [ $(( 0$m & 022 )) = 0 ] || exit 1
     [ "$d" = / ] && break
     d=${d%/*}; d=${d:-/}
   done

@@ -47,7 +47,7 @@ _CLOSED = (
     "$([ $(stat -c %a /var/lib/docker 2>/dev/null || echo 755) = 710 ] && echo /var/lib/docker/overlay2 || echo -)"
 )
 OBSERVERS = {
-    WRITABLE: f'for t in {_TREES}; do [ -z "$(find $t -xdev -path {_CLOSED} -prune -o -type f -perm -0002 -print -quit)" ]; done',
-    OPEN: f'for t in {_TREES}; do [ -z "$(find $t -xdev -type d -perm -0002 ! -perm -1000 -print -quit)" ]; done',
-    UNOWNED: f'for t in {_TREES}; do [ -z "$(find $t -xdev \\( -nouser -o -nogroup \\) -print -quit)" ]; done',
+    WRITABLE: f'for t in {_TREES}; do [ -z "$(find $t -xdev -path {_CLOSED} -prune -o -type f -perm -0002 -print -quit)" ] || exit 1; done',
+    OPEN: f'for t in {_TREES}; do [ -z "$(find $t -xdev -type d -perm -0002 ! -perm -1000 -print -quit)" ] || exit 1; done',
+    UNOWNED: f'for t in {_TREES}; do [ -z "$(find $t -xdev \\( -nouser -o -nogroup \\) -print -quit)" ] || exit 1; done',
 }

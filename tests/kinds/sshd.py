@@ -143,3 +143,4 @@ done; done
 """
     for key, value in {"MaxAuthTries": "[1-4]", "MaxSessions": "[1-9]|10", "PermitRootLogin": "no"}.items()
 }
+OBSERVERS["sshd/AllowGroups"] = "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null"

@@ -235,7 +235,7 @@ def gcp_secretmanager(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) 
     server.seed("document", DOCUMENT)
     store = {
         "type": "gcp_secretmanager", "project": gcp.PROJECT, "endpoint": f"127.0.0.1:{server.port}",
-        "credentials": server.service_account_key(), "timeout": 3,
+        "credentials": server.service_account_key(), "timeout": 10,
     }  # fmt: skip
     return _case(store, "plain", "document", "missing", server=server, tested="fake: tests/fakes/gcp.py")
 
@@ -247,7 +247,7 @@ def azure_keyvault(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> 
     server.seed("document", DOCUMENT)
     store = {
         "type": "azure_keyvault", "vault_url": server.url, "authority": server.url, "tenant_id": azure.TENANT,
-        "client_id": azure.CLIENT, "client_secret": azure.SECRET, "verify_challenge_resource": False, "timeout": 3,
+        "client_id": azure.CLIENT, "client_secret": azure.SECRET, "verify_challenge_resource": False, "timeout": 10,
     }  # fmt: skip
     refused = {**store, "client_secret": "wrong"}
     return _case(
@@ -259,7 +259,7 @@ def onepassword_connect(_tmp: Path, _monkeypatch: pytest.MonkeyPatch, stack: Sta
     server = stack.enter_context(onepassword.FakeConnect())
     server.seed("plain", {"value": VALUE})
     server.seed("document", {"body": DOCUMENT})
-    store = {"type": "onepassword", "url": server.url, "token": onepassword.TOKEN, "timeout": 1}
+    store = {"type": "onepassword", "url": server.url, "token": onepassword.TOKEN, "timeout": 10}
     return _case(
         store, "team/plain#value", "team/document#body", "team/missing#value", new={"value": "canary-new"},
         refused={**store, "token": "wrong"}, server=server, tested="fake: tests/fakes/onepassword.py",
@@ -313,7 +313,7 @@ def doppler_api(_tmp: Path, _monkeypatch: pytest.MonkeyPatch, stack: Stack) -> C
     server = stack.enter_context(doppler.FakeDoppler())
     server.secrets = {"PLAIN": VALUE, "DOCUMENT": DOCUMENT}
     store = {
-        "type": "doppler", "token": doppler.TOKEN, "project": "app", "config": "prd", "url": server.url, "timeout": 1,
+        "type": "doppler", "token": doppler.TOKEN, "project": "app", "config": "prd", "url": server.url, "timeout": 10,
     }  # fmt: skip
     return _case(
         store, "PLAIN", "app/prd/DOCUMENT", "MISSING", refused={**store, "token": "wrong"}, server=server,
@@ -328,7 +328,7 @@ def infisical_api(_tmp: Path, _monkeypatch: pytest.MonkeyPatch, stack: Stack) ->
     server.seed("/web", "DOCUMENT", DOCUMENT)
     store = {
         "type": "infisical", "url": server.url, "client_id": infisical.CLIENT, "client_secret": infisical.SECRET,
-        "project_id": infisical.PROJECT, "environment": infisical.ENVIRONMENT, "timeout": 1,
+        "project_id": infisical.PROJECT, "environment": infisical.ENVIRONMENT, "timeout": 10,
     }  # fmt: skip
     return _case(
         store, "PLAIN", "web/DOCUMENT", "web/MISSING", refused={**store, "client_secret": "wrong"}, server=server,
@@ -341,7 +341,7 @@ def akeyless_api(_tmp: Path, _monkeypatch: pytest.MonkeyPatch, stack: Stack) -> 
     server = stack.enter_context(akeyless.FakeAkeyless())
     server.items = {"/web/plain": [VALUE], "/web/document": [DOCUMENT]}
     store = {
-        "type": "akeyless", "url": server.url, "access_id": akeyless.ACCESS_ID, "access_key": akeyless.ACCESS_KEY, "timeout": 3,
+        "type": "akeyless", "url": server.url, "access_id": akeyless.ACCESS_ID, "access_key": akeyless.ACCESS_KEY, "timeout": 10,
     }  # fmt: skip
     return _case(
         store, "web/plain", "web/document", "web/missing", refused={**store, "access_key": "wrong"}, server=server,
@@ -361,7 +361,7 @@ def _vault(tmp: Path, stack: Stack, mount: str) -> Case:
             entry["versions"]["1"] = {"data": fields, "created_time": "t", "deletion_time": "", "destroyed": False}
             entry["current_version"] = 1
     store = {
-        "type": "vault", "url": server.url, "ca_path": server.ca, "token": vault.ROOT, "mount": mount, "timeout": 1, "retries": 1,
+        "type": "vault", "url": server.url, "ca_path": server.ca, "token": vault.ROOT, "mount": mount, "timeout": 10, "retries": 1,
     }  # fmt: skip
     return _case(
         store, "web/plain#value", "web/document#body", "web/missing#value", new={"value": "canary-new"},

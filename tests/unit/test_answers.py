@@ -144,7 +144,8 @@ def test_no_change_of_evidence_ends_in_a_traceback(catalogue: t.Any, hardened: t
     chosen = random.Random(9)
     every = [path for path in places(hardened.document) if path]
     # Values high up in the tree decide most, and are few.
-    tried = [path for path in every if len(path) < 4] + chosen.sample([path for path in every if len(path) >= 4], 40)
+    high, deep = ([path for path in every if (len(path) < 4) is near_top] for near_top in (True, False))
+    tried = chosen.sample(high, 25) + chosen.sample(deep, 25)
     selection = _selection.select(catalogue, [("cis", "l1_server")], _selection.Overlay(), hardened["host"])
     judged = 0
     for path in tried:
@@ -163,4 +164,4 @@ def test_no_change_of_evidence_ends_in_a_traceback(catalogue: t.Any, hardened: t
         model = _results.summarise(_results.host_model("web1", catalogue, selection, plan, evidence))
         for text in render([model], sorted(FORMATS)).texts.values():
             text.encode()
-    assert judged > 20
+    assert judged > 15

@@ -83,7 +83,7 @@ def test_file_that_cannot_be_read_costs_itself(tmp_path: Path, monkeypatch: pyte
             raise OSError(5, "Input/output error")
         return []
 
-    monkeypatch.setattr(paths, "access_list", access_list)
+    monkeypatch.setattr(_file, "access_list", access_list)
     files, section = matched(tmp_path)
     assert list(files) == [f"{tmp_path}/here.log"]
     assert section.left_out == {f"{tmp_path}/bad.log": "Input/output error"}

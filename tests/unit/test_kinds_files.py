@@ -304,6 +304,13 @@ def test_dot_files_get_modes_only_and_nothing_is_removed(catalogue: t.Any, harde
     assert ".linked has mode 0666: it has another name" in held
 
 
+def test_goss_is_not_asked_for_dot_files_below_what_is_no_directory(catalogue: t.Any, hardened: t.Any) -> None:
+    """lstat(2) of a name below /dev/null is an error, and so was the rule."""
+    hardened["home"]["homes"] = {"bob": home("/dev/null", type="other")}
+    checks = _goss.checks(planned(catalogue, hardened).verdicts["home/dot_files"], hardened)
+    assert {check.resource for check in checks} == {"matching"}
+
+
 def test_home_that_did_not_answer_is_no_pass(catalogue: t.Any, hardened: t.Any) -> None:
     hardened.document["sections"]["home"]["left_out"] = {"/home/nfs": "did not answer within 5 s"}
     plan = planned(catalogue, hardened)

@@ -60,3 +60,6 @@ def test_end_of_a_run_keeps_its_plan_and_drops_another_runs(tmp_path: Path) -> N
     assert results.read_model("web1") == {**planned, "state": "failed", "task": "Restart", "reason": "no"}
     results.write_end("web1", "run2", "unreachable", "Collect", "no route")
     assert results.read_model("web1") == ended("web1", "run2", "unreachable", "Collect", "no route")
+    assert results.ended_as("web1", "run2", "unreachable") and not results.ended_as("web1", "run1", "unreachable")
+    results.write(results.host("web1") / "result.json", "{")
+    assert not results.ended_as("web1", "run2", "unreachable")

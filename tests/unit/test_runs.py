@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import runs as module
-from ansible_collections.unified.deploy.plugins.module_utils._change import timer
+from ansible_collections.unified.deploy.plugins.module_utils._change import states, timer
 from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import Wish
 from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Command, Plan
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, RunError
@@ -26,8 +26,9 @@ OWNER = {"user": "anna", "controller": "desk", "pid": 7}
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     monkeypatch.setattr(module, "versions", lambda: {"kept": "1", "moved": "1"})
-    # The timer's units and systemd are the real hosts'.
+    # The timer's units, systemd and what serves are the real hosts'.
     monkeypatch.setattr(module.timer, "disarm", lambda: None)
+    monkeypatch.setattr(states, "serving", lambda: None)
     return Runs(str(tmp_path / "records"))
 
 

@@ -9,9 +9,8 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
 
+from tests.integration.conftest import BENCHMARKS
 from tests.kinds import OBSERVERS, SCENARIOS, WITHOUT, rounds
-
-LEVELS = [("cis", "l2_server"), ("stig_ready_debian13", "cat_3"), ("anssi", "minimal")]
 
 
 def test_every_rule_is_broken_on_a_host_or_a_reason_says_why_not(
@@ -39,14 +38,10 @@ def test_no_round_breaks_a_rule_twice() -> None:
 
 
 def test_every_rule_that_goss_cannot_see_has_a_third_observer(catalogue: t.Any, hardened: t.Any) -> None:
-    selection = _selection.select(catalogue, LEVELS, _selection.Overlay(), hardened["host"])
+    selection = _selection.select(catalogue, BENCHMARKS, _selection.Overlay(), hardened["host"])
     verdicts = _plan.judge(selection, hardened)
-    unseen = {
-        identifier
-        for identifier, verdict in verdicts.items()
-        if verdict.verdict in goss.JUDGED and not goss.independent(verdict, hardened)
-    }
-    assert sorted(unseen - set(OBSERVERS)) == []
+    checks = goss.checks_of(verdicts, hardened)
+    assert sorted(set(checks) - goss.independent(checks) - set(OBSERVERS)) == []
 
 
 @pytest.mark.parametrize("state", ["fresh", "hardened"])
@@ -54,7 +49,7 @@ def test_every_rule_is_judged_by_recorded_evidence(
     catalogue: t.Any, state: str, request: pytest.FixtureRequest
 ) -> None:
     evidence = request.getfixturevalue(state)
-    selection = _selection.select(catalogue, LEVELS, _selection.Overlay(), evidence["host"])
+    selection = _selection.select(catalogue, BENCHMARKS, _selection.Overlay(), evidence["host"])
     verdicts = _plan.judge(selection, evidence)
     unjudged = {i: v.actual for i, v in verdicts.items() if v.verdict in ("not_checked", "error")}
     assert {i: why for i, why in unjudged.items() if not i.startswith("manual/")} == {}

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.options impo
 )
 from ansible_collections.unified.deploy.plugins.module_utils._vault.said import without
 from ansible_collections.unified.deploy.plugins.module_utils._vault.settings import differing, equal, seconds, span
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 from tests.fakes import vault as fake
 from tests.fakes.server import Refusal
@@ -459,3 +461,83 @@ def test_login_by_password(server: fake.FakeVault, method: str) -> None:
     assert "canary" not in str(caught.value)
     with pytest.raises(VaultError, match="username: 'a/b' is no name"):
         client(server, token=None, auth_method=method, username="a/b", password="x").request("GET", "x")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_ten_references_on_a_hanging_server_wait_once(server: fake.FakeVault, together: bool) -> None:
+    """As many seconds as one time-out has, and not ten times as many; the message names store, reference and limit."""
+    store = {
+        "type": "vault",
+        "url": server.url,
+        "ca_path": server.ca,
+        "token": fake.ROOT,
+        "timeout": 1.2,
+        "kv_version": 2,
+    }
+    server.fault = 20.0
+    texts = [f"prod://web/{number}#v" for number in range(10)]
+    resolver = Resolver({"prod": store})
+    started = time.monotonic()
+    if together:
+        resolver.prefetch(texts)
+    failures = resolver.check(texts)
+    assert time.monotonic() - started < 2.4
+    assert set(failures) == set(texts)
+    said = [str(failure) for failure in failures.values()]
+    assert all(f"prod://web/{number}" in said[number] and "store 'prod'" in said[number] for number in range(10))
+    assert all("gave no answer within 1.2 s" in one for one in said)
+
+
+def test_doctor_sees_the_end_of_what_was_given_and_not_of_a_login(server: fake.FakeVault) -> None:
+    server.auth["approle"] = server._mount("approle", {})
+    root = client(server)
+    rules = 'path "auth/approle/role/app/secret-id/lookup" { capabilities = ["update"] }'
+    root.write("sys/policies/acl/own", policy=rules)
+    expected = {"0": "", "2d": "20"}
+    for lasting, begins in expected.items():
+        root.write("auth/approle/role/app", token_ttl="5m", secret_id_ttl=lasting, token_policies=["own"])
+        role_id = root.request("GET", "auth/approle/role/app/role-id")["data"]["role_id"]
+        secret_id = root.write("auth/approle/role/app/secret-id")["data"]["secret_id"]
+        store = {
+            "type": "vault",
+            "url": server.url,
+            "ca_path": server.ca,
+            "auth_method": "approle",
+            "role_id": role_id,
+            "secret_id": secret_id,
+        }
+        health = Resolver({"prod": store}).store("prod").check()
+        assert health.expires.startswith(begins), lasting
+        assert (health.expires == "") == (begins == "")
+        assert health.identity == "approle"
+
+
+def modules_with_a_connection() -> list[str]:
+    here = Path(__file__).resolve().parents[2] / "plugins/modules"
+    return sorted(path.stem for path in here.glob("vault_*.py") if "unified.deploy.vault\n" in path.read_text())
+
+
+def test_every_module_with_a_connection_is_in_the_group_of_defaults() -> None:
+    import yaml
+
+    runtime = yaml.safe_load((Path(__file__).resolve().parents[2] / "meta/runtime.yml").read_text())
+    assert runtime["action_groups"]["vault"] == modules_with_a_connection()
+
+
+@pytest.mark.parametrize("name", modules_with_a_connection())
+def test_documented_options_are_those_of_the_module(name: str) -> None:
+    import importlib
+
+    import yaml
+
+    module = importlib.import_module(f"ansible_collections.unified.deploy.plugins.modules.{name}")
+    spec = getattr(module, "SPEC", None)
+    if spec is None:
+        pytest.skip("its arguments stand elsewhere, and ansible-test compares them")
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    keys = ("type", "default", "choices", "required", "elements")
+    assert {option: {key: about.get(key) for key in keys} for option, about in documented.items()} == {
+        option: {key: about.get(key) for key in keys} for option, about in spec.items()
+    }
+    for text in (module.EXAMPLES, module.RETURN):
+        assert yaml.safe_load(text)

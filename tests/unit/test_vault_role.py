@@ -293,7 +293,7 @@ def test_program_from_files_and_archives(tmp_path: Path, monkeypatch: pytest.Mon
         return {"path": str(target), "builds": {MACHINE: described}, "file": str(source)}
 
     plain = build(b"#!/bin/sh\necho one\n", "bao")
-    assert run("program_install", {**plain, "file": None})["wanted"] is True
+    assert run("program_install", {**plain, "file": None})["transfer"] is True
     five_steps("program_install", plain)
     assert programs.run(target) == b"one\n"
     target.chmod(0o700)

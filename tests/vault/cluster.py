@@ -100,7 +100,8 @@ class Cluster:
         def found() -> list[str]:
             return [name for name in self.hosts if not self.health(name)["standby"] and not self.health(name)["sealed"]]
 
-        return programs.until(found, lambda names: len(names) == 1, 30)[0]
+        # An election takes a dozen seconds on an idle machine.
+        return programs.until(found, lambda names: len(names) == 1, 120)[0]
 
     def mount(self) -> None:
         """A KV engine of version 2 at ``secret``, and wait until it is ready to be written to."""
@@ -119,6 +120,16 @@ class Cluster:
         """The value, from this very server: a standby answers reads itself, and knows a write a moment after the leader."""
         answer = patiently(lambda: self.ask(name, f"secret/data/{key}", token=self.token))
         return str(answer["data"]["data"]["value"])
+
+    def settled(self) -> None:
+        """Wait until every server has a vote: autopilot gives one to who was there for ten seconds, and who dies before counts twice."""
+
+        def voters() -> list[str]:
+            path = "sys/storage/raft/configuration"
+            servers = self.ask(self.leader(), path, token=self.token)["data"]["config"]["servers"]
+            return [server["node_id"] for server in servers if server["voter"]]
+
+        programs.until(voters, lambda names: len(names) == len(self.hosts), 60)
 
     def systemd(self, name: str, key: str) -> str:
         return self.hosts[name].shell(f"systemctl show {self.unit} --value -p {key}").strip()

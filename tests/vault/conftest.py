@@ -96,10 +96,11 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, run: str) -> t.Iterat
         return
     other = [part for part in request.node.callspec.id.split("-") if part != request.param]
     file = "-".join([request.node.originalname.removeprefix("test_"), *other]) + ".json"
+    assert "/" not in file, "a recording below a directory would not be looked at: give the parameters names"
     if request.param == "live":
         real, recorder = request.getfixturevalue("real"), request.getfixturevalue("recorder")
         reset(real)
-        recorder.start(Scrubber(run, {**KNOWN, real.token: "root"}))
+        recorder.start(Scrubber(run, {**KNOWN, real.token: "scrubbed-root"}))
         yield real._replace(url=recorder.url, ca=recorder.ca)
         marks = {mark.name for mark in request.node.iter_markers()}
         if not marks & {"live_only", "not_recorded"}:
@@ -109,7 +110,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, run: str) -> t.Iterat
         pytest.skip(f"there is no recording {file}: make test-vault makes it")
     player = request.getfixturevalue("player")
     _name, _date, exchanges = load(RECORDINGS / file)
-    player.start(exchanges, Scrubber(run, {**KNOWN, "recorded-root": "root"}))
+    player.start(exchanges, Scrubber(run, {**KNOWN, "recorded-root": "scrubbed-root"}))
     yield Server("recording", player.url, player.ca, "recorded-root", "a recording", run)
     assert player.wrong == []
     assert player.left == []

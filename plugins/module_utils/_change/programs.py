@@ -28,19 +28,14 @@ class Answer(t.NamedTuple):
         return (self.err.strip() or self.out.strip())[-400:]
 
 
-def run(argv: t.Sequence[str], *, stdin: str = "", timeout: float = SECONDS, quiet: bool = True) -> Answer:
+def run(argv: t.Sequence[str], *, stdin: str = "", timeout: float = SECONDS) -> Answer:
     """Run a program of root's own, with nothing of the caller's environment.
-
-    Args:
-        quiet: whether packages' scripts are told that nobody answers questions.
 
     Raises:
         ChangeError: it is not installed, others can exchange it, or it took too long and was killed with what it started.
     """
     program = trusted_program(argv[0])
-    environment = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root"}
-    if quiet:
-        environment["DEBIAN_FRONTEND"] = "noninteractive"
+    environment = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
     process = subprocess.Popen(
         [program, *argv[1:]],
         stdin=subprocess.PIPE,

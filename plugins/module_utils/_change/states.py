@@ -190,7 +190,7 @@ def _open(program: str) -> None:
 
 
 def serving() -> Fields:
-    """Services that run, and the ports that are listened on with the unit that does.
+    """Services that run, and the ports on which they listen, with the service.
 
     Ports from which the kernel takes short-lived ones are left out: resolvers and time clients come and go there.
     """
@@ -208,7 +208,7 @@ def lost(before: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any], stopped: t.C
         if facts[name]["file"] == "enabled" or facts[name]["active"] == "failed"
     ]
     closed = [port for port, unit in before["ports"].items() if port not in now["ports"] and unit not in stopped]
-    return missed + [f"{port} of {before['ports'][port] or 'an unknown unit'}" for port in closed]
+    return missed + [f"{port} of {before['ports'][port]}" for port in closed]
 
 
 def _running() -> list[str]:
@@ -235,17 +235,20 @@ def _ports() -> dict[str, str]:
                 port = int(fields[1].rpartition(":")[2], 16)
                 if fields[3] == state and (name.startswith("tcp") or port < first):
                     inodes[f"socket:[{fields[9]}]"] = f"{name[:3]} {port}"
-    owners = dict.fromkeys(inodes.values(), "")
+    owners = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                port_name = inodes.get(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
-                if port_name and pid != "1":
-                    owners[port_name] = _unit_of(pid)
+                listened = inodes.get(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+                unit = _unit_of(pid) if listened else ""
+                if listened and unit:
+                    owners[listened] = unit
     return owners
 
 
 def _unit_of(pid: str) -> str:
+    """The service of a process; empty for what people run in their own sessions, which comes and goes."""
     with open(f"/proc/{pid}/cgroup", encoding="utf-8") as handle:
         parts = handle.read().replace("\n", "/").split("/")
-    return next((part for part in reversed(parts) if part.endswith(".service")), "")
+    services = [part for part in parts if part.endswith(".service")]
+    return services[-1] if services and not services[0].startswith("user@") else ""

@@ -63,12 +63,10 @@ def arm(program: str, *, run_id: str, batch: str, seconds: int) -> None:
     units = {f"{UNIT}.service": _SERVICE.format(**names), f"{UNIT}.timer": _TIMER.format(**names)}
     replace(*[Wanted(f"{DIRECTORY}/{name}", text.encode(), 0o644, 0, 0) for name, text in units.items()])
     try:
-        for argv in (["daemon-reload"], ["enable", "--quiet", f"{UNIT}.timer"], ["restart", f"{UNIT}.timer"]):
-            answer = run(["systemctl", *argv])
-            if answer.code:
-                raise RunError(
-                    f"the timer cannot be armed: 'systemctl {argv[0]}' ended with {answer.code}: {answer.said}"
-                )
+        # Makes systemd read its units again, too.
+        answer = run(["systemctl", "enable", "--now", "--quiet", f"{UNIT}.timer"])
+        if answer.code:
+            raise RunError(f"the timer cannot be armed: 'systemctl enable' ended with {answer.code}: {answer.said}")
     except ChangeError:
         disarm()
         raise
@@ -83,5 +81,3 @@ def disarm() -> None:
     for name in (f"{UNIT}.timer", f"{UNIT}.service"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{DIRECTORY}/{name}")
-    with contextlib.suppress(ChangeError):
-        run(["systemctl", "daemon-reload"])

@@ -311,10 +311,11 @@ class Transaction:
     def _restore(self, place: Place, entry: Fields) -> None:
         content = saved_content(self.directory, entry["name"])
         facts = entry["facts"]
-        staging = self._staging_for(entry["path"])
+        # Not the name of the new text, which tells whether that ever took its place.
+        staging, name = self._staging_for(entry["path"]), f"old-{entry['name']}"
         _write(
             staging,
-            entry["name"],
+            name,
             content,
             mode=facts["mode"],
             owner=facts["owner"],
@@ -322,7 +323,7 @@ class Transaction:
             attributes={name: base64.b64decode(value) for name, value in facts["attributes"].items()},
             times=(facts["times"][0], facts["times"][1]),
         )
-        os.rename(os.path.join(staging, entry["name"]), place.name, dst_dir_fd=place.directory)
+        os.rename(os.path.join(staging, name), place.name, dst_dir_fd=place.directory)
         flush(place.directory)
 
     def abandon(self) -> None:

@@ -28,7 +28,7 @@ class Accounts(Reader):
         left_out: dict[str, str] = {}
         people, shells = uid_min(), _shells()
         today = int(time.time() // 86400)
-        shadow = {row[0]: row for row in rows("/etc/shadow", 9)[0]}
+        shadow = {row[0]: row for row in rows("/etc/shadow", 9)}
         entries = self._rows("passwd", 7, left_out)
         users = [
             {**_user(row, shells, people), "local": local, **_password(shadow.get(row[0]) if local else None, today)}
@@ -42,7 +42,7 @@ class Accounts(Reader):
 
     def _rows(self, table: str, columns: int, left_out: dict[str, str]) -> list[tuple[Row, bool]]:
         """Entries, and whether they are the file's: those that only getent has are another service's, or hidden in it."""
-        local, odd = rows(f"/etc/{table}", columns)
+        local, odd = parsed(f"/etc/{table}", columns)
         for line, reason in odd.items():
             left_out[f"/etc/{table}:{line}"] = reason
         try:
@@ -60,7 +60,12 @@ def _row(line: str, columns: int) -> Row:
     return (fields + [""] * columns)[:columns]
 
 
-def rows(path: str, columns: int) -> tuple[list[Row], dict[int, str]]:
+def rows(path: str, columns: int) -> list[Row]:
+    """Entries of a local account file."""
+    return parsed(path, columns)[0]
+
+
+def parsed(path: str, columns: int) -> tuple[list[Row], dict[int, str]]:
     """Entries of a local account file, and lines that are none, by number with the reason."""
     entries, odd = [], {}
     for index, line in enumerate((read(path) or "").split("\n"), 1):

@@ -1,64 +1,118 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernel audit rules: as loaded, and as stored."""
+"""Kernel audit rules: as loaded, and as stored.
+
+Items: ``installed``; ``disk``, a list of ``{rule, line, source}`` in the order in which augenrules(8) loads them;
+``options``, the last ``{value, source}`` of each of auditctl's options that stands there (``-e``, ``-c`` ...); ``live``, the loaded rules
+in the kernel's order, and ``enabled`` (``auditctl -s``), both None where the kernel does not tell; ``unavailable`` why;
+``calls``, those system calls of the request that the installed auditctl knows by name; ``compat``, whether the kernel runs
+32-bit programs as far as its configuration tells, else true.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 
-from .command import Command, CommandError, read
-from .paths import precedence
+from .command import Command, CommandError
+from .configuration import drop_ins, text
 from .section import Reader, Section
+
+DIRECTORY = "/etc/audit/rules.d"
+# One number on every architecture (the kernel's tables are one from 424 on): auditctl prints it where it lacks the name.
+NUMBERS = {"452": "fchmodat2"}
+# Of auditctl(8), those that are no rules: augenrules puts them first, -e last.
+OPTIONS = re.compile(r"(-[cbefirs]|-D|--backlog_wait_time|--loginuid-immutable|--reset-lost)\b")
 
 
 class Audit(Reader):
-    """Audit rules as loaded (auditctl -l, -s) and as stored (rules.d)."""
+    """Args: wanted: names of system calls that older versions of auditctl do not know."""
 
-    def __init__(self, wanted: None = None) -> None:
+    def __init__(self, wanted: list[str] | None = None) -> None:
         super().__init__(wanted)
         self.rules = Command("auditctl", "-l")
         self.status = Command("auditctl", "-s")
+        self.calls = {name: Command("ausyscall", name, "--exact") for name in wanted or ()}
 
     def read(self) -> Section:
-        stored: list[str] = []
-        for path in precedence(("/etc/audit/rules.d",), ".rules"):
-            stored += [
-                line.strip()
-                for line in (read(path) or "").splitlines()
-                if line.strip() and not line.lstrip().startswith("#")
-            ]
-        found: dict[str, object] = {
+        left_out: dict[str, str] = {}
+        disk: list[dict[str, str]] = []
+        options: dict[str, dict[str, str]] = {}
+        for path in drop_ins(DIRECTORY, suffix=".rules"):
+            merge(text(path, left_out) or "", path, disk, options)
+        items: dict[str, object] = {
             "installed": self.rules.found,
-            "disk": [canonical(line) for line in stored],
+            "disk": disk,
+            "options": options,
             "live": None,
             "enabled": None,
+            "unavailable": "",
+            "compat": runs_32_bit(left_out),
+            "calls": [name for name, command in self.calls.items() if _answers(command)],
         }
         if self.rules.found:
             try:
                 loaded = self.rules.text().splitlines()
                 status = dict(line.split(None, 1) for line in self.status.text().splitlines() if " " in line)
             except CommandError as exc:
-                # A container has no kernel audit of its own: its rules can only be judged on disk.
-                found["unavailable"] = str(exc)
+                items["unavailable"] = str(exc)
             else:
-                found["live"] = [canonical(line) for line in loaded if line.startswith("-")]
-                found["enabled"] = status.get("enabled")
-        return Section(found)
+                items["live"] = [canonical(line) for line in loaded if line.startswith("-")]
+                items["enabled"] = status.get("enabled")
+        return Section(items, left_out)
+
+
+def runs_32_bit(left_out: dict[str, str]) -> bool:
+    """CONFIG_COMPAT of the running kernel. Where its configuration is not there to read, a rule too many does no harm."""
+    release = os.uname().release
+    for path in (f"/boot/config-{release}", f"/lib/modules/{release}/config"):
+        content = text(path, left_out)
+        if content is not None:
+            return re.search(r"^CONFIG_COMPAT=y", content, re.MULTILINE) is not None
+    return True
+
+
+def _answers(command: Command) -> bool:
+    try:
+        command.output()
+    except CommandError:
+        return False
+    return True
+
+
+def merge(content: str, path: str, disk: list[dict[str, str]], options: dict[str, dict[str, str]]) -> None:
+    """Add a file's rules to DISK and its options to OPTIONS. ``-A`` puts a rule before all others."""
+    for line in content.splitlines():
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if OPTIONS.match(line):
+            name, _blank, value = line.partition(" ")
+            options[name] = {"value": value.strip(), "source": path}
+            continue
+        entry = {"rule": canonical(line), "line": line, "source": path}
+        if line.startswith("-A"):
+            disk.insert(0, entry)
+        else:
+            disk.append(entry)
 
 
 def canonical(line: str) -> str:
     """One form for one rule: auditctl -l prints watches, lists and 'unset' differently from how they are written."""
-    words = shlex.split(line)
-    if not words or words[0] in ("-c", "-e", "-b", "-f", "-D", "--backlog_wait_time", "-i", "-r"):
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return line  # an unbalanced quote: auditctl refuses it, and it equals nothing
+    if not words or OPTIONS.match(words[0]):
         return line
     fields: set[str] = set()
     calls: set[str] = set()
     action = ""
     for flag, value in zip(words[::2], words[1::2]):
         if flag in ("-a", "-A"):
-            action = ",".join(sorted(value.split(","), reverse=True))
-            action = "exit,always" if action in ("exit,always", "always,exit") else action
+            action = ",".join(sorted(value.split(","), key=lambda word: word in ("always", "never", "possible")))
         elif flag == "-S":
-            calls |= set(value.split(","))
+            calls |= {NUMBERS.get(call, call) for call in value.split(",")}
         elif flag in ("-F", "-C"):
             value = value.replace("=unset", "=-1").replace("=4294967295", "=-1")
             if flag == "-C":

@@ -16,11 +16,15 @@ class ChildTimeoutError(Exception):
     """The child did not answer in time."""
 
 
+class ChildError(Exception):
+    """The child failed; the message says with what."""
+
+
 class Child:
     """A child process that runs PRODUCE and hands over what it yields, as JSON.
 
     Args:
-        produce: called in the child. What it yields must be JSON; what it raises ends the child's answers.
+        produce: called in the child. What it yields must be JSON; what it raises is a ChildError here.
     """
 
     def __init__(self, produce: t.Callable[[], t.Iterable[t.Any]]) -> None:
@@ -37,6 +41,7 @@ class Child:
         Raises:
             ChildTimeoutError: none came within TIMEOUT seconds.
             EOFError: there is none any more.
+            ChildError: the child failed.
         """
         deadline = time.monotonic() + timeout
         while b"\n" not in self.pending:
@@ -48,7 +53,10 @@ class Child:
                 raise EOFError
             self.pending += part
         line, _newline, self.pending = self.pending.partition(b"\n")
-        return json.loads(line)
+        answer, error = json.loads(line)
+        if error:
+            raise ChildError(error)
+        return answer
 
     def close(self) -> None:
         """End the child. One that hangs in the kernel cannot be waited for."""
@@ -65,10 +73,19 @@ def _run(produce: t.Callable[[], t.Iterable[t.Any]], writer: int) -> t.NoReturn:
     code = 1
     try:
         with os.fdopen(writer, "wb") as pipe:
-            for answer in produce():
-                pipe.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
-                pipe.flush()
+            try:
+                for answer in produce():
+                    _say(pipe, answer, "")
+            except Exception as exc:
+                # Whatever it is, the parent must hear of it: there is nobody else to raise it to.
+                _say(pipe, None, f"{type(exc).__name__}: {exc}")
+                raise
         code = 0
     finally:
         # Neither the parent's cleanup nor its buffered output is the child's to run.
         os._exit(code)
+
+
+def _say(pipe: t.IO[bytes], answer: t.Any, error: str) -> None:
+    pipe.write(json.dumps([answer, error], separators=(",", ":")).encode() + b"\n")
+    pipe.flush()

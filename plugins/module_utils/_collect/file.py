@@ -9,7 +9,7 @@ import typing as t
 
 from .account import is_service, number, rows, uid_min
 from .filesystems import local_types, mounted
-from .paths import Attributes, facts_of, group_name, shown
+from .paths import Attributes, access_list, facts_of, group_name, shown
 from .section import Reader, Section
 
 MOST = 10_000
@@ -37,31 +37,25 @@ class Files(Reader):
         )
 
     def _matching(self, pattern: str, excluded: list[str]) -> dict[str, Attributes]:
-        alike: dict[str, list[str]] = {}
+        listed: dict[tuple[object, ...], list[str]] = {}
         matched: dict[str, Attributes] = {}
         for path in self._paths(pattern, excluded):
             try:
-                facts = self._facts(path)
+                status, entries = os.lstat(path), access_list(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # it was there when its directory was read
             except OSError as exc:
                 self.left_out[shown(path)] = exc.strerror or str(exc)
                 continue
-            listed = alike.setdefault(repr(facts), [])
-            if len(listed) < MOST:
-                listed.append(shown(path))
-                matched[listed[-1]] = facts
+            alike = listed.setdefault((status.st_mode, status.st_uid, status.st_gid, *entries), [])
+            if len(alike) < MOST:
+                alike.append(shown(path))
+                matched[alike[-1]] = facts_of(status, entries)
+                if status.st_uid in self.services:
+                    matched[alike[-1]]["service_group"] = self.services[status.st_uid]
             else:
-                first = matched[listed[0]]
-                first["more"] = first.get("more", 0) + 1
+                matched[alike[0]]["more"] = matched[alike[0]].get("more", 0) + 1
         return dict(sorted(matched.items()))
-
-    def _facts(self, path: str) -> Attributes:
-        status = os.lstat(path)
-        facts = facts_of(status, path)
-        if status.st_uid in self.services:
-            facts["service_group"] = self.services[status.st_uid]
-        return facts
 
     def _paths(self, pattern: str, excluded: list[str]) -> t.Iterator[str]:
         if pattern.endswith(TREE):
@@ -123,5 +117,5 @@ def covers(pattern: str, path: str) -> bool:
 def _services() -> dict[int, str]:
     """The first group of every local account of a service, by number."""
     people = uid_min()
-    numbers = ((number(row[2]), number(row[3])) for row in rows("/etc/passwd", 7)[0])
+    numbers = ((number(row[2]), number(row[3])) for row in rows("/etc/passwd", 7))
     return {uid: group_name(gid) for uid, gid in numbers if uid and gid is not None and is_service(uid, people)}

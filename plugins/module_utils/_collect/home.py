@@ -13,7 +13,7 @@ import stat
 import typing as t
 
 from .account import is_service, may_login, number, rows, uid_min
-from .child import Child, ChildTimeoutError
+from .child import Child, ChildError, ChildTimeoutError
 from .command import read
 from .paths import facts_of, shown
 from .section import Reader, Section
@@ -37,7 +37,7 @@ class Homes(Reader):
         people = uid_min()
         homes = [
             (name, path)
-            for name, _hash, uid, _gid, _gecos, path, shell in rows("/etc/passwd", 7)[0]
+            for name, _hash, uid, _gid, _gecos, path, shell in rows("/etc/passwd", 7)
             if not is_service(number(uid), people) and may_login(shell)
         ]
         answers, left_out = look(list(dict.fromkeys(homes)))
@@ -65,7 +65,7 @@ def look(homes: list[tuple[str, str]], seconds: float = SECONDS) -> tuple[dict[s
                 answers[key] = {**facts, "account": shown(name)}
                 left_out.update(unseen)
                 homes = homes[1:]
-        except (ChildTimeoutError, EOFError) as exc:
+        except (ChildTimeoutError, ChildError, EOFError) as exc:
             reason = (
                 f"did not answer within {seconds:.0f} s" if isinstance(exc, ChildTimeoutError) else "could not be read"
             )
@@ -90,7 +90,7 @@ def home_facts(path: str) -> tuple[dict[str, t.Any], dict[str, str]]:
     try:
         place = f"/proc/self/fd/{descriptor}"
         status = os.fstat(descriptor)
-        facts.update(facts_of(status, f"{place}/."), real=shown(os.readlink(place)))
+        facts.update(facts_of(status, ()), real=shown(os.readlink(place)))
         try:
             return facts, _dot_files(place, shown(path), facts["dot_files"])
         except OSError as exc:
@@ -110,7 +110,7 @@ def _dot_files(place: str, home: str, files: dict[str, t.Any]) -> dict[str, str]
         try:
             status = os.lstat(f"{place}/{name}")
             if stat.S_ISREG(status.st_mode) or name in ALWAYS:
-                files[shown(name)] = {**facts_of(status, f"{place}/{name}"), "links": status.st_nlink}
+                files[shown(name)] = {**facts_of(status, ()), "links": status.st_nlink}
         except FileNotFoundError:
             continue
         except OSError as exc:

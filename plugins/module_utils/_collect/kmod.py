@@ -1,65 +1,103 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernel modules: on disk, loaded, and what modprobe's configuration says of them (modprobe.d(5))."""
+"""Kernel modules: on disk, loaded, and what modprobe will do (modprobe.d(5)).
+
+Items: by module ``{on_disk, built_in, loaded, install, blacklist, sources}``; ``install`` is the command that modprobe would
+run in its place, ``sources`` the files with a line that speaks of the module, by what they say (``install``, ``blacklist``).
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import os
-import re
 
-from .command import read
-from .paths import precedence
+from .command import Command, CommandError
+from .configuration import drop_ins, logical_lines, text, texts
 from .section import Reader, Section
 
-MODPROBE_DIRECTORIES = (
+DIRECTORIES = (
     "/etc/modprobe.d",
     "/run/modprobe.d",
     "/usr/local/lib/modprobe.d",
     "/usr/lib/modprobe.d",
     "/lib/modprobe.d",
 )
+# What follows is the modules' own aliases, tens of thousands of lines.
+END_OF_CONFIGURATION = "# End of configuration files."
 
 
 class Modules(Reader):
+    """Args: wanted: names of modules."""
+
+    def __init__(self, wanted: list[str]) -> None:
+        super().__init__(wanted)
+        self.configuration = Command("modprobe", "--showconfig")
+
     def read(self) -> Section:
-        return Section(kmod(self.wanted))
+        left_out: dict[str, str] = {}
+        names = {plain(name) for name in self.wanted}
+        on_disk, built_in = listed(names, left_out)
+        loaded = {line.split(" ", 1)[0] for line in (text("/proc/modules", left_out) or "").splitlines()}
+        try:
+            lines = self.configuration.text().partition(END_OF_CONFIGURATION)[0].splitlines()
+        except CommandError as exc:
+            lines = []
+            # Without modprobe nothing that is not on the disk is loaded, and of the rest nothing is known.
+            left_out.update({name: str(exc) for name in on_disk})
+        sources = texts(drop_ins(*DIRECTORIES), left_out)
+        return Section(
+            {
+                name: {
+                    "on_disk": plain(name) in on_disk,
+                    "built_in": plain(name) in built_in,
+                    "loaded": plain(name) in loaded,
+                    "install": install(plain(name), lines),
+                    "blacklist": any(words(line, "blacklist") == [plain(name)] for line in lines),
+                    "sources": {
+                        word: next((p for p, c in sources.items() if _speaks(c, word, plain(name))), None)
+                        for word in ("install", "blacklist")
+                    },
+                }
+                for name in self.wanted
+            },
+            left_out,
+        )
 
 
-def kmod(names: list[str]) -> dict[str, dict[str, object]]:
-    """For each module: is it on disk, built in, loaded, and what modprobe's configuration says of it."""
-    install: dict[str, str] = {}
-    blacklist = set()
-    for path in precedence(MODPROBE_DIRECTORIES, ".conf"):
-        text = re.sub(r"\\\n", " ", read(path) or "")
-        for line in text.splitlines():
-            words = line.split(None, 2)
-            if len(words) == 3 and words[0] == "install":
-                install[_plain(words[1])] = words[2].strip()
-            elif len(words) >= 2 and words[0] == "blacklist":
-                blacklist.add(_plain(words[1]))
-    loaded = {line.split(" ", 1)[0] for line in (read("/proc/modules") or "").splitlines()}
-    wanted = {_plain(name) for name in names}
+def install(name: str, lines: list[str]) -> str | None:
+    """The command that modprobe runs instead of loading NAME: of several lines the first counts (libkmod)."""
+    for line in lines:
+        pattern, *command = words(line, "install") or [""]
+        if fnmatch.fnmatchcase(name, pattern):
+            return " ".join(command)
+    return None
+
+
+def words(line: str, directive: str) -> list[str]:
+    """What follows DIRECTIVE in a line, the module's name with underscores; empty where the line is another."""
+    first, *rest = line.split() or [""]
+    return [plain(rest[0]), *rest[1:]] if first == directive and rest else []
+
+
+def _speaks(content: str, directive: str, name: str) -> bool:
+    lines = logical_lines(content)
+    return any(fnmatch.fnmatchcase(name, (words(line, directive) or [""])[0]) for line in lines)
+
+
+def listed(names: set[str], left_out: dict[str, str]) -> tuple[set[str], set[str]]:
+    """Those of NAMES that some installed kernel has as a module, and those that are built in."""
     on_disk: set[str] = set()
     built_in: set[str] = set()
     root = "/lib/modules"
-    for kernel in os.listdir(root) if os.path.isdir(root) else []:
+    for kernel in sorted(os.listdir(root)) if os.path.isdir(root) else []:
         for listing, known in (("modules.dep", on_disk), ("modules.builtin", built_in)):
-            text = read(f"{root}/{kernel}/{listing}") or ""
-            known |= wanted & {_module_name(line.partition(":")[0]) for line in text.splitlines()}
-    return {
-        name: {
-            "on_disk": _plain(name) in on_disk,
-            "built_in": _plain(name) in built_in,
-            "loaded": _plain(name) in loaded,
-            "install": install.get(_plain(name)),
-            "blacklist": _plain(name) in blacklist,
-        }
-        for name in names
-    }
+            content = text(f"{root}/{kernel}/{listing}", left_out) or ""
+            known |= names & {module_name(line.partition(":")[0]) for line in content.splitlines()}
+    return on_disk, built_in
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _module_name(path: str) -> str:
-    return _plain(path.rpartition("/")[2].split(".ko", 1)[0])
+def module_name(path: str) -> str:
+    return plain(path.rpartition("/")[2].split(".ko", 1)[0])

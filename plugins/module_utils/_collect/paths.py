@@ -62,20 +62,21 @@ def group_name(gid: int) -> str:
 def attributes(path: str) -> Attributes | None:
     """Type, mode, owner and group of PATH itself, and its access list where it has one; None where nothing is there."""
     try:
-        return facts_of(os.lstat(path), path)
+        return facts_of(os.lstat(path), access_list(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def facts_of(status: os.stat_result, path: str) -> Attributes:
+def facts_of(status: os.stat_result, entries: t.Sequence[str]) -> Attributes:
+    """The same of a file that was looked at already, and the entries of its access list."""
     facts: Attributes = {
         "type": TYPES.get(stat.S_IFMT(status.st_mode), "other"),
         "mode": f"{stat.S_IMODE(status.st_mode):04o}",
         "owner": user_name(status.st_uid),
         "group": group_name(status.st_gid),
     }
-    if entries := access_list(path):
-        facts["acl"] = entries
+    if entries:
+        facts["acl"] = list(entries)
     return facts
 
 

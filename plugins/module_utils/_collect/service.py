@@ -1,16 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Units."""
+"""Units, as systemd has merged them from their files, drop-ins and generators.
+
+Items: by unit ``{load, file, active, wanted_by, drop_ins, exec, replaced}``; ``replaced`` is whether a drop-in makes the unit
+run other programs than its own file says.
+"""
 
 from __future__ import annotations
 
+import re
+
 from .command import Command, CommandError
+from .configuration import text
 from .section import Reader, Section
 
 
 class Units(Reader):
     """State of the units that rules speak of, from one call."""
 
-    PROPERTIES = ("Id", "LoadState", "UnitFileState", "ActiveState")
+    PROPERTIES = (
+        "Id",
+        "LoadState",
+        "UnitFileState",
+        "ActiveState",
+        "WantedBy",
+        "RequiredBy",
+        "UpheldBy",
+        "FragmentPath",
+        "DropInPaths",
+        "ExecStart",
+    )
 
     def __init__(self, wanted: list[str]) -> None:
         super().__init__(wanted)
@@ -24,12 +42,28 @@ class Units(Reader):
         blocks = self.command.text().strip().split("\n\n")
         if len(blocks) != len(self.names):
             raise CommandError(f"systemctl described {len(blocks)} units of {len(self.names)}")
-        found = {}
-        for name, block in zip(self.names, blocks):
-            facts = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            found[name] = {
-                "load": facts.get("LoadState", ""),
-                "file": facts.get("UnitFileState", ""),
-                "active": facts.get("ActiveState", ""),
-            }
-        return Section(found)
+        return Section({name: unit(block) for name, block in zip(self.names, blocks)})
+
+
+def unit(properties: str) -> dict[str, object]:
+    """A block of ``systemctl show``. ``exec`` is the program of each ExecStart, ``wanted_by`` what pulls the unit in."""
+    values = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
+    pulled = [name for key in ("WantedBy", "RequiredBy", "UpheldBy") for name in values.get(key, "").split()]
+    fragment, drop_ins = values.get("FragmentPath", ""), values.get("DropInPaths", "").split()
+    # A unit with several commands has a line each; a dictionary keeps the last.
+    programs = re.findall(r"^ExecStart=\{ path=(\S+) ;", properties, re.MULTILINE)
+    return {
+        "load": values.get("LoadState", ""),
+        "file": values.get("UnitFileState", ""),
+        "active": values.get("ActiveState", ""),
+        "wanted_by": sorted(set(pulled)),
+        "drop_ins": drop_ins,
+        "exec": programs,
+        "replaced": bool(fragment and drop_ins) and programs != own_programs(fragment),
+    }
+
+
+def own_programs(fragment: str) -> list[str]:
+    """Programs of the ExecStart lines of a unit's own file (systemd.service(5)); the marks before a path are not part of it."""
+    content = text(fragment, {}) or ""
+    return re.findall(r"^ExecStart=[-@:+!|]*(\S+)", content, re.MULTILINE)

@@ -1,30 +1,71 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of login shells."""
+"""Settings that shells read when somebody logs in.
+
+Items: ``TMOUT`` and ``umask``, each a list of ``{value, source}`` of every place that sets it, in the order in which bash
+reads them (an unset TMOUT has the value ""); ``readonly``, the files that make TMOUT read-only.
+"""
 
 from __future__ import annotations
 
 import glob
 import re
 
-from .command import read
+from .configuration import texts
 from .section import Reader, Section
+
+MAIN = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc"]
+PROFILES = "/etc/profile.d/*.sh"
+# Where a command may begin: a line, or what follows `;`, `&&`, `||`, `{`, `(`, `then`, `else`, `do`.
+COMMAND = r"(?:^|[;&|({]|\b(?:then|else|do)\b)[ \t]*"
+DECLARATION = r"(?:(?:readonly|export|declare|typeset|local)[ \t]+(?:-\w+[ \t]+)*)*"
+PATTERNS = {
+    "TMOUT": [
+        rf"{COMMAND}{DECLARATION}TMOUT=[\"']?([^\s;\"'&|#]*)",
+        rf"{COMMAND}:[ \t]+[\"']?\$\{{TMOUT:?=(\w*)\}}",
+        rf"{COMMAND}unset[ \t]+(?:\w+[ \t]+)*TMOUT()\b",
+    ],
+    "umask": [rf"{COMMAND}umask[ \t]+(?:-S[ \t]+)?[\"']?([0-7]{{1,4}}|[ugoa,=+rwxst-]+)(?![\w=])"],
+}
+READONLY = rf"{COMMAND}(?:readonly\b|(?:declare|typeset)[ \t]+-\w*r)[^\n;]*\bTMOUT\b"
+PERMISSIONS = {"r": 4, "w": 2, "x": 1}
 
 
 class Shell(Reader):
     def read(self) -> Section:
-        return Section(shell())
+        left_out: dict[str, str] = {}
+        items: dict[str, list[object]] = {"TMOUT": [], "umask": [], "readonly": []}
+        for path, content in texts([*MAIN, *sorted(glob.glob(PROFILES))], left_out).items():
+            code = without_comments(content)
+            for name, values in settings(code).items():
+                items[name] += [{"value": value, "source": path} for value in values]
+            if re.search(READONLY, code, re.MULTILINE):
+                items["readonly"].append(path)
+        return Section(items, left_out)
 
 
-def shell() -> dict[str, list[dict[str, str]]]:
-    """Every place that sets TMOUT or the umask for login shells, in the order in which bash reads them."""
-    found: dict[str, list[dict[str, str]]] = {"TMOUT": [], "umask": []}
-    paths = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", *sorted(glob.glob("/etc/profile.d/*.sh"))]
-    patterns = {
-        "TMOUT": r"^\s*(?:readonly\s+|export\s+|typeset\s+-\w+\s+)*TMOUT=(\d+)",
-        "umask": r"^\s*umask\s+(\d{3,4})",
-    }
-    for path in paths:
-        text = read(path) or ""
-        for name, pattern in patterns.items():
-            found[name] += [{"value": value, "source": path} for value in re.findall(pattern, text, re.MULTILINE)]
-    return found
+def without_comments(content: str) -> str:
+    """A script's text without its comments and with continued lines joined. A ``#`` inside a word is none."""
+    return re.sub(r"(^|[ \t;])#.*", r"\1", content.replace("\\\n", " "), flags=re.MULTILINE)
+
+
+def settings(code: str) -> dict[str, list[str]]:
+    """The values that a script may give TMOUT and the umask, whether or not the command is reached, in its order."""
+    values = {}
+    for name, patterns in PATTERNS.items():
+        places = sorted((place.start(), place[1]) for p in patterns for place in re.finditer(p, code, re.MULTILINE))
+        values[name] = [octal(value) if name == "umask" else value for _position, value in places]
+    return values
+
+
+def octal(mask: str) -> str:
+    """A umask as digits; a symbolic one names what stays allowed (umask(1p))."""
+    if mask.isdigit():
+        return mask.zfill(3)
+    allowed = {"u": 0, "g": 0, "o": 0}
+    for clause in mask.split(","):
+        who, mark, permissions = clause.partition("=")
+        if not mark:
+            return mask  # relative to the umask before: no value of its own
+        for person in who.replace("a", "ugo") or "ugo":
+            allowed[person] = sum(PERMISSIONS.get(one, 0) for one in set(permissions))
+    return "".join(str(7 - allowed[person]) for person in "ugo")

@@ -1,55 +1,140 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernel parameters: what is live, and what the files on disk ask for at the next boot (sysctl.d(5))."""
+"""Kernel parameters: what is live, and what the files on disk ask for at the next boot.
+
+Items: by key ``{live, disk, source, written, ufw, interfaces}``. ``disk`` is what systemd-sysctl(8) will set, ``source``
+and ``written`` the file and the key as it stands there; ``ufw`` the same three and ``enabled`` where ufw's file names the key, else
+None: it is loaded only while ufw is enabled; ``interfaces`` the live and stored values of every network interface, for keys of ``all`` and ``default``.
+"""
 
 from __future__ import annotations
 
 import fnmatch
+import os
+import re
+import typing as t
 
-from .command import read
-from .paths import precedence
+from .configuration import drop_ins, text, texts
 from .section import Reader, Section
+from .settings import shell
 
-SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
-# ufw loads this file last, each time it starts (ufw-framework(8), IPT_SYSCTL).
-UFW_SYSCTL = "/etc/ufw/sysctl.conf"
+DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+# ufw(8) loads the file that IPT_SYSCTL names each time it starts.
+UFW_MAIN, UFW_DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
+# Two names of one variable in the kernel (net/ipv4/devinet.c).
+ALIASES = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
+
+
+class Assignment(t.NamedTuple):
+    """What a line asks for. ``value`` is None for a line that only keeps globs away from a key (``-key``)."""
+
+    value: str | None
+    source: str
+    written: str
+
+
+Assignments = t.Dict[str, Assignment]
 
 
 class Parameters(Reader):
+    """Args: wanted: keys, with dots."""
+
     def read(self) -> Section:
-        return Section(sysctl(self.wanted))
+        left_out: dict[str, str] = {}
+        assignments: Assignments = {}
+        for path, content in texts(drop_ins(*DIRECTORIES), left_out).items():
+            merge(content, path, assignments, left_out)
+        ufw, enabled = ufw_assignments(left_out)
+        return Section({key: parameter(key, assignments, ufw, enabled=enabled) for key in self.wanted}, left_out)
 
 
-def sysctl_path(key: str) -> str:
-    """/proc path of a key; a dot that stands for itself is written as a slash (sysctl.d(5))."""
-    return "/proc/sys/" + key.replace(".", "/")
+def normalised(key: str) -> str:
+    """A key as a path below /proc/sys: where a dot comes first, dots and slashes change places (sysctl.d(5))."""
+    separator = re.search(r"[./]", key)
+    path = key.translate(str.maketrans("./", "/.")) if separator and separator[0] == "." else key
+    return ALIASES.get(path, path)
 
 
-def sysctl(keys: list[str]) -> dict[str, dict[str, str | None]]:
-    disk: dict[str, tuple[str, str, str]] = {}
-    patterns: list[tuple[str, str, str]] = []
-    for path in (*precedence(SYSCTL_DIRECTORIES, ".conf"), UFW_SYSCTL):
-        for line in (read(path) or "").splitlines():
-            line = line.strip()
-            if not line or line[0] in "#;" or "=" not in line:
-                continue
-            key, value = (part.strip() for part in line.lstrip("-").split("=", 1))
-            written, key = key, key.replace("/", ".")
-            if "*" in key:
-                patterns.append((key, value, path))
-            else:
-                disk[key] = (value, path, written)
-    found = {}
-    for key in keys:
-        live = None
-        try:
-            live = " ".join((read(sysctl_path(key)) or "").split()) or None
-        except OSError:
-            live = None  # a few keys exist but refuse to be read
-        stored: tuple[str | None, ...] | None = disk.get(key)
-        if stored is None:
-            # sysctl.d(5): a glob applies where no explicit line names the key.
-            stored = next(
-                ((v, p, pattern) for pattern, v, p in reversed(patterns) if fnmatch.fnmatch(key, pattern)), None
-            )
-        found[key] = {"live": live, **dict(zip(("disk", "source", "written"), stored or (None, None, None)))}
-    return found
+def merge(content: str, path: str, assignments: Assignments, left_out: dict[str, str]) -> None:
+    """Add a file's lines to ASSIGNMENTS, in the order in which systemd-sysctl will carry them out."""
+    for line in content.splitlines():
+        line = line.strip()
+        if not line or line[0] in "#;":
+            continue
+        key, mark, value = (part.strip() for part in line.partition("="))
+        if not mark and not key.startswith("-"):
+            continue  # no assignment: systemd-sysctl passes over it too
+        key = key[1:].strip() if key.startswith("-") else key
+        if "{" in key:
+            left_out[path] = f"'{key}' is a pattern with braces, which is not followed here"
+            continue
+        name = normalised(key)
+        if mark and name in assignments and assignments[name].value == value:
+            continue  # systemd keeps the earlier place in the order
+        assignments.pop(name, None)
+        assignments[name] = Assignment(value if mark else None, path, key)
+
+
+def stored(name: str, assignments: Assignments) -> Assignment | None:
+    """What will be set for a path below /proc/sys: a line that names it wins over every glob, else the last glob."""
+    if name in assignments:
+        return assignments[name] if assignments[name].value is not None else None
+    matching = [a for pattern, a in assignments.items() if a.value is not None and matches(name, pattern)]
+    return matching[-1] if matching else None
+
+
+def matches(name: str, pattern: str) -> bool:
+    """glob(7): a wildcard does not cross a slash."""
+    parts, patterns = name.split("/"), pattern.split("/")
+    return (
+        bool(set(pattern) & set("*?["))
+        and len(parts) == len(patterns)
+        and all(fnmatch.fnmatchcase(part, one) for part, one in zip(parts, patterns))
+    )
+
+
+def ufw_assignments(left_out: dict[str, str]) -> tuple[Assignments, bool]:
+    """What ufw's file sets, and whether ufw is enabled."""
+    enabled = shell(text(UFW_MAIN, left_out) or "", "").get("ENABLED", {}).get("value", "no").lower() == "yes"
+    path = shell(text(UFW_DEFAULTS, left_out) or "", "").get("IPT_SYSCTL", {}).get("value", "")
+    assignments: Assignments = {}
+    if path:
+        merge(text(path, left_out) or "", path, assignments, left_out)
+    return assignments, enabled
+
+
+def live(name: str) -> str | None:
+    try:
+        with open(f"/proc/sys/{name}", encoding="ascii", errors="replace") as handle:
+            return " ".join(handle.read().split()) or None
+    except OSError:
+        return None  # absent; and a few keys exist but refuse to be read
+
+
+def parameter(key: str, assignments: Assignments, ufw: Assignments, *, enabled: bool) -> dict[str, object]:
+    name = normalised(key)
+    by_ufw = stored(name, ufw)
+    interfaces = {}
+    scope = re.fullmatch(r"(net/ipv[46]/conf)/(?:all|default)/(\w+)", name)
+    if scope:
+        for interface in sorted(set(_listed(f"/proc/sys/{scope[1]}")) - {"all", "default"}):
+            own = f"{scope[1]}/{interface}/{scope[2]}"
+            interfaces[interface] = {"live": live(own), **_shown(stored(own, assignments))}
+    return {
+        "live": live(name),
+        **_shown(stored(name, assignments)),
+        "ufw": {**_shown(by_ufw), "enabled": enabled} if by_ufw else None,
+        "interfaces": interfaces,
+    }
+
+
+def _shown(assignment: Assignment | None) -> dict[str, str | None]:
+    if assignment is None:
+        return {"disk": None, "source": None, "written": None}
+    return {"disk": assignment.value, "source": assignment.source, "written": assignment.written}
+
+
+def _listed(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []

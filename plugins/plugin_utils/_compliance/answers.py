@@ -21,9 +21,13 @@ MOST_BYTES = 64 * 1024 * 1024
 # Values are separated by commas: more of them than this and Python needs gigabytes for 64 MB of JSON.
 MOST_COMMAS = 2_000_000
 
-_SETTING = record(value=TEXT, source=TEXT)
-_FILE = record(type=TEXT, mode=TEXT, owner=TEXT, group=TEXT)
-_MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT)
+_SETTING = record(value=TEXT, source=TEXT, written=TEXT)
+_SETTINGS = by_name(_SETTING)
+_STORED = record(live=maybe(TEXT), disk=maybe(TEXT), source=maybe(TEXT), written=maybe(TEXT))
+_FILE = record(
+    type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), service_group=TEXT, more=COUNT, links=COUNT
+)
+_MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {
     "account": record(
         users=each(
@@ -33,14 +37,14 @@ SECTIONS: dict[str, Shape] = {
                 gid=maybe(COUNT),
                 home=TEXT,
                 shell=TEXT,
+                login=FLAG,
                 valid_shell=FLAG,
                 system=FLAG,
                 shadowed=FLAG,
+                local=FLAG,
+                has_group=FLAG,
                 password=TEXT,
-                home_exists=FLAG,
-                home_mode=TEXT,
-                home_owner=TEXT,
-                dot_files=each(record(name=TEXT, mode=TEXT, owner=TEXT, group=TEXT)),
+                ahead=COUNT,
                 last_change=maybe(COUNT),
                 min=maybe(COUNT),
                 max=maybe(COUNT),
@@ -48,10 +52,20 @@ SECTIONS: dict[str, Shape] = {
                 inactive=maybe(COUNT),
             )
         ),
-        groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT))),
+        groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),
-    "audit": record(installed=FLAG, disk=each(TEXT), live=maybe(each(TEXT)), enabled=maybe(TEXT), unavailable=TEXT),
+    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT))),
+    "audit": record(
+        installed=FLAG,
+        disk=each(record(rule=TEXT, line=TEXT, source=TEXT)),
+        options=by_name(record(value=TEXT, source=TEXT)),
+        live=maybe(each(TEXT)),
+        enabled=maybe(TEXT),
+        unavailable=TEXT,
+        compat=FLAG,
+        calls=each(TEXT),
+    ),
     "authselect": record(profile=TEXT, features=each(TEXT)),
     "banner": by_name(by_name(TEXT)),
     "file": by_name(by_name(_FILE)),
@@ -76,6 +90,21 @@ SECTIONS: dict[str, Shape] = {
         zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
     ),
     "goss": record(path=maybe(TEXT)),
+    "home": record(
+        base=TEXT,
+        homes=by_name(
+            record(
+                account=TEXT,
+                path=TEXT,
+                real=TEXT,
+                type=TEXT,
+                mode=TEXT,
+                owner=TEXT,
+                group=TEXT,
+                dot_files=by_name(_FILE),
+            )
+        ),
+    ),
     "host": record(
         os=TEXT,
         version=TEXT,
@@ -88,10 +117,22 @@ SECTIONS: dict[str, Shape] = {
         uid=COUNT,
         fips=FLAG,
     ),
-    "kmod": by_name(record(on_disk=FLAG, built_in=FLAG, loaded=FLAG, install=maybe(TEXT), blacklist=FLAG)),
-    "limits": by_name(each(TEXT)),
+    "kmod": by_name(
+        record(
+            on_disk=FLAG,
+            built_in=FLAG,
+            loaded=FLAG,
+            install=maybe(TEXT),
+            blacklist=FLAG,
+            sources=by_name(maybe(TEXT)),
+        )
+    ),
+    "limits": record(
+        entries=each(record(domain=TEXT, item=TEXT, value=TEXT, source=TEXT)),
+        exempt=each(record(domain=TEXT, source=TEXT)),
+    ),
     "listen": each(record(protocol=TEXT, address=TEXT, port=COUNT, processes=each(TEXT))),
-    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT)),
+    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT), broken=TEXT),
     "package": by_name(TEXT),
     "pam": by_name(
         each(
@@ -107,8 +148,14 @@ SECTIONS: dict[str, Shape] = {
             )
         )
     ),
-    "root_shell": record(path=each(TEXT), unsafe=each(TEXT), umask=TEXT, umask_set_in=each(TEXT)),
-    "rsyslog": record(FileCreateMode=maybe(_SETTING), listen=each(TEXT)),
+    "root_shell": record(path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, leaves=TEXT, umask_set_in=each(TEXT)),
+    "rsyslog": record(
+        FileCreateMode=each(_SETTING),
+        listen=each(TEXT),
+        includes=each(TEXT),
+        started=maybe(NUMBER),
+        changed=by_name(NUMBER),
+    ),
     "scan": record(
         inodes=COUNT,
         roots=each(TEXT),
@@ -118,9 +165,34 @@ SECTIONS: dict[str, Shape] = {
         unowned=each(TEXT),
         set_id=each(TEXT),
     ),
-    "service": by_name(record(load=TEXT, file=TEXT, active=TEXT)),
-    "settings": by_name(by_name(_SETTING)),
-    "shell": by_name(each(_SETTING)),
+    "service": by_name(
+        record(
+            load=TEXT,
+            file=TEXT,
+            active=TEXT,
+            wanted_by=each(TEXT),
+            drop_ins=each(TEXT),
+            exec=each(TEXT),
+            replaced=FLAG,
+        )
+    ),
+    "settings": record(
+        auditd=_SETTINGS,
+        coredump=_SETTINGS,
+        faillock=_SETTINGS,
+        journald=_SETTINGS,
+        login_defs=_SETTINGS,
+        pwhistory=_SETTINGS,
+        pwquality=_SETTINGS,
+        timesyncd=_SETTINGS,
+        ufw=_SETTINGS,
+        ufw_main=_SETTINGS,
+        useradd=_SETTINGS,
+        changed=by_name(by_name(NUMBER)),
+        daemons=by_name(maybe(NUMBER)),
+        unread=each(TEXT),
+    ),
+    "shell": record(TMOUT=each(_SETTING), umask=each(_SETTING), readonly=each(TEXT)),
     "sshd": record(
         installed=FLAG,
         effective=by_name(TEXT),
@@ -149,7 +221,16 @@ SECTIONS: dict[str, Shape] = {
             )
         ),
     ),
-    "sysctl": by_name(record(live=maybe(TEXT), disk=maybe(TEXT), source=maybe(TEXT), written=maybe(TEXT))),
+    "sysctl": by_name(
+        record(
+            live=maybe(TEXT),
+            disk=maybe(TEXT),
+            source=maybe(TEXT),
+            written=maybe(TEXT),
+            ufw=maybe(_STORED),
+            interfaces=by_name(_STORED),
+        )
+    ),
     "text": by_name(maybe(TEXT)),
 }
 EVIDENCE = record(

@@ -13,6 +13,7 @@ from pathlib import Path
 from .._errors import CatalogueError
 from .benchmark import Benchmarks, fields
 from .constraint import Constraint
+from .evidence import ARCHITECTURES
 from .kinds.base import Kind, Port, Rule
 from .kinds.registry import KINDS
 from .platform import Platform, load_platforms, platform_of
@@ -117,9 +118,7 @@ class Catalogue:
         if raw.get("remediate") == "manual" and not raw.get("reason"):
             raise ValueError("is 'remediate: manual' without a reason")
         for side in ("when", "unless"):
-            for purpose in raw.get(side, {}).get("purpose", ()):
-                if purpose not in self.purposes:
-                    raise ValueError(f"'{purpose}' is not a purpose: add it to purposes.yml")
+            self._check_condition(raw.get(side, {}))
         rule = Rule(
             id=identifier,
             kind=kind.name,
@@ -145,6 +144,22 @@ class Catalogue:
             rule.constraints(platform)
             kind.resolve(rule.on(platform), platform)
         self.rules[identifier] = rule
+
+    def _check_condition(self, condition: t.Mapping[str, t.Any]) -> None:
+        """Raise ValueError where a condition names what can never hold."""
+        known: dict[str, t.Iterable[str]] = {
+            "architecture": ARCHITECTURES,
+            "family": {platform.family for platform in self.platforms.values()},
+            "platform": self.platforms,
+            "purpose": self.purposes,
+        }
+        for subject, names in known.items():
+            for name in condition.get(subject, ()):
+                if name not in names:
+                    more = (
+                        ": add it to purposes.yml" if subject == "purpose" else f" (one of {', '.join(sorted(names))})"
+                    )
+                    raise ValueError(f"'{name}' is no {subject}{more}")
 
     def request(self, *, walk: bool) -> dict[str, t.Any]:
         """What the collector must look at so that every rule of the catalogue can be judged, now or later."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from ...module_utils._collect.section import WHOLE
 from .evidence import Evidence
-from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError
+from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
 from .selection import Selection, purpose_allows
+
+NOT_INSTALLED = " is not installed"
 
 
 @dataclass
@@ -62,7 +64,7 @@ def _wait_for_packages(verdicts: dict[str, Verdict], selection: Selection) -> No
     }  # fmt: skip
     for verdict in verdicts.values():
         packages = tuple(sorted(set(verdict.demand.rule.when.get("package", ())) & coming))
-        if packages and verdict.verdict == "not_applicable":
+        if packages and verdict.verdict == "not_applicable" and verdict.actual.endswith(NOT_INSTALLED):
             verdict.verdict, verdict.waits_for = "fail", packages
             verdict.expected = f"judged once {', '.join(packages)} is installed"
             _apply_overlay(verdict, selection)
@@ -116,16 +118,19 @@ def _not_applicable(
     if not purpose_allows(when, unless, purposes):
         return f"purpose {', '.join(sorted(purposes & set(unless.get('purpose', ()))) or when.get('purpose', ()))}"
     facts: dict[str, t.Callable[[t.Any], bool]] = {
-        "package": lambda names: installed(names, evidence),
         "architecture": lambda names: evidence["host"]["architecture"] in names,
         "family": lambda names: evidence.platform.family in names,
         "platform": lambda names: evidence.platform.id in names,
         "container": lambda wanted: evidence["host"]["container"] is wanted,
+        # Last: what a package brings does not make a rule apply that another condition rules out.
+        "package": lambda names: installed(names, evidence),
     }
     for name, holds in facts.items():
         if name in when and not holds(when[name]):
+            if name == "container":
+                return "a container cannot have it" if evidence["host"]["container"] else "the host is no container"
             return (
-                f"{name} is not {_names(when[name])}" if name != "package" else f"{_names(when[name])} is not installed"
+                f"{_names(when[name])}{NOT_INSTALLED}" if name == "package" else f"{name} is not {_names(when[name])}"
             )
         if name in unless and holds(unless[name]):
             return f"{name} is {_names(unless[name])}"
@@ -203,9 +208,9 @@ def hold(verdict: Verdict, evidence: Evidence, connection: Connection, desired: 
         kind.want(demand, evidence, trial)
     except UnreadTextError as exc:
         return str(exc)
-    unread = next((path for path in trial.files if path in evidence.left_out("text")), "")
-    if unread:
-        return str(UnreadTextError(unread, evidence))
+    for path in trial.files:
+        if unread(path, evidence):
+            return str(UnreadTextError(path, evidence))
     trial.drop_unchanged(evidence)
     if not trial.empty():
         return ""

@@ -86,6 +86,14 @@ class ResultsDirectory:
             )
         return model
 
+    def ended_as(self, name: str, run: str, state: str) -> bool:
+        """Whether RUN has ended in that state with a host; a result that cannot be read says nothing of it."""
+        try:
+            model = self.read_model(name)
+        except ComplianceError:
+            return False
+        return model is not None and (model["run"], model["state"]) == (run, state)
+
     def write_end(self, name: str, run: str, state: str, task: str, reason: str) -> None:
         """Keep that RUN ended early with a host. What it had planned until then stays, below another state."""
         end = ended(name, run, state, task, reason)

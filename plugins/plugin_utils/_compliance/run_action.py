@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.module_utils.common.validation import check_type_path
 
 from .._controller_action import ControllerAction, Result
 from .._printable import printable
 from .results_directory import ResultsDirectory
 from .run import RUN
+
+# A link that is cut ends the run within a minute; without this ssh waits for ever (ssh_config(5)).
+KEEP_ALIVE = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3"
 
 
 class RunAction(ControllerAction):
@@ -19,10 +25,22 @@ class RunAction(ControllerAction):
     """
 
     def module_or_fail(self, name: str, arguments: Result, task_vars: Result) -> Result:
+        keep_alive(self._connection)
         try:
             return super().module_or_fail(name, arguments, task_vars)
         except AnsibleConnectionFailure as exc:
-            host, task = self.host(task_vars), self._task.name
+            host = self.host(task_vars)
             reason = printable(" ".join(str(exc).split()))[-400:]
-            ResultsDirectory(self._task.args["results"]).write_end(host, RUN, "unreachable", task, reason)
+            results = ResultsDirectory(check_type_path(self._task.args["results"]))
+            results.write_end(host, RUN, "unreachable", self._task.name, reason)
             raise AnsibleActionFail(f"{host}: not reached. {reason}") from exc
+
+
+def keep_alive(connection: t.Any) -> None:
+    """Let ssh notice that the host is gone. What the site says of it comes first, and the first value counts.
+
+    Tasks of others share the connection that this task opens (ControlPersist). A variable of the playbook could say it
+    for all, but would replace what the site has in its configuration or on the command line.
+    """
+    if connection.transport == "ssh":
+        connection.set_option("ssh_args", f"{connection.get_option('ssh_args') or ''} {KEEP_ALIVE}".strip())

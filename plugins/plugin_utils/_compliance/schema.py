@@ -124,10 +124,10 @@ def read_text(path: Path) -> str:
 def _refuse_depth(content: str, path: Path) -> None:
     """Raise CatalogueError for brackets, or marks of lists on one line, that are nested past all sense."""
     depth = 0
-    for found in re.finditer(r"[\[{]|[\]}]|(?:[-?][ \t]+){100}", content):
-        depth += 1 if found[0] in "[{" else -1 if found[0] in "]}" else MOST_NESTED
+    for mark in re.finditer(r"[\[{]|[\]}]|(?:[-?][ \t]+){100}", content):
+        depth += 1 if mark[0] in "[{" else -1 if mark[0] in "]}" else MOST_NESTED
         if depth >= MOST_NESTED:
-            line = content.count("\n", 0, found.start()) + 1
+            line = content.count("\n", 0, mark.start()) + 1
             raise CatalogueError("is nested too deeply to be meant", where=f"{path}:{line}")
 
 
@@ -208,8 +208,8 @@ def violations(value: t.Any, schema: Schema, root: Schema | None = None, path: P
         yield from violations(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root, path)
         return
     if "type" in schema and not _is_type(value, schema["type"]):
-        wanted = schema["type"] if isinstance(schema["type"], str) else " or ".join(schema["type"])
-        yield Problem(path, f"must be {_article(wanted)}, not {_name(value)}")
+        types = schema["type"] if isinstance(schema["type"], str) else " or ".join(schema["type"])
+        yield Problem(path, f"must be {_article(types)}, not {_name(value)}")
         return
     if "enum" in schema and value not in schema["enum"]:
         yield Problem(path, f"'{value}' is not one of {', '.join(str(one) for one in schema['enum'])}")
@@ -265,12 +265,14 @@ def _one_of(value: t.Any, options: list[Schema], root: Schema, path: Path_) -> t
     if sum(not problems for problems in tried) == 1:
         return
     # The branch whose violation lies deepest is the one that was meant.
-    closest = max((problems for problems in tried if problems), key=lambda found: len(found[0].path), default=None)
+    closest = max(
+        (problems for problems in tried if problems), key=lambda problems: len(problems[0].path), default=None
+    )
     yield closest[0] if closest else Problem(path, "matches more than one form")
 
 
-def _is_type(value: t.Any, wanted: str | list[str]) -> bool:
-    names = [wanted] if isinstance(wanted, str) else wanted
+def _is_type(value: t.Any, types: str | list[str]) -> bool:
+    names = [types] if isinstance(types, str) else types
     if isinstance(value, bool):
         return "boolean" in names
     return any(isinstance(value, _TYPES[name]) for name in names)
@@ -289,7 +291,7 @@ def _name(value: t.Any) -> str:
     return f"{kinds.get(type(value), type(value).__name__)} ({value!r})"[:80]
 
 
-def _article(wanted: str) -> str:
+def _article(types: str) -> str:
     names = {
         "object": "a mapping",
         "array": "a list",
@@ -298,4 +300,4 @@ def _article(wanted: str) -> str:
         "boolean": "true or false",
         "null": "empty",
     }
-    return " or ".join(names[name] for name in wanted.split(" or "))
+    return " or ".join(names[name] for name in types.split(" or "))

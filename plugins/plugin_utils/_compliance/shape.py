@@ -7,7 +7,7 @@ import math
 import typing as t
 from dataclasses import dataclass
 
-DEEPEST = 12
+DEEPEST = 16
 MOST_VALUES = 2_000_000
 
 

@@ -146,7 +146,12 @@ class UnreadTextError(Exception):
     """A change would write over a text that was not read; the message says why it was not."""
 
     def __init__(self, path: str, evidence: Evidence) -> None:
-        super().__init__(f"{path} is not changed: {evidence.left_out('text')[path]}")
+        super().__init__(f"{path} is not changed: {unread(path, evidence)}")
+
+
+def unread(path: str, evidence: Evidence) -> str:
+    """Why the text of PATH was not read; empty where it was, or where there is none."""
+    return evidence.unreadable("text") or evidence.left_out("text").get(path, "")
 
 
 @dataclass
@@ -180,7 +185,7 @@ class Desired:
         Raises:
             UnreadTextError: the file is there, and its text was not read: nothing may be written over it.
         """
-        if path in evidence.left_out("text"):
+        if unread(path, evidence):
             raise UnreadTextError(path, evidence)
         if path in self.files:
             return str(self.files[path].get("content") or "")

@@ -118,7 +118,7 @@ class Homes(Kind):
             if demand.key == "directory":
                 checks += _owned(path, evident, home["account"], demand.constraints["mode"], "directory")
                 continue
-            for file in demand.rule.spec["forbidden"] if plain(path) else ():
+            for file in demand.rule.spec["forbidden"] if plain(path) and home["type"] == "directory" else ():
                 checks.append(Check("file", {"path": f"{path}/{file}", "exists": False}))
             for file in home["dot_files"]:
                 if file not in demand.rule.spec["forbidden"]:

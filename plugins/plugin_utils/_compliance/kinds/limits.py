@@ -3,28 +3,24 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
+from ....module_utils._collect.limits import DIRECTORY
 from ..constraint import text
-from .base import (
-    Check,
-    Demand,
-    Desired,
-    Evidence,
-    Kind,
-    Platform,
-    Rule,
-    Ruling,
-    ruling,
-)
-from .matchers import as_json, checks, matching
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
+from .matchers import Template, as_json, checks_on, literal, lookup, matching
 from .settings import put_line
 
-LIMITS = "/etc/security/limits.d/zz-unified.conf"
+LIMITS = f"{DIRECTORY}/zz-unified.conf"
+EVERYBODY = "*"
+# "group and wildcard limits are not applied to the root user" (limits.conf(5)): what names root changes nothing for people.
+ROOT = ("root", "0", ":0", "0:0")
+Entry = t.Mapping[str, str]
 
 
 class Limits(Kind):
-    """A hard limit for all users; the last one read holds (limits.conf(5))."""
+    """A hard limit for all users. Of lines of one domain the last counts; one for a user or a group wins over ``*``."""
 
     name = "limits"
     sections = ("limits", "text")
@@ -32,23 +28,46 @@ class Limits(Kind):
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {"text": [LIMITS]}
 
+    @staticmethod
+    def deciding(demand: Demand, evidence: Evidence) -> list[Entry]:
+        """The last line of each domain, that of everybody first (None is missing)."""
+        entries = [e for e in evidence["limits"]["entries"] if e["item"] == demand.key and e["domain"] not in ROOT]
+        last = {entry["domain"]: entry for entry in entries}
+        return [*([last[EVERYBODY]] if EVERYBODY in last else []), *(e for d, e in last.items() if d != EVERYBODY)]
+
+    def bad(self, demand: Demand, evidence: Evidence) -> list[str]:
+        deciding = self.deciding(demand, evidence)
+        wrong = [
+            f"{entry['domain']} {entry['value']} in {entry['source']}"
+            for entry in deciding
+            if not demand.value.holds(entry["value"])
+        ]
+        return wrong + [f"{one['domain']} is exempt in {one['source']}" for one in evidence["limits"]["exempt"]]
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        values = evidence["limits"].get(demand.key, [])
-        return ruling(
-            demand.value.holds(values[-1] if values else None), values[-1] if values else None, demand.value.describe()
-        )
+        deciding, wrong = self.deciding(demand, evidence), self.bad(demand, evidence)
+        if not deciding or deciding[0]["domain"] != EVERYBODY:
+            wrong.insert(0, "not set for everybody")
+        return Ruling("fail" if wrong else "pass", "; ".join(wrong) or deciding[0]["value"], demand.value.describe())
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        line = f"* hard {demand.key} {text(demand.value.target())}"
+        line = f"{EVERYBODY} hard {demand.key} {text(demand.value.target())}"
         desired.file(LIMITS, put_line(desired.text(LIMITS, evidence), rf"^\S+\s+\S+\s+{demand.key}(\s|$)", line))
 
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        return next(iter(self.bad(demand, evidence)), "")
+
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        values = evidence["limits"].get(demand.key, [])
-        return (
-            checks(demand.value, "limits", demand.key, max(len(values) - 1, 0))
-            if values
-            else [matching(as_json("limits", demand.key), {"have-len": 1})]
-        )
+        deciding = self.deciding(demand, evidence)
+        made: list[Check] = [matching(as_json("limits", "exempt"), {"have-len": 0})]
+        if not deciding or deciding[0]["domain"] != EVERYBODY:
+            made.append(matching(Template(f"{{{{ {lookup('limits', 'everybody')} | toString | toJson }}}}"), "set"))
+        for entry in deciding:
+            made += checks_on(demand.value, json.dumps(entry["value"]))
+            words = (literal(entry["domain"]), "(hard|-)", literal(entry["item"]), literal(entry["value"]))
+            line = r"/^\s*" + r"\s+".join(words) + r"\s*(#.*)?$/"
+            made.append(Check("file", {"path": entry["source"], "exists": True, "contents": [line]}))
+        return made
 
 
 KINDS = (Limits(),)

@@ -5,18 +5,24 @@ from __future__ import annotations
 
 import typing as t
 
-from .base import (
-    Check,
-    Demand,
-    Desired,
-    Evidence,
-    Kind,
-    Platform,
-    Rule,
-    Ruling,
-    ruling,
-)
-from .matchers import as_text, matching
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
+from .matchers import as_json, as_text, matching
+
+Unit = t.Mapping[str, t.Any]
+RUNNING = ("active", "activating", "reloading", "refreshing")
+# systemctl(1), "is-enabled": states in which a unit is never started, or only by hand.
+OFF = ("disabled", "masked", "masked-runtime")
+# Those in which it is started where something that is started wants it.
+ON_DEMAND = ("alias", "generated", "indirect", "linked", "static", "transient")
+
+
+def starts_at_boot(unit: Unit) -> bool:
+    """Whether a target brings it up: by its own links, or because a generator or another unit says so.
+
+    ``enabled-runtime`` is a link below /run, which the next boot does not have.
+    """
+    pulled = any(name.endswith(".target") for name in unit["wanted_by"])
+    return unit["file"] == "enabled" or (unit["file"] in ON_DEMAND and pulled)
 
 
 class Service(Kind):
@@ -32,55 +38,71 @@ class Service(Kind):
         return {"service": list(platform.unit_names(rule.key))}
 
     def resolve(self, rule: Rule, platform: Platform) -> bool:
-        return bool(platform.unit_names(rule.key))
+        return bool(platform.unit_names(rule.key)) and super().resolve(rule, platform)
+
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        return section != "package"
 
     @staticmethod
-    def in_use(facts: dict[str, str]) -> bool:
-        return facts["active"] in ("active", "activating", "reloading") or facts["file"].startswith("enabled")
+    def in_use(unit: Unit) -> bool:
+        enabled = unit["file"].startswith("enabled") or starts_at_boot(unit)
+        return unit["active"] in RUNNING or (enabled and unit["load"] != "masked")
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        state, units = demand.rule.spec["state"], evidence.platform.unit_names(demand.key)
-        facts = {unit: evidence["service"][unit] for unit in units}
+        state = demand.rule.spec["state"]
+        units = {name: evidence["service"][name] for name in evidence.platform.unit_names(demand.key)}
         if state == "unused":
-            used = [
-                f"{unit} {found['file'] or 'no unit file'}, {found['active']}"
-                for unit, found in facts.items()
-                if self.in_use(found)
-            ]
-            gone = all(found["load"] == "not-found" for found in facts.values())
-            return ruling(
-                not used, "; ".join(used) or ("not installed" if gone else "masked or disabled"), "not in use"
-            )
-        wrong = [unit for unit, found in facts.items() if found["active"] != "active"]
+            used = [self._shown(name, unit) for name, unit in units.items() if self.in_use(unit)]
+            gone = all(unit["load"] == "not-found" for unit in units.values())
+            fine = "not installed" if gone else "masked or disabled"
+            return ruling(not used, "; ".join(used) or fine, "not in use")
+        wrong = [name for name, unit in units.items() if unit["active"] != "active" or unit["replaced"]]
         if state == "enabled":
-            wrong += [
-                unit
-                for unit, found in facts.items()
-                if found["file"] not in ("enabled", "enabled-runtime", "static", "alias")
-            ]
-        shown = "; ".join(f"{unit} {facts[unit]['file'] or 'not found'}, {facts[unit]['active']}" for unit in facts)
+            wrong += [name for name, unit in units.items() if not starts_at_boot(unit)]
+        shown = "; ".join(self._shown(name, unit) for name, unit in units.items())
         return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
+
+    @staticmethod
+    def _shown(name: str, unit: Unit) -> str:
+        pulled = [one for one in unit["wanted_by"] if one.endswith(".target")]
+        wanted_by = f" (wanted by {pulled[0]})" if pulled and unit["file"] in ON_DEMAND else ""
+        program = f", runs {' '.join(unit['exec'])} by {' '.join(unit['drop_ins'])}" if unit["replaced"] else ""
+        return f"{name} {unit['file'] or 'no unit file'}{wanted_by}, {unit['active']}{program}"
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         units = evidence.platform.unit_names(demand.key)
+        states = evidence["service"]
         if demand.rule.spec["state"] == "unused":
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
-            desired.add("units_masked", [unit for unit in units if evidence["service"][unit]["load"] != "not-found"])
+            desired.add("units_masked", [unit for unit in units if states[unit]["load"] != "not-found"])
         else:
-            desired.add("units_enabled", units)
+            off = [u for u in units if states[u]["active"] != "active" or not starts_at_boot(states[u])]
+            desired.add("units_enabled", off)
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        units = (evidence["service"][name] for name in evidence.platform.unit_names(demand.key))
+        return next((" ".join(unit["drop_ins"]) for unit in units if unit["replaced"]), "")
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        state, found = demand.rule.spec["state"], []
+        state, made = demand.rule.spec["state"], []
         for unit in evidence.platform.unit_names(demand.key):
             active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
+            targets = as_json("service", unit, "wanted_by")
+            facts = evidence["service"][unit]
             if state == "unused":
-                found.append(matching(active, {"match-regexp": "^(inactive|failed|deactivating)?$"}))
-                found.append(matching(file, {"not": {"match-regexp": "^enabled"}}))
-            else:
-                found.append(matching(active, {"match-regexp": "^active$"}))
+                made.append(matching(active, {"match-regexp": "^(inactive|failed|deactivating|maintenance)?$"}))
+                if facts["load"] != "masked":
+                    made.append(matching(file, {"not": {"match-regexp": "^enabled"}}))
+                if facts["file"] in ON_DEMAND and facts["load"] != "masked":
+                    made.append(matching(targets, {"not": {"contain-element": {"match-regexp": r"\.target$"}}}))
+                continue
+            made.append(matching(active, {"match-regexp": "^active$"}))
+            made.append(matching(as_json("service", unit, "replaced"), False))
             if state == "enabled":
-                found.append(matching(file, {"match-regexp": "^(enabled|enabled-runtime|static|alias)$"}))
-        return found
+                made.append(matching(file, {"match-regexp": f"^(enabled|{'|'.join(ON_DEMAND)})$"}))
+                if facts["file"] in ON_DEMAND:
+                    made.append(matching(targets, {"contain-element": {"match-regexp": r"\.target$"}}))
+        return made
 
 
 KINDS = (Service(),)

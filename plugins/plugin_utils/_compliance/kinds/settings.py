@@ -3,43 +3,57 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
+from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD
 from ..constraint import text
-from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
-from .matchers import checks, checks_on_default, literal
+from ..daemon import Daemon
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
+from .matchers import checks, checks_on, literal
 
 MARK = "# Managed by unified.deploy."
 
 
 def set_key(content: str, key: str, value: str | None, *, separator: str, section: str = "") -> str:
-    """Give KEY one value in a file's text: the first live line is replaced, others go, a new one is appended.
+    """Give KEY one value in a file's text: the first live line is replaced, others go, a new one is added.
 
     A None value removes the key. A key that has no value (``enforce_for_root``) is written bare.
+
+    Args:
+        section: the ini section in which the line must stand; what stands outside is ignored by the program, and goes.
     """
-    splitter = r"\s+|\s*$" if separator.isspace() else r"\s*(=|$)"
-    mine = re.compile(rf"^\s*{re.escape(key)}(?:{splitter})", re.MULTILINE)
+    mine = re.compile(rf"^\s*{re.escape(key)}(?:[\s=]|$)")
     line = None if value is None else key if value == "" else f"{key}{separator}{value}"
-    lines, placed = [], False
+    header = f"[{section}]" if section else ""
+    lines: list[str] = []
+    here, placed = "", False
     for old in content.splitlines():
+        if section and old.lstrip().startswith("["):
+            here = old.strip()
         if not mine.match(old):
             lines.append(old)
-        elif line is not None and not placed:
+        elif line is not None and not placed and here == header:
             lines.append(line)
             placed = True
     if line is not None and not placed:
-        header = f"[{section}]"
-        if section and header not in lines:
-            lines += [header]
-        lines.append(line)
+        if header and header not in [one.strip() for one in lines]:
+            lines.append(header)
+        place = [one.strip() for one in lines].index(header) + 1 if header else len(lines)
+        lines.insert(place, line)
     return "\n".join(lines) + "\n"
 
 
 def put_line(content: str, pattern: str, line: str) -> str:
-    """The text with LINE at its end, in place of the lines that PATTERN matches at their beginning."""
-    kept = [old for old in content.splitlines() if not re.match(pattern, old)] or [MARK]
-    return "\n".join([*kept, line]) + "\n"
+    """The text with LINE in place of the first line that PATTERN matches at its beginning, the others gone; else at its end."""
+    lines: list[str] = []
+    for old in content.splitlines() or [MARK]:
+        if not re.match(pattern, old):
+            lines.append(old)
+        elif line not in lines:
+            lines.append(line)
+    return "\n".join(lines if line in lines else [*lines, line]) + "\n"
 
 
 def add_lines(content: str, lines: t.Iterable[str]) -> str:
@@ -48,20 +62,26 @@ def add_lines(content: str, lines: t.Iterable[str]) -> str:
     return content + "".join(f"{line}\n" for line in lines if line not in content.splitlines())
 
 
+class Place(t.NamedTuple):
+    """A value that is in force somewhere: ``service`` names the PAM service whose line gives it, empty for a file."""
+
+    value: str | None
+    source: str
+    service: str = ""
+
+
 class Settings(Kind):
-    """A program's settings.
+    """A program's settings. Only what a file or an argument sets counts: a program's own default may change with it.
 
     Args:
-        name: the kind, and the section of ``config`` in the evidence.
+        name: the kind, and the section of ``settings`` in the evidence.
         path: the file that is written: a drop-in of ours, or the program's own where it has no drop-ins that win.
         separator: between key and value.
-        section: ini section for new files.
-        defaults: values that hold while a key is not set (the program's manual page).
-        restart: unit to restart when the file has changed.
+        section: ini section.
+        daemon: the platform's name of the unit that reads the file when it starts.
+        module: the PAM module that reads the file, whose arguments win over it.
         bare: keys that are flags: written alone to switch on.
     """
-
-    sections = ("settings", "text")
 
     def __init__(
         self,
@@ -70,97 +90,159 @@ class Settings(Kind):
         *,
         separator: str = "=",
         section: str = "",
-        defaults: t.Mapping[str, str] | None = None,
-        restart: str = "",
+        daemon: str = "",
+        module: str = "",
         bare: frozenset[str] = frozenset(),
         mode: str = "0644",
     ) -> None:
         self.name = name  # type: ignore[misc]  # one class, many kinds
+        self.sections = ("settings", "text", "pam") if module else ("settings", "text")  # type: ignore[misc]  # the same
         self.path, self.separator, self.section, self.mode = path, separator, section, mode
-        self.defaults, self.restart, self.bare = defaults or {}, restart, bare
+        self.daemon_name, self.module, self.bare = daemon, module, bare
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"text": [self.path]}
+        units = [platform.unit(self.daemon_name)] if self.daemon_name else []
+        return {"text": [self.path], "settings": [unit for unit in units if unit]}
 
-    def actual(self, demand: Demand, evidence: Evidence) -> tuple[str | None, str]:
-        """The value that holds and the file it comes from ('' for the program's own default)."""
-        found = evidence["settings"][self.name].get(demand.key)
-        if found:
-            return found["value"], found["source"]
-        return self.defaults.get(demand.key), ""
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        return section != "settings" or item.split(" ", 1)[0] == self.name
+
+    def places(self, demand: Demand, evidence: Evidence) -> list[Place]:
+        """Every value that is in force: what each PAM line has, where a module reads the file, else what the file has."""
+        setting = evidence["settings"][self.name].get(demand.key)
+        file = Place(setting["value"], setting["source"]) if setting else Place(None, "")
+        if not self.module:
+            return [file]
+        lines = [
+            (service, line["args"])
+            for service, stack in evidence["pam"].items()
+            for line in stack
+            # An account line only looks at what the other lines have counted.
+            if line["module"] == self.module and line["type"] != "account"
+        ]
+        return [self._argument(demand.key, service, arguments, file) for service, arguments in lines] or [file]
+
+    def _argument(self, key: str, service: str, arguments: list[str], file: Place) -> Place:
+        values = dict(argument.partition("=")[::2] for argument in arguments)
+        if key in values:
+            argument = f"{key}={values[key]}" if values[key] else key
+            return Place(values[key] or "yes", f"/etc/pam.d/{service} ({self.module} {argument})", service)
+        if values.get("conf", self.path) != self.path:
+            return Place(None, f"/etc/pam.d/{service} ({self.module} conf={values['conf']})", service)
+        return file
+
+    def deciding(self, demand: Demand, evidence: Evidence) -> Place:
+        """The place that breaks the rule, or the last one where none does."""
+        places = self.places(demand, evidence)
+        return next((place for place in places if not demand.value.holds(place.value)), places[-1])
+
+    def daemon(self, evidence: Evidence) -> Daemon | None:
+        if not self.daemon_name:
+            return None
+        unit = evidence.platform.unit(self.daemon_name)
+        return Daemon(unit, evidence, "settings", ("daemons", unit), ("changed", self.name))
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        value, _source = self.actual(demand, evidence)
-        return ruling(demand.value.holds(value), value, demand.value.describe())
+        place, daemon = self.deciding(demand, evidence), self.daemon(evidence)
+        shown = "not set" if place.value is None else place.value
+        if place.service:
+            shown += f" in {place.source}"
+        if not demand.value.holds(place.value):
+            return Ruling("fail", shown, demand.value.describe())
+        if daemon and daemon.stale:
+            return Ruling("fail", f"{shown}, but {daemon.complaint()}", demand.value.describe())
+        return Ruling("pass", shown, demand.value.describe())
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if self.name in evidence["settings"].get("unread", ()):
+            return f"the installed {self.module} reads no {self.path}: give it the argument '{demand.key}' in its PAM profile"
+        return ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        target = demand.value.target(self.actual(demand, evidence)[0])
-        value = None if target is None else "" if demand.key in self.bare else text(target)
-        if isinstance(target, list):
-            value = " ".join(text(item) for item in target)
-        start = desired.text(self.path, evidence) or f"{MARK}\n"
-        content = set_key(start, demand.key, value, separator=self.separator, section=self.section)
-        desired.file(self.path, content, mode=self.mode, restart=[self.restart] if self.restart else ())
+        daemon = self.daemon(evidence)
+        setting = evidence["settings"][self.name].get(demand.key)
+        current = setting["value"] if setting else None
+        if not demand.value.holds(current):
+            target = demand.value.target(current)
+            value = None if target is None else "" if demand.key in self.bare else text(target)
+            if isinstance(target, list):
+                value = " ".join(text(item) for item in target)
+            start = desired.text(self.path, evidence) or f"{MARK}\n"
+            content = set_key(start, demand.key, value, separator=self.separator, section=self.section)
+            desired.file(self.path, content, mode=self.mode, restart=[daemon.unit] if daemon else ())
+        if daemon:
+            daemon.refresh(desired)
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        place = self.deciding(demand, evidence)
+        return place.source if place.source != self.path else ""
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        value, source = self.actual(demand, evidence)
-        if not source:
-            return checks_on_default(demand.value, value)
-        found = checks(demand.value, "settings", self.name, demand.key, "value")
-        key = literal(demand.key)
+        setting = evidence["settings"][self.name].get(demand.key)
+        places = self.places(demand, evidence)
+        made: list[Check] = []
+        if any(not place.service for place in places):
+            made += checks(demand.value, "settings", self.name, demand.key, "value")
+        if setting and setting["source"].startswith("/"):
+            made.append(
+                Check(
+                    "file", {"path": setting["source"], "exists": True, "contents": [self._line(demand.key, setting)]}
+                )
+            )
+        for place in (place for place in places if place.service):
+            made += checks_on(demand.value, json.dumps(place.value or ""))
+        for source in self._stack_files(evidence, {place.service for place in places}):
+            argument = f"!/^[^#]*{literal(self.module)}\\s(.*\\s)?({literal(demand.key)}\\b|conf=)/"
+            made.append(Check("file", {"path": source, "exists": True, "contents": [argument]}))
+        daemon = self.daemon(evidence)
+        return made + (daemon.asserts() if daemon else [])
+
+    def _stack_files(self, evidence: Evidence, overriding: t.Collection[str]) -> list[str]:
+        """Files with lines of this kind's PAM module, which must not give the setting another value."""
+        stacks = evidence["pam"].items() if self.module else ()
+        return sorted(
+            {
+                line["source"]
+                for service, stack in stacks
+                if service not in overriding
+                for line in stack
+                if line["module"] == self.module
+            }
+        )
+
+    def _line(self, key: str, setting: t.Mapping[str, str]) -> str:
         between = r"\s+" if self.separator.isspace() else r"\s*=?\s*"
-        line = f'/^\\s*{key}({between}"?{literal(value)}"?)?\\s*(#.*)?$/'
-        return [*found, Check("file", {"path": source, "exists": True, "contents": [line]})]
+        value = literal(setting.get("written", setting["value"]))
+        return f'/(?i)^\\s*{literal(key)}({between}"?{value}"?)?\\s*(#.*)?$/'
+
+
+def _drop_in(name: str, daemon: str = "") -> Settings:
+    file, section = SYSTEMD[name]
+    return Settings(name, f"/etc/systemd/{file}.d/zz-unified.conf", section=section, daemon=daemon)
 
 
 KINDS = (
-    Settings(
-        "journald",
-        "/etc/systemd/journald.conf.d/zz-unified.conf",
-        section="Journal",
-        defaults={"Compress": "yes", "ForwardToSyslog": "no", "Storage": "auto"},
-        restart="systemd-journald.service",
-    ),
-    Settings(
-        "coredump", "/etc/systemd/coredump.conf.d/zz-unified.conf", section="Coredump", defaults={"Storage": "external"}
-    ),
-    Settings(
-        "timesyncd",
-        "/etc/systemd/timesyncd.conf.d/zz-unified.conf",
-        section="Time",
-        restart="systemd-timesyncd.service",
-    ),
-    # pwquality.conf is read after its drop-ins, so only the main file is sure to win.
+    _drop_in("journald", "journald"),
+    _drop_in("coredump"),
+    _drop_in("timesyncd", "timesyncd"),
     Settings(
         "pwquality",
-        "/etc/security/pwquality.conf",
+        PWQUALITY,
         separator=" = ",
-        defaults={
-            "dictcheck": "1",
-            "difok": "1",
-            "enforcing": "1",
-            "maxrepeat": "0",
-            "maxsequence": "0",
-            "minclass": "0",
-            "minlen": "8",
-        },
+        module="pam_pwquality.so",
         bare=frozenset({"enforce_for_root"}),
     ),
     Settings(
         "faillock",
-        "/etc/security/faillock.conf",
+        PAM["faillock"],
         separator=" = ",
-        defaults={"deny": "3", "unlock_time": "600"},
+        module="pam_faillock.so",
         bare=frozenset({"audit", "even_deny_root", "silent"}),
     ),
     Settings(
-        "pwhistory",
-        "/etc/security/pwhistory.conf",
-        separator=" = ",
-        defaults={"remember": "10"},
-        bare=frozenset({"enforce_for_root"}),
+        "pwhistory", PAM["pwhistory"], separator=" = ", module="pam_pwhistory.so", bare=frozenset({"enforce_for_root"})
     ),
-    Settings("login_defs", "/etc/login.defs", separator="\t"),
+    Settings("login_defs", LOGIN_DEFS, separator="\t"),
     Settings("useradd", "/etc/default/useradd"),
-    Settings("auditd", "/etc/audit/auditd.conf", separator=" = ", mode="0640", restart="auditd.service"),
+    Settings("auditd", AUDITD, separator=" = ", mode="0640", daemon="auditd"),
 )

@@ -6,21 +6,12 @@ from __future__ import annotations
 import typing as t
 
 from ..constraint import text
-from .base import (
-    Check,
-    Demand,
-    Desired,
-    Evidence,
-    Kind,
-    Platform,
-    Rule,
-    Ruling,
-    ruling,
-)
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
 from .matchers import as_json, checks, literal, matching
 from .settings import put_line
 
 PROFILE = "/etc/profile.d/zz-unified.sh"
+TMOUT = "TMOUT"
 
 
 def set_umask(content: str, value: str) -> str:
@@ -29,7 +20,10 @@ def set_umask(content: str, value: str) -> str:
 
 
 class Shell(Kind):
-    """A setting of login shells: every place that sets it must satisfy the rule, and one must set it."""
+    """A setting of shells: every place that may set it must satisfy the rule, and one must set it.
+
+    TMOUT must be read-only somewhere, too: else whoever it holds for takes it back.
+    """
 
     name = "shell"
     sections = ("shell", "text")
@@ -37,32 +31,53 @@ class Shell(Kind):
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {"text": [PROFILE]}
 
+    @staticmethod
+    def bad(demand: Demand, evidence: Evidence) -> list[str]:
+        return [
+            f"{place['value'] or 'unset'} in {place['source']}"
+            for place in evidence["shell"][demand.key]
+            if not demand.value.holds(place["value"])
+        ]
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        places = evidence["shell"][demand.key]
-        bad = [f"{place['value']} in {place['source']}" for place in places if not demand.value.holds(place["value"])]
-        if bad or not places:
-            return Ruling("fail", "; ".join(bad) or "not set", demand.value.describe())
-        return ruling(True, places[-1]["value"], demand.value.describe())
+        places, wrong = evidence["shell"][demand.key], self.bad(demand, evidence)
+        if not places:
+            wrong.append("not set")
+        elif demand.key == TMOUT and not evidence["shell"]["readonly"]:
+            wrong.append("not read-only")
+        return Ruling("fail" if wrong else "pass", "; ".join(wrong) or places[-1]["value"], demand.value.describe())
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         content, value = desired.text(PROFILE, evidence), text(demand.value.target())
-        if demand.key == "umask":
-            content = set_umask(content, value)
+        if demand.key == TMOUT:
+            content = put_line(content, r"^(readonly )?TMOUT=", f"readonly TMOUT={value}; export TMOUT")
         else:
-            content = put_line(content, r"^readonly TMOUT=", f"readonly TMOUT={value}; export TMOUT")
+            content = set_umask(content, value)
         desired.file(PROFILE, content)
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        wrong = self.bad(demand, evidence)
+        return wrong[0].rpartition(" in ")[2] if wrong else ""
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         places = evidence["shell"][demand.key]
         if not places:
             return [matching(as_json("shell", demand.key), {"not": {"have-len": 0}})]
-        found = []
+        made = []
         for index, place in enumerate(places):
-            found += checks(demand.value, "shell", demand.key, index, "value")
-            separator = "\\s+" if demand.key == "umask" else "="
-            line = f"/\\b{literal(demand.key)}{separator}{literal(place['value'])}\\b/"
-            found.append(Check("file", {"path": place["source"], "exists": True, "contents": [line]}))
-        return found
+            made += checks(demand.value, "shell", demand.key, index, "value")
+            if place["value"].isdigit():
+                made.append(
+                    Check("file", {"path": place["source"], "exists": True, "contents": [f"/\\b{demand.key}\\b/"]})
+                )
+        if demand.key == TMOUT:
+            made.append(matching(as_json("shell", "readonly"), {"not": {"have-len": 0}}))
+        # Where ours is the only place, the exact line is looked for.
+        if {place["source"] for place in places} == {PROFILE}:
+            separator = "=" if demand.key == TMOUT else r"\s+"
+            line = f"/^(readonly )?{demand.key}{separator}0*{literal(places[-1]['value'].lstrip('0'))}\\b/"
+            made.append(Check("file", {"path": PROFILE, "exists": True, "contents": [line]}))
+        return made
 
 
 KINDS = (Shell(),)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When daemons started and when their files changed, so that one that runs with an older configuration is seen."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .command import Command, CommandError
+
+# More than slewing (adjtime(3)) and systemd's whole seconds explain: the clock was set.
+CLOCK_WAS_SET = 2.0
+
+
+class Daemons:
+    """Asks systemd when the main processes of UNITS started."""
+
+    PROPERTIES = ("Id", "MainPID", "ExecMainStartTimestamp", "ExecMainStartTimestampMonotonic")
+
+    def __init__(self, units: list[str]) -> None:
+        self.units = units
+        options = ("--timestamp=unix", f"--property={','.join(self.PROPERTIES)}")
+        self.command = Command("systemctl", "show", *options, "--", *units) if units else None
+
+    def started(self) -> dict[str, float | None]:
+        """Seconds since 1970 at which each unit's main process started, None where none runs.
+
+        The monotonic clock tells how long ago it was, so a clock that was set since does not matter. Where it was
+        set, files may carry either clock's time: the earlier moment is taken, and more counts as changed since.
+
+        Raises:
+            CommandError: systemd does not answer.
+        """
+        if self.command is None:
+            return {}
+        blocks = self.command.text().strip().split("\n\n")
+        if len(blocks) != len(self.units):
+            raise CommandError(f"systemctl described {len(blocks)} units of {len(self.units)}")
+        return {
+            unit: start(dict(line.split("=", 1) for line in block.splitlines() if "=" in line), time.time())
+            for unit, block in zip(self.units, blocks)
+        }
+
+
+def start(properties: dict[str, str], now: float, monotonic: float | None = None) -> float | None:
+    """The start that PROPERTIES of a unit tell, as `Daemons.started` returns it."""
+    monotonic = time.monotonic() if monotonic is None else monotonic
+    since_boot = int(properties.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+    if properties.get("MainPID", "0") == "0" or not since_boot:
+        return None
+    by_monotonic = now - (monotonic - since_boot)
+    by_wall = float(properties.get("ExecMainStartTimestamp", "").lstrip("@") or by_monotonic)
+    if abs(by_wall - by_monotonic) > CLOCK_WAS_SET:
+        return min(by_wall, by_monotonic)
+    return by_monotonic
+
+
+def changed(paths: list[str]) -> dict[str, float]:
+    """Seconds since 1970 of the last change of PATHS that are there, directories (a file was added or removed) too.
+
+    The time of the inode's change counts: `cp -p`, `mv`, `touch -d` and package managers give a file an old mtime.
+    """
+    times = {}
+    for path in paths:
+        try:
+            times[path] = os.stat(path).st_ctime
+        except OSError:
+            continue  # what is gone changes its directory
+    return times

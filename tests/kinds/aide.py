@@ -1,0 +1,18 @@
+"""Scenarios of kind `aide`."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+DATABASE = "/var/lib/aide/aide.db"
+RULE = "aide/database"
+
+SCENARIOS = (
+    Scenario(RULE, "removed", f"rm {DATABASE}"),
+    Scenario(RULE, "emptied", f": > {DATABASE}"),
+    Scenario(RULE, "something_else", f"echo nothing > {DATABASE}"),
+    Scenario(RULE, "only_the_new_one_is_there", f"mv {DATABASE} {DATABASE}.new"),
+)
+WITHOUT: dict[str, str] = {}
+# Compares nothing: it only has to find and read its database.
+OBSERVERS = {RULE: f"zcat -f {DATABASE} | grep -ac '@@db_spec'"}

@@ -1,0 +1,80 @@
+"""Scenarios of kind `service`. What must not run is put there as a unit of that name, where packages put theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from .scenario import Scenario
+
+CATALOGUE = Path(__file__).resolve().parents[2] / "roles/compliance/files/catalogue"
+DOCUMENT = yaml.safe_load((CATALOGUE / "rules/service.yml").read_text())
+UNITS = yaml.safe_load((CATALOGUE / "platforms/debian.yml").read_text())["units"]
+STATES = {rule: fields.get("state", DOCUMENT["defaults"]["state"]) for rule, fields in DOCUMENT["rules"].items()}
+UNUSED = tuple(rule for rule, state in STATES.items() if state == "unused")
+DIRECTORY = "/usr/local/lib/systemd/system"
+
+
+def _unit(rule: str, after: str) -> str:
+    """Make a unit that waits, then what comes after."""
+    unit = UNITS[rule][0]
+    lines = "[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n"
+    write = f"mkdir -p {DIRECTORY}; rm -f /etc/systemd/system/{unit}; printf '{lines}' > {DIRECTORY}/{unit}"
+    return f"{write}; systemctl daemon-reload; {after.format(unit=unit)}"
+
+
+SYSV = (
+    "printf '#!/bin/sh\\n### BEGIN INIT INFO\\n# Provides: rsync\\n# Required-Start: $remote_fs\\n# Required-Stop:\\n"
+    "# Default-Start: 2 3 4 5\\n# Default-Stop:\\n# Short-Description: rsync\\n### END INIT INFO\\nexit 0\\n' > /etc/init.d/rsync;"
+    " chmod 755 /etc/init.d/rsync; for level in 2 3 4 5; do ln -sf ../init.d/rsync /etc/rc$level.d/S01rsync; done; systemctl daemon-reload"
+)
+SCENARIOS = (
+    *(Scenario(f"service/{rule}", "enabled_and_running", _unit(rule, "systemctl enable -q --now {unit}")) for rule in UNUSED),
+    Scenario("service/squid", "running_only", _unit("squid", "systemctl start {unit}")),
+    Scenario("service/squid", "enabled_only", _unit("squid", "systemctl enable -q {unit}")),
+    Scenario("service/squid", "enabled_until_the_reboot", _unit("squid", "systemctl enable -q --runtime {unit}")),
+    Scenario("service/squid", "neither", _unit("squid", "systemctl disable -q {unit}"), "pass"),
+    Scenario("service/squid", "masked", _unit("squid", "systemctl enable -q {unit}; systemctl mask -q {unit}"), "pass"),
+    Scenario(
+        "service/squid", "wanted_by_hand",
+        _unit("squid", f"ln -sf {DIRECTORY}/{{unit}} /etc/systemd/system/multi-user.target.wants/; systemctl daemon-reload"),
+    ),
+    Scenario("service/rsync", "system_v_script", SYSV),
+    Scenario("service/aide", "disabled", "systemctl disable -q --now dailyaidecheck.timer"),
+    Scenario("service/aide", "stopped_only", "systemctl stop dailyaidecheck.timer"),
+    Scenario("service/aide", "masked", "systemctl mask -q --now dailyaidecheck.timer"),
+    Scenario("service/cron", "disabled", "systemctl disable -q --now cron.service"),
+    Scenario("service/cron", "disabled_but_running", "systemctl disable -q cron.service"),
+    Scenario("service/cron", "enabled_until_the_reboot_only", "systemctl disable -q cron.service; systemctl enable -q --runtime cron.service"),
+    Scenario(
+        "service/cron", "drop_in_runs_something_else",
+        "d=/etc/systemd/system/cron.service.d; mkdir -p $d;"
+        " printf '[Service]\\nExecStart=\\nExecStart=/bin/sleep infinity\\n' > $d/x.conf;"
+        " systemctl daemon-reload; systemctl restart cron.service", held="/etc/systemd/system/cron.service.d/x.conf",
+    ),
+    Scenario("service/auditd", "stopped", "systemctl stop auditd.service", host="uml"),
+    Scenario("service/timesyncd", "disabled", "systemctl disable -q --now systemd-timesyncd.service", host="uml"),
+)  # fmt: skip
+WITHOUT = {
+    "service/chrony": "the test hosts keep the time by systemd-timesyncd (purpose time_chrony)",
+    "service/journal-upload": "the example overlay waives it: there is no log host",
+    "service/journald": "systemd starts it again at once, by its sockets",
+    "service/rsyslog": "the test hosts keep their logs in the journal (purpose log_rsyslog)",
+}
+_OFF = (
+    "! systemctl -q is-active {u} && case $(systemctl is-enabled {u} 2>/dev/null) in enabled*) false;;"
+    " generated) ! systemctl show -p WantedBy {u} | grep target;; esac"
+)
+_ON = "systemctl -q is-active {u} && [ $(systemctl is-enabled {u}) = enabled ] && ! systemctl show -p ExecStart {u} | grep sleep"
+OBSERVERS = {
+    **{f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule]) for rule in UNUSED},
+    **{
+        f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule])
+        for rule in ("aide", "auditd", "cron")
+    },
+    "service/journal-upload": _ON.format(u="systemd-journal-upload.service"),
+    "service/rsyslog": _ON.format(u="rsyslog.service"),
+    "service/journald": "systemctl -q is-active systemd-journald.service",
+    "service/timesyncd": _ON.format(u="systemd-timesyncd.service"),
+}

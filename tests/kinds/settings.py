@@ -1,0 +1,142 @@
+"""Scenarios of the kinds that are settings of programs."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+JOURNALD = "/etc/systemd/journald.conf.d/zz-unified.conf"
+TIMESYNCD = "/etc/systemd/timesyncd.conf.d/zz-unified.conf"
+COREDUMP = "/etc/systemd/coredump.conf.d/zz-unified.conf"
+QUALITY, FAILLOCK, HISTORY = (f"/etc/security/{name}.conf" for name in ("pwquality", "faillock", "pwhistory"))
+DEFS, AUDITD = "/etc/login.defs", "/etc/audit/auditd.conf"
+# Several restarts in a row would be refused.
+RESTART = "systemctl reset-failed systemd-journald; systemctl restart systemd-journald"
+STORAGE, MINLEN, DENY = "journald/Storage", "pwquality/minlen", "faillock/deny"
+BAD = {
+    JOURNALD: {"journald/Compress": "no", "journald/ForwardToSyslog": "yes", STORAGE: "volatile"},
+    COREDUMP: {"coredump/ProcessSizeMax": "1G", "coredump/Storage": "external"},
+    QUALITY: {
+        "pwquality/dictcheck": "0",
+        "pwquality/difok": "1",
+        "pwquality/enforcing": "0",
+        "pwquality/maxrepeat": "4",
+        "pwquality/maxsequence": "0",
+        "pwquality/minclass": "3",
+        MINLEN: "8",
+    },
+    FAILLOCK: {DENY: "6", "faillock/unlock_time": "60"},
+    HISTORY: {"pwhistory/remember": "3"},
+    DEFS: {
+        "login_defs/ENCRYPT_METHOD": "MD5",
+        "login_defs/PASS_MAX_DAYS": "99999",
+        "login_defs/PASS_MIN_DAYS": "0",
+        "login_defs/PASS_WARN_AGE": "0",
+        "login_defs/UMASK": "022",
+    },
+}
+FLAGS = {
+    "faillock/even_deny_root": FAILLOCK,
+    "pwhistory/enforce_for_root": HISTORY,
+    "pwquality/enforce_for_root": QUALITY,
+}
+AUDIT = {
+    "auditd/admin_space_left_action": "ignore",
+    "auditd/disk_error_action": "ignore",
+    "auditd/disk_full_action": "suspend",
+    "auditd/max_log_file": "1",
+    "auditd/max_log_file_action": "rotate",
+    "auditd/space_left_action": "ignore",
+}
+
+
+def _read_anew(path: str) -> str:
+    return f"; {RESTART}" if path == JOURNALD else ""
+
+
+def _replaced(rule: str, path: str, value: str) -> str:
+    key = rule.partition("/")[2]
+    separator = " " if path == DEFS else "="
+    return f"sed -i -E 's/^{key}\\b.*/{key}{separator}{value}/' {path}{_read_anew(path)}"
+
+
+def _removed(rule: str, path: str) -> str:
+    return f"sed -i -E '/^{rule.partition('/')[2]}\\b/d' {path}{_read_anew(path)}"
+
+
+_PAM = "sed -i -E 's/^(password.*pam_pwquality\\.so.*)$/\\1 {}/' /etc/pam.d/common-password"
+SCENARIOS = (
+    *(
+        Scenario(rule, "value_replaced", _replaced(rule, path, value))
+        for path, rules in BAD.items()
+        for rule, value in rules.items()
+    ),
+    # The program's default would do, but is no setting: it changes with the program.
+    *(
+        Scenario(rule, "line_removed", _removed(rule, path))
+        for path, rules in BAD.items()
+        for rule in rules
+    ),
+    *(Scenario(rule, "flag_removed", _removed(rule, path)) for rule, path in FLAGS.items()),
+    *(Scenario(rule, "flag_commented", f"sed -i 's/^{rule.partition('/')[2]}/# &/' {path}") for rule, path in FLAGS.items()),
+    *(
+        Scenario(rule, "value_replaced", f"sed -i -E 's/^{rule[7:]} *=.*/{rule[7:]} = {value}/' {AUDITD}", host="uml")
+        for rule, value in AUDIT.items()
+    ),
+    Scenario(
+        "auditd/max_log_file", "key_in_upper_case",
+        f"sed -i 's/^max_log_file =/MAX_LOG_FILE =/' {AUDITD}; systemctl restart auditd", "pass", host="uml", alone=True,
+    ),
+    Scenario("auditd/max_log_file", "daemon_is_older_than_its_file", f"touch {AUDITD}", host="uml", alone=True),
+    *(
+        Scenario(rule, "value_replaced", f"sed -i 's/^{rule[10:]}=.*/{rule[10:]}=203.0.113.1/' {TIMESYNCD}", host="uml")
+        for rule in ("timesyncd/NTP", "timesyncd/FallbackNTP")
+    ),
+    Scenario("timesyncd/NTP", "list_reset_and_begun_anew", f"printf 'NTP=\\nNTP=203.0.113.1\\n' >> {TIMESYNCD}", host="uml"),
+    Scenario(
+        "timesyncd/NTP", "second_line_adds_to_the_list",
+        f"echo 'NTP=203.0.113.1' >> {TIMESYNCD}; systemctl restart systemd-timesyncd", "pass", host="uml", alone=True,
+    ),
+    Scenario(STORAGE, "line_commented", f"sed -i 's/^Storage/;&/' {JOURNALD}; {RESTART}"),
+    Scenario(STORAGE, "section_header_missing", f"sed -i '/^\\[Journal\\]/d' {JOURNALD}; {RESTART}", alone=True),
+    Scenario(STORAGE, "key_in_lower_case", f"sed -i 's/^Storage/storage/' {JOURNALD}; {RESTART}"),
+    Scenario(STORAGE, "reset_by_an_empty_line", f"echo 'Storage=' >> {JOURNALD}; {RESTART}"),
+    Scenario(STORAGE, "wrong_value_before_the_right_one", f"sed -i 's/^Storage/Storage=none\\n&/' {JOURNALD}; {RESTART}", "pass"),
+    Scenario(
+        STORAGE, "later_drop_in_below_usr_wins",
+        "mkdir -p /usr/lib/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' > /usr/lib/systemd/journald.conf.d/zzz.conf; " + RESTART,
+        held="/usr/lib/systemd/journald.conf.d/zzz.conf",
+    ),
+    Scenario(
+        STORAGE, "vendors_drop_in_masked",
+        "mkdir -p /usr/lib/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' > /usr/lib/systemd/journald.conf.d/zzz.conf;"
+        f" ln -s /dev/null /etc/systemd/journald.conf.d/zzz.conf; {RESTART}", "pass",
+    ),
+    Scenario(STORAGE, "daemon_is_older_than_a_file_with_an_old_date", f"touch -d 2020-01-01 {JOURNALD}", alone=True),
+    Scenario("journald/ForwardToSyslog", "another_word_for_no", f"sed -i 's/^ForwardToSyslog=no/ForwardToSyslog=off/' {JOURNALD}; {RESTART}", "pass"),
+    Scenario("journald/Compress", "a_size_switches_it_on", f"sed -i 's/^Compress=.*/Compress=1M/' {JOURNALD}; {RESTART}", "pass"),
+    Scenario(MINLEN, "wrong_value_after_the_right_one", f"echo 'minlen = 6' >> {QUALITY}"),
+    Scenario(MINLEN, "value_after_a_blank_only", f"echo 'minlen 6' >> {QUALITY}"),
+    Scenario(MINLEN, "comment_behind_the_value", f"sed -i 's/^minlen.*/minlen = 16 # long/' {QUALITY}", "pass"),
+    Scenario(MINLEN, "wrong_value_in_a_drop_in", "mkdir -p /etc/security/pwquality.conf.d; echo 'minlen = 6' > /etc/security/pwquality.conf.d/zz.conf", "pass"),
+    Scenario("pwquality/minclass", "argument_wins", _PAM.format("minclass=0"), held="minclass=0"),
+    Scenario("pwquality/minclass", "stricter_argument", _PAM.format("minclass=4"), "pass"),
+    Scenario(DENY, "argument_wins", "sed -i -E 's/pam_faillock\\.so (preauth|authfail)/& deny=1000/' /etc/pam.d/common-auth", held="deny=1000"),
+    Scenario(
+        DENY, "argument_names_another_file",
+        "echo 'deny = 1000' > /etc/security/other.conf;"
+        " sed -i 's/pam_faillock.so preauth/& conf=\\/etc\\/security\\/other.conf/' /etc/pam.d/common-auth", held="conf=/etc/security/other.conf", alone=True,
+    ),
+    Scenario(
+        "pwhistory/remember", "argument_wins",
+        "sed -i -E 's/pam_pwhistory\\.so/& remember=1/' /etc/pam.d/common-password", held="remember=1",
+    ),
+    Scenario("login_defs/UMASK", "equals_sign_is_no_separator", f"sed -i 's/^UMASK.*/UMASK=027/' {DEFS}"),
+    Scenario("login_defs/UMASK", "last_line_counts", f"echo 'UMASK 022' >> {DEFS}"),
+    Scenario("login_defs/UMASK", "tabs_and_quotes", f"sed -i 's/^UMASK.*/\\tUMASK\\t\\t\"027\"/' {DEFS}", "pass"),
+)  # fmt: skip
+WITHOUT: dict[str, str] = {}
+OBSERVERS = {
+    # No program tells what pam_pwquality would do; the last line of its file holds (pwquality.conf(5)).
+    "pwquality/retry": "grep -E '^ *retry *=' /etc/security/pwquality.conf | tail -1 | grep -E '= *[1-3] *$'",
+    STORAGE: "systemd-analyze cat-config systemd/journald.conf | grep -E '^Storage=' | tail -1 | grep -x 'Storage=persistent'",
+}

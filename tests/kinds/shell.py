@@ -1,0 +1,44 @@
+"""Scenarios of kind `shell`."""
+
+from __future__ import annotations
+
+from .scenario import Scenario
+
+OURS = "/etc/profile.d/zz-unified.sh"
+TMOUT, UMASK = "shell/TMOUT", "shell/umask"
+
+SCENARIOS = (
+    Scenario(TMOUT, "line_removed", f"sed -i '/TMOUT/d' {OURS}"),
+    Scenario(TMOUT, "line_commented", f"sed -i 's/.*TMOUT/#&/' {OURS}"),
+    Scenario(TMOUT, "not_read_only", f"sed -i 's/readonly TMOUT/TMOUT/' {OURS}"),
+    Scenario(TMOUT, "declared_otherwise", f"sed -i 's/.*TMOUT.*/declare -xr TMOUT=600/' {OURS}", "pass"),
+    Scenario(TMOUT, "quoted", f"sed -i 's/TMOUT=900/TMOUT=\"900\"/' {OURS}", "pass"),
+    Scenario(
+        TMOUT, "later_script_unsets_it", "echo 'unset TMOUT' > /etc/profile.d/zzz.sh", held="/etc/profile.d/zzz.sh"
+    ),
+    Scenario(
+        TMOUT,
+        "set_behind_a_condition",
+        "echo '[ -n \"$BASH\" ] && TMOUT=0' > /etc/profile.d/aa.sh",
+        held="/etc/profile.d/aa.sh",
+    ),
+    Scenario(TMOUT, "named_in_a_comment", "echo '# TMOUT=0 would switch it off' > /etc/profile.d/aa.sh", "pass"),
+    Scenario(UMASK, "line_removed", f"sed -i '/^umask/d' {OURS}"),
+    Scenario(UMASK, "value_replaced", f"sed -i 's/^umask.*/umask 022/' {OURS}"),
+    Scenario(UMASK, "four_digits", f"sed -i 's/^umask.*/umask 0077/' {OURS}", "pass"),
+    Scenario(UMASK, "symbolic", f"sed -i 's/^umask.*/umask u=rwx,g=rx,o=/' {OURS}", "pass"),
+    Scenario(UMASK, "symbolic_and_open", f"sed -i 's/^umask.*/umask u=rwx,go=rx/' {OURS}"),
+    Scenario(UMASK, "later_script_wins", "echo 'umask 022' > /etc/profile.d/zzz.sh", held="/etc/profile.d/zzz.sh"),
+    Scenario(
+        UMASK,
+        "set_behind_a_condition",
+        "echo 'if true; then umask 002; fi' > /etc/profile.d/aa.sh",
+        held="/etc/profile.d/aa.sh",
+    ),
+    Scenario(UMASK, "script_of_another_suffix_is_not_read", "echo 'umask 022' > /etc/profile.d/zzz.txt", "pass"),
+)
+WITHOUT: dict[str, str] = {}
+OBSERVERS = {
+    TMOUT: "[ \"$(su - -s /bin/bash games -c 'echo $TMOUT' | tail -1)\" -le 900 ] && su - -s /bin/bash games -c 'readonly -p' | grep TMOUT",
+    UMASK: "case $(su - -s /bin/bash games -c umask | tail -1) in 0027|0077) ;; *) false;; esac",
+}

@@ -1,0 +1,555 @@
+"""System kinds judge what holds, hold what something else overrides, and plan nothing that mends nothing."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import syscalls
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import ARCHITECTURES
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import audit as _audit
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.settings import set_key
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.platform import Platform
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
+
+KINDS = (
+    "aide", "audit", "auditd", "coredump", "faillock", "journald", "kmod", "limits", "login_defs", "package", "pwhistory",
+    "pwquality", "rsyslog", "service", "shell", "sysctl", "timesyncd",
+)  # fmt: skip
+JOURNALD, UNIT = "/etc/systemd/journald.conf.d/zz-unified.conf", "systemd-journald.service"
+SYSCTL = "/etc/sysctl.d/zz-unified.conf"
+
+
+def planned(catalogue: t.Any, evidence: t.Any, rule: str) -> tuple[_plan.Verdict, t.Any]:
+    """The verdict on one rule, and what is wanted for it alone."""
+    filters = _selection.Filters((), (), (rule,))
+    overlay = _selection.Overlay(
+        purposes=frozenset({"log_rsyslog", "time_chrony"} if rule.startswith("rsyslog") else ())
+    )
+    selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, evidence["host"], filters)
+    made = _plan.plan(selection, evidence, Connection(user="ansible"))
+    # Whatever is planned, both judges' checks can be made of it.
+    _goss.generate(made.verdicts, evidence)
+    return made.verdicts[rule], made.desired
+
+
+def test_every_rule_of_these_kinds_says_why_it_matters(catalogue: t.Any) -> None:
+    rules = [rule for rule in catalogue.rules.values() if rule.kind in KINDS]
+    assert len(rules) > 150
+    assert [rule.id for rule in rules if not 10 <= len(rule.why) <= 200] == []
+    assert len({rule.why for rule in rules}) > 0.97 * len(rules), "a sentence of its own for each"
+
+
+# Settings.
+
+
+@pytest.mark.parametrize(
+    "rule", ["pwquality/dictcheck", "pwquality/enforcing", "faillock/deny", "journald/Compress", "login_defs/UMASK"]
+)
+def test_programs_default_is_no_setting(catalogue: t.Any, hardened: t.Any, rule: str) -> None:
+    kind, key = rule.split("/")
+    assert planned(catalogue, hardened, rule)[0].verdict == "pass"
+    del hardened["settings"][kind][key]
+    text = hardened["text"]
+    for path in list(text):
+        text[path] = "".join(line + "\n" for line in (text[path] or "").splitlines() if not line.startswith(key))
+    verdict, desired = planned(catalogue, hardened, rule)
+    assert (verdict.verdict, verdict.actual, verdict.held) == ("fail", "not set", "")
+    assert any(key in file["content"] for file in desired.files.values())
+
+
+def argument(hardened: t.Any, service: str, module: str, *arguments: str) -> None:
+    line = next(line for line in hardened["pam"][service] if line["module"] == module)
+    line["args"] += list(arguments)
+
+
+@pytest.mark.parametrize(
+    ("rule", "service", "module", "word"),
+    [
+        ("pwquality/minclass", "common-password", "pam_pwquality.so", "minclass=0"),
+        ("faillock/deny", "common-auth", "pam_faillock.so", "deny=1000"),
+        ("faillock/deny", "common-auth", "pam_faillock.so", "conf=/etc/other.conf"),
+        ("pwhistory/remember", "common-password", "pam_pwhistory.so", "remember=1"),
+    ],
+)
+def test_argument_of_a_pam_module_wins_over_its_file_and_is_named(
+    catalogue: t.Any, hardened: t.Any, rule: str, service: str, module: str, word: str
+) -> None:
+    argument(hardened, service, module, word)
+    verdict, desired = planned(catalogue, hardened, rule)
+    assert verdict.verdict == "fail"
+    assert verdict.held.startswith(f"/etc/pam.d/{service} ({module} {word}) overrides")
+    assert desired.empty()
+
+
+def test_argument_that_is_strict_enough_passes_without_a_file(catalogue: t.Any, hardened: t.Any) -> None:
+    argument(hardened, "common-password", "pam_pwquality.so", "minclass=4")
+    del hardened["settings"]["pwquality"]["minclass"]
+    assert planned(catalogue, hardened, "pwquality/minclass")[0].verdict == "pass"
+
+
+def test_file_that_the_installed_module_does_not_read_is_no_way_to_mend(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["settings"]["unread"] = ["pwhistory"]
+    hardened["settings"]["pwhistory"] = {}
+    verdict, desired = planned(catalogue, hardened, "pwhistory/remember")
+    assert "reads no /etc/security/pwhistory.conf" in verdict.held
+    assert desired.empty()
+
+
+def test_later_drop_in_is_named_and_nothing_is_restarted(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["settings"]["journald"]["Storage"] = {"value": "none", "source": "/etc/systemd/journald.conf.d/zzz.conf"}
+    verdict, desired = planned(catalogue, hardened, "journald/Storage")
+    assert verdict.held.startswith("/etc/systemd/journald.conf.d/zzz.conf overrides")
+    assert desired.empty() and desired.units_restarted == []
+
+
+def test_daemon_older_than_its_file_fails_and_only_it_is_restarted(catalogue: t.Any, hardened: t.Any) -> None:
+    start = hardened["settings"]["daemons"][UNIT]
+    hardened["settings"]["changed"]["journald"][JOURNALD] = start + 0.5
+    verdict, desired = planned(catalogue, hardened, "journald/Storage")
+    assert verdict.verdict == "fail" and f"{UNIT} started before {JOURNALD} changed" in verdict.actual
+    assert (desired.units_restarted, desired.files, desired.commands) == ([UNIT], {}, [])
+
+
+def test_file_dated_in_the_future_is_dated_anew_before_the_restart(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["settings"]["changed"]["journald"][JOURNALD] = hardened.collected.timestamp() + 86400
+    _verdict, desired = planned(catalogue, hardened, "journald/Storage")
+    assert desired.commands == [["touch", "--", JOURNALD]]
+    assert desired.units_restarted == [UNIT]
+
+
+def test_daemon_that_does_not_run_is_not_stale(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["settings"]["daemons"][UNIT] = None
+    assert planned(catalogue, hardened, "journald/Storage")[0].verdict == "pass"
+
+
+def test_file_of_another_program_that_was_not_read_changes_no_verdict(catalogue: t.Any, hardened: t.Any) -> None:
+    left_out = hardened.document["sections"]["settings"]["left_out"]
+    left_out["coredump /etc/systemd/coredump.conf"] = "not a regular file"
+    assert planned(catalogue, hardened, "journald/Storage")[0].verdict == "pass"
+    left_out["journald /etc/systemd/journald.conf"] = "not a regular file"
+    assert planned(catalogue, hardened, "journald/Storage")[0].verdict == "error"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("Storage=none\n", "[Journal]\nStorage=persistent\n"),
+        ("[Journal]\nStorage=none\n[Other]\nStorage=x\n", "[Journal]\nStorage=persistent\n[Other]\n"),
+        ("[Other]\nx=1\n[Journal]\n#Storage=x\n", "[Other]\nx=1\n[Journal]\nStorage=persistent\n#Storage=x\n"),
+    ],
+)
+def test_key_is_written_into_its_section_and_nowhere_else(content: str, expected: str) -> None:
+    assert set_key(content, "Storage", "persistent", separator="=", section="Journal") == expected
+
+
+# Kernel parameters and modules.
+
+
+def parameter(evidence: t.Any, key: str, **changes: t.Any) -> t.Any:
+    evidence["sysctl"][key].update(changes)
+    return evidence["sysctl"][key]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "verdict"),
+    [
+        ("send_redirects", "1", "fail"),
+        ("accept_redirects", "1", "fail"),
+        ("accept_source_route", "1", "pass"),
+        ("log_martians", "0", "pass"),
+        ("rp_filter", "2", "fail"),
+        ("rp_filter", "0", "pass"),
+    ],
+)
+def test_interface_is_judged_as_the_kernel_combines_it_with_all(
+    catalogue: t.Any, hardened: t.Any, key: str, value: str, verdict: str
+) -> None:
+    """include/linux/inetdevice.h: OR, AND and MAX of an interface's value and that of `all`."""
+    rule = f"sysctl/net.ipv4.conf.all.{key}"
+    assert planned(catalogue, hardened, rule)[0].verdict == "pass"
+    hardened["sysctl"][f"net.ipv4.conf.all.{key}"]["interfaces"]["lo"]["live"] = value
+    made, desired = planned(catalogue, hardened, rule)
+    assert made.verdict == verdict
+    assert desired.commands == ([["/usr/lib/systemd/systemd-sysctl", SYSCTL]] if verdict == "fail" else [])
+
+
+@pytest.mark.parametrize("key", ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"])
+def test_forwarding_of_all_is_that_of_every_interface(catalogue: t.Any, hardened: t.Any, key: str) -> None:
+    """net/ipv4/devinet.c, inet_forward_change: no interface needs a line, but one that has a wrong one fails."""
+    entry = parameter(hardened, key, live="0", disk="0", source=SYSCTL, written=key)
+    hardened["text"][SYSCTL] += f"{key} = 0\n"
+    for own in entry["interfaces"].values():
+        own.update(live="0", disk=None, source=None, written=None)
+    assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "pass"
+    entry["interfaces"]["lo"].update(disk="1", source="/etc/sysctl.d/10-x.conf", written="net.ipv4.conf.lo.forwarding")
+    assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "fail"
+
+
+def test_interface_named_by_another_file_is_named_by_ours_too(catalogue: t.Any, hardened: t.Any) -> None:
+    entry = hardened["sysctl"]["net.ipv4.conf.all.send_redirects"]["interfaces"]["lo"]
+    written = "net.ipv4.conf.lo.send_redirects"
+    entry.update(disk="1", source="/etc/sysctl.d/10-lo.conf", written=written)
+    _verdict, desired = planned(catalogue, hardened, "sysctl/net.ipv4.conf.all.send_redirects")
+    content = desired.files[SYSCTL]["content"]
+    assert f"{written} = 0\n" in content and "net.ipv4.conf.*.send_redirects = 0\n" in content
+    hardened["text"][SYSCTL] = content
+    verdict, _desired = planned(catalogue, hardened, "sysctl/net.ipv4.conf.all.send_redirects")
+    assert f"/etc/sysctl.d/10-lo.conf ({written} = 1) overrides" in verdict.held
+
+
+@pytest.mark.parametrize(("enabled", "verdict"), [(False, "fail"), (True, "pass")])
+def test_firewalls_file_counts_while_the_firewall_is_enabled(
+    catalogue: t.Any, hardened: t.Any, enabled: bool, verdict: str
+) -> None:
+    path = "/etc/ufw/sysctl.conf"
+    by_ufw = {"disk": "1", "source": path, "written": "net/ipv4/icmp_echo_ignore_broadcasts", "enabled": enabled}
+    parameter(hardened, "net.ipv4.icmp_echo_ignore_broadcasts", disk=None, source=None, written=None, ufw=by_ufw)
+    assert planned(catalogue, hardened, "sysctl/net.ipv4.icmp_echo_ignore_broadcasts")[0].verdict == verdict
+
+
+def test_firewalls_file_that_says_otherwise_fails_and_is_mended_too(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/etc/ufw/sysctl.conf"
+    written = "net/ipv4/conf/all/log_martians"
+    hardened["text"][path] = f"{written}=0\n"
+    by_ufw = {"disk": "0", "source": path, "written": written, "enabled": True}
+    parameter(hardened, "net.ipv4.conf.all.log_martians", ufw=by_ufw)
+    verdict, desired = planned(catalogue, hardened, "sysctl/net.ipv4.conf.all.log_martians")
+    assert verdict.verdict == "fail"
+    assert desired.files[path]["content"] == f"{written}=1\n"
+
+
+def module(evidence: t.Any, **changes: t.Any) -> None:
+    evidence["kmod"]["cramfs"] = {
+        "on_disk": True,
+        "built_in": False,
+        "loaded": False,
+        "install": "/bin/false",
+        "blacklist": True,
+        "sources": {"install": "/etc/modprobe.d/00-unified.conf", "blacklist": "/etc/modprobe.d/00-unified.conf"},
+        **changes,
+    }
+    evidence["text"]["/etc/modprobe.d/00-unified.conf"] = "install cramfs /bin/false\nblacklist cramfs\n"
+
+
+def test_loaded_module_waits_for_the_next_boot(catalogue: t.Any, hardened: t.Any) -> None:
+    module(hardened)
+    assert planned(catalogue, hardened, "kmod/cramfs")[0].verdict == "pass"
+    module(hardened, loaded=True)
+    verdict, desired = planned(catalogue, hardened, "kmod/cramfs")
+    assert (verdict.verdict, verdict.held) == ("fail", "the kernel module cramfs is gone at the next boot")
+    assert desired.commands == [] and desired.reboot == [verdict.held]
+
+
+def test_earlier_install_line_is_named(catalogue: t.Any, hardened: t.Any) -> None:
+    local = "/etc/modprobe.d/00-local.conf"
+    module(hardened, install="/sbin/modprobe --ignore-install cramfs", sources={"install": local, "blacklist": local})
+    verdict, desired = planned(catalogue, hardened, "kmod/cramfs")
+    assert verdict.held.startswith(f"{local} (install cramfs) overrides") and desired.empty()
+
+
+# Audit.
+
+
+def audited(evidence: t.Any, *lines: str, **changes: t.Any) -> None:
+    """A host with a kernel of its own that has stored and loaded LINES."""
+    rules = [_audit.canonical(line) for line in lines]
+    evidence["host"]["container"] = False
+    evidence["package"]["auditd"] = "4"
+    evidence.document["sections"]["audit"]["items"] = {
+        "installed": True,
+        "disk": [
+            {"rule": rule, "line": line, "source": "/etc/audit/rules.d/x.rules"} for rule, line in zip(rules, lines)
+        ],
+        "options": {},
+        "live": rules,
+        "enabled": "1",
+        "unavailable": "",
+        "calls": ["fchmodat2"],
+        "compat": True,
+        **changes,
+    }
+
+
+GROUP = "-w /etc/group -p wa -k identity"
+LOAD = [["augenrules", "--load"]]
+
+
+def test_audit_that_cannot_be_asked_is_an_error_and_none_in_a_container(catalogue: t.Any, hardened: t.Any) -> None:
+    audited(hardened, GROUP, live=None, unavailable="Operation not permitted")
+    assert planned(catalogue, hardened, "audit/group")[0].verdict == "error"
+    hardened["host"]["container"] = True
+    assert planned(catalogue, hardened, "audit/group")[0].verdict == "not_applicable"
+    del hardened["package"]["auditd"]
+    assert planned(catalogue, hardened, "service/auditd")[0].verdict == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict"),
+    [
+        ([GROUP], "pass"),
+        (["-w /etc/group -p rwa -k accounts"], "pass"),
+        (["-w /etc/group -p w -k identity"], "fail"),
+        (["-w /etc/group -p wa"], "fail"),
+        (["-a always,exit -F path=/etc/group -F perm=wa -F key=x"], "pass"),
+        (["-a always,exit -F path=/etc/group -F perm=wa -F auid>=1000 -F key=x"], "fail"),
+        (["-a never,exit -F auid=1000", GROUP], "fail"),
+        ([GROUP, "-a never,exit -F auid=1000"], "pass"),
+        (["-a never,exit -F path=/var/log/x", GROUP], "pass"),
+        (["-a never,exit -F arch=b64 -S adjtimex -F auid=unset", GROUP], "pass"),
+        (["-a never,exit -F arch=b64 -S openat", GROUP], "fail"),
+        (["-a never,task", GROUP], "fail"),
+        ([GROUP, "-a task,never"], "fail"),
+        (["-a always,exclude -F msgtype=CWD", GROUP], "pass"),
+        (["-a always,exclude -F msgtype=PATH", GROUP], "fail"),
+        (["-a never,filesystem -F fstype=tracefs", GROUP], "pass"),
+        (["-a never,filesystem -F fstype=ext4", GROUP], "fail"),
+    ],
+)
+def test_rule_passes_where_something_records_at_least_what_it_asks_for(
+    catalogue: t.Any, hardened: t.Any, lines: list[str], verdict: str
+) -> None:
+    audited(hardened, *lines)
+    assert planned(catalogue, hardened, "audit/group")[0].verdict == verdict
+
+
+def test_rules_that_nobody_listens_to_fail_and_are_switched_on(catalogue: t.Any, hardened: t.Any) -> None:
+    audited(hardened, GROUP, enabled="0")
+    verdict, desired = planned(catalogue, hardened, "audit/group")
+    assert verdict.verdict == "fail" and ["auditctl", "-e", "1"] in desired.commands
+    audited(hardened, GROUP, options={"-e": {"value": "0", "source": "/etc/audit/rules.d/99.rules"}})
+    assert "-e 0 in /etc/audit/rules.d/99.rules" in planned(catalogue, hardened, "audit/group")[0].held
+
+
+def test_rule_that_is_not_stored_yet_is_planned_whatever_stands_elsewhere(catalogue: t.Any, hardened: t.Any) -> None:
+    audited(hardened, "-a never,exit -F auid=1000")
+    verdict, desired = planned(catalogue, hardened, "audit/group")
+    assert verdict.held == "" and GROUP in desired.files[_audit.RULES]["content"]
+
+
+def test_calls_of_several_rules_add_up(catalogue: t.Any, hardened: t.Any) -> None:
+    tail = "-F auid>=1000 -F auid!=unset -k delete"
+    both = [f"-a always,exit -F arch={arch} -S {{}} {tail}" for arch in ("b64", "b32")]
+    audited(hardened, *(line.format(call) for line in both for call in ("unlink", "unlinkat")))
+    assert planned(catalogue, hardened, "audit/delete")[0].verdict == "pass"
+    audited(hardened, *(line.format("unlink") for line in both))
+    verdict, desired = planned(catalogue, hardened, "audit/delete")
+    assert verdict.verdict == "fail" and desired.commands == LOAD
+
+
+@pytest.mark.parametrize(
+    ("architecture", "compat", "expected"),
+    [
+        ("x86_64", True, ["b64 -S rename,renameat,renameat2", "b32 -S rename,renameat,renameat2"]),
+        ("aarch64", True, ["b64 -S renameat,renameat2", "b32 -S rename,renameat,renameat2"]),
+        ("aarch64", False, ["b64 -S renameat,renameat2"]),
+        ("riscv64", True, ["b64 -S renameat2"]),
+    ],
+)
+def test_calls_are_those_of_the_architecture(
+    catalogue: t.Any, hardened: t.Any, architecture: str, compat: bool, expected: list[str]
+) -> None:
+    audited(hardened, compat=compat)
+    hardened["host"]["architecture"] = architecture
+    content = planned(catalogue, hardened, "audit/rename")[1].files[_audit.RULES]["content"]
+    assert [line.split("arch=")[1].split(" -F")[0] for line in content.splitlines() if "arch=" in line] == expected
+
+
+@pytest.mark.parametrize(
+    ("kernel", "by_name", "shown"),
+    [
+        ("6.12.48-amd64", ["fchmodat2"], "fchmodat,fchmodat2 "),
+        ("6.12.48-amd64", [], "fchmodat,452 "),
+        ("6.1.0-40-amd64", [], "fchmodat "),
+    ],
+)
+def test_new_call_is_asked_for_where_the_kernel_has_it(
+    catalogue: t.Any, hardened: t.Any, kernel: str, by_name: list[str], shown: str
+) -> None:
+    audited(hardened, calls=by_name)
+    hardened["host"]["kernel"] = kernel
+    content = planned(catalogue, hardened, "audit/perm_chmod")[1].files[_audit.RULES]["content"]
+    assert f"-S chmod,fchmod,{shown}" in content
+    audited(hardened, *(line for line in content.splitlines() if line.startswith("-a")), calls=by_name)
+    assert planned(catalogue, hardened, "audit/perm_chmod")[0].verdict == "pass"
+
+
+def test_tables_of_calls_are_exhaustive(catalogue: t.Any) -> None:
+    assert set(syscalls.TABLES) == set(ARCHITECTURES)
+    assert {(a, table) for a, tables in syscalls.TABLES.items() for table in tables} == set(syscalls.LACKING)
+    named = {c for r in catalogue.rules.values() for line in r.spec.get("rules", ()) for c in syscalls.calls(line)}
+    assert named <= syscalls.KNOWN
+    assert set().union(*syscalls.LACKING.values()) <= syscalls.KNOWN
+
+
+def test_call_of_which_no_table_is_kept_is_a_mistake_in_the_catalogue(catalogue: t.Any) -> None:
+    rule = catalogue.rules["audit/delete"]
+    wrong = type(rule)(**{**rule.__dict__, "spec": {"rules": ["-a always,exit -F arch=b64 -S frobnicate -k x"]}})
+    with pytest.raises(CatalogueError, match="frobnicate"):
+        _audit.Audit().resolve(wrong, next(iter(catalogue.platforms.values())))
+
+
+# Units, packages, limits, shells, logs, AIDE.
+
+
+def unit(**changes: t.Any) -> dict[str, t.Any]:
+    state = {"load": "loaded", "file": "disabled", "active": "inactive", "wanted_by": [], "drop_ins": [], "exec": []}
+    return {**state, "replaced": False, **changes}
+
+
+BOOT = ["multi-user.target"]
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        (unit(), "pass"),
+        (unit(file="generated", wanted_by=BOOT), "fail"),
+        (unit(file="generated"), "pass"),
+        (unit(file="static", wanted_by=BOOT), "fail"),
+        (unit(file="enabled-runtime"), "fail"),
+        (unit(active="activating"), "fail"),
+        (unit(load="masked", file="masked", wanted_by=BOOT), "pass"),
+        (unit(load="masked", file="masked", active="active"), "fail"),
+    ],
+)
+def test_unit_that_starts_by_whatever_way_is_in_use(
+    catalogue: t.Any, hardened: t.Any, state: dict[str, t.Any], verdict: str
+) -> None:
+    hardened["service"]["rsync.service"] = state
+    assert planned(catalogue, hardened, "service/rsync")[0].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "pass"),
+        ({"file": "enabled-runtime"}, "fail"),
+        ({"file": "static"}, "fail"),
+        ({"file": "static", "wanted_by": BOOT}, "pass"),
+        ({"active": "failed"}, "fail"),
+    ],
+)
+def test_unit_must_run_now_and_at_the_next_boot(
+    catalogue: t.Any, hardened: t.Any, changes: dict[str, t.Any], verdict: str
+) -> None:
+    hardened["service"]["cron.service"] = unit(**{"file": "enabled", "active": "active", **changes})
+    made, desired = planned(catalogue, hardened, "service/cron")
+    assert made.verdict == verdict
+    assert desired.units_enabled == ([] if verdict == "pass" else ["cron.service"])
+
+
+def test_drop_in_that_runs_something_else_is_named(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["service"]["cron.service"] = unit(
+        file="enabled", active="active", replaced=True, exec=["/bin/sleep"], drop_ins=["/etc/x.conf"]
+    )
+    verdict, desired = planned(catalogue, hardened, "service/cron")
+    assert verdict.held.startswith("/etc/x.conf overrides") and desired.empty()
+
+
+def test_package_that_is_there_in_part_is_neither_present_nor_absent(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["package"].update({"talk": "", "sudo": ""})
+    for rule, wish in (("package/talk", "packages_absent"), ("package/sudo", "packages_present")):
+        verdict, desired = planned(catalogue, hardened, rule)
+        assert (verdict.verdict, getattr(desired, wish)) == ("fail", [rule.partition("/")[2]])
+
+
+def red_hat(catalogue: t.Any) -> Platform:
+    """A platform of the other family, as far as these rules need one. No host of it was ever asked."""
+    debian = next(iter(catalogue.platforms.values()))
+    names = {
+        **debian.__dict__,
+        "id": "rhel",
+        "family": "redhat",
+        "tools": {**debian.tools, "packages": "dnf", "integrity": "aide"},
+    }
+    return Platform(
+        **{
+            **names,
+            "packages": {**debian.packages, "aide": ("aide",), "telnet": ("telnet",)},
+            "units": {**debian.units, "cron": ("crond.service",)},
+            "paths": {**debian.paths, "aide_database": "/var/lib/aide/aide.db.gz", "ufw_sysctl": ""},
+        }
+    )
+
+
+def test_packages_of_the_other_family_are_judged_by_their_own_names(catalogue: t.Any, hardened: t.Any) -> None:
+    platform = red_hat(catalogue)
+    hardened.platform = platform
+    hardened.document["sections"]["package"]["items"] = {"aide": "0.16-105.el9", "telnet": "0.17-85.el9"}
+    hardened["service"]["crond.service"] = unit(file="enabled", active="active")
+    hardened["aide"]["/var/lib/aide/aide.db.gz"] = {"size": 0, "owner": "", "kind": "absent"}
+    hardened["package"]["cronie"] = "1"
+    assert planned(catalogue, hardened, "package/aide")[0].verdict == "pass"
+    assert planned(catalogue, hardened, "package/telnet")[1].packages_absent == ["telnet"]
+    commands = planned(catalogue, hardened, "aide/database")[1].commands
+    assert commands == [["aide", "--init"], ["mv", "--", "/var/lib/aide/aide.db.new.gz", "/var/lib/aide/aide.db.gz"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "held"),
+    [
+        ({"domain": "bob", "item": "core", "value": "unlimited", "source": "/x"}, "bob unlimited in /x"),
+        ({"domain": "@sudo", "item": "core", "value": "1", "source": "/x"}, "@sudo 1 in /x"),
+        ({"domain": "root", "item": "core", "value": "unlimited", "source": "/x"}, ""),
+        ({"domain": "bob", "item": "nofile", "value": "9", "source": "/x"}, ""),
+    ],
+)
+def test_limit_of_a_user_or_group_wins_over_that_of_all(
+    catalogue: t.Any, hardened: t.Any, line: dict[str, str], held: str
+) -> None:
+    hardened["limits"]["entries"].insert(0, line)
+    verdict, desired = planned(catalogue, hardened, "limits/core")
+    assert verdict.verdict == ("fail" if held else "pass") and held in verdict.held and desired.empty()
+
+
+def test_user_who_is_exempt_from_limits_is_named(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["limits"]["exempt"] = [{"domain": "bob", "source": "/x"}]
+    assert "bob is exempt in /x" in planned(catalogue, hardened, "limits/core")[0].held
+
+
+def test_script_that_sets_another_value_is_named(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["shell"]["TMOUT"].append({"value": "0", "source": "/etc/profile.d/zzz.sh"})
+    verdict, desired = planned(catalogue, hardened, "shell/TMOUT")
+    assert verdict.held.startswith("/etc/profile.d/zzz.sh overrides") and desired.empty()
+
+
+def test_timeout_that_whoever_it_holds_for_can_take_back_fails(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["shell"]["readonly"] = []
+    assert planned(catalogue, hardened, "shell/TMOUT")[0].verdict == "fail"
+
+
+RSYSLOG = {"includes": ["/etc/rsyslog.d"], "started": 100.0, "changed": {"/etc/rsyslog.conf": 50.0}, "listen": []}
+
+
+@pytest.mark.parametrize(
+    ("modes", "changes", "verdict"),
+    [
+        ([("0640", "/etc/rsyslog.conf")], {}, "pass"),
+        ([], {}, "fail"),
+        ([("0640", "/etc/rsyslog.conf"), ("0644", "/etc/rsyslog.d/zz.conf")], {}, "fail"),
+        ([("0640", "/etc/rsyslog.conf")], {"started": 40.0}, "fail"),
+        ([("0640", "/etc/rsyslog.conf")], {"started": None}, "pass"),
+    ],
+)
+def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
+    catalogue: t.Any, hardened: t.Any, modes: list[tuple[str, str]], changes: dict[str, t.Any], verdict: str
+) -> None:
+    hardened["package"]["rsyslog"] = "8"
+    places = [{"value": value, "source": source} for value, source in modes]
+    hardened.document["sections"]["rsyslog"]["items"] = {**RSYSLOG, "FileCreateMode": places, **changes}
+    made, desired = planned(catalogue, hardened, "rsyslog/FileCreateMode")
+    assert made.verdict == verdict
+    assert bool(desired.units_restarted) == (verdict == "fail")
+
+
+def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/var/lib/aide/aide.db"
+    for kind in ("absent", "unknown"):
+        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind}
+        verdict, desired = planned(catalogue, hardened, "aide/database")
+        assert verdict.verdict == "fail" and desired.commands == [["aideinit", "--yes", "--force"]]

@@ -1,0 +1,310 @@
+"""Readers of the host's side: each merges files as the program's manual page says, and notes what it cannot read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import (
+    aide,
+    audit,
+    configuration,
+    daemon,
+    host,
+    kmod,
+    limits,
+    package,
+    rsyslog,
+    service,
+    settings,
+    shell,
+    sysctl,
+)
+
+
+def journald(*contents: str) -> dict[str, str]:
+    values: settings.Values = {}
+    for number, content in enumerate(contents):
+        settings.merge_unit_file(content, f"/{number}", "Journal", values)
+    return {key: setting["value"] for key, setting in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("contents", "storage"),
+    [
+        (["[Journal]\nStorage=persistent"], "persistent"),
+        (["Storage=persistent\n[Journal]\n"], None),
+        (["[Manager]\nStorage=persistent"], None),
+        (["[Journal]\n#Storage=none\n;Storage=none\n"], None),
+        (["[Journal]\nStorage=persistent\nStorage=\n"], None),
+        (["[Journal]\nStorage=none\n", "[Journal]\n Storage = persistent \n"], "persistent"),
+        (["[Journal]\nStorage=\\\n# between\npersistent"], "persistent"),
+        (["[Journal]\nstorage=persistent"], None),
+    ],
+)
+def test_unit_file_is_read_as_systemd_reads_it(contents: list[str], storage: str | None) -> None:
+    assert journald(*contents).get("Storage") == storage
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("true", "yes"), ("on", "yes"), ("OFF", "no"), ("0", "no"), ("1", "yes"), ("512K", "yes"), ("maybe", "maybe")]
+)  # fmt: skip
+def test_booleans_have_one_word(written: str, value: str) -> None:
+    assert journald(f"[Journal]\nCompress={written}") == {"Compress": value}
+
+
+def test_servers_of_several_lines_add_up_and_an_empty_line_begins_anew() -> None:
+    values: settings.Values = {}
+    settings.merge_unit_file("[Time]\nNTP=a b\nNTP=c\n", "/1", "Time", values)
+    assert values["NTP"]["value"] == "a b c"
+    settings.merge_unit_file("[Time]\nNTP=\nNTP=d\n", "/2", "Time", values)
+    assert values["NTP"] == {"value": "d", "source": "/2", "written": "d"}
+
+
+def test_pam_files_have_bare_flags_blanks_for_signs_and_comments_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "pwquality.conf"
+    path.write_text("minlen 16\ndifok=2#two\nenforce_for_root\n# minclass = 0\n  maxrepeat  =  3\n")
+    values = settings.pam("pwquality", [str(path)], {})
+    assert {key: setting["value"] for key, setting in values.items()} == {
+        "minlen": "16",
+        "difok": "2",
+        "enforce_for_root": "yes",
+        "maxrepeat": "3",
+    }
+
+
+def test_other_files_are_read_as_their_programs_do() -> None:
+    definitions = settings.login_defs('UMASK=027\nUMASK\t"022"\n#PASS_MAX_DAYS 1\nPASS_MAX_DAYS 365 # no comment', "/x")
+    assert {k: s["value"] for k, s in definitions.items()} == {"UMASK": "022", "PASS_MAX_DAYS": "365 # no comment"}
+    assert settings.auditd("Max_Log_File = 8\n#max_log_file = 1", "/x")["max_log_file"]["value"] == "8"
+    assert settings.shell("# ENABLED=yes\nENABLED=no # off\nX=\"a b\"\nexport Y='c'", "/x")["ENABLED"]["value"] == "no"
+
+
+MONOTONIC, NOW = 1000.0, 1_800_000_000.0
+
+
+def started(wall: float, since_boot: float = 400.0, pid: str = "7") -> float | None:
+    properties = {
+        "MainPID": pid,
+        "ExecMainStartTimestamp": f"@{wall:.0f}",
+        "ExecMainStartTimestampMonotonic": str(int(since_boot * 1e6)),
+    }
+    return daemon.start(properties, NOW, MONOTONIC)
+
+
+def test_daemons_start_is_told_by_the_monotonic_clock_and_by_the_earlier_one_where_the_clock_was_set() -> None:
+    assert started(NOW - 600.4) == NOW - 600, "systemd's seconds are whole"
+    assert started(NOW - 600 - 86400) == NOW - 600 - 86400, "set forward: a file of before may be dated between"
+    assert started(NOW - 600 + 86400) == NOW - 600, "set back: what was written since is dated before the old clock"
+    assert started(NOW - 600, pid="0") is None
+    assert started(NOW - 600, since_boot=0) is None
+
+
+def test_file_that_was_put_in_place_with_an_old_date_has_changed_now(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("x")
+    os.utime(old, (0, 0))
+    before = daemon.changed([str(old)])[str(old)]
+    shutil.copy2(old, new)
+    assert new.stat().st_mtime == 0
+    assert daemon.changed([str(new), str(tmp_path / "gone")]) == {str(new): new.stat().st_ctime}
+    assert new.stat().st_ctime >= before > 0
+
+
+def stored(key: str, *contents: str) -> tuple[str | None, str | None]:
+    assignments: sysctl.Assignments = {}
+    for number, content in enumerate(contents):
+        sysctl.merge(content, f"/{number}", assignments, {})
+    assignment = sysctl.stored(sysctl.normalised(key), assignments)
+    return (assignment.value, assignment.source) if assignment else (None, None)
+
+
+ROUTE = "net.ipv4.conf.all.accept_source_route"
+
+
+@pytest.mark.parametrize(
+    ("key", "contents", "expected"),
+    [
+        (ROUTE, ["net.ipv4.conf.*.accept_source_route = 0\n-net.ipv4.conf.all.accept_source_route"], (None, None)),
+        (ROUTE, ["net.ipv4.conf.*.accept_source_route = 0"], ("0", "/0")),
+        (ROUTE, [f"{ROUTE} = 0", "net.ipv4.conf.*.accept_source_route = 1"], ("0", "/0")),
+        (ROUTE, ["net.ipv4.conf.a*.accept_source_route = 1", "net.ipv4.conf.*.accept_source_route = 0"], ("0", "/1")),
+        (ROUTE, ["net.*.accept_source_route = 1"], (None, None)),
+        (ROUTE, [f"-{ROUTE} = 0"], ("0", "/0")),
+        (ROUTE, [f"# {ROUTE} = 0\n;{ROUTE} = 0\n{ROUTE}\n"], (None, None)),
+        (ROUTE, ["net/ipv4/conf/all/accept_source_route=0"], ("0", "/0")),
+        ("net.ipv4.conf.all.forwarding", ["net.ipv4.conf.all.forwarding=0", "net.ipv4.ip_forward=1"], ("1", "/1")),
+        ("net.ipv4.ip_forward", ["net.ipv4.conf.all.forwarding=0"], ("0", "/0")),
+        ("net/ipv4/conf/eth0.5/rp_filter", ["net.ipv4.conf.eth0/5.rp_filter=1"], ("1", "/0")),
+    ],
+)
+def test_stored_parameter_is_what_systemd_sysctl_will_set(key: str, contents: list[str], expected: t.Any) -> None:
+    assert stored(key, *contents) == expected
+
+
+def test_repeated_assignment_keeps_its_place_in_the_order_and_braces_are_noted() -> None:
+    first, second = "net.ipv4.conf.*.rp_filter = 1", "net.ipv4.conf.a*.rp_filter = 2"
+    assert stored("net.ipv4.conf.all.rp_filter", first, second, first) == ("2", "/1")
+    left_out: dict[str, str] = {}
+    sysctl.merge("net.ipv4.conf.{all,lo}.rp_filter = 2", "/x", {}, left_out)
+    assert "braces" in left_out["/x"]
+
+
+def test_first_install_line_is_the_one_that_modprobe_runs() -> None:
+    lines = ["blacklist cramfs", "install cramfs /sbin/modprobe --ignore-install cramfs", "install cramfs /bin/false"]
+    assert kmod.install("cramfs", lines) == "/sbin/modprobe --ignore-install cramfs"
+    assert kmod.install("usb_storage", ["install usb-* /bin/true"]) == "/bin/true"
+    assert kmod.install("udf", lines) is None
+    assert kmod.module_name("kernel/fs/cramfs/cramfs.ko.xz") == "cramfs"
+
+
+def test_audit_files_are_rules_and_options_in_the_order_of_loading() -> None:
+    disk: list[dict[str, str]] = []
+    options: dict[str, dict[str, str]] = {}
+    audit.merge("-D\n-b 8192\n# -w /x\n-w /etc/group -p wa -k identity\n-e 2\n", "/1", disk, options)
+    audit.merge("-A always,exit -F path=/etc/passwd -F perm=wa -k identity\n-e 0\n-c\n", "/2", disk, options)
+    assert [entry["source"] for entry in disk] == ["/2", "/1"]
+    assert options["-e"] == {"value": "0", "source": "/2"} and "-c" in options
+
+
+def test_call_without_a_name_is_the_call() -> None:
+    one = audit.canonical("-a always,exit -F arch=b64 -S fchmodat,452 -F key=x")
+    assert one == audit.canonical("-a always,exit -F arch=b64 -S fchmodat2 -S fchmodat -k x")
+    assert audit.canonical("-a always,exit -F path='/x") == "-a always,exit -F path='/x"
+
+
+@pytest.fixture
+def limits_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "limits.d").mkdir()
+    monkeypatch.setattr(limits, "MAIN", str(tmp_path / "limits.conf"))
+    monkeypatch.setattr(limits, "DIRECTORY", str(tmp_path / "limits.d"))
+    return tmp_path
+
+
+def test_limits_are_read_with_their_domains_and_exemptions(limits_files: Path) -> None:
+    (limits_files / "limits.conf").write_text("* soft core 0\n* hard core 0 # none\nbob -\n")
+    (limits_files / "limits.d" / "20-x.conf").write_text("@sudo\t-\tcore\tunlimited\n#x hard core 1\n")
+    items = limits.Limits().read().items
+    assert [(e["domain"], e["value"]) for e in items["entries"]] == [("*", "0"), ("@sudo", "unlimited")]
+    assert [one["domain"] for one in items["exempt"]] == ["bob"]
+
+
+def test_directory_or_fifo_in_place_of_a_drop_in_costs_that_item_only(limits_files: Path) -> None:
+    (limits_files / "limits.conf").write_text("* hard core 0\n")
+    (limits_files / "limits.d" / "a.conf").mkdir()
+    os.mkfifo(limits_files / "limits.d" / "b.conf")
+    section = limits.Limits().read()
+    assert len(section.items["entries"]) == 1
+    assert {Path(path).name: reason for path, reason in section.left_out.items()} == {
+        "a.conf": "not a regular file",
+        "b.conf": "not a regular file",
+    }
+
+
+def test_masked_file_is_empty_and_a_large_one_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "masked").symlink_to("/dev/null")
+    left_out: dict[str, str] = {}
+    assert configuration.text(str(tmp_path / "masked"), left_out) == ""
+    assert configuration.text(str(tmp_path / "gone"), left_out) is None
+    assert left_out == {}
+    monkeypatch.setattr(configuration, "MOST_BYTES", 4)
+    (tmp_path / "large").write_text("12345")
+    assert configuration.text(str(tmp_path / "large"), left_out) is None
+    assert len(left_out) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "timeouts", "masks"),
+    [
+        ("readonly TMOUT=900; export TMOUT\numask 027", ["900"], ["027"]),
+        ("# TMOUT=0\n  # umask 022\necho TMOUT=0 umask", [], []),
+        ("[ -n x ] && TMOUT=0\nif true; then umask 22; fi", ["0"], ["022"]),
+        ("declare -xr TMOUT='600'\numask u=rwx,g=rx,o=", ["600"], ["027"]),
+        (": ${TMOUT:=300}\nunset TMOUT", ["300", ""], []),
+        ("umask \\\n  0077\numask g-w", [], ["0077", "g-w"]),
+    ],
+)
+def test_every_place_of_a_script_that_may_set_something_is_seen(
+    script: str, timeouts: list[str], masks: list[str]
+) -> None:
+    assert shell.settings(shell.without_comments(script)) == {"TMOUT": timeouts, "umask": masks}
+
+
+def test_rsyslog_is_read_with_its_includes_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    main, directory = tmp_path / "rsyslog.conf", tmp_path / "rsyslog.d"
+    directory.mkdir()
+    main.write_text(
+        f'/* $FileCreateMode 0666\n */\n$filecreatemode 0640\n$IncludeConfig {directory}/*.conf\ninclude(file="{tmp_path}/more")\n'
+        'action(type="omfile" file="/x" fileCreateMode="0600")\n# $UDPServerRun 514\n$UDPServerRun 514\n'
+    )
+    (directory / "a.conf").write_text(f'module(load="imtcp"\n  threads="1")\ninclude(file="{main}")\n')
+    (directory / "a.txt").write_text("$FileCreateMode 0777\n")
+    (tmp_path / "more").write_text("$FileCreateMode 644 # wide\n")
+    monkeypatch.setattr(rsyslog, "MAIN", str(main))
+    items = rsyslog.Rsyslog().read().items
+    assert [mode["value"] for mode in items["FileCreateMode"]] == ["0640", "0644", "0600"]
+    assert [line.split(": ", 1)[1] for line in items["listen"]] == [
+        'module(load="imtcp" threads="1")',
+        "$UDPServerRun 514",
+    ]
+    assert str(directory) in items["includes"]
+
+
+def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> None:
+    fragment = tmp_path / "cron.service"
+    fragment.write_text("[Service]\nExecStart=-/usr/sbin/cron -f\n")
+    shown = (
+        "Id=cron.service\nLoadState=loaded\nUnitFileState=generated\nActiveState=inactive\nWantedBy=multi-user.target\nRequiredBy=\n"
+        f"FragmentPath={fragment}\nDropInPaths=/etc/systemd/system/cron.service.d/x.conf\n"
+        "ExecStart={{ path=/bin/sleep ; argv[]=/bin/sleep infinity ; ignore_errors=no }}"
+    )
+    state = service.unit(shown.replace("{{", "{").replace("}}", "}"))
+    assert state["wanted_by"] == ["multi-user.target"] and state["exec"] == ["/bin/sleep"] and state["replaced"] is True
+    assert (
+        service.unit(f"FragmentPath={fragment}\nDropInPaths=/x.conf\nExecStart={{ path=/usr/sbin/cron ; a")["replaced"]
+        is False
+    )
+
+
+def test_packages_are_told_apart_by_their_state() -> None:
+    """dpkg(1), "Package states"; rpm(8), "Query options"."""
+    paragraphs = [
+        "Package: a\nStatus: install ok installed\nVersion: 1",
+        "Package: b\nStatus: hold ok installed\nVersion: 2",
+        "Package: c\nStatus: deinstall ok config-files\nVersion: 3",
+        "Package: d\nStatus: install ok half-configured\nVersion: 4",
+        "Package: e\nStatus: install ok triggers-pending\nVersion: 5",
+        "Package: f\nStatus: install reinstreq unpacked\nVersion: 6",
+    ]
+    assert package.dpkg("\n\n".join(paragraphs)) == {"a": "1", "b": "2", "d": "", "e": "5", "f": ""}
+    assert package.rpm("bash\t5.1.8-9.el9\ngpg-pubkey\tfd431d51-4ae0493b\n")["bash"] == "5.1.8-9.el9"
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("ID=debian", "debian"),
+        ("ID=ubuntu\nID_LIKE=debian", "debian"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"', "redhat"),
+        ("ID=fedora", "redhat"),
+        ("ID=arch", "unknown"),
+    ],
+)
+def test_family_is_what_the_system_says_of_itself(release: str, expected: str) -> None:
+    assert host.family(host.os_release(release)) == expected
+
+
+def test_database_of_aide_is_known_by_its_beginning(tmp_path: Path) -> None:
+    path, left_out = tmp_path / "aide.db", dict[str, str]()
+    assert aide.database(str(path), left_out)["kind"] == "absent"
+    for content, kind in (
+        (b"", "unknown"),
+        (b"nothing", "unknown"),
+        (b"@@begin_db\n", "plain"),
+        (b"\x1f\x8b\x08", "gzip"),
+    ):
+        path.write_bytes(content)
+        assert aide.database(str(path), left_out)["kind"] == kind
