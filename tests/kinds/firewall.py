@@ -7,15 +7,15 @@ from .scenario import Scenario
 WEB = "systemd-run --quiet --unit=web8080 --collect python3 -m http.server 8080; sleep 1"
 OWN = (
     "nft 'table inet site { chain input { type filter hook input priority 0; policy drop; "
-    "ct state established,related accept; tcp dport { 22, 8080 } accept; } }'"
+    "ct state established,related accept; tcp dport { 22, 8080 } accept; }; }'"
 )
+OWN_ONLY = f"ufw --force disable; nft flush ruleset; {OWN}"
 SCENARIOS = (
     Scenario("firewall/enabled", "off", "ufw --force disable", alone=True),
     Scenario("firewall/enabled", "flushed_by_another_service", "nft flush ruleset", alone=True),
     Scenario("firewall/enabled", "service_would_be_cut", f"ufw --force disable; {WEB}", held="it would close 8080/tcp (python3)", alone=True),
     Scenario("firewall/enabled", "service_that_is_allowed", f"ufw allow 8080/tcp; ufw --force disable; {WEB}", alone=True),
-    Scenario("firewall/enabled", "rules_of_the_site", f"ufw --force disable; nft flush ruleset; {OWN}",
-             held="filter rules of its own (table inet site)", alone=True),
+    Scenario("firewall/enabled", "rules_of_the_site", OWN_ONLY, held="filter rules of its own (table inet site)", alone=True),
     Scenario("firewall/default_incoming", "allowed", "ufw default allow incoming", alone=True),
     Scenario("firewall/default_incoming", "rejected_is_not_denied", "ufw default reject incoming", alone=True),
     Scenario("firewall/default_incoming", "kernel_accepts", "nft 'chain ip filter INPUT { policy accept; }'", alone=True),

@@ -19,26 +19,27 @@ def edit(stack: str, expression: str) -> str:
     return f'before=$(md5sum {PAM}/{stack}); sed -i -E \'{expression}\' {PAM}/{stack}; [ "$before" != "$(md5sum {PAM}/{stack})" ]'
 
 
+SITE = "/etc/pam.d/site"
+PERMIT_BEFORE = "0,/^auth/s//auth sufficient pam_permit.so\\nauth/"
+JUMP_BEFORE = "0,/^password/s//password [success=1 default=ignore] pam_permit.so\\npassword/"
 SCENARIOS = (
     Scenario("pam/pam_faillock", "profile_off", profile("--disable unified_faillock")),
     Scenario("pam/pam_faillock", "optional", edit("common-auth", "/preauth/s/requisite/optional/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_faillock", "password_accepted_before_it", SSHD_FIRST % "", held=OWN, alone=True),
-    Scenario("pam/pam_faillock", "service_without_the_common_stack", "printf 'auth required pam_unix.so\\n' > /etc/pam.d/site",
-             held="/etc/pam.d/site", alone=True),
-    Scenario("pam/pam_faillock", "service_that_knows_no_passwords", "printf 'auth required pam_rootok.so\\n' > /etc/pam.d/site", "pass", alone=True),
+    Scenario("pam/pam_faillock", "service_without_the_common_stack", f"echo 'auth required pam_unix.so' > {SITE}", held=SITE, alone=True),
+    Scenario("pam/pam_faillock", "service_that_knows_no_passwords", f"echo 'auth required pam_rootok.so' > {SITE}", "pass", alone=True),
     Scenario("pam/pam_pwhistory", "profile_off", profile("--disable unified_pwhistory")),
     Scenario("pam/pam_pwhistory", "passed_by", edit("common-password", "/pam_pwhistory/s/requisite/optional/"), held=BY_HAND, alone=True),
-    Scenario("pam/pam_pwhistory.use_authtok", "option_gone", edit("common-password", "/pam_pwhistory/s/ use_authtok//")),
+    Scenario("pam/pam_pwhistory.use_authtok", "option_gone", edit("common-password", "/pam_pwhistory/s/ use_authtok//"), held=BY_HAND, alone=True),
     Scenario("pam/pam_pwquality", "profile_off", profile("--disable pwquality"), alone=True),
-    Scenario("pam/pam_pwquality", "jump_over_it", edit("common-password", "0,/^password/s//password [success=1 default=ignore] pam_permit.so\\npassword/"),
-             held=BY_HAND, alone=True),
-    Scenario("pam/pam_unix", "open_to_all", edit("common-auth", "0,/^auth/s//auth sufficient pam_permit.so\\nauth/"), held=BY_HAND, alone=True),
+    Scenario("pam/pam_pwquality", "jump_over_it", edit("common-password", JUMP_BEFORE), held=BY_HAND, alone=True),
+    Scenario("pam/pam_unix", "open_to_all", edit("common-auth", PERMIT_BEFORE), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix.hashing", "weak_hash", edit("common-password", "/pam_unix/s/yescrypt/md5/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix.nullok", "profile_of_the_distribution", profile("--disable unified_unix --enable unix"), alone=True),
     Scenario("pam/pam_unix.nullok", "before_the_common_stack", SSHD_FIRST % "nullok", held=OWN, alone=True),
     Scenario("pam/pam_unix.nullok", "commented_line", f"echo '# auth required pam_unix.so nullok' >> {PAM}/sshd", "pass"),
     Scenario("pam/pam_unix.remember", "option", edit("common-password", "/pam_unix/s/$/ remember=5/"), held=BY_HAND, alone=True),
-    Scenario("pam/pam_unix.use_authtok", "option_gone", edit("common-password", "/pam_unix/s/ use_authtok//"), alone=True),
+    Scenario("pam/pam_unix.use_authtok", "option_gone", edit("common-password", "/pam_unix/s/ use_authtok//"), held=BY_HAND, alone=True),
     Scenario("pam/pam_wheel", "missing", "sed -i '/pam_wheel.so.*group=/d' /etc/pam.d/su"),
     Scenario("pam/pam_wheel", "members_are_trusted", "sed -i '1i auth sufficient pam_wheel.so trust use_uid group=sudo' /etc/pam.d/su", held=OWN),
     Scenario("pam/pam_wheel", "group_has_members", "usermod -aG unified-su games", held="/etc/group"),

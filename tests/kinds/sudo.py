@@ -17,25 +17,28 @@ def local(text: str) -> str:
     return f"grep -q sudoers.local /etc/sudoers || echo '@include sudoers.local' >> /etc/sudoers; {put('/etc/sudoers.local', text)}"
 
 
+TAB = put("/etc/sudoers.d/a", "Defaults\\t!use_pty\\n")
+ALICE = put("/etc/sudoers.d/a", "Defaults:alice logfile=/var/log/sudo.log\\n")
+CONTINUED = put("/etc/sudoers.d/zzz", "Defaults \\\\\\n  timestamp_timeout=99\\n")
+NUMBER = put("/etc/sudoers.d/a", "#4321 ALL=(ALL) NOPASSWD: ALL\\n")
 SCENARIOS = (
     Scenario("sudo/logfile", "missing", f"sed -i '/logfile/d' {ZZ}"),
-    Scenario("sudo/logfile", "for_one_user_only", f"sed -i '/logfile/d' {ZZ}; " + put("/etc/sudoers.d/a", "Defaults:alice logfile=/var/log/sudo.log\\n")),
+    Scenario("sudo/logfile", "for_one_user_only", f"sed -i '/logfile/d' {ZZ}; {ALICE}"),
     Scenario("sudo/logfile", "commented_line", f"sed -i 's/^\\(.*logfile\\)/#\\1/' {ZZ}"),
     Scenario("sudo/logfile", "negated_later", put("/etc/sudoers.d/zzz", "Defaults !logfile\\n"), held="/etc/sudoers.d/zzz"),
     Scenario("sudo/timestamp_timeout", "missing", f"sed -i '/timestamp_timeout/d' {ZZ}"),
     Scenario("sudo/timestamp_timeout", "wrong_before_right", put("/etc/sudoers.d/a", "Defaults timestamp_timeout=60\\n"), "pass"),
     Scenario("sudo/timestamp_timeout", "for_ever", f"sed -i 's/timestamp_timeout=.*/timestamp_timeout=-1/' {ZZ}"),
     Scenario("sudo/timestamp_timeout", "switched_off_is_no_time", put(ZZ, "Defaults !timestamp_timeout\\n"), "pass"),
-    Scenario("sudo/timestamp_timeout", "continued_line", put("/etc/sudoers.d/zzz", "Defaults \\\\\\n  timestamp_timeout=99\\n"), held="/etc/sudoers.d/zzz"),
-    Scenario("sudo/use_pty", "tab_and_negation", f"sed -i '/use_pty/d' /etc/sudoers {ZZ}; " + put("/etc/sudoers.d/a", "Defaults\\t!use_pty\\n")),
+    Scenario("sudo/timestamp_timeout", "continued_line", CONTINUED, held="/etc/sudoers.d/zzz"),
+    Scenario("sudo/use_pty", "tab_and_negation", f"sed -i '/use_pty/d' /etc/sudoers {ZZ}; {TAB}"),
     Scenario("sudo/use_pty", "default_of_the_program_only", f"sed -i '/use_pty/d' /etc/sudoers {ZZ}"),
     Scenario("sudo/use_pty", "for_a_command", put("/etc/sudoers.d/a", "Defaults!/bin/sh !use_pty\\n"), held="!/bin/sh !use_pty"),
     Scenario("sudo/use_pty", "for_a_user_in_a_file_of_a_relative_name", local("Defaults:bob !use_pty\\n"), held="/etc/sudoers.local"),
     Scenario("sudo/use_pty", "in_a_file_that_is_skipped", "echo 'Defaults !use_pty' > /etc/sudoers.d/a.bak; chmod 0440 /etc/sudoers.d/a.bak", "pass"),
     Scenario("sudo/authenticate", "for_a_user", local("Defaults:bob !authenticate\\n"), held="could break its automation"),
     Scenario("sudo/authenticate", "exempt_group", put("/etc/sudoers.d/a", "Defaults exempt_group=games\\n"), held="could break its automation"),
-    Scenario("sudo/nopasswd", "by_number", "id bob >/dev/null 2>&1 || useradd -u 4321 bob; " + put("/etc/sudoers.d/a", "#4321 ALL=(ALL) NOPASSWD: ALL\\n"),
-             held="may depend on such a rule"),
+    Scenario("sudo/nopasswd", "by_number", f"id bob >/dev/null 2>&1 || useradd -u 4321 bob; {NUMBER}", held="may depend on such a rule"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {

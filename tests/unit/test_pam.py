@@ -198,6 +198,19 @@ def test_stack_that_was_edited_by_hand_is_held_by_its_line(catalogue: t.Any, har
     assert verdict.verdict == "fail" and "edited by hand" in verdict.held
 
 
+def test_option_that_was_taken_away_by_hand_is_held_too(catalogue: t.Any, hardened: t.Any) -> None:
+    """pam-auth-update keeps such edits for ever, and says that it succeeded."""
+    path = "/etc/pam.d/common-password"
+    lines = hardened["text"][path].splitlines(True)
+    hardened["text"][path] = "".join(line.replace(" use_authtok", "") if "pam_unix" in line else line for line in lines)
+    next(line for line in hardened["pam"]["common-password"] if line["module"] == "pam_unix.so")["args"].remove(
+        "use_authtok"
+    )
+    plan = planned(catalogue, hardened)
+    assert "edited by hand" in plan.verdicts["pam/pam_unix.use_authtok"].held
+    assert not [command for command in plan.desired.commands if command[0] == "pam-auth-update"]
+
+
 def test_stacks_as_the_tool_made_them_are_not_by_hand(fresh: t.Any, hardened: t.Any) -> None:
     for evidence in (fresh, hardened):
         for kind, stacks in PamAuthUpdate.base.items():

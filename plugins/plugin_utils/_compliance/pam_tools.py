@@ -122,7 +122,7 @@ class PamAuthUpdate(Tool):
 
     @staticmethod
     def by_hand(kind: str, name: str, evidence: Evidence) -> str:
-        """A line or option of the managed part that no enabled profile has (pam-auth-update, diff_profiles)."""
+        """A line of the managed part that is not as an enabled profile has it (pam-auth-update, diff_profiles)."""
         saved = evidence["text"].get(f"{SAVED}/{name.removeprefix('common-')}")
         text = evidence["text"].get(f"/etc/pam.d/{name}")
         if saved is None or text is None:
@@ -139,7 +139,7 @@ class PamAuthUpdate(Tool):
                 # Lines may be missing, but not out of order.
                 while known and known[0][0] != head:
                     known.pop(0)
-                if not known or options - known.pop(0)[1]:
+                if not known or options != known.pop(0)[1]:
                     return str(line.strip())
         return ""
 
