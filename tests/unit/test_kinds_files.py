@@ -194,8 +194,8 @@ def test_fstab_whose_text_was_not_read_is_held(catalogue: t.Any, hardened: t.Any
 
 
 def test_text_that_was_not_read_is_no_missing_text(catalogue: t.Any, hardened: t.Any) -> None:
-    del hardened["text"]["/etc/motd"]
-    hardened.document["sections"]["text"]["left_out"] = {"/etc/motd": "is larger than 1024 KiB"}
+    del hardened["banner"]["/etc/motd"]
+    hardened.document["sections"]["banner"]["left_out"] = {"/etc/motd": "is larger than 1024 KiB"}
     assert verdict(catalogue, hardened, "banner//etc/motd").verdict == "error"
 
 

@@ -87,7 +87,9 @@ def test_argument_of_a_pam_module_wins_over_its_file_and_is_named(
 
 
 def test_argument_that_is_strict_enough_passes_without_a_file(catalogue: t.Any, hardened: t.Any) -> None:
-    argument(hardened, "common-password", "pam_pwquality.so", "minclass=4")
+    for service, stack in hardened["pam"].items():
+        if any(line["module"] == "pam_pwquality.so" for line in stack):
+            argument(hardened, service, "pam_pwquality.so", "minclass=4")
     del hardened["settings"]["pwquality"]["minclass"]
     assert planned(catalogue, hardened, "pwquality/minclass")[0].verdict == "pass"
 

@@ -283,20 +283,6 @@ def test_packages_are_told_apart_by_their_state() -> None:
     assert package.rpm("bash\t5.1.8-9.el9\ngpg-pubkey\tfd431d51-4ae0493b\n")["bash"] == "5.1.8-9.el9"
 
 
-@pytest.mark.parametrize(
-    ("release", "expected"),
-    [
-        ("ID=debian", "debian"),
-        ("ID=ubuntu\nID_LIKE=debian", "debian"),
-        ('ID="rocky"\nID_LIKE="rhel centos fedora"', "redhat"),
-        ("ID=fedora", "redhat"),
-        ("ID=arch", "unknown"),
-    ],
-)
-def test_family_is_what_the_system_says_of_itself(release: str, expected: str) -> None:
-    assert host.family(host.os_release(release)) == expected
-
-
 def test_database_of_aide_is_known_by_its_beginning(tmp_path: Path) -> None:
     path, left_out = tmp_path / "aide.db", dict[str, str]()
     assert aide.database(str(path), left_out)["kind"] == "absent"

@@ -87,17 +87,19 @@ def _rule(demand: Demand, evidence: Evidence, purposes: frozenset[str]) -> Rulin
     try:
         ruling = kind.judge(demand, evidence)
     except (KeyError, IndexError) as exc:
+        if unseen := _unseen(demand, evidence, sections):
+            return Ruling("error", f"not seen: {unseen}", "readable")
         # Evidence of an older catalogue does not hold what a newer rule asks about.
         return Ruling("not_checked", f"evidence holds nothing about it ({exc})", "collect again")
     except (TypeError, ValueError, AttributeError) as exc:
         return Ruling("error", f"evidence cannot be read: {exc}", "readable")
-    return _whole(ruling, demand, evidence, sections)
+    # A pass is none where something that the rule speaks of was not seen.
+    unseen = _unseen(demand, evidence, sections) if ruling.verdict == "pass" else ""
+    return Ruling("error", f"{ruling.actual}, but not seen: {unseen}", ruling.expected) if unseen else ruling
 
 
-def _whole(ruling: Ruling, demand: Demand, evidence: Evidence, sections: tuple[str, ...]) -> Ruling:
-    """RULING, or an error where it is a pass although something that the rule speaks of was not seen."""
-    if ruling.verdict != "pass":
-        return ruling
+def _unseen(demand: Demand, evidence: Evidence, sections: tuple[str, ...]) -> str:
+    """What the sections left out of what the rule speaks of, with the reasons; empty when that is nothing."""
     kind = KINDS[demand.rule.kind]
     unseen = [
         f"{item}: {reason}" if item else reason
@@ -105,10 +107,7 @@ def _whole(ruling: Ruling, demand: Demand, evidence: Evidence, sections: tuple[s
         for item, reason in evidence.left_out(section).items()
         if item == WHOLE or kind.concerns(demand, section, item)
     ]
-    if not unseen:
-        return ruling
-    more = f"; and {len(unseen) - 3} more" if len(unseen) > 3 else ""
-    return Ruling("error", f"{ruling.actual}, but not seen: {'; '.join(unseen[:3])}{more}", ruling.expected)
+    return "; ".join(unseen[:3]) + (f"; and {len(unseen) - 3} more" if len(unseen) > 3 else "")
 
 
 def _not_applicable(

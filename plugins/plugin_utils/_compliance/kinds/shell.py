@@ -48,7 +48,10 @@ class Shell(Kind):
         return Ruling("fail" if wrong else "pass", "; ".join(wrong) or places[-1]["value"], demand.value.describe())
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        content, value = desired.text(PROFILE, evidence), text(demand.value.target())
+        ours = [place["value"] for place in evidence["shell"][demand.key] if place["source"] == PROFILE]
+        # What is stricter than asked stays; where another script sets the value, nothing here is left to change.
+        kept = ours[-1] if ours and demand.value.holds(ours[-1]) else demand.value.target()
+        content, value = desired.text(PROFILE, evidence), text(kept)
         if demand.key == TMOUT:
             content = put_line(content, r"^(readonly )?TMOUT=", f"readonly TMOUT={value}; export TMOUT")
         else:
