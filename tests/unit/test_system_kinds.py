@@ -554,4 +554,6 @@ def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened:
     for kind in ("absent", "unknown"):
         hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind}
         verdict, desired = planned(catalogue, hardened, "aide/database")
-        assert verdict.verdict == "fail" and desired.commands == [["aideinit", "--yes", "--force"]]
+        assert verdict.verdict == "fail" and desired.commands == [
+            ["sh", "-c", "umask 027 && exec aideinit --yes --force"]
+        ]

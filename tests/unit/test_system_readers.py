@@ -13,7 +13,6 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect import (
     audit,
     configuration,
     daemon,
-    host,
     kmod,
     limits,
     package,
