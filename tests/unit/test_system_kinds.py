@@ -44,6 +44,12 @@ def test_every_rule_of_these_kinds_says_why_it_matters(catalogue: t.Any) -> None
     assert len({rule.why for rule in rules}) > 0.97 * len(rules), "a sentence of its own for each"
 
 
+def test_unit_whose_own_condition_does_not_hold_is_not_started_at_every_run(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["service"]["cron.service"].update(active="inactive", refused=True)
+    verdict, desired = planned(catalogue, hardened, "service/cron")
+    assert "a condition of its own does not hold" in verdict.held and desired.empty()
+
+
 # Settings.
 
 

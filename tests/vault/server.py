@@ -41,15 +41,17 @@ class Server(t.NamedTuple):
     run: str
 
 
-def given(environment: t.Mapping[str, str] = os.environ) -> str:
+def given(environment: t.Mapping[str, str] | None = None) -> str:
     """The binary or address to test against. Empty outside of `make test-vault`, whatever an operator has in the environment."""
+    environment = os.environ if environment is None else environment
     if not environment.get(SWITCH):
         return ""
     return binary(environment) or environment.get(ADDRESS, "")
 
 
-def binary(environment: t.Mapping[str, str] = os.environ) -> str:
+def binary(environment: t.Mapping[str, str] | None = None) -> str:
     """The server's program to test with, empty outside of `make test-vault`."""
+    environment = os.environ if environment is None else environment
     if not environment.get(SWITCH):
         return ""
     return environment.get("BAO_BIN") or environment.get("VAULT_BIN") or ""

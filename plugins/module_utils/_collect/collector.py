@@ -96,8 +96,8 @@ def collect(request: dict[str, t.Any], *, limit: float = SECONDS) -> dict[str, t
     reason = f"not read: the collector took longer than {limit:.0f} s"
     try:
         while len(sections) < len(request):
-            name, section, seconds[name] = child.next(started + limit - time.monotonic())
-            sections[name] = section
+            name, section, took = child.next(started + limit - time.monotonic())
+            sections[name], seconds[name] = section, took
     except ChildTimeoutError:
         pass
     except EOFError:

@@ -157,8 +157,8 @@ def _find(arguments: list[str], records: Records, seconds: float) -> tuple[int |
         env={"PATH": SEARCH_PATH, "LC_ALL": "C"},
         start_new_session=True,
     )
-    assert process.stdout
-    assert process.stderr
+    if process.stdout is None or process.stderr is None:
+        raise CommandError("find was started without pipes")
     output, errors = process.stdout.fileno(), process.stderr.fileno()
     deadline, complaints, pipes = time.monotonic() + seconds, b"", [output, errors]
     while pipes:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Units, as systemd has merged them from their files, drop-ins and generators.
 
-Items: by unit ``{load, file, active, wanted_by, drop_ins, exec, replaced}``; ``replaced`` is whether a drop-in makes the unit
-run other programs than its own file says.
+Items: by unit ``{load, file, active, refused, wanted_by, drop_ins, exec, replaced}``; ``replaced`` is whether a drop-in makes the unit
+run other programs than its own file says, ``refused`` whether the unit's own
+conditions kept it from its last start (systemd.unit(5), Condition...).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Units(Reader):
         "FragmentPath",
         "DropInPaths",
         "ExecStart",
+        "ConditionResult",
+        "ConditionTimestampMonotonic",
     )
 
     def __init__(self, wanted: list[str]) -> None:
@@ -56,6 +59,7 @@ def unit(properties: str) -> dict[str, object]:
         "load": values.get("LoadState", ""),
         "file": values.get("UnitFileState", ""),
         "active": values.get("ActiveState", ""),
+        "refused": values.get("ConditionTimestampMonotonic", "0") != "0" and values.get("ConditionResult") == "no",
         "wanted_by": sorted(set(pulled)),
         "drop_ins": drop_ins,
         "exec": programs,

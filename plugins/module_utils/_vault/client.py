@@ -301,7 +301,7 @@ class VaultClient:
 
     def _login(self) -> str:
         path, body = login_of(self.options)
-        mount = path.split("/login")[0]
+        mount = path.split("/login", maxsplit=1)[0]
         if self.options["wrapped_secret_id"]:
             body["secret_id"] = self._unwrapped(self.options["wrapped_secret_id"])
         response = self._exchange("POST", path, body)

@@ -60,7 +60,7 @@ def variables(option: str) -> list[str]:
     return [f"{prefix}_{name}" for name in ENVIRONMENT.get(option, ()) for prefix in ("BAO", "VAULT")]
 
 
-def completed(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] = os.environ) -> dict[str, t.Any]:
+def completed(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
     """OPTIONS, and for what they leave out the environment's values, or the defaults.
 
     A token of the environment does not count where the options say where the token is.
@@ -71,6 +71,7 @@ def completed(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] =
     values = {name: value for name, value in options.items() if value is not None}
     # What an option of the first kind says is not completed by a variable of the second: token and file, certificate and key.
     settled = {"token": "token_path", "client_key": "client_cert"}
+    environment = os.environ if environment is None else environment
     for option in ENVIRONMENT:
         name = next((name for name in variables(option) if environment.get(name)), "")
         if name and option not in values and not options.get(settled.get(option, "")):

@@ -170,6 +170,7 @@ SECTIONS: dict[str, Shape] = {
             load=TEXT,
             file=TEXT,
             active=TEXT,
+            refused=FLAG,
             wanted_by=each(TEXT),
             drop_ins=each(TEXT),
             exec=each(TEXT),

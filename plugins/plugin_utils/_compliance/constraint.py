@@ -79,7 +79,7 @@ def mode(value: object) -> int | None:
 def within(value: object, mask: str) -> bool:
     """Whether a file mode grants nothing beyond MASK."""
     bits, allowed = mode(value), mode(mask)
-    return bits is not None and allowed is not None and bits & ~allowed == 0
+    return bits is not None and allowed is not None and bits | allowed == allowed
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,30 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ..constraint import Constraint
-from ..evidence import Evidence as Evidence
-from ..platform import Platform as Platform
+from ..evidence import Evidence
+from ..platform import Platform
+
+__all__ = [
+    "LINE",
+    "TEXT",
+    "TEXTS",
+    "Check",
+    "Connection",
+    "Demand",
+    "Desired",
+    "Evidence",
+    "Kind",
+    "Platform",
+    "Port",
+    "Rule",
+    "Ruling",
+    "Schema",
+    "Site",
+    "UnreadTextError",
+    "offenders",
+    "ruling",
+    "unread",
+]
 
 Schema = dict[str, t.Any]
 # A line break in a value would be a second line in the file that is written.

@@ -49,7 +49,8 @@ def set_option(content: str, point: str, option: str) -> str:
     lines = content.split("\n")
     for index in lines_of(content, point):
         match = _LINE.fullmatch(lines[index])
-        assert match
+        if match is None:
+            continue
         options = (match[3] or "defaults").split(",")
         if not effective(options, option):
             lines[index] = f"{match[1]}{match[2] or ' '}{','.join(with_option(options, option))}{match[4]}"

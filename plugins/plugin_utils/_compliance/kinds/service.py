@@ -69,6 +69,17 @@ class Service(Kind):
         program = f", runs {' '.join(unit['exec'])} by {' '.join(unit['drop_ins'])}" if unit["replaced"] else ""
         return f"{name} {unit['file'] or 'no unit file'}{wanted_by}, {unit['active']}{program}"
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if demand.rule.spec["state"] == "unused":
+            return ""
+        units = evidence.platform.unit_names(demand.key)
+        refused = [name for name in units if evidence["service"][name].get("refused")]
+        return (
+            f"{refused[0]} does not start here: a condition of its own does not hold (systemctl status {refused[0]})"
+            if refused
+            else ""
+        )
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         units = evidence.platform.unit_names(demand.key)
         states = evidence["service"]
