@@ -38,9 +38,10 @@ def test_dry_run_shows_what_would_change_and_changes_nothing(container: Target) 
 
     def state() -> dict[str, t.Any]:
         container.play("audit_hosts", variables=site)
-        found = json.loads(evidence.read_text())
-        del found["scan"]["inodes"]
-        return {key: value for key, value in found.items() if key not in timeless}
+        document = json.loads(evidence.read_text())
+        # What differs from one look to the next, whoever looks.
+        del document["sections"]["scan"]["items"]["inodes"], document["sections"]["sshd"]["items"]["session"]
+        return {key: value for key, value in document.items() if key not in timeless}
 
     before = state()
     dry = container.play("harden_hosts", "--check", "--diff", variables=site)
@@ -67,7 +68,7 @@ def test_stored_evidence_is_judged_again_without_the_host(container: Target) -> 
     ("damage", "message"),
     [
         (lambda text: text[: len(text) // 2], "cannot be read"),
-        (lambda text: text.replace('"schema":1', '"schema":7', 1), "schema version 7"),
+        (lambda text: text.replace('"schema": 2', '"schema": 7', 1), "schema version 7"),
         (lambda _text: "{}", "this is not evidence"),
     ],
 )
@@ -122,7 +123,7 @@ def test_user_without_sudo_is_told_so(container: Target, tmp_path: Path) -> None
 def test_unreachable_host_is_named_and_the_run_fails(container: Target, tmp_path: Path) -> None:
     away = inventory(container, tmp_path, ansible_host="198.18.250.2", ansible_ssh_common_args="-o ConnectTimeout=2")
     output = container.play("audit_hosts", fails=True, variables=SMALL, inventory=away).output
-    assert "UNREACHABLE" in output and "198.18.250.2" in output
+    assert "unreachable at 'Collect the evidence" in output and "198.18.250.2" in output
 
 
 def test_host_that_was_not_run_fails_a_strict_audit(container: Target, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_host_that_was_not_run_fails_a_strict_audit(container: Target, tmp_path:
     play = container.play(
         "audit_hosts", "-l", "all", fails=True, variables={**SMALL, "compliance_fail_on": "fail"}, inventory=str(path)
     )
-    assert "not run (unreachable or failed): gone" in play.output
+    assert "gone: unreachable at 'Collect the evidence" in play.output
 
 
 def test_missing_goss_says_how_to_get_it(container: Target) -> None:
@@ -188,7 +189,7 @@ def test_full_disk_changes_nothing(container: Target) -> None:
     )
     try:
         play = container.play("harden_hosts", fails=True, variables=SMALL)
-        assert "No space left on device; nothing was changed" in " ".join(play.output.split())
+        assert "No space left on device" in play.output
         assert container.shell("ls -A /etc/security/limits.d").split() == ["full"]
     finally:
         container.shell("umount /etc/security/limits.d")
@@ -217,6 +218,6 @@ def test_unsupported_system_is_refused_by_name(container: Target) -> None:
     )
     try:
         output = container.play("audit_hosts", fails=True, variables=SMALL).output
-        assert "no cis benchmark for plan9 13. Supported are debian" in output
+        assert "system 'plan9 13' is not supported. Supported are debian" in output
     finally:
         container.shell("cp /run/os-release /etc/os-release")

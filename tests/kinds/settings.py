@@ -136,7 +136,8 @@ SCENARIOS = (
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {
-    # No program tells what pam_pwquality would do; the last line of its file holds (pwquality.conf(5)).
-    "pwquality/retry": "grep -E '^ *retry *=' /etc/security/pwquality.conf | tail -1 | grep -E '= *[1-3] *$'",
+    # No program tells what pam_pwquality would do: its argument holds, else the last line of its file (pam_pwquality(8)).
+    "pwquality/retry": "(grep -oE 'retry *= *[0-9]+' /etc/security/pwquality.conf; grep -oE 'pam_pwquality.so.* retry=[0-9]+' "
+    "/etc/pam.d/common-password) | tail -1 | grep -E '= *[1-3]$'",
     STORAGE: "systemd-analyze cat-config systemd/journald.conf | grep -E '^Storage=' | tail -1 | grep -x 'Storage=persistent'",
 }

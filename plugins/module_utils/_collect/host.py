@@ -43,7 +43,10 @@ def os_release(content: str) -> dict[str, str]:
 
 def in_container() -> bool:
     """Whether systemd, or what started the first process, says that this is a container (systemd's container interface)."""
-    environment = (read("/proc/1/environ") or "").split("\0")
+    try:
+        environment = (read("/proc/1/environ") or "").split("\0")
+    except PermissionError:  # not root: the evidence says so, and is refused for that
+        environment = []
     return os.path.exists("/run/systemd/container") or any(entry.startswith("container=") for entry in environment)
 
 

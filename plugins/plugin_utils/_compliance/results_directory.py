@@ -31,19 +31,21 @@ class ResultsDirectory:
     def host(self, name: str) -> Path:
         """The directory of one host, made where it is missing: one for each name, and never outside this one."""
         directory = self.root / "hosts" / directory_name(name)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _writing(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return directory
 
     def write(self, path: Path, content: str) -> Path:
         """Replace a file in one step."""
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-                handle.write(content)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with _writing(path):
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+                    handle.write(content)
+                os.replace(temporary, path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
         return path
 
     def write_model(self, name: str, model: Result) -> None:
@@ -106,13 +108,23 @@ class ResultsDirectory:
     @contextlib.contextmanager
     def lock(self) -> t.Iterator[None]:
         """Let one process at a time write what all hosts share."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _writing(self.root):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> t.Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        fix = "Choose another results directory, or make room"
+        raise ComplianceError(f"results cannot be written: {exc.strerror}", where=str(path), fix=fix) from exc
 
 
 def directory_name(host: str) -> str:
