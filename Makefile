@@ -57,8 +57,8 @@ molecule: setup install ## Molecule scenarios against real hosts
 test: lint unit sanity integration molecule ## Every test
 	@echo "all tests passed"
 
-test-scenarios: setup install ## Break every rule in every way that is known (`make test` runs the large rounds of it)
-	$(SUDO) env UNIFIED_SCENARIOS=all $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
+test-scenarios: setup install ## Break every rule in every way that is known (UNIFIED_SCENARIOS=large: the large rounds only)
+	$(SUDO) env UNIFIED_SCENARIOS=$${UNIFIED_SCENARIOS:-all} $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
 
 test-faults: setup install ## Kill, cut, fill and attack: every drill (UNIFIED_DRILLS=all for each executed line)
 	$(SUDO) $(BIN)/python -m pytest tests/faults -p no:cacheprovider

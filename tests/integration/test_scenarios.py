@@ -17,7 +17,9 @@ from tests.kinds.scenario import Scenario
 from .conftest import EVERYTHING, Target, host_name
 
 # Every scenario takes an hour on two cores; the large rounds hold most of them.
-ALL = os.environ.get("UNIFIED_SCENARIOS") == "all"
+CHOICE = os.environ.get("UNIFIED_SCENARIOS", "")
+pytestmark = pytest.mark.skipif(not CHOICE, reason="takes long: make test-scenarios")
+ALL = CHOICE == "all"
 LARGE = 10
 ROUNDS = {
     kind: [

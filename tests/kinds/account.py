@@ -66,7 +66,7 @@ OBSERVERS = {
     "account/invalid_shell_locked": f"for u in $({_WITH_PASSWORD}); do s=$(getent passwd $u | cut -d: -f7); [ $u = root ] || "
     f"{{ grep -qx \"${{s:-/bin/sh}}\" /etc/shells && [[ ! $s =~ {_NOLOGIN} ]]; }} || exit 1; done",
     "account/password_change_past": f"for u in $({_WITH_PASSWORD}); do d=$(getent shadow $u | cut -d: -f3); "
-    "[ \"${{d:-0}}\" -le $(( $(date +%s) / 86400 )) ] || exit 1; done",
+    "[ \"${d:-0}\" -le $(( $(date +%s) / 86400 )) ] || exit 1; done",
     "account/password_max_days": _field(5, 1, 365),
     "account/password_min_days": _field(4, 1),
     "account/password_warn_days": _field(6, 7),

@@ -48,7 +48,8 @@ def start(properties: dict[str, str], now: float, monotonic: float | None = None
     since_boot = int(properties.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
     if properties.get("MainPID", "0") == "0" or not since_boot:
         return None
-    by_monotonic = now - (monotonic - since_boot)
+    # To the hundredth: two looks at one daemon must say the same.
+    by_monotonic = round(now - (monotonic - since_boot), 2)
     by_wall = float(properties.get("ExecMainStartTimestamp", "").lstrip("@") or by_monotonic)
     if abs(by_wall - by_monotonic) > CLOCK_WAS_SET:
         return min(by_wall, by_monotonic)
