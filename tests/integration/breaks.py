@@ -49,7 +49,7 @@ TABLES: dict[str, dict[str, str]] = {
     "firewall": {"default_incoming": "ufw default allow incoming", "enabled": "ufw --force disable"},
     "sudo": {
         "logfile": "sed -i '/logfile/d' /etc/sudoers.d/zz-unified",
-        "timestamp_timeout": "sed -i '1i Defaults timestamp_timeout=60' /etc/sudoers.d/zz-unified",
+        "timestamp_timeout": "printf '\\nDefaults timestamp_timeout=60\\n' >> /etc/sudoers.d/zz-unified",
         "use_pty": "sed -i '/use_pty/d' /etc/sudoers.d/zz-unified; sed -i '1i Defaults !use_pty' /etc/sudoers.d/zz-unified",
     },
 }
