@@ -54,8 +54,8 @@ integration: setup install ## Tests against real hosts
 molecule: setup install ## Molecule scenarios against real hosts
 	$(SUDO) tools/molecule
 
-test: lint unit sanity integration molecule ## Every test
-	@echo "all tests passed"
+test: setup install ## Every test
+	@tools/test
 
 test-scenarios: setup install ## Break every rule in every way that is known (UNIFIED_SCENARIOS=large: the large rounds only)
 	$(SUDO) env UNIFIED_SCENARIOS=$${UNIFIED_SCENARIOS:-all} $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
