@@ -141,10 +141,16 @@ class Ruling:
 
 @dataclass(frozen=True)
 class Check:
-    """One Goss resource: its type and attributes. ``matching`` contents may be Go templates over the evidence."""
+    """One Goss resource: its type and attributes. ``matching`` contents may be Go templates over the evidence.
+
+    Attributes:
+        decides: whether Goss sees here, without our evidence, what the verdict is about: the effective value, or the file
+            itself. A line that another file or line could beat, or a path that only the collector knows, decides nothing.
+    """
 
     resource: str
     attributes: t.Mapping[str, t.Any]
+    decides: bool = False
 
 
 @dataclass(frozen=True)
@@ -314,7 +320,7 @@ class Kind:
         return ""
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        """Goss resources that show that the rule holds; those but ``matching`` read the host themselves."""
+        """Goss resources that show that the rule holds; those that decide it (`Check.decides`) are the second judge's own look."""
         raise NotImplementedError
 
 
