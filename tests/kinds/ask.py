@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 
-def systemd(file: str, section: str, key: str, test: str, *, unit: str = "") -> str:
-    """A key of a systemd configuration file with all its drop-ins; UNIT must have started since the last of them changed."""
-    asked = f"""v=$(systemd-analyze cat-config systemd/{file} | awk -F= '/^# \\//{{s=""}} /^\\[/{{s=$0}} s=="[{section}]" && $1=="{key}"{{v=$2 == "" ? "" : v (v == "" ? "" : " ") $2; last=$2}} END{{print {"v" if file == "timesyncd.conf" else "last"}}}')
+def systemd(file: str, section: str, key: str, test: str, *, unit: str = "", every: bool = False) -> str:
+    """A key of a systemd configuration file with all its drop-ins; UNIT must have started since the last of them changed.
+
+    Args:
+        every: the key is a list, to which each line adds; else its last line counts. An empty line takes back those before it.
+    """
+    asked = f"""v=$(systemd-analyze cat-config systemd/{file} | awk -F= '
+  /^# \\// {{ here = "" }}
+  /^\\[/ {{ here = $0 }}
+  here == "[{section}]" && $1 == "{key}" {{ n = $2 == "" ? 0 : n + 1; values[n] = $2 }}
+  END {{ for (i = {1 if every else "n"}; i > 0 && i <= n; i++) print values[i] }}')
 {test}
 """
     if unit:

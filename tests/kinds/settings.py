@@ -196,7 +196,7 @@ OBSERVERS = {
     **{
         f"timesyncd/{key}": ask.systemd(
             "timesyncd.conf", "Time", key, 'echo "$v" | grep -qwE "[0-2].debian.pool.ntp.org|time.nist.gov"',
-            unit="systemd-timesyncd.service",
+            unit="systemd-timesyncd.service", every=True,
         )
         for key in ("NTP", "FallbackNTP")
     },
