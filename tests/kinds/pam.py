@@ -40,6 +40,10 @@ SCENARIOS = (
     Scenario("pam/pam_unix.nullok", "commented_line", f"echo '# auth required pam_unix.so nullok' >> {PAM}/sshd", "pass"),
     Scenario("pam/pam_unix.remember", "option", edit("common-password", "/pam_unix/s/$/ remember=5/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix.use_authtok", "option_gone", edit("common-password", "/pam_unix/s/ use_authtok//"), held=BY_HAND, alone=True),
+    Scenario("pam/pam_umask", "profile_off", profile("--disable unified_umask")),
+    Scenario("pam/pam_umask", "bits_of_the_own_group", edit("common-session", "s/ nousergroups//"), held=BY_HAND, alone=True),
+    Scenario("pam/pam_umask", "service_of_its_own", f"echo 'session optional pam_umask.so umask=022' >> {PAM}/cron", held=OWN),
+    Scenario("pam/pam_umask", "stricter_service", f"echo 'session optional pam_umask.so umask=077 nousergroups' >> {PAM}/cron", "pass"),
     Scenario("pam/pam_wheel", "missing", "sed -i '/pam_wheel.so.*group=/d' /etc/pam.d/su"),
     Scenario("pam/pam_wheel", "members_are_trusted", "sed -i '1i auth sufficient pam_wheel.so trust use_uid group=sudo' /etc/pam.d/su", held=OWN),
     Scenario("pam/pam_wheel", "group_has_members", "usermod -aG unified-su games", held="/etc/group"),
@@ -64,6 +68,10 @@ if grep -lE '^-?auth\\s.*pam_unix.so' * | grep -vx common-auth; then exit 1; fi
     "pam/pam_pwhistory": f"{_PASSWORD} | grep -m1 -E 'pam_(pwhistory|unix).so' | grep -E '\\s(requisite|required)\\s+pam_pwhistory.so'",
     "pam/pam_pwhistory.use_authtok": f"{_PASSWORD} | grep -E 'pam_pwhistory.so.*\\buse_authtok\\b'",
     "pam/pam_pwquality": f"{_PASSWORD} | head -1 | grep -E '\\s(requisite|required)\\s+pam_pwquality.so'",
+    "pam/pam_umask": f"""cd {PAM}
+for how in 'su -s /bin/sh games -c umask' 'sudo -u games sh -c umask'; do eval "$how" 2>/dev/null | tail -1 | grep -xE '0?0[27]7'; done
+if grep -hE '^session.*pam_umask.so.*umask=' $(ls | grep -v common-) | grep -vE 'umask=0?0[27]7 nousergroups'; then exit 1; fi
+""",
     "pam/pam_unix": f"""cd {PAM}
 for kind in auth account password session; do grep -E "^$kind\\s.*pam_unix.so" common-$kind; done
 grep -E '^auth\\s' common-auth | grep -m1 -E 'pam_(unix|permit).so' | grep pam_unix.so

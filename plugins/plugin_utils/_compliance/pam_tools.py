@@ -60,7 +60,22 @@ Password-Type: Primary
 Password:
     requisite    pam_pwhistory.so use_authtok
 """
-PROFILE_TEXTS = {"unix": UNIX, "faillock": FAILLOCK, "faillock_notify": FAILLOCK_NOTIFY, "pwhistory": PWHISTORY}
+# Comes after Debian's own line, which takes the umask of login.defs and gives the group's bits back to whoever has a group of
+# his own (USERGROUPS_ENAB, pam_umask(8)).
+UMASK = """Name: Files of new sessions are closed to others
+Default: yes
+Priority: 0
+Session-Type: Additional
+Session:
+    optional    pam_umask.so umask=027 nousergroups
+"""
+PROFILE_TEXTS = {
+    "unix": UNIX,
+    "faillock": FAILLOCK,
+    "faillock_notify": FAILLOCK_NOTIFY,
+    "pwhistory": PWHISTORY,
+    "umask": UMASK,
+}
 
 
 class Tool:
@@ -96,6 +111,7 @@ class PamAuthUpdate(Tool):
         "pam_faillock": ("faillock", "faillock_notify"),
         "pam_pwhistory": ("pwhistory",),
         "pam_pwhistory.use_authtok": ("pwhistory",),
+        "pam_umask": ("umask",),
         "pam_unix": ("unix",),
         "pam_unix.hashing": ("unix",),
         "pam_unix.nullok": ("unix",),
