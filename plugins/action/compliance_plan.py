@@ -131,8 +131,8 @@ class ActionModule(RunAction):
             "run": RUN,
             "summary": model["summary"],
             "goss": bool(evidence["goss"]["path"]),
-            "goss_in_distribution": evidence["host"]["os"] == "debian"
-            and evidence["host"]["version"] not in ("11", "12"),
+            "goss_in_distribution": evidence.platform.release(evidence["host"]["os"], evidence["host"]["version"])
+            in evidence.platform.goss,
             "changes": made.changes,
             "held": held,
             "lockout_risk": sorted(rule for rule in made.changes if made.verdicts[rule].demand.rule.risk == "lockout"),

@@ -160,7 +160,7 @@ class Pam(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         if not demand.rule.spec.get("services"):
-            self.tool(evidence).mend(demand.key, desired)
+            self.tool(evidence).mend(demand.key, evidence, desired)
             return
         desired.run("groupadd", "--system", "--force", SU_GROUP)
         line = f"auth\trequired\tpam_wheel.so use_uid group={SU_GROUP}"
