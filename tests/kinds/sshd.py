@@ -117,6 +117,13 @@ SCENARIOS = (
         "pass",
         alone=True,
     ),
+    scenario(
+        "LoginGraceTime",
+        "reload_that_failed",
+        f"sleep 2; cp {DROP_IN} /root/right; echo 'No Such' >> {DROP_IN}; systemctl reload ssh.service || :; sleep 1; "
+        f"cp /root/right {DROP_IN}; touch -d '-2 seconds' {DROP_IN}; rm /root/right",
+        alone=True,
+    ),
     scenario("ClientAliveInterval", "file_that_is_gone", f"touch {SITE}; {LOADED}; sleep 1; rm {SITE}", alone=True),
     scenario(
         "DisableForwarding",

@@ -196,6 +196,8 @@ class Desired:
     """Units that read a file of `files` when they start."""
     stale: list[str] = field(default_factory=list)
     """Units that run with an older configuration than the disk has."""
+    reloadable: list[str] = field(default_factory=list)
+    """Units that read all of their configuration anew without a restart."""
     users: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     sysctls: dict[str, str] = field(default_factory=dict)
     """Settings of the running kernel, so that a revert knows what they were; `commands` load them from the files, too."""
@@ -206,6 +208,14 @@ class Desired:
     @property
     def units_restarted(self) -> list[str]:
         """Units whose files change, and units that are stale: nothing else is ever restarted."""
+        return [unit for unit in self._outdated() if unit not in self.reloadable]
+
+    @property
+    def units_reloaded(self) -> list[str]:
+        """The same units, where a reload does."""
+        return [unit for unit in self._outdated() if unit in self.reloadable]
+
+    def _outdated(self) -> list[str]:
         units = [unit for path in self.files for unit in self.restarts[path]]
         return list(dict.fromkeys([*units, *self.stale]))
 

@@ -178,6 +178,9 @@ class Sshd(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         restart = [evidence.platform.unit("ssh_server")]
+        # On SIGHUP sshd executes itself anew and reads everything (sshd(8)). Debian's unit checks the whole configuration first and
+        # keeps the daemon where it does not hold; a restart that fails leaves none.
+        desired.add("reloadable", restart)
         if stale(evidence):
             desired.add("stale", restart)
             if self._holds(demand, evidence):
