@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import sshd_config, sshd_daemon
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import jumps
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 
@@ -289,6 +290,11 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
     [
         ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
         ("Banner", Connection(user="ansible", algorithms={"macs": ("odd",)}), "knows none of the macs"),
+        (
+            "DisableForwarding",
+            Connection(user="ansible", reached_through=lambda: ("db1", "db2")),
+            "db1, db2 of the inventory would",
+        ),
     ],
 )
 def test_what_the_client_needs_is_held(
@@ -326,3 +332,33 @@ def test_root_is_kept_where_nobody_else_can_log_in(catalogue: t.Any, fresh: t.An
         user["password"] = "disabled"
     held = planned(catalogue, fresh, Connection()).verdicts["sshd/PermitRootLogin"].held
     assert "nobody but root can log in" in held
+
+
+@pytest.mark.parametrize(
+    ("argument", "hosts"),
+    [
+        ("-J bastion", {"bastion"}),
+        ("-C -Jops@Bastion:2222,second", {"bastion", "second"}),
+        ("-o ProxyJump=ops@bastion.example.com:22", {"bastion.example.com"}),
+        ("-oProxyJump=ssh://ops@[fe80::1]:22", {"fe80::1"}),
+        ("-o 'proxyjump none'", set()),
+        ("-o ProxyCommand='ssh -W %h:%p -q ops@bastion'", {"bastion"}),
+        ("-o ProxyCommand=\"ssh -o 'ProxyJump=first' -W %h:%p bastion\"", {"first", "bastion"}),
+        ("-o ProxyCommand='nc -x bastion:1080 %h %p'", set()),
+        ("-o ControlMaster=auto -o ControlPersist=60s", set()),
+        ("-o 'unbalanced", set()),
+        (None, set()),
+    ],
+)
+def test_hosts_that_a_login_goes_through_are_known(argument: object, hosts: set[str]) -> None:
+    assert hosts <= jumps.through([argument]) and bool(jumps.through([argument])) == bool(hosts)
+
+
+def test_hosts_behind_another_are_found_by_any_of_its_names() -> None:
+    inventory = {
+        "db1": {"ansible_ssh_common_args": "-J 192.0.2.1"},
+        "db2": {"ansible_ssh_args": "-o ProxyJump=bastion"},
+        "web": {"ansible_ssh_common_args": "-J other"},
+        "local": {},
+    }
+    assert jumps.reached_through(("bastion", "192.0.2.1", ""), inventory) == ("db1", "db2")

@@ -162,12 +162,15 @@ class Connection:
         become_method: how that user becomes root (sudo, su ...).
         identities: keys that the controller's agent offers at a login.
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
+        reached_through: tells which hosts of the inventory are reached through this one. Asked only where it matters: it looks at
+            every host's variables.
     """
 
     user: str = ""
     become_method: str = "sudo"
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reached_through: t.Callable[[], t.Sequence[str]] = tuple
 
 
 class UnreadTextError(Exception):
