@@ -74,6 +74,7 @@ OBSERVERS = {
         for rule in ("aide", "auditd", "cron")
     },
     "service/journal-upload": _ON.format(u="systemd-journal-upload.service"),
+    "service/chrony": _ON.format(u="chrony.service"),
     "service/rsyslog": _ON.format(u="rsyslog.service"),
     "service/journald": "systemctl -q is-active systemd-journald.service",
     "service/timesyncd": _ON.format(u="systemd-timesyncd.service"),

@@ -7,13 +7,13 @@ import json
 import re
 import typing as t
 
+from .._url import MASK
 from .command import Command, CommandError, read
 from .filesystems import mounted, unescaped
 from .paths import shown
 from .section import Reader, Section
 
 FSTAB = "/etc/fstab"
-MASK = "(masked)"
 _SECRET = re.compile(r"(pass|cred|key)[^=]*", re.IGNORECASE)
 _PATH = re.compile(r"(cred|key)[^=]*=/", re.IGNORECASE)
 _USER = re.compile(r"user(name)?", re.IGNORECASE)

@@ -119,7 +119,8 @@ class Mount(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         point, option = demand.key.rsplit(":", 1)
-        checks = [Check("mount", {"mountpoint": point, "exists": True, "opts": {"contain-element": option}})]
+        live = {"mountpoint": point, "exists": True, "opts": {"contain-element": option}}
+        checks = [Check("mount", live, decides=True)]
         if point in evidence["mount"]["fstab"]:
             # A line with the option, and none that takes it back.
             line = f"^[^#\\s]\\S*\\s+{literal(point)}/?\\s+\\S+\\s+(\\S+,)?{option}"

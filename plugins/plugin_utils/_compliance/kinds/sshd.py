@@ -114,6 +114,12 @@ class Sshd(Kind):
             return self._cut_by_groups(demand, evidence, connection)
         if demand.key == "UsePAM" and demand.value.eq == "no":
             return "without PAM, accounts with locked passwords cannot log in"
+        if demand.key == "DisableForwarding" and (behind := connection.reached_through()):
+            more = f" and {len(behind) - 3} more" if len(behind) > 3 else ""
+            return (
+                f"{', '.join(behind[:3])}{more} of the inventory would be cut off: their logins go through this host (ProxyJump); "
+                "waive the rule for it, or reach them another way"
+            )
         if demand.key == "MaxAuthTries" and connection.identities >= int(text(demand.value.target(effective))):
             return (
                 f"the agent offers {connection.identities} keys, more than the change allows tries: "
@@ -178,6 +184,9 @@ class Sshd(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         restart = [evidence.platform.unit("ssh_server")]
+        # On SIGHUP sshd executes itself anew and reads everything (sshd(8)). Debian's unit checks the whole configuration first and
+        # keeps the daemon where it does not hold; a restart that fails leaves none.
+        desired.add("reloadable", restart)
         if stale(evidence):
             desired.add("stale", restart)
             if self._holds(demand, evidence):
