@@ -314,6 +314,8 @@ def test_audit_that_cannot_be_asked_is_an_error_and_none_in_a_container(catalogu
         ([GROUP, "-a task,never"], "fail"),
         (["-a always,exclude -F msgtype=CWD", GROUP], "pass"),
         (["-a always,exclude -F msgtype=PATH", GROUP], "fail"),
+        (["-a never,exclude -F auid>=1000", GROUP], "fail"),
+        (["-a always,exclude -F msgtype!=USER_LOGIN", GROUP], "fail"),
         (["-a never,filesystem -F fstype=tracefs", GROUP], "pass"),
         (["-a never,filesystem -F fstype=ext4", GROUP], "fail"),
     ],
@@ -404,12 +406,13 @@ def test_call_of_which_no_table_is_kept_is_a_mistake_in_the_catalogue(catalogue:
 # Units, packages, limits, shells, logs, AIDE.
 
 
+BOOT = ["multi-user.target"]
+
+
 def unit(**changes: t.Any) -> dict[str, t.Any]:
     state = {"load": "loaded", "file": "disabled", "active": "inactive", "wanted_by": [], "drop_ins": [], "exec": []}
-    return {**state, "replaced": False, **changes}
-
-
-BOOT = ["multi-user.target"]
+    reached = bool(changes.get("wanted_by", BOOT))
+    return {**state, "fragment": "/usr/lib/systemd/system/x.service", "reached": reached, "replaced": False, **changes}
 
 
 @pytest.mark.parametrize(
@@ -437,7 +440,7 @@ def test_unit_that_starts_by_whatever_way_is_in_use(
     [
         ({}, "pass"),
         ({"file": "enabled-runtime"}, "fail"),
-        ({"file": "static"}, "fail"),
+        ({"file": "static", "wanted_by": []}, "fail"),
         ({"file": "static", "wanted_by": BOOT}, "pass"),
         ({"active": "failed"}, "fail"),
     ],
@@ -457,6 +460,28 @@ def test_drop_in_that_runs_something_else_is_named(catalogue: t.Any, hardened: t
     )
     verdict, desired = planned(catalogue, hardened, "service/cron")
     assert verdict.held.startswith("/etc/x.conf overrides") and desired.empty()
+
+
+@pytest.mark.parametrize(
+    ("changes", "started", "held"),
+    [
+        ({"elapses": False}, {}, "/etc/x.conf"),
+        ({}, {"load": "masked"}, "aide.service (masked)"),
+        ({}, {"replaced": True, "fragment": "/etc/systemd/system/aide.service"}, "/etc/systemd/system/aide.service"),
+        ({"reached": False, "wanted_by": ["rescue.target"]}, {}, "rescue.target in /usr/lib/systemd/system/x.service"),
+    ],
+)
+def test_timer_that_starts_nothing_fails_in_both_judges(
+    catalogue: t.Any, hardened: t.Any, changes: dict[str, t.Any], started: dict[str, t.Any], held: str
+) -> None:
+    hardened["service"]["dailyaidecheck.timer"] = unit(
+        file="enabled",
+        active="active",
+        **{"elapses": True, "triggers": "aide.service", "drop_ins": ["/etc/x.conf"], **changes},
+    )
+    hardened["service"]["aide.service"] = unit(file="static", **started)
+    verdict, desired = planned(catalogue, hardened, "service/aide")
+    assert verdict.verdict == "fail" and verdict.held.startswith(f"{held} overrides") and desired.empty()
 
 
 def test_package_that_is_there_in_part_is_neither_present_nor_absent(catalogue: t.Any, hardened: t.Any) -> None:

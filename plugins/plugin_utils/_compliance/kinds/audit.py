@@ -61,7 +61,8 @@ class Loaded(t.NamedTuple):
         """Whether a rule of another list than `exit` leaves alone what rules ask for."""
         filters = self.filters
         if kind == "exclude":
-            return bool(filters) and not filters & RECORDS
+            # All fields must match: without a record's type among them, every record of an account or a program is left out.
+            return any(field.startswith("msgtype=") and field not in RECORDS for field in filters)
         return kind == "filesystem" and bool(filters) and filters <= NO_DISK
 
     def silences(self, asked: Loaded) -> bool:
