@@ -139,5 +139,7 @@ OBSERVERS = {
     # No program tells what pam_pwquality would do: its argument holds, else the last line of its file (pam_pwquality(8)).
     "pwquality/retry": "(grep -oE 'retry *= *[0-9]+' /etc/security/pwquality.conf; grep -oE 'pam_pwquality.so.* retry=[0-9]+' "
     "/etc/pam.d/common-password) | tail -1 | grep -E '= *[1-3]$'",
-    STORAGE: "systemd-analyze cat-config systemd/journald.conf | grep -E '^Storage=' | tail -1 | grep -x 'Storage=persistent'",
+    # What stands outside a section is ignored (systemd.syntax(7)).
+    STORAGE: 'systemd-analyze cat-config systemd/journald.conf | awk \'/^# \\//{s = ""} /^\\[/{s = $0} s == "[Journal]" && /^Storage=/{v = $0}'
+    ' END {exit v != "Storage=persistent"}\'',
 }

@@ -82,6 +82,7 @@ SECTIONS: dict[str, Shape] = {
                 jumps=each(TEXT),
                 accepts=FLAG,
                 refuses=FLAG,
+                open=FLAG,
             )
         ),
         legacy=each(TEXT),
@@ -101,6 +102,7 @@ SECTIONS: dict[str, Shape] = {
                 mode=TEXT,
                 owner=TEXT,
                 group=TEXT,
+                acl=each(TEXT),
                 dot_files=by_name(_FILE),
             )
         ),
@@ -172,6 +174,10 @@ SECTIONS: dict[str, Shape] = {
             active=TEXT,
             refused=FLAG,
             wanted_by=each(TEXT),
+            reached=FLAG,
+            fragment=TEXT,
+            elapses=FLAG,
+            triggers=TEXT,
             drop_ins=each(TEXT),
             exec=each(TEXT),
             replaced=FLAG,

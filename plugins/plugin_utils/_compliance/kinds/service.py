@@ -16,12 +16,35 @@ OFF = ("disabled", "masked", "masked-runtime")
 ON_DEMAND = ("alias", "generated", "indirect", "linked", "static", "transient")
 
 
+STARTED = f"^(enabled|{'|'.join(ON_DEMAND)})$"
+
+
 def starts_at_boot(unit: Unit) -> bool:
     """Whether a target brings it up that a boot comes to: by its own links, or because a generator or another unit says so.
 
     ``enabled-runtime`` is a link below /run, which the next boot does not have.
     """
     return (unit["file"] == "enabled" or unit["file"] in ON_DEMAND) and unit["reached"]
+
+
+def kept_from_boot(name: str, evidence: Evidence) -> str:
+    """Why the platform's unit NAME does not do its work at the next boot; empty where it does, or where there is no such unit."""
+    for unit in evidence.platform.unit_names(name):
+        facts = evidence["service"][unit]
+        if facts["load"] == "masked":
+            return f"{unit} is masked"
+        if facts["replaced"]:
+            return f"{unit} runs {' '.join(facts['exec']) or 'nothing'}"
+    return ""
+
+
+def loads_at_boot(name: str, evidence: Evidence) -> list[Check]:
+    """The same for Goss."""
+    made = []
+    for unit in evidence.platform.unit_names(name):
+        made.append(matching(as_text("service", unit, "load"), {"not": {"match-regexp": "^masked$"}}))
+        made.append(matching(as_json("service", unit, "replaced"), False))
+    return made
 
 
 class Service(Kind):
@@ -108,7 +131,7 @@ class Service(Kind):
             off = [
                 u
                 for u in units
-                if states[u]["active"] != "active" or states[u]["file"] != "enabled" and not starts_at_boot(states[u])
+                if states[u]["active"] != "active" or (states[u]["file"] != "enabled" and not starts_at_boot(states[u]))
             ]
             desired.add("units_enabled", off)
 
@@ -146,7 +169,7 @@ class Service(Kind):
                 made.append(matching(as_text("service", started, "load"), {"match-regexp": "^loaded$"}))
                 made.append(matching(as_json("service", started, "replaced"), False))
             if state == "enabled":
-                made.append(matching(file, {"match-regexp": f"^(enabled|{'|'.join(ON_DEMAND)})$"}))
+                made.append(matching(file, {"match-regexp": STARTED}))
                 made.append(matching(as_json("service", unit, "reached"), True))
         return made
 
