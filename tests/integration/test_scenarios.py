@@ -126,7 +126,9 @@ def run_round(target: Target, scenarios: list[Scenario], tally: dict[str, set[st
     mended, third = judged(target, "harden_hosts"), observed(target, [one.rule for one in scenarios])
     for mark, one in marks.items():
         rule = mended[one.rule]
-        if one.held:
+        if one.verdict == "error":
+            said = disagreements(rule, "error", None)
+        elif one.held:
             said = [] if one.held in rule["held"] else [f"{rule['verdict']}, held: '{rule['held']}'"]
         else:
             said = disagreements(rule, "pass", third.get(one.rule))

@@ -500,6 +500,17 @@ def test_what_nothing_loads_at_the_next_boot_does_not_hold(
     assert verdict.verdict == "fail" and verdict.held.startswith(name) and desired.empty()
 
 
+def test_limits_that_a_login_does_not_set_are_held(catalogue: t.Any, hardened: t.Any) -> None:
+    assert planned(catalogue, hardened, "limits/core")[0].verdict == "pass"
+    kept = hardened["pam"]["sshd"]
+    hardened["pam"]["sshd"] = [line for line in kept if line["module"] != "pam_limits.so"]
+    verdict, desired = planned(catalogue, hardened, "limits/core")
+    assert verdict.held.startswith("/etc/pam.d/sshd (session without pam_limits.so)") and desired.empty()
+    hardened["pam"]["sshd"] = kept
+    argument(hardened, "sshd", "pam_limits.so", "conf=/etc/other.conf")
+    assert "conf=/etc/other.conf" in planned(catalogue, hardened, "limits/core")[0].held
+
+
 def test_package_that_is_there_in_part_is_neither_present_nor_absent(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["package"].update({"talk": "", "sudo": ""})
     verdict, desired = planned(catalogue, hardened, "package/sudo")

@@ -134,7 +134,12 @@ SECTIONS: dict[str, Shape] = {
         exempt=each(record(domain=TEXT, source=TEXT)),
     ),
     "listen": each(record(protocol=TEXT, address=TEXT, port=COUNT, processes=each(TEXT))),
-    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT), broken=TEXT),
+    "mount": record(
+        live=by_name(_MOUNT),
+        fstab=by_name(_MOUNT),
+        broken=TEXT,
+        units=by_name(record(options=each(TEXT), source=TEXT, wins=FLAG)),
+    ),
     "package": by_name(TEXT),
     "pam": by_name(
         each(

@@ -199,6 +199,11 @@ class Audit(Kind):
         if kept := kept_from_boot(LOADER, evidence):
             return f"{kept}: no rule would be loaded at the next boot; systemctl unmask or revert it"
         state = self.state(demand, evidence)
+        taken = [line for line in state.stored if line in (evidence["text"].get(RULES) or "").splitlines()]
+        if taken:
+            return (
+                f"'{taken[0]}' stands in {RULES}, and a line read after it takes it away again (-d, -W): take that out"
+            )
         others = [one for one in state.silenced if one != "auditing is switched off"]
         return f"{others[0]} keeps it from being recorded: take it out there" if others else ""
 
