@@ -97,12 +97,14 @@ _OFF = (
     " generated) ! systemctl show -p WantedBy {u} | grep target;; esac"
 )
 _ON = "systemctl -q is-active {u} && [ $(systemctl is-enabled {u}) = enabled ] && ! systemctl show -p ExecStart {u} | grep sleep"
+# Targets that every boot comes to.
+_ON += " && systemctl show -P WantedBy {u} | grep -E '(multi-user|timers|sysinit)[.]target'"
 OBSERVERS = {
     **{f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule]) for rule in UNUSED},
-    **{
-        f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule])
-        for rule in ("aide", "auditd", "cron")
-    },
+    **{f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule]) for rule in ("auditd", "cron")},
+    "service/aide": _ON.format(u="dailyaidecheck.timer")
+    + " && systemctl show -P NextElapseUSecRealtime dailyaidecheck.timer | grep . "
+    "&& systemctl show -P ExecStart dailyaidecheck.service | grep /dailyaidecheck",
     "service/journal-upload": _ON.format(u="systemd-journal-upload.service"),
     "service/rsyslog": _ON.format(u="rsyslog.service"),
     "service/journald": "systemctl -q is-active systemd-journald.service",

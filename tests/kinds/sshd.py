@@ -144,4 +144,6 @@ done; done
 """
     for key, value in {"MaxAuthTries": "[1-4]", "MaxSessions": "[1-9]|10", "PermitRootLogin": "no"}.items()
 }
-OBSERVERS["sshd/AllowGroups"] = "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null"
+OBSERVERS["sshd/AllowGroups"] = (
+    "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null; ! sshd -T | grep -iE '^allow(users|groups) (.* )?[*]( |$)' >/dev/null"
+)

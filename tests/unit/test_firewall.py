@@ -87,6 +87,21 @@ PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "
         ([[{"counter": {}}, ACCEPT]], True),
         ([[equals("iifname", "eth0"), ACCEPT]], True),
         ([[equals("l4proto", "tcp"), ACCEPT]], True),
+        (
+            [
+                [
+                    {
+                        "match": {
+                            "op": "==",
+                            "left": {"payload": {"protocol": "ip", "field": "protocol"}},
+                            "right": "tcp",
+                        }
+                    },
+                    ACCEPT,
+                ]
+            ],
+            True,
+        ),
         ([[equals("ct", ["new", "established"], op="in"), ACCEPT]], True),
         ([[equals("ct", ["related", "established"], op="in"), ACCEPT]], False),
         ([[equals("iifname", "lo"), ACCEPT]], False),

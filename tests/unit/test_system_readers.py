@@ -272,7 +272,7 @@ def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> No
     state = service.unit(shown.replace("{{", "{").replace("}}", "}"), {"basic.target"})
     assert state["wanted_by"] == ["multi-user.target"] and state["exec"] == ["/bin/sleep"] and state["replaced"] is True
     assert state["reached"] is False and "elapses" not in state
-    same = f"FragmentPath={fragment}\nDropInPaths=/x.conf\nWantedBy=basic.target\nExecStart={{ path=/usr/sbin/cron ; a"
+    same = f"LoadState=loaded\nFragmentPath={fragment}\nDropInPaths=/x.conf\nWantedBy=basic.target\nExecStart={{ path=/usr/sbin/cron ; a"
     state = service.unit(same, {"basic.target"})
     assert (state["replaced"], state["reached"]) == (False, True)
 

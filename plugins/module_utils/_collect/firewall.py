@@ -10,6 +10,13 @@ import typing as t
 from .command import Command, CommandError, read
 from .section import Reader, Section
 
+# What names a packet's protocol in nft's words (libnftables-json(5)); iptables writes the last two.
+PROTOCOLS = (
+    {"meta": {"key": "l4proto"}},
+    {"meta": {"key": "protocol"}},
+    {"payload": {"protocol": "ip", "field": "protocol"}},
+    {"payload": {"protocol": "ip6", "field": "nexthdr"}},
+)
 Place = tuple[str, str, str]
 Rule = list[dict[str, t.Any]]
 Rules = dict[Place, list[Rule]]
@@ -104,7 +111,7 @@ def _is_wide(step: dict[str, t.Any]) -> bool:
     if match.get("op") not in ("==", "in"):
         return False
     listed = right if isinstance(right, list) else [right]
-    if left == {"meta": {"key": "l4proto"}} or left == {"meta": {"key": "protocol"}}:
+    if left in PROTOCOLS:
         return bool({"tcp", "udp", "ip", "ip6"} & {str(one) for one in listed})
     if left == {"meta": {"key": "iifname"}} or left == {"meta": {"key": "iif"}}:
         return right != "lo"

@@ -88,7 +88,7 @@ def unit(properties: str, reached: set[str]) -> dict[str, object]:
         "fragment": fragment,
         "drop_ins": drop_ins,
         "exec": programs,
-        "replaced": replaced(fragment, drop_ins, programs),
+        "replaced": values.get("LoadState") == "loaded" and replaced(fragment, drop_ins, programs),
     }
     if values.get("Id", "").endswith(".timer"):
         following = {values.get(key, "") for key in ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")}
