@@ -49,6 +49,7 @@ def scenario(
 SCENARIOS = (
     # With a key exchange on disk that this client does not know, every other change of sshd has to wait.
     *(scenario(key, "wrong_value", first(key, value), alone=key == "KexAlgorithms") for key, value in WRONG.items()),
+    scenario("AllowGroups", "everybody", first("AllowGroups", "sudo *")),
     scenario("AllowGroups", "missing", f"sed -i '/^AllowGroups /d' {DROP_IN}"),
     # What only looks like a setting.
     scenario("MaxSessions", "commented_line", site("#MaxSessions 99\\n # MaxSessions 99\\n"), "pass"),
@@ -192,5 +193,6 @@ OBSERVERS = {
 {_FRESH}"""
         for key, weak in _WEAK.items()
     },
-    "sshd/AllowGroups": "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null",
+    "sshd/AllowGroups": "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null; "
+    "! sshd -T | grep -iE '^allow(users|groups) (.* )?[*]( |$)' >/dev/null",
 }

@@ -34,6 +34,13 @@ def test_fresh_host_fails_much_and_hardened_host_nothing_automatic(
     assert not after.desired.files and not after.desired.commands and not after.desired.packages_present
 
 
+def test_text_that_was_not_read_costs_no_other_rule(catalogue: t.Any, hardened: t.Any) -> None:
+    before = {rule: one.verdict for rule, one in planned(catalogue, hardened, level="l2_server").verdicts.items()}
+    hardened.document["sections"]["text"]["left_out"] = {"/etc/cron.allow": "is not a regular file"}
+    after = {rule: one.verdict for rule, one in planned(catalogue, hardened, level="l2_server").verdicts.items()}
+    assert after == before
+
+
 def test_plan_is_pure_and_repeatable(catalogue: t.Any, fresh: t.Any) -> None:
     kept = json.dumps(fresh.document, sort_keys=True)
     assert planned(catalogue, fresh).desired == planned(catalogue, fresh).desired

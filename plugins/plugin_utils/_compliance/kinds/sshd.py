@@ -54,7 +54,10 @@ class Sshd(Kind):
 
     @staticmethod
     def comparable(key: str, value: str | None) -> str | None:
-        return value.replace(" ", ",") if value and key.startswith(("allow", "deny")) else value
+        if not value or not key.startswith(("allow", "deny")):
+            return value
+        # A list that lets everybody in is none.
+        return None if key.startswith("allow") and "*" in value.split() else value.replace(" ", ",")
 
     @staticmethod
     def any_list(demand: Demand) -> bool:
@@ -66,10 +69,20 @@ class Sshd(Kind):
         daemon = stale(evidence)
         return Ruling("fail", daemon, "the configuration on disk") if held.verdict == "pass" and daemon else held
 
-    @staticmethod
-    def _judge_lists(evidence: Evidence) -> Ruling:
-        shown = [f"{name} {value}" for name in ACCESS_LISTS if (value := evidence["sshd"]["effective"].get(name))]
-        return ruling(bool(shown), ", ".join(shown) or "everybody may log in", "users or groups are listed")
+    @classmethod
+    def _judge_lists(cls, evidence: Evidence) -> Ruling:
+        sshd, expected = evidence["sshd"], "users or groups are listed"
+        shown = [f"{n} {sshd['effective'][n]}" for n in ACCESS_LISTS if cls.comparable(n, sshd["effective"].get(n))]
+        lifted = [
+            _block(case) for case in sshd["cases"] if not cls._restricts({**sshd["effective"], **case["differs"]})
+        ]
+        if shown and lifted:
+            return Ruling("fail", f"everybody may log in by {lifted[0]}", expected)
+        return ruling(bool(shown), ", ".join(shown) or "everybody may log in", expected)
+
+    @classmethod
+    def _restricts(cls, settings: t.Mapping[str, str]) -> bool:
+        return any(cls.comparable(name, settings.get(name)) for name in ACCESS_LISTS)
 
     def _judge_value(self, demand: Demand, evidence: Evidence) -> Ruling:
         key = demand.key.lower()
@@ -239,12 +252,28 @@ class Sshd(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         fresh = matching(Template(_STALE), {"match-regexp": "^$"})
         if self.any_list(demand):
+            # Who may log in by which block is followed by the planner alone; this looks at what holds for everybody.
             values = " ".join(f'{{{{ {lookup("sshd", "effective", name)} | default "" }}}}' for name in ACCESS_LISTS)
-            return [matching(Template(f'"{values}"'), {"match-regexp": "\\S"}), fresh]
+            lifted = len(
+                [
+                    case
+                    for case in evidence["sshd"]["cases"]
+                    if not self._restricts({**evidence["sshd"]["effective"], **case["differs"]})
+                ]
+            )
+            return [
+                matching(Template(f'"{values}"'), {"match-regexp": "[^\\s*]"}),
+                matching(Template(f'"{lifted}"'), "0"),
+                fresh,
+            ]
         key = demand.key.lower()
         made = [fresh]
         for _where, _value, path in self.readings(key, evidence):
             made += checks(demand.value, "sshd", *path)
+            if key.startswith("allow"):
+                # A list that lets everybody in is none.
+                shown = f'"{{{{ {lookup("sshd", *path)} | default "" }}}}"'
+                made.append(matching(Template(shown), {"not": {"match-regexp": "(^|\\s)\\*(\\s|$)"}}))
         return [*made, *self._on_disk(key, evidence)]
 
     @staticmethod
