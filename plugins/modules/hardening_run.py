@@ -99,9 +99,8 @@ def settle(given: Result, *, dry: bool) -> Result:
             problems, packages = ([], run.packages()) if dry or not changed else runs.revert(run.id)
             return {"changed": changed, "problems": problems, "packages": packages, "diff": diff}
         changed = bool(run.awaiting()) or (state == "finished" and run.state == "open")
-        if not dry:
-            runs.confirm(run, finish=state == "finished")
-        return {"changed": changed, "problems": [], "packages": {}}
+        said = [] if dry else runs.confirm(run, finish=state == "finished")
+        return {"changed": changed, "problems": said, "packages": {}}
 
 
 def main() -> t.NoReturn:

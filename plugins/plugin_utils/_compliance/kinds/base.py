@@ -156,12 +156,14 @@ class Connection:
         become_method: how that user becomes root (sudo, su ...).
         identities: keys that the controller's agent offers at a login.
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
+        proves: whether a new login can prove that people still get in, or nobody asks for that.
     """
 
     user: str = ""
     become_method: str = "sudo"
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    proves: bool = True
 
 
 class UnreadTextError(Exception):
