@@ -104,3 +104,25 @@ def test_batch_that_shuts_its_own_login_out_is_undone_by_the_host_and_the_next_r
     container.play("harden_hosts", variables=SITE)
     model = container.play("harden_hosts", variables=SITE).model(container.host.name)
     assert model["changed"] == [] and model["summary"]["rules"].get("fail", 0) == 0
+
+
+PACKAGES = "dpkg-query -W -f='${Package} ${Version} ${db:Status-Abbrev}\\n'; md5sum /etc/pam.d/common-* | sort"
+
+
+def test_run_is_reverted_with_the_packages_that_it_removed_and_installed(container: Target) -> None:
+    container.shell("apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq goss telnet >/dev/null")
+    before = container.shell(PACKAGES) + state(container)
+    site = {"compliance_rules": [*RULES, "package/telnet", "package/pwquality", "pwquality/minlen"]}
+    container.play("harden_hosts", variables=site)
+    during = container.shell(PACKAGES)
+    assert "libpam-pwquality" in during and not re.search(r"^(inetutils-)?telnet \S+ ii", during, re.MULTILINE)
+    # What somebody installs later is nobody's business here.
+    container.shell("DEBIAN_FRONTEND=noninteractive apt-get install -qq vlock >/dev/null")
+    revert = {"hardening_state": "reverted"}
+    started = time.monotonic()
+    assert container.play("harden_hosts", variables=revert).changed(container.host.name) == 1
+    print(f"reverted in {time.monotonic() - started:.1f} s")
+    assert "vlock" in container.shell("dpkg-query -W vlock")
+    container.shell("dpkg --purge vlock >/dev/null")
+    assert container.shell(PACKAGES) + state(container) == before
+    assert container.play("harden_hosts", variables=revert).changed(container.host.name) == 0

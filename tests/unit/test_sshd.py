@@ -274,6 +274,7 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
     [
         ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
         ("Banner", Connection(user="ansible", algorithms={"macs": ("odd",)}), "knows none of the macs"),
+        ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the macs"),
     ],
 )
 def test_what_the_client_needs_is_held(

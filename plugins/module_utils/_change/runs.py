@@ -9,10 +9,11 @@ import re
 import time
 import typing as t
 
-from . import fileset, programs, revert, timer
+from . import fileset, packages, revert, timer
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
 from .lock import Lock
+from .packages import versions
 from .record import BASE, Fields, Journal, discard, make_private, read_json, write_json
 
 KEPT_RUNS, KEPT_DAYS, ALWAYS_KEPT = 30, 365, 5
@@ -35,20 +36,6 @@ def boot_id() -> str:
             return handle.read().strip()
     except OSError:
         return ""
-
-
-def versions() -> dict[str, str]:
-    """Installed packages with their versions, as a revert compares them."""
-    with contextlib.suppress(ChangeError):
-        answer = programs.run(
-            ["dpkg-query", "--show", "--showformat=${binary:Package} ${db:Status-Abbrev}${Version}\n"]
-        )
-        rows = [line.split() for line in answer.out.splitlines()]
-        return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "ii"}
-    with contextlib.suppress(ChangeError):
-        answer = programs.run(["rpm", "-qa", "--qf", "%{NAME} %{EVR}\n"])
-        return dict(line.split(" ", 1) for line in answer.out.splitlines() if " " in line)
-    return {}
 
 
 class Run:
@@ -112,7 +99,7 @@ class Run:
         """What packages differ from before the run: by name, the versions then and now, empty for none."""
         before = read_json(os.path.join(self.directory, "packages.json")) or {}
         now = versions()
-        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        names = sorted(name for name in {*before, *now} if before.get(name, "") != now.get(name, ""))
         return {name: {"before": before.get(name, ""), "now": now.get(name, "")} for name in names}
 
     def next_batch(self, name: str) -> Batch:
@@ -146,14 +133,28 @@ class Run:
                 said += [f"run {self.id}, batch {batch.name}: finished", *batch.problems]
         return said
 
+    def end(self, **fields: t.Any) -> None:
+        """Note that it has ended, and with which packages: what comes later is not this run's to take away."""
+        write_json(os.path.join(self.directory, "packages-after.json"), versions())
+        self.journal.write("finished", **fields)
+
     def revert(self) -> list[str]:
-        """Bring back the state before this run, newest batch first; returns what could not be brought back."""
+        """Bring back the state before this run, newest batch first; returns what could not be brought back.
+
+        Packages come last, as they came first: programs of theirs undo what the batches did.
+        """
         problems = []
         for batch in reversed(self.batches()):
             if batch.state == "prepared":
                 batch.abandon()
             elif batch.state in ("applying", "applied", "confirmed", "reverting"):
                 problems += batch.revert()
+        before, after = (
+            read_json(os.path.join(self.directory, f"{name}.json")) for name in ("packages", "packages-after")
+        )
+        # Without the second nobody knows which were this run's: they are named, not touched.
+        if before and after:
+            problems += packages.restore(before, after)
         self.journal.write("reverted", problems=problems)
         return problems
 
@@ -274,7 +275,7 @@ class Runs:
         finally:
             if finish and run.state == "open":
                 said = run.recover()
-                run.journal.write("finished")
+                run.end()
             timer.disarm()
         return said
 

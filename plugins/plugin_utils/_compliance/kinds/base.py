@@ -114,12 +114,17 @@ class Site:
 
 @dataclass(frozen=True)
 class Demand:
-    """A rule that was selected, with its merged constraints and the controls that asked for it."""
+    """A rule that was selected, with its merged constraints and the controls that asked for it.
+
+    Attributes:
+        by_site: whether the overlay gives it a value.
+    """
 
     rule: Rule
     constraints: t.Mapping[str, Constraint]
     controls: tuple[str, ...]
     site: Site = Site()
+    by_site: bool = False
 
     @property
     def key(self) -> str:
