@@ -48,6 +48,7 @@ class ActionModule(RunAction):
         "changed_rules": {"type": "list", "elements": "str", "default": []},
         "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
         "apply": {"type": "bool", "default": False},
+        "guarded": {"type": "bool", "default": True},
         "results": {"type": "path", "required": True},
     }
 
@@ -61,7 +62,7 @@ class ActionModule(RunAction):
         filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
         selected = selection.select(catalogue, wishes, overlay, evidence["host"], filters)
         try:
-            made = plan.plan(selected, evidence, self._reached_by(task_vars))
+            made = plan.plan(selected, evidence, self._reached_by(arguments, task_vars))
             checks = goss.checks_of(made.verdicts, evidence)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             # Of the right types, but not such as any host of ours has been.
@@ -75,9 +76,9 @@ class ActionModule(RunAction):
         )  # fmt: skip
         self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
         answer = self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
-        return {**answer, "remote": self._connection.transport != "local", "unfinished_run": unfinished}
+        return {**answer, "unfinished_run": unfinished}
 
-    def _reached_by(self, task_vars: Result) -> Connection:
+    def _reached_by(self, arguments: Result, task_vars: Result) -> Connection:
         become = getattr(self._connection, "become", None)
         known = client.Client()
         if self._connection.transport == "ssh":
@@ -89,6 +90,7 @@ class ActionModule(RunAction):
             identities=known.identities,
             algorithms=known.algorithms,
             reached_through=lambda: self._reached_through(task_vars),
+            proves=self._connection.transport != "local" or not (arguments["apply"] and arguments["guarded"]),
         )
 
     def _reached_through(self, task_vars: Result) -> tuple[str, ...]:
@@ -150,11 +152,14 @@ class ActionModule(RunAction):
             in evidence.platform.goss,
             "changes": made.changes,
             "held": held,
-            "lockout_risk": sorted(rule for rule in made.changes if made.verdicts[rule].demand.rule.risk == "lockout"),
             "desired": {
                 "packages_absent": desired.packages_absent,
                 "packages_present": desired.packages_present,
-                "batch": batch.options(desired, evidence["text"]),
+                "batches": [
+                    {"name": part.name, "rules": part.rules, "options": options}
+                    for part in plan.batches(made, evidence)
+                    if (options := batch.options(part.desired, evidence["text"]))
+                ],
             },
             "reboot": model["reboot_required"],
         }

@@ -322,6 +322,7 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
             Connection(user="ansible", reached_through=lambda: ("db1", "db2")),
             "db1, db2 of the inventory would",
         ),
+        ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the macs"),
     ],
 )
 def test_what_the_client_needs_is_held(

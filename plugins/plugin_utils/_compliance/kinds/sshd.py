@@ -172,8 +172,9 @@ class Sshd(Kind):
             offered = items(evidence["sshd"]["effective"].get(name, ""))
             if name == demand.key.lower():
                 written = self.written(demand, evidence)
-                # Taken from sshd's own list, enough is left; what that list is, only sshd knows.
-                offered = items(written) if written[:1] != "-" else []
+                # Taken from sshd's own list; where the site's list stands in its place, what that is only sshd knows.
+                own = [] if self._listed_by_site(name, evidence) else offered
+                offered = items(written) if written[:1] != "-" else [o for o in own if o not in items(written[1:])]
             if offered and not set(offered) & set(client):
                 return f"this client knows none of the {name} that would be offered: it would lock itself out"
         return ""
@@ -183,17 +184,22 @@ class Sshd(Kind):
         key = demand.key.lower()
         actual = self.comparable(key, evidence["sshd"]["effective"].get(key))
         if demand.value.none_of is not None and demand.value.subset_of is None:
-            listed_by_site = any(
-                line["keyword"] == key and not line["match"] and line["value"][:1] not in "+-^"
-                for line in evidence["sshd"]["directives"]
-            )
             left = [one for one in items(actual or "") if one not in demand.value.none_of]
             # sshd_config(5): all of sshd's own list but these. What is left of a list that was all weak could be
             # an algorithm that the operator's client does not have.
-            return ",".join(left) if listed_by_site and left else f"-{','.join(demand.value.none_of)}"
+            return (
+                ",".join(left) if self._listed_by_site(key, evidence) and left else f"-{','.join(demand.value.none_of)}"
+            )
         target = demand.value.target(actual)
         separator = " " if key.startswith(("allow", "deny")) else ","
         return separator.join(items(target)) if isinstance(target, list) else text(target)
+
+    @staticmethod
+    def _listed_by_site(key: str, evidence: Evidence) -> bool:
+        return any(
+            line["keyword"] == key and not line["match"] and line["value"][:1] not in "+-^"
+            for line in evidence["sshd"]["directives"]
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         restart = [evidence.platform.unit("ssh_server")]
