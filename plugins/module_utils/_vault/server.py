@@ -129,6 +129,13 @@ class Server:
             if not self.dry:
                 wait("the new certificate", lambda: node.certificate() == wanted, self.timeout)
 
+    def untrusted(self) -> bool:
+        """Whether it shows a certificate that nobody accepts, an ended one or another authority's: it would answer nothing that is asked."""
+        try:
+            return not self.node.certificate()
+        except NodeError:
+            return False  # it is not up yet
+
     def prove_audit(self) -> None:
         path = self.given["audit_path"]
         if path and not os.path.exists(path):
@@ -225,6 +232,8 @@ def settle(server: Server) -> tuple[Health, bool]:
     server.start()
     if not server.runs:
         return NOTHING, False
+    if server.untrusted():
+        server.show_certificate()
     health = server.health()
     stale = server.stale() or (server.dry and given["foreseen"])
     if stale and (

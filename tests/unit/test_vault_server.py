@@ -1,8 +1,10 @@
-"""Who votes in a cluster of the role vault: a restart waits for it, and says so where it never comes. The nodes are fakes."""
+"""What the module vault_server waits for, and in which order it acts. The nodes are fakes."""
 
 from __future__ import annotations
 
+import ssl
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._vault import server as module
@@ -10,6 +12,8 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.node import 
 from ansible_collections.unified.deploy.plugins.module_utils._vault.server import Server
 
 TOKEN = "canary-token"
+# Nothing reads what it says.
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 
 
 class FakeCluster:
@@ -19,6 +23,7 @@ class FakeCluster:
         self.late: dict[str, int] = {}
         self.refused = 0
         self.asked = 0
+        self.ended: set[str] = set()
 
     def ask(self, host: str, path: str, token: str) -> t.Any:
         if path == "sys/leader":
@@ -45,7 +50,12 @@ class FakeNode(Node):
         self.url, self.cluster = f"https://{host}:8200", cluster
 
     def ask(self, path: str, body: t.Any = None, token: str = "") -> t.Any:
+        if self.url in self.cluster.ended:
+            raise NodeError(f"{self.url} cannot be reached (certificate has expired)")
         return self.cluster.ask(self.host, path, token)
+
+    def certificate(self) -> bytes:
+        return b"" if self.url in self.cluster.ended else ssl.PEM_cert_to_DER_cert(CERTIFICATE)
 
 
 @pytest.fixture
@@ -117,3 +127,23 @@ def test_an_error_of_the_server_is_no_refusal(cluster: FakeCluster) -> None:
     with pytest.raises(NodeError, match=r"10.0.0.1:8200 gets its vote .* was answered with 500"):
         restart(server)
     assert server.warnings == []
+
+
+def test_certificate_that_has_ended_is_replaced_before_anything_is_asked(cluster: FakeCluster, tmp_path: Path) -> None:
+    server = server_of(cluster, timeout=0.01)
+    cluster.ended = {server.node.url}
+    (tmp_path / "server.pem").write_text(CERTIFICATE)
+    server.given = {
+        **server.given, "cert_path": str(tmp_path / "server.pem"), "program": "/none", "files": [], "restart": "never", "join": False,
+        "unseal_keys": [], "foreseen": False,
+    }  # fmt: skip
+    run = server.run
+
+    def systemctl(argv: list[str]) -> t.Any:
+        if argv[1] == "reload":
+            cluster.ended.clear()
+        return run(argv)
+
+    server.run = systemctl
+    health, stale = module.settle(server)
+    assert (health.sealed, stale, server.actions) == (False, False, ["reloaded"])
