@@ -25,6 +25,11 @@ KINDS = {
 }
 
 
+def _refuse_engine(reference: Reference) -> None:
+    if reference.engine:
+        raise UnsupportedError("what an engine makes can only be read", where=str(reference))
+
+
 class Vault(SecretStore):
     type = "vault"
     spec = {
@@ -70,8 +75,7 @@ class Vault(SecretStore):
         return int(self._kv)
 
     def _secret(self, reference: Reference, ask: t.Callable[[Kv], t.Any]) -> t.Any:
-        if reference.engine:
-            raise UnsupportedError("what an engine makes can only be read", where=str(reference))
+        _refuse_engine(reference)
         version = self._version(str(reference))
         return self._ask(str(reference), lambda client: ask(Kv(client, self.mount, reference.path, version)))
 
@@ -124,8 +128,7 @@ class Vault(SecretStore):
         return dict(found)
 
     def describe(self, reference: Reference) -> Description:
-        if reference.engine:
-            raise UnsupportedError("what an engine makes can only be read", where=str(reference))
+        _refuse_engine(reference)
         if self.kv == 1:
             self.read(reference)
             return Description(reference.path)
@@ -156,6 +159,7 @@ class Vault(SecretStore):
         return True
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
+        _refuse_engine(reference)
         if self.kv == 1:
             raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
         metadata = self._secret(reference, lambda secret: secret.metadata())
