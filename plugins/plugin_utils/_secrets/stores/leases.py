@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.options import AUTH_METHODS
 
 from ..reference import Reference
 
@@ -27,8 +28,8 @@ LASTS = 600
 RENEW, RETIRE = 2 / 3, 1 / 4
 # What a server answers for a lease that has ended.
 GONE = ("invalid", "missing")
-# Auth methods whose token this process made for itself, and may end.
-OWN_LOGINS = frozenset({"approle", "jwt", "kubernetes", "cert", "userpass", "ldap"})
+# Auth methods by which this process makes a token for itself, which it may end.
+OWN_LOGINS = frozenset(AUTH_METHODS) - {"token", "agent"}
 
 
 @dataclasses.dataclass
