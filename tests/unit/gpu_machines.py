@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import typing as t
 from pathlib import Path
 
@@ -12,15 +11,18 @@ MACHINES: dict[str, dict[str, t.Any]] = {
     machine["name"]: machine for machine in json.loads((FIXTURES / "machines.json").read_text())
 }
 RELEASE = "6.12.107+deb13-amd64"
+# ID and VERSION_ID of os-release, and the kernel that the release brings.
 SYSTEMS = {
-    "debian12": ("debian", "12"),
-    "debian13": ("debian", "13"),
-    "ubuntu2204": ("ubuntu", "22.04"),
-    "ubuntu2404": ("ubuntu", "24.04"),
-    "ubuntu2604": ("ubuntu", "26.04"),
-    "rhel9": ("rhel", "9.6"),
-    "rhel10": ("rhel", "10.0"),
+    "debian12": ("debian", "12", "6.1.0-41-amd64"),
+    "debian13": ("debian", "13", RELEASE),
+    "ubuntu2204": ("ubuntu", "22.04", "5.15.0-204-generic"),
+    "ubuntu2404": ("ubuntu", "24.04", "6.8.0-151-generic"),
+    "ubuntu2604": ("ubuntu", "26.04", "7.0.0-43-generic"),
+    "rhel9": ("rhel", "9.6", "5.14.0-570.el9.x86_64"),
+    "rhel10": ("rhel", "10.0", "6.12.0-55.el10.x86_64"),
 }
+# Nodes that serve a GPU, and what mainline calls them.
+SERVING = {"gmu": "gmu", "smmu": "iommu", "v3d": "v3d"}
 
 
 def put(root: Path, path: str, content: str | bytes) -> None:
@@ -37,13 +39,17 @@ def link(root: Path, path: str, target: str) -> None:
 
 def build(root: Path, machine: dict[str, t.Any], system: str = "debian13") -> Path:
     """Write the machine below ROOT."""
-    os, version = SYSTEMS[system]
+    os, version, release = SYSTEMS[system]
     put(root, "etc/os-release", f'ID={os}\nVERSION_ID="{version}"\n')
-    put(root, "proc/sys/kernel/osrelease", RELEASE + "\n")
-    put(root, f"boot/vmlinuz-{RELEASE}", "")
-    put(root, f"lib/modules/{RELEASE}/modules.alias", "# Aliases extracted from modules themselves.\n")
+    put(root, "proc/sys/kernel/osrelease", release + "\n")
+    put(root, f"boot/vmlinuz-{release}", "")
+    put(root, f"lib/modules/{release}/modules.alias", "# Aliases extracted from modules themselves.\n")
     for number, device in enumerate(machine.get("pci", [])):
         pci(root, device, number)
+    if "fabric" in machine:
+        # The recording says that there are NVSwitches, and not where.
+        put(root, "sys/bus/pci/devices/0000:ff:00.0/class", "0x068000\n")
+        put(root, "sys/bus/pci/devices/0000:ff:00.0/vendor", "0x10de\n")
     if "devicetree" in machine:
         board(root, machine["devicetree"])
     return root
@@ -105,7 +111,11 @@ def board(root: Path, tree: dict[str, t.Any]) -> None:
     put(root, f"{base}/model", tree["model"] + "\0")
     put(root, f"{base}/compatible", "".join(f"{one}\0" for one in tree["compatible"]))
     for number, gpu in enumerate(tree["gpu"]):
-        name = "v3d" if re.search("v3d", gpu["compatible"][0]) else "gpu"
+        name = node_name(gpu["compatible"])
         for copy in range(gpu["count"]):
             node = f"{base}/soc/{name}@{number}{copy}000000"
             put(root, f"{node}/compatible", "".join(f"{one}\0" for one in gpu["compatible"]))
+
+
+def node_name(compatible: list[str]) -> str:
+    return next((name for part, name in SERVING.items() if part in compatible[0]), "gpu")
