@@ -104,6 +104,10 @@ plan:
       description: Where the host's kernels say something else than the tables.
       type: list
       elements: str
+    left_out:
+      description: What could not be read of the host. Then C(blocked) is true.
+      type: list
+      elements: str
     blocked:
       description: Whether something keeps the decisions from being carried out.
       type: bool

@@ -44,8 +44,10 @@ def build(root: Path, machine: dict[str, t.Any], system: str = "debian13") -> Pa
     put(root, "proc/sys/kernel/osrelease", release + "\n")
     put(root, f"boot/vmlinuz-{release}", "")
     put(root, f"lib/modules/{release}/modules.alias", "# Aliases extracted from modules themselves.\n")
-    for number, device in enumerate(machine.get("pci", [])):
-        pci(root, device, number)
+    # A bridge: every machine with PCI has one.
+    put(root, "sys/bus/pci/devices/0000:00:00.0/class", "0x060000\n")
+    for device in machine.get("pci", []):
+        pci(root, device)
     if "fabric" in machine:
         # The recording says that there are NVSwitches, and not where.
         put(root, "sys/bus/pci/devices/0000:ff:00.0/class", "0x068000\n")
@@ -55,7 +57,7 @@ def build(root: Path, machine: dict[str, t.Any], system: str = "debian13") -> Pa
     return root
 
 
-def pci(root: Path, device: dict[str, t.Any], number: int) -> None:
+def pci(root: Path, device: dict[str, t.Any]) -> None:
     """One function, below the bridges that it was recorded behind."""
     slot = device["slot"]
     where = f"sys/devices/pci{slot[:7]}"

@@ -470,5 +470,24 @@ def test_unsupported_system_is_an_error_with_those_that_are(tmp_path: Path) -> N
 def test_host_without_gpu_says_what_was_looked_at(tmp_path: Path) -> None:
     planned = plan(TABLES, host(tmp_path), Request())
     assert planned["devices"] == [] and planned["looked_at"] == (
-        "no PCI bus, no device tree, 0 DRM nodes, 1 kernels that can boot"
+        "1 PCI functions, no device tree, 0 DRM nodes, 1 kernels that can boot"
     )
+
+
+def test_host_without_a_place_to_look_is_an_error_not_a_host_without_gpu(tmp_path: Path) -> None:
+    put(tmp_path, "etc/os-release", "ID=debian\nVERSION_ID=13\n")
+    with pytest.raises(GpuError, match="neither a PCI bus nor a device tree"):
+        plan(TABLES, gather(str(tmp_path), machine="x86_64"), Request())
+
+
+def test_what_could_not_be_read_blocks(tmp_path: Path) -> None:
+    facts = host(tmp_path)
+    assert not plan(TABLES, facts, Request())["blocked"]
+    facts["left_out"] = {"/sys/bus/pci/devices": "Permission denied"}
+    planned = plan(TABLES, facts, Request())
+    assert planned["blocked"] and planned["left_out"] == ["/sys/bus/pci/devices: Permission denied"]
+
+
+@pytest.mark.parametrize("identity", ["", ":", "10de:", "10de:zzzz", "10DE:2335", "10de:2335:1"])
+def test_id_that_is_none_is_unknown(identity: str) -> None:
+    assert decide_pci(TABLES, identity, "030000", target("debian13")).action == "unknown"

@@ -111,6 +111,7 @@ alias pci:v*d*sv*sd*bc03sc00i00* vgastate
 alias of:N*T*Crockchip,rk3588-mali panthor
 alias of:N*T*Crockchip,rk3588-maliC* panthor
 alias usb:v10DEp* usbnet
+alias pci:v000010DEd*
 """
 
 

@@ -36,7 +36,7 @@ def test_line_names_host_device_driver_decision_and_state(tmp_path: Path) -> Non
 
 def test_host_without_gpu_says_where_it_was_looked(tmp_path: Path) -> None:
     assert shown(tmp_path, {}) == [
-        "web1                 no GPU seen; looked at: no PCI bus, no device tree, 0 DRM nodes, 1 kernels that can boot"
+        "web1                 no GPU seen; looked at: 1 PCI functions, no device tree, 0 DRM nodes, 1 kernels that can boot"
     ]
 
 

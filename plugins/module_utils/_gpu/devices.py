@@ -104,9 +104,8 @@ def kfd_nodes(tree: Tree) -> dict[str, list[Device]]:
     base = "sys/class/kfd/kfd/topology/nodes"
     nodes: dict[str, list[Device]] = {}
     for number in tree.names(base):
-        properties = dict(
-            line.split(None, 1) for line in tree.text(base, number, "properties").splitlines() if " " in line
-        )
+        pairs = (line.split() for line in tree.text(base, number, "properties").splitlines())
+        properties = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
         numbers = {name: int(value) for name, value in properties.items() if value.isdecimal()}
         if not numbers.get("simd_count"):  # the processor
             continue

@@ -55,7 +55,10 @@ def claims(aliases: str, modaliases: t.Sequence[str]) -> dict[str, list[str]]:
         # Ten thousands of lines: what another vendor's device is called is no pattern to try.
         if not line.startswith(buses) or (line.startswith("alias pci:v0") and line[10:20] not in vendors):
             continue
-        _, pattern, module = line.split(" ", 2)
+        words = line.split()
+        if len(words) != 3:
+            continue
+        _, pattern, module = words
         for modalias, modules in claimed.items():
             if fnmatch.fnmatchcase(modalias, pattern) and module not in modules:
                 modules.append(module)

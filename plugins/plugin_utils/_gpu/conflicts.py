@@ -100,8 +100,10 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     ),
     "boot_display": lambda one: bool(one.device.get("boot_vga")),
     "closed_for_open_only": lambda one: one.open_modules() == "required" and one.decision.flavour == "closed",
-    "decided_driver_blacklisted": lambda one: any(
-        module.replace("-", "_") in one.facts["blacklisted"] for module in one.decision.driver.split()
+    # Of two drivers, one is enough.
+    "decided_driver_blacklisted": lambda one: (
+        bool(one.decision.driver)
+        and {module.replace("-", "_") for module in one.decision.driver.split()} <= set(one.facts["blacklisted"])
     ),
     "desktop_edition": lambda one: bool(one.decision.branch and one.decision.branch.edition == "desktop"),
     "external": lambda one: bool(one.device.get("external")),

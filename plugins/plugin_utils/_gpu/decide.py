@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from . import intree, nvidia
 from .model import Decision, GpuError, Target
 from .tables import Tables
 
+IDENTITY = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 VENDORS: dict[str, t.Callable[[Tables, str, Target], Decision]] = {
     "10de": nvidia.decide,
     "1002": intree.amd,
@@ -25,6 +27,8 @@ def decide_pci(tables: Tables, identity: str, kind: str, target: Target) -> Deci
     """
     if refused := unsupported(tables, target):
         return refused
+    if not IDENTITY.fullmatch(identity):
+        return Decision(action="unknown", reason=f"'{identity}' is no id of a PCI device", row="gpu_info")
     vendor, _, device = identity.partition(":")
     decision = (
         VENDORS[vendor](tables, device, target) if vendor in VENDORS else intree.other(tables, identity, kind, target)

@@ -20,8 +20,10 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
         facts: what gpu_info returns.
 
     Raises:
-        GpuError: the system or architecture is in no table, or the request names what the host does not have.
+        GpuError: the system is in no table, there was no place to look for GPUs, or the request names what the host does not have.
     """
+    if facts["looked_at"]["pci"] is None and not facts["looked_at"]["device_tree"]:
+        raise GpuError("there is neither a PCI bus nor a device tree to look for GPUs on", fix="Is /sys mounted?")
     system = tables.system_of(facts["system"]["os"], facts["system"]["version"])
     devices = {gpu["slot"]: gpu for gpu in facts["devices"]} | {
         gpu["path"]: gpu for gpu in facts["board"].get("gpus", ())
@@ -58,7 +60,10 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
         "differences": [
             line for where, device, decision in rows for line in differences(tables, where, device, decision, facts)
         ],
-        "blocked": any(conflict.blocks for conflict in found)
+        "left_out": [f"{path}: {reason}" for path, reason in facts["left_out"].items()],
+        # What could not be read may hold a device, or a reason against a driver.
+        "blocked": bool(facts["left_out"])
+        or any(conflict.blocks for conflict in found)
         or any(one.action in REFUSALS for one in decisions.values()),
         "looked_at": looked_at(facts),
     }
@@ -159,5 +164,4 @@ def looked_at(facts: Facts) -> str:
     seen = facts["looked_at"]
     pci = "no PCI bus" if seen["pci"] is None else f"{seen['pci']} PCI functions"
     tree = "a device tree" if seen["device_tree"] else "no device tree"
-    gone = f", {len(facts['left_out'])} files could not be read" if facts["left_out"] else ""
-    return f"{pci}, {tree}, {len(seen['drm'])} DRM nodes, {seen['kernels']} kernels that can boot{gone}"
+    return f"{pci}, {tree}, {len(seen['drm'])} DRM nodes, {seen['kernels']} kernels that can boot"

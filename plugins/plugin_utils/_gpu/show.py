@@ -15,9 +15,7 @@ WIDTHS = (20, 30, 14, 24, 34, 0)
 
 def lines(host: str, plan: Plan) -> list[str]:
     """A row a device, and below it what the operator must know: why not, what contradicts, where tables and host differ."""
-    if not plan["devices"]:
-        return [printable(f"{host:<{WIDTHS[0]}} no GPU seen; looked at: {plan['looked_at']}")]
-    shown = []
+    shown = [] if plan["devices"] else [f"{host:<{WIDTHS[0]}} no GPU seen; looked at: {plan['looked_at']}"]
     for device in plan["devices"]:
         shown.append(
             row(
@@ -38,6 +36,7 @@ def lines(host: str, plan: Plan) -> list[str]:
             if conflict["where"] == device["where"]
         ]
     shown += [f"    differs: {line}" for line in plan["differences"]]
+    shown += [f"    not read: {line}" for line in plan["left_out"]]
     return [printable(line) for line in shown]
 
 
