@@ -50,7 +50,7 @@ def test_plan_is_pure_and_repeatable(catalogue: t.Any, fresh: t.Any) -> None:
 def test_rule_that_waits_for_a_package_fails_and_is_planned(catalogue: t.Any, fresh: t.Any) -> None:
     plan = planned(catalogue, fresh)
     verdict = plan.verdicts["firewall/enabled"]
-    assert (verdict.verdict, verdict.waits_for) == ("fail", ("ufw",))
+    assert (verdict.verdict, verdict.waits_for) == ("fail", ("firewall",))
     assert "ufw" in plan.desired.packages_present
     assert "firewall/enabled" in plan.changes
 
