@@ -274,6 +274,7 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
     [
         ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
         ("Banner", Connection(user="ansible", algorithms={"macs": ("odd",)}), "knows none of the macs"),
+        ("DisableForwarding", Connection(user="ansible", jumpers=lambda: ["db1"]), "db1 is reached through this host"),
         ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the macs"),
     ],
 )

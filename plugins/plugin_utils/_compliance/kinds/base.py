@@ -161,6 +161,7 @@ class Connection:
         become_method: how that user becomes root (sudo, su ...).
         identities: keys that the controller's agent offers at a login.
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
+        jumpers: names the inventory's hosts that are reached through this one; asked only where a rule needs to know.
         proves: whether a new login can prove that people still get in, or nobody asks for that.
     """
 
@@ -168,6 +169,7 @@ class Connection:
     become_method: str = "sudo"
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    jumpers: t.Callable[[], list[str]] = list
     proves: bool = True
 
 
