@@ -33,9 +33,9 @@ class Units(Reader):
         "ConditionTimestampMonotonic",
     )
 
-    def __init__(self, wanted: list[str]) -> None:
-        super().__init__(wanted)
-        names = self.names = wanted
+    def __init__(self, request: list[str]) -> None:
+        super().__init__(request)
+        names = self.names = request
         options = [f"--property={','.join(self.PROPERTIES)}", "--"]
         self.command = Command("systemctl", "show", *options, *names) if names else None
 
