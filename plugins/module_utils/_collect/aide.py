@@ -17,11 +17,11 @@ BEGINNINGS = {b"@@begin_db": "plain", b"\x1f\x8b": "gzip"}
 
 
 class Aide(Reader):
-    """Args: wanted: paths of databases."""
+    """Args: request: paths of databases."""
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
-        return Section({path: database(path, left_out) for path in self.wanted}, left_out)
+        return Section({path: database(path, left_out) for path in self.request}, left_out)
 
 
 def database(path: str, left_out: dict[str, str]) -> dict[str, object]:

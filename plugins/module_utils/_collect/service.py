@@ -41,9 +41,10 @@ class Units(Reader):
         "NextElapseUSecMonotonic",
     )
 
-    def __init__(self, wanted: list[str]) -> None:
-        super().__init__(wanted)
-        self.command = self._show(wanted) if wanted else None
+    def __init__(self, request: list[str]) -> None:
+        super().__init__(request)
+        self.names = request
+        self.command = self._show(request) if request else None
         self.targets = Command("systemctl", "list-units", "--type=target", "--state=active", "--plain", "--no-legend")
 
     def _show(self, names: list[str]) -> Command:
@@ -53,7 +54,7 @@ class Units(Reader):
         if self.command is None:
             return Section({})
         reached = {line.split()[0] for line in self.targets.text().splitlines() if line.strip()}
-        units = described(self.wanted, self.command, reached)
+        units = described(self.names, self.command, reached)
         others = sorted({str(facts["triggers"]) for facts in units.values() if facts.get("triggers")} - set(units))
         if others:
             units.update(described(others, self._show(others), reached))

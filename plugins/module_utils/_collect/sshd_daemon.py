@@ -101,7 +101,7 @@ class Units:
         self.command = Command("systemctl", "show", f"--property={properties}", "--", *names) if names else None
 
     def read(self) -> list[dict[str, str]]:
-        if self.command is None or not self.command.found:
+        if self.command is None or not self.command.installed:
             return []
         try:
             text = self.command.text()
