@@ -435,6 +435,12 @@ def test_unit_that_starts_by_whatever_way_is_in_use(
     assert planned(catalogue, hardened, "service/rsync")[0].verdict == verdict
 
 
+def test_instance_of_a_unit_is_in_use_too(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["service"]["apache2@shop.service"] = unit(file="disabled", active="active")
+    verdict, desired = planned(catalogue, hardened, "service/web")
+    assert verdict.verdict == "fail" and desired.units_masked[-1] == "apache2@shop.service"
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
