@@ -41,6 +41,9 @@ class FakeClient:
             return {"data": {"renewable": True, "ttl": 60, "creation_ttl": 60}}
         if path == "auth/token/renew-self":
             return {"auth": {"lease_duration": 60}}
+        if path.startswith("sys/internal/ui/mounts/"):
+            mount = path.split("/")[4]
+            return {"data": {"type": {"db": "database", "ca": "pki", "kv1": "kv"}[mount], "path": f"{mount}/"}}
         if path.startswith("db/"):
             self.made += 1
             return {
@@ -168,6 +171,20 @@ def test_only_what_is_left_of_a_dead_run_here_is_revoked(
     held.read(APP)
     assert [body["lease_id"] for _path, body in client.paths("sys/leases/revoke")] == revoked
     assert len(list(state.glob("1-*.json"))) == left
+    held.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["prod+kv1://web/app?x=1", "prod+kv1://creds/app?x=1", "prod+ca://root/generate/internal?common_name=x"]
+)
+def test_reference_with_options_changes_nothing(text: str, state: Path) -> None:
+    client = FakeClient()
+    held = leases_of(client, [])
+    with pytest.raises(VaultError, match="would be changed by it"):
+        held.read(parse(text))
+    assert [verb for verb, _path, _body in client.asked] == ["GET"]
+    held.read(parse("prod+ca://issue/web?common_name=x"))
+    assert client.asked[-1] == ("POST", "ca/issue/web", {"common_name": "x"})
     held.close()
 
 

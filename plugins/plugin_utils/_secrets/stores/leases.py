@@ -32,6 +32,9 @@ GONE = ("invalid", "missing")
 PASSING = ("failed", "sealed", "slow", "unreachable")
 # Auth methods by which this process makes a token for itself, which it may end.
 OWN_LOGINS = frozenset(AUTH_METHODS) - {"token", "agent"}
+# Where engines make something of what is written to them. Anywhere else a write may change what is there, as it does in a KV engine.
+MAKING = frozenset({"creds", "issue", "key", "sign", "sts", "token"})
+KEEPING = frozenset({"cubbyhole", "generic", "identity", "kv", "system", "token"})
 
 
 @dataclasses.dataclass
@@ -76,6 +79,8 @@ class Leases:
             if self.record is None:
                 self._begin()
             path, options = f"{reference.engine}/{reference.path}", dict(reference.options)
+            if options:
+                self._refuse_change(path)
             answer = self.client.request("POST" if options else "GET", path, json=options or None)
             if answer.get("lease_id"):
                 self._hold(answer, reference)
@@ -92,6 +97,20 @@ class Leases:
                 ends = time.monotonic() + token["ttl"]
                 self.held.append(Lease("", None, token["creation_ttl"], ends, renewable=True))
         threading.Thread(target=self._keep, daemon=True).start()
+
+    def _refuse_change(self, path: str) -> None:
+        """A reference never changes what others have: options are sent to who makes something of them, and to nobody else.
+
+        Source: https://openbao.org/api-docs/system/internal-ui-mounts/
+        """
+        mount = self.client.request("GET", f"sys/internal/ui/mounts/{path}")["data"]
+        below = path.removeprefix(mount["path"])
+        if mount["type"] in KEEPING or below.partition("/")[0] not in MAKING:
+            raise VaultError(
+                f"{path}: a reference with options is a write, and this path of an engine of type {mount['type']} would be changed by it",
+                kind="invalid",
+                fix="Leave out the options, or use vault_write",
+            )
 
     def _hold(self, answer: Answer, reference: Reference) -> None:
         duration = int(answer["lease_duration"])
