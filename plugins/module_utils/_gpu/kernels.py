@@ -58,7 +58,7 @@ def claims(aliases: str, modaliases: t.Sequence[str]) -> dict[str, list[str]]:
         words = line.split()
         if len(words) != 3:
             continue
-        _, pattern, module = words
+        pattern, module = words[1:]
         for modalias, modules in claimed.items():
             if fnmatch.fnmatchcase(modalias, pattern) and module not in modules:
                 modules.append(module)

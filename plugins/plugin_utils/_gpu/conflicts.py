@@ -79,11 +79,11 @@ class Subject:
 
     def open_modules(self) -> str:
         """What NVIDIA's driver says: required, possible, none; empty for a device that is not NVIDIA's."""
-        vendor, _, device = self.device.get("id", "").partition(":")
+        vendor, _colon, device = self.device.get("id", "").partition(":")
         return self.tables.nvidia[device]["open_modules"] if vendor == "10de" and device in self.tables.nvidia else ""
 
     def last_branch(self) -> str:
-        vendor, _, device = self.device.get("id", "").partition(":")
+        vendor, _colon, device = self.device.get("id", "").partition(":")
         return self.tables.nvidia[device]["last_branch"] if vendor == "10de" and device in self.tables.nvidia else ""
 
     def branch(self) -> int:
@@ -128,7 +128,7 @@ def check(
         decided: where the device is, what was read of it, and what was decided.
     """
     of_host = host_flags(facts)
-    nvidia = any(decision.driver == "nvidia" for _, _, decision in decided)
+    nvidia = any(decision.driver == "nvidia" for _where, _device, decision in decided)
     conflicts = []
     for where, device, decision in decided:
         subject = Subject(device, decision, facts, system, nvidia, tables)
