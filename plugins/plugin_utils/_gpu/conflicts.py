@@ -41,6 +41,16 @@ class Conflict:
         }
 
 
+def installed(facts: Facts) -> list[tuple[Facts, Facts]]:
+    """Each kernel that can boot with each of NVIDIA's modules that DKMS installed for it."""
+    return [
+        (kernel, one)
+        for kernel in facts["kernels"]
+        for one in kernel["dkms"]
+        if one["state"] == "installed" and "nvidia" in one["module"]
+    ]
+
+
 HOST_FLAGS: dict[str, t.Callable[[Facts], bool]] = {
     "blacklisted_thunderbolt": lambda facts: "thunderbolt" in facts["blacklisted"],
     "container": lambda facts: bool(facts["virtualisation"]["container"]),
@@ -48,6 +58,11 @@ HOST_FLAGS: dict[str, t.Callable[[Facts], bool]] = {
         one["state"] == "failed" for kernel in facts["kernels"] for one in kernel["dkms"] if "nvidia" in one["module"]
     ),
     "fabric": lambda facts: bool(facts["nvswitches"]),
+    "built_for_another_kernel": lambda facts: any(
+        one["kernel"] not in ("", kernel["release"]) for kernel, one in installed(facts)
+    ),
+    "built_unread": lambda facts: any(bool(one["unread"]) for _kernel, one in installed(facts)),
+    "built_unsigned": lambda facts: any(not one["signer"] and not one["unread"] for _kernel, one in installed(facts)),
     "headers_missing": lambda facts: any(not kernel["headers"] for kernel in facts["kernels"]),
     "key_enrolled": lambda facts: any(key["state"] == "enrolled" for key in facts["secure_boot"]["keys"]),
     "key_pending": lambda facts: any(key["state"] == "pending" for key in facts["secure_boot"]["keys"]),
