@@ -38,6 +38,12 @@ options:
     description: Seconds until the host undoes the batch by itself. V(0) for never.
     type: int
     default: 0
+  keep:
+    description:
+      - Keep the batch of this run that waits to be confirmed, before making this one. Say so over a new connection only, for
+        that this module runs is the proof.
+    type: bool
+    default: false
   owner:
     description: Who runs this, for others to read. The action fills it in.
     type: dict
@@ -169,7 +175,7 @@ def foresee(given: Result) -> Result:
 def make(given: Result) -> Result:
     runs = Runs()
     with runs.lock(f"run {given['run']}, batch {given['name']}", timeout=given["lock_timeout"]):
-        run, recovered = runs.begin(given["run"], given["owner"], dead=given["dead"])
+        run, recovered = runs.begin(given["run"], given["owner"], dead=given["dead"], keep=given["keep"])
         batch, difference, said = apply_batch(run, options.plan(given, dry=False), revert_after=given["revert_after"])
     result = {**described(difference, said), "batch": batch.name if batch else "", "recovered": recovered}
     result["refused"] += [{"path": "", "reason": reason} for reason in (batch.problems if batch else [])]
@@ -191,6 +197,7 @@ def main() -> t.NoReturn:
             "commands": options.COMMANDS,
             "revert_after": {"type": "int", "default": 0},
             "lock_timeout": {"type": "int", "default": 30},
+            "keep": {"type": "bool", "default": False},
             "owner": {"type": "dict", "default": {}},
             "dead": {"type": "list", "elements": "str", "default": []},
         },

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .._url import password_line
 from .command import read_bytes
 from .mount import FSTAB, secret_line
 from .section import Reader, Section
@@ -30,6 +31,9 @@ class Texts(Reader):
             text = None if content is None else content.decode("utf-8", "surrogateescape")
             if path == FSTAB and text and (line := secret_line(text)):
                 left_out[path] = f"line {line} holds a secret, which is not read: move it to a credentials file"
+                continue
+            if text and (line := password_line(text)):
+                left_out[path] = f"line {line} holds a password in a URL, which is not read: take it out of this file"
                 continue
             texts[path] = text
         return Section(texts, left_out)

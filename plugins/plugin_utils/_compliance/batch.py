@@ -29,6 +29,7 @@ def options(desired: Desired, texts: t.Mapping[str, str | None]) -> Options:
         "enabled": desired.units_enabled,
         "masked": desired.units_masked,
         "restarted": desired.units_restarted,
+        "reloaded": desired.units_reloaded,
     }
     return {**batch, "units": units} if any(batch.values()) or any(units.values()) else {}
 

@@ -54,7 +54,10 @@ class Sshd(Kind):
 
     @staticmethod
     def comparable(key: str, value: str | None) -> str | None:
-        return value.replace(" ", ",") if value and key.startswith(("allow", "deny")) else value
+        if not value or not key.startswith(("allow", "deny")):
+            return value
+        # A list that lets everybody in is none.
+        return None if key.startswith("allow") and "*" in value.split() else value.replace(" ", ",")
 
     @staticmethod
     def any_list(demand: Demand) -> bool:
@@ -66,10 +69,20 @@ class Sshd(Kind):
         daemon = stale(evidence)
         return Ruling("fail", daemon, "the configuration on disk") if held.verdict == "pass" and daemon else held
 
-    @staticmethod
-    def _judge_lists(evidence: Evidence) -> Ruling:
-        shown = [f"{name} {value}" for name in ACCESS_LISTS if (value := evidence["sshd"]["effective"].get(name))]
-        return ruling(bool(shown), ", ".join(shown) or "everybody may log in", "users or groups are listed")
+    @classmethod
+    def _judge_lists(cls, evidence: Evidence) -> Ruling:
+        sshd, expected = evidence["sshd"], "users or groups are listed"
+        shown = [f"{n} {sshd['effective'][n]}" for n in ACCESS_LISTS if cls.comparable(n, sshd["effective"].get(n))]
+        lifted = [
+            _block(case) for case in sshd["cases"] if not cls._restricts({**sshd["effective"], **case["differs"]})
+        ]
+        if shown and lifted:
+            return Ruling("fail", f"everybody may log in by {lifted[0]}", expected)
+        return ruling(bool(shown), ", ".join(shown) or "everybody may log in", expected)
+
+    @classmethod
+    def _restricts(cls, settings: t.Mapping[str, str]) -> bool:
+        return any(cls.comparable(name, settings.get(name)) for name in ACCESS_LISTS)
 
     def _judge_value(self, demand: Demand, evidence: Evidence) -> Ruling:
         key = demand.key.lower()
@@ -114,6 +127,12 @@ class Sshd(Kind):
             return self._cut_by_groups(demand, evidence, connection)
         if demand.key == "UsePAM" and demand.value.eq == "no":
             return "without PAM, accounts with locked passwords cannot log in"
+        if demand.key == "DisableForwarding" and (behind := connection.reached_through()):
+            more = f" and {len(behind) - 3} more" if len(behind) > 3 else ""
+            return (
+                f"{', '.join(behind[:3])}{more} of the inventory would be cut off: their logins go through this host (ProxyJump); "
+                "waive the rule for it, or reach them another way"
+            )
         if demand.key == "MaxAuthTries" and connection.identities >= int(text(demand.value.target(effective))):
             return (
                 f"the agent offers {connection.identities} keys, more than the change allows tries: "
@@ -153,8 +172,9 @@ class Sshd(Kind):
             offered = items(evidence["sshd"]["effective"].get(name, ""))
             if name == demand.key.lower():
                 written = self.written(demand, evidence)
-                # Taken from sshd's own list, enough is left; what that list is, only sshd knows.
-                offered = items(written) if written[:1] != "-" else []
+                # Taken from sshd's own list; where the site's list stands in its place, what that is only sshd knows.
+                own = [] if self._listed_by_site(name, evidence) else offered
+                offered = items(written) if written[:1] != "-" else [o for o in own if o not in items(written[1:])]
             if offered and not set(offered) & set(client):
                 return f"this client knows none of the {name} that would be offered: it would lock itself out"
         return ""
@@ -164,20 +184,28 @@ class Sshd(Kind):
         key = demand.key.lower()
         actual = self.comparable(key, evidence["sshd"]["effective"].get(key))
         if demand.value.none_of is not None and demand.value.subset_of is None:
-            listed_by_site = any(
-                line["keyword"] == key and not line["match"] and line["value"][:1] not in "+-^"
-                for line in evidence["sshd"]["directives"]
-            )
             left = [one for one in items(actual or "") if one not in demand.value.none_of]
             # sshd_config(5): all of sshd's own list but these. What is left of a list that was all weak could be
             # an algorithm that the operator's client does not have.
-            return ",".join(left) if listed_by_site and left else f"-{','.join(demand.value.none_of)}"
+            return (
+                ",".join(left) if self._listed_by_site(key, evidence) and left else f"-{','.join(demand.value.none_of)}"
+            )
         target = demand.value.target(actual)
         separator = " " if key.startswith(("allow", "deny")) else ","
         return separator.join(items(target)) if isinstance(target, list) else text(target)
 
+    @staticmethod
+    def _listed_by_site(key: str, evidence: Evidence) -> bool:
+        return any(
+            line["keyword"] == key and not line["match"] and line["value"][:1] not in "+-^"
+            for line in evidence["sshd"]["directives"]
+        )
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         restart = [evidence.platform.unit("ssh_server")]
+        # On SIGHUP sshd executes itself anew and reads everything (sshd(8)). Debian's unit checks the whole configuration first and
+        # keeps the daemon where it does not hold; a restart that fails leaves none.
+        desired.add("reloadable", restart)
         if stale(evidence):
             desired.add("stale", restart)
             if self._holds(demand, evidence):
@@ -230,12 +258,28 @@ class Sshd(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         fresh = matching(Template(_STALE), {"match-regexp": "^$"})
         if self.any_list(demand):
+            # Who may log in by which block is followed by the planner alone; this looks at what holds for everybody.
             values = " ".join(f'{{{{ {lookup("sshd", "effective", name)} | default "" }}}}' for name in ACCESS_LISTS)
-            return [matching(Template(f'"{values}"'), {"match-regexp": "\\S"}), fresh]
+            lifted = len(
+                [
+                    case
+                    for case in evidence["sshd"]["cases"]
+                    if not self._restricts({**evidence["sshd"]["effective"], **case["differs"]})
+                ]
+            )
+            return [
+                matching(Template(f'"{values}"'), {"match-regexp": "[^\\s*]"}),
+                matching(Template(f'"{lifted}"'), "0"),
+                fresh,
+            ]
         key = demand.key.lower()
         made = [fresh]
         for _where, _value, path in self.readings(key, evidence):
             made += checks(demand.value, "sshd", *path)
+            if key.startswith("allow"):
+                # A list that lets everybody in is none.
+                shown = f'"{{{{ {lookup("sshd", *path)} | default "" }}}}"'
+                made.append(matching(Template(shown), {"not": {"match-regexp": "(^|\\s)\\*(\\s|$)"}}))
         return [*made, *self._on_disk(key, evidence)]
 
     @staticmethod
