@@ -39,8 +39,9 @@ lint: setup install ## ruff, mypy, yamllint, ansible-lint
 unit: setup install ## Unit tests, on the newest and the oldest supported ansible-core
 	tools/unit
 
-golden: setup install ## Rewrite what is generated: schemas of the catalogue, the table of benchmarks, what unit tests pin
+golden: setup install ## Rewrite what is generated: schemas of the catalogue, tables of the guides, what unit tests pin
 	$(BIN)/python tools/golden.py
+	$(BIN)/python tools/gpu_guide.py
 
 fixtures: setup install ## Record anew the evidence that unit tests judge (tests/unit/fixtures), on a test host
 	$(SUDO) $(BIN)/python tools/fixtures.py

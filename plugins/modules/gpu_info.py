@@ -70,7 +70,10 @@ gpu:
       description: Model, compatibles and GPU nodes of the device tree. Empty without one.
       type: dict
     kernels:
-      description: Each kernel that can boot, with headers, the state of each module of DKMS, and which modules claim each GPU.
+      description:
+        - Each kernel that can boot, with headers, which modules claim each GPU, and the modules of DKMS.
+        - Of a module that was built, C(kernel) is the one that it was built for, C(signer) the path of the host's own certificate
+          that it was signed for, C(another key), or empty, and C(unread) why nothing is known.
       type: list
       elements: dict
     running_kernel:

@@ -170,7 +170,7 @@ def _platform_drivers(tree: Tree) -> dict[str, str]:
     drivers = {}
     for name in tree.names(base):
         for line in tree.text(base, name, "uevent").splitlines():
-            key, _, value = line.partition("=")
+            key, _sign, value = line.partition("=")
             if key == "OF_FULLNAME":
                 drivers[value] = tree.link_name(base, name, "driver")
     return drivers

@@ -8,6 +8,8 @@ import os
 import re
 import typing as t
 
+from . import module_file
+from .boot import LOCAL_KEYS
 from .tree import Tree
 
 # Names that Debian, Ubuntu, the RHEL family and boards give to kernels in /boot.
@@ -58,31 +60,46 @@ def claims(aliases: str, modaliases: t.Sequence[str]) -> dict[str, list[str]]:
         words = line.split()
         if len(words) != 3:
             continue
-        _, pattern, module = words
+        pattern, module = words[1:]
         for modalias, modules in claimed.items():
             if fnmatch.fnmatchcase(modalias, pattern) and module not in modules:
                 modules.append(module)
     return claimed
 
 
-def dkms(tree: Tree, release: str) -> list[dict[str, str]]:
+def dkms(tree: Tree, release: str) -> list[dict[str, t.Any]]:
     """Modules that DKMS keeps and this kernel's state of each: installed, built, failed or added.
 
     See dkms(8): the directory is ``<module>/<version>/<kernel>/<arch>/module``; a build that failed leaves ``build/make.log``.
+    What was built tells too for which kernel and for whose key (`module_file.describe`).
     """
     modules = []
     for name in tree.names(DKMS):
         for version in tree.names(DKMS, name):
-            if not tree.exists(DKMS, name, version, "source"):
-                continue
-            modules.append({"module": name, "version": version, "state": _state(tree, name, version, release)})
+            if tree.exists(DKMS, name, version, "source"):
+                built = _built(tree, name, version, release)
+                module = {
+                    "module": name,
+                    "version": version,
+                    "state": _state(tree, name, version, release, bool(built)),
+                }
+                modules.append({**module, **built})
     return modules
 
 
-def _state(tree: Tree, name: str, version: str, release: str) -> str:
-    built = any(
-        tree.names(DKMS, name, version, release, arch, "module") for arch in tree.names(DKMS, name, version, release)
-    )
+def _built(tree: Tree, name: str, version: str, release: str) -> dict[str, str]:
+    """What the smallest module of a build says: all are built and signed in one go, and some are large. Empty where there is none."""
+    for arch in tree.names(DKMS, name, version, release):
+        directory = (DKMS, name, version, release, arch, "module")
+        files = [file for file in tree.names(*directory) if ".ko" in file]
+        if files:
+            smallest = min(files, key=lambda file: os.path.getsize(tree.path(*directory, file)))
+            keys = {f"/{path}": der for path in LOCAL_KEYS if (der := tree.content(path))}
+            return module_file.describe(smallest, tree.content(*directory, smallest), keys)
+    return {}
+
+
+def _state(tree: Tree, name: str, version: str, release: str, built: bool) -> str:
     if built:
         linked = (link for link in tree.names(DKMS, name) if link.startswith(f"kernel-{release}-"))
         here = any(version in os.path.realpath(tree.path(DKMS, name, link)).split("/") for link in linked)

@@ -41,6 +41,16 @@ class Conflict:
         }
 
 
+def installed(facts: Facts) -> list[tuple[Facts, Facts]]:
+    """Each kernel that can boot with each of NVIDIA's modules that DKMS installed for it."""
+    return [
+        (kernel, one)
+        for kernel in facts["kernels"]
+        for one in kernel["dkms"]
+        if one["state"] == "installed" and "nvidia" in one["module"]
+    ]
+
+
 HOST_FLAGS: dict[str, t.Callable[[Facts], bool]] = {
     "blacklisted_thunderbolt": lambda facts: "thunderbolt" in facts["blacklisted"],
     "container": lambda facts: bool(facts["virtualisation"]["container"]),
@@ -48,6 +58,11 @@ HOST_FLAGS: dict[str, t.Callable[[Facts], bool]] = {
         one["state"] == "failed" for kernel in facts["kernels"] for one in kernel["dkms"] if "nvidia" in one["module"]
     ),
     "fabric": lambda facts: bool(facts["nvswitches"]),
+    "built_for_another_kernel": lambda facts: any(
+        one["kernel"] not in ("", kernel["release"]) for kernel, one in installed(facts)
+    ),
+    "built_unread": lambda facts: any(bool(one["unread"]) for _kernel, one in installed(facts)),
+    "built_unsigned": lambda facts: any(not one["signer"] and not one["unread"] for _kernel, one in installed(facts)),
     "headers_missing": lambda facts: any(not kernel["headers"] for kernel in facts["kernels"]),
     "key_enrolled": lambda facts: any(key["state"] == "enrolled" for key in facts["secure_boot"]["keys"]),
     "key_pending": lambda facts: any(key["state"] == "pending" for key in facts["secure_boot"]["keys"]),
@@ -79,11 +94,11 @@ class Subject:
 
     def open_modules(self) -> str:
         """What NVIDIA's driver says: required, possible, none; empty for a device that is not NVIDIA's."""
-        vendor, _, device = self.device.get("id", "").partition(":")
+        vendor, _colon, device = self.device.get("id", "").partition(":")
         return self.tables.nvidia[device]["open_modules"] if vendor == "10de" and device in self.tables.nvidia else ""
 
     def last_branch(self) -> str:
-        vendor, _, device = self.device.get("id", "").partition(":")
+        vendor, _colon, device = self.device.get("id", "").partition(":")
         return self.tables.nvidia[device]["last_branch"] if vendor == "10de" and device in self.tables.nvidia else ""
 
     def branch(self) -> int:
@@ -128,7 +143,7 @@ def check(
         decided: where the device is, what was read of it, and what was decided.
     """
     of_host = host_flags(facts)
-    nvidia = any(decision.driver == "nvidia" for _, _, decision in decided)
+    nvidia = any(decision.driver == "nvidia" for _where, _device, decision in decided)
     conflicts = []
     for where, device, decision in decided:
         subject = Subject(device, decision, facts, system, nvidia, tables)

@@ -29,7 +29,7 @@ def decide_pci(tables: Tables, identity: str, kind: str, target: Target) -> Deci
         return refused
     if not IDENTITY.fullmatch(identity):
         return Decision(action="unknown", reason=f"'{identity}' is no id of a PCI device", row="gpu_info")
-    vendor, _, device = identity.partition(":")
+    vendor, _colon, device = identity.partition(":")
     decision = (
         VENDORS[vendor](tables, device, target) if vendor in VENDORS else intree.other(tables, identity, kind, target)
     )

@@ -60,7 +60,7 @@ def _drives(tables: Tables, device: Support, target: Target) -> tuple[Branch, ..
         able.append(
             ((branch.repository != "distribution", rank, edition, not recommended(tables, device, branch)), branch)
         )
-    return tuple(branch for _, branch in sorted(able, key=lambda one: one[0]))
+    return tuple(branch for _rank, branch in sorted(able, key=lambda one: one[0]))
 
 
 def fabric_manager(tables: Tables, target: Target, branch: Branch) -> tuple[str, ...]:

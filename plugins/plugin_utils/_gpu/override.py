@@ -50,7 +50,7 @@ def apply(
         raise GpuError(f"gpu_devices: '{gpu['id']}' is not NVIDIA's, and can have a driver and a purpose only")
     branches = tuple(
         branch
-        for branch, _ in tables.branches_of(target.system, target.architecture)
+        for branch, _listed in tables.branches_of(target.system, target.architecture)
         if branch.number == asked.get("branch", branch.number)
         and branch.flavour == asked.get("flavour", branch.flavour)
     )

@@ -102,7 +102,7 @@ def kernel_to_boot(facts: Facts, system: System) -> Kernel:
 def name(tables: Tables, device: Facts) -> str:
     """What people call the device: the tables' name, or its id."""
     identity = device.get("id", "")
-    vendor, _, number = identity.partition(":")
+    vendor, _colon, number = identity.partition(":")
     table = {"10de": tables.nvidia, "1002": tables.amd, "8086": tables.intel}.get(vendor, {})
     if number in table:
         return table[number]["name"]

@@ -190,7 +190,7 @@ class Tables:
                 row=row.where,
             )
             ranked.append(((row["repository"] != "distribution", rank), branch, row["list"]))
-        return tuple((branch, listed) for _, branch, listed in sorted(ranked, key=lambda one: one[0]))
+        return tuple((branch, listed) for _rank, branch, listed in sorted(ranked, key=lambda one: one[0]))
 
     def nearest(self, table: t.Mapping[str, Row], device: str) -> Row:
         """The row whose id is the nearest by number: most often the same chip."""
