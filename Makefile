@@ -67,7 +67,7 @@ test-faults: setup install ## Kill, cut, fill and attack: every drill (UNIFIED_D
 test-vault: setup install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN or UNIFIED_TEST_VAULT_ADDR), and record it
 	@SUDO="$(SUDO)" $(BIN)/python -m tests.vault
 
-test-vault-drills: setup install ## Kill, wipe, fill and expire a real cluster under load (BAO_BIN or VAULT_BIN); counts go to docs/vault.md
+test-vault-drills: setup install ## Kill the leader of a real cluster under load (BAO_BIN or VAULT_BIN); counts go to docs/vault.md
 	@$(SUDO) env UNIFIED_TEST_VAULT=1 BAO_BIN="$(BAO_BIN)" VAULT_BIN="$(VAULT_BIN)" $(BIN)/python -m tests.vault.drills
 
 test-clients: setup install ## The contract of the stores with the newest clients of the vendors, in an environment of its own

@@ -1,4 +1,4 @@
-"""`make test-vault-drills`: what goes wrong with a cluster of three, with real servers under load. Counts go to drills.json and the guide.
+"""`make test-vault-drills`: the leader of a real cluster of three killed under load. Counts go to drills.json and the guide.
 
 Writers write keys of their own, one after another, and note what a server acknowledged. At the end of a drill each acknowledged
 value is read back from the leader.
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.secrets import programs
 
-from .cluster import FIRST, FLAVOUR, NAMES, REAL, Cluster, servers
+from .cluster import FIRST, FLAVOUR, REAL, Cluster, servers
 from .server import patiently
 
 RESULTS = Path(__file__).parent / "drills.json"
@@ -98,12 +98,13 @@ class Load:
 
 def unsealed(cluster: Cluster) -> None:
     """As an operator would: every server that is up and sealed gets its keys."""
+    keys = cluster.secrets[:2]
 
     def awake() -> list[str]:
         for name in cluster.hosts:
             health = cluster.health(name)
             if health["version"] and health["sealed"]:
-                for key in cluster.secrets[:2]:
+                for key in keys:
                     with contextlib.suppress(OSError):
                         cluster.ask(name, "sys/unseal", {"key": key}, method="PUT")
         return cluster.awake()
@@ -122,100 +123,8 @@ def kill_leaders(cluster: Cluster, load: Load, times: int) -> None:
         print(f"  leader {number + 1} of {times} killed ({leader}), {len(load.acknowledged)} acknowledged", flush=True)
 
 
-def wipe_member(cluster: Cluster, load: Load, _times: int) -> None:
-    member = next(name for name in cluster.hosts if name != cluster.leader())
-    cluster.hosts[member].shell(f"systemctl stop {FLAVOUR}; rm -rf /var/lib/{FLAVOUR}/*")
-    cluster.play()
-    assert cluster.voters() == list(cluster.hosts)
-    load.more(WRITERS)
-    key, value = next(iter(load.acknowledged.items()))
-    assert cluster.read(member, key) == value
-
-
-def fill_disk(cluster: Cluster, load: Load, _times: int) -> None:
-    """The leader's storage is a file system of its own, which is filled up; then there is room again."""
-    leader = cluster.leader()
-    data = f"/var/lib/{FLAVOUR}"
-    host = cluster.hosts[leader]
-    host.shell(
-        f"systemctl stop {FLAVOUR}; cp -a {data} /root/data; mount -t tmpfs -o size=200m tmpfs {data}; cp -a /root/data/. {data}/"
-    )
-    host.shell(
-        f"chown --reference=/root/data {data}; chmod --reference=/root/data {data}; rm -r /root/data; systemctl start {FLAVOUR}"
-    )
-    unsealed(cluster)
-    for name in cluster.hosts:  # until it leads again
-        if cluster.leader() == leader:
-            break
-        if name != leader:
-            cluster.hosts[cluster.leader()].shell(f"systemctl restart {FLAVOUR}")
-            unsealed(cluster)
-    load.more(WRITERS)
-    filled = cluster.leader()
-    host.shell(f"dd if=/dev/zero of={data}/filler bs=1M 2>/dev/null || true")
-    time.sleep(30)
-    host.shell(f"rm {data}/filler; systemctl reset-failed {FLAVOUR}; systemctl restart {FLAVOUR}")
-    unsealed(cluster)
-    load.more(WRITERS)
-    print(f"  disk of {leader} full, which {'led' if filled == leader else 'followed'}", flush=True)
-
-
-def expire_certificate(cluster: Cluster, load: Load, _times: int) -> None:
-    """The certificate of one server has ended; a run of the role gives it a new one."""
-    host = cluster.hosts[NAMES[1]]
-    with tempfile.TemporaryDirectory() as directory:
-        key = Path(directory) / "ca.key"
-        key.touch(0o600)
-        key.write_bytes(programs.run(programs.build() / "sops", "decrypt", cluster.directory / "vault/ca.key.sops"))
-        request = host.shell(
-            f"openssl req -new -key /etc/{FLAVOUR}/tls/server.key -subj /CN=x -addext subjectAltName=IP:{host.host.address}"
-        )
-        argv = [
-            "openssl",
-            "x509",
-            "-req",
-            "-CA",
-            cluster.ca,
-            "-CAkey",
-            str(key),
-            "-copy_extensions",
-            "copy",
-            "-days",
-            "-1",
-        ]
-        old = subprocess.run(argv, input=request, capture_output=True, text=True, check=True).stdout
-    host.shell(f"cat > /etc/{FLAVOUR}/tls/server.pem <<'X'\n{old}X\nsystemctl reload {FLAVOUR}")
-    programs.until(lambda: cluster.health(NAMES[1])["version"], lambda version: version == "", 30)
-    load.more(WRITERS)
-    cluster.play()
-    assert cluster.awake() == list(cluster.hosts)
-    load.more(WRITERS)
-
-
-def lose_share(cluster: Cluster, load: Load, _times: int) -> None:
-    """One share of three is gone, and a server is sealed: the error names the file, and two others open it."""
-    share = cluster.directory / "vault/unseal_key_1.sops.json"
-    kept = share.read_bytes()
-    share.unlink()
-    try:
-        member = next(name for name in cluster.hosts if name != cluster.leader())
-        cluster.hosts[member].shell(f"systemctl restart {FLAVOUR}")
-        assert "unseal_key_1.sops.json" in cluster.play(fails=True).output
-        others = [f"sops://{cluster.directory}/vault/unseal_key_{number}.sops.json#key" for number in (2, 3)]
-        cluster.play(vault_unseal_keys=others)
-        assert cluster.awake() == list(cluster.hosts)
-        load.more(WRITERS)
-    finally:
-        share.touch(0o600)
-        share.write_bytes(kept)
-
-
 DRILLS: dict[str, tuple[t.Callable[[Cluster, Load, int], None], str]] = {
     "kill": (kill_leaders, "leader killed with SIGKILL"),
-    "wipe": (wipe_member, "a member's disk wiped, role run again"),
-    "full": (fill_disk, "a member's disk full for 30 s"),
-    "certificate": (expire_certificate, "a server's certificate ended, role run again"),
-    "share": (lose_share, "one unseal share of three lost"),
 }
 
 
