@@ -58,6 +58,15 @@ SCENARIOS = (
         held="-a never,exit", host="uml", alone=True,
     ),
     Scenario(
+        DELETE, "records_of_an_account_left_out",
+        f"echo '-a never,exclude -F auid=1000' > /etc/audit/rules.d/zzz-site.rules; {LOAD}", held="-a never,exclude", host="uml", alone=True,
+    ),
+    Scenario(
+        GROUP, "taken_away_again",
+        f"echo '-W /etc/group -p wa -k identity' > /etc/audit/rules.d/zzz-site.rules; {LOAD}", held="takes it away again", host="uml", alone=True,
+    ),
+    Scenario(GROUP, "nothing_loads_it_at_boot", "systemctl mask -q audit-rules.service", held="audit-rules.service is masked", host="uml", alone=True),
+    Scenario(
         DELETE, "never_rule_on_another_call",
         f"echo '-a never,exit -F arch=b64 -S adjtimex -F auid=unset' > /etc/audit/rules.d/zzz-site.rules; {LOAD}",
         "pass", host="uml",

@@ -9,6 +9,13 @@ _BOB = "useradd -m -s /bin/bash bob; chmod 0700 /home/bob; "
 # Another account: both rules are broken side by side.
 _ANN = _BOB.replace("bob", "ann")
 
+_GRANT = """python3 - <<'EOF'
+import os, struct
+entries = [(1, 7, 2**32 - 1), (2, 5, 65534), (4, 5, 2**32 - 1), (16, 5, 2**32 - 1), (32, 0, 2**32 - 1)]
+value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+os.setxattr("/home/bob", "system.posix_acl_access", value)
+EOF"""
+
 
 def _bob(home: str) -> str:
     return f"useradd -M -d {home} -s /bin/bash bob; "
@@ -28,6 +35,7 @@ SCENARIOS = (
     Scenario(DIRECTORY, "link_of_root", _bob("/home/bob") + "install -d -o bob -m 0700 /srv/bob; ln -s /srv/bob /home/bob", "pass"),
     Scenario(DIRECTORY, "account_without_a_login", "useradd -M -d / -s /usr/sbin/nologin bob", "pass"),
     Scenario(DIRECTORY, "empty_shell", _BOB + "usermod -s '' bob; chmod 0777 /home/bob"),
+    Scenario(DIRECTORY, "access_list", _BOB + _GRANT, held="setfacl -b"),
     Scenario(DOTS, "open_file", _ANN + "chmod 0664 /home/ann/.bashrc"),
     Scenario(DOTS, "netrc_that_all_can_read", _ANN + "install -o ann -m 0644 /dev/null /home/ann/.netrc"),
     Scenario(DOTS, "rhosts", _ANN + "install -o ann -m 0600 /dev/null /home/ann/.rhosts", held=".rhosts must not exist"),

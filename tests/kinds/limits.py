@@ -29,6 +29,20 @@ SCENARIOS = (
         held="@sudo unlimited",
     ),
     Scenario(CORE, "stricter_group", "echo '@sudo hard core 0' > /etc/security/limits.d/10-sudo.conf", "pass"),
+    Scenario(
+        CORE,
+        "login_that_sets_none",
+        "sed -i '/pam_limits/d' /etc/pam.d/sshd",
+        held="session without pam_limits.so",
+        alone=True,
+    ),
+    Scenario(
+        CORE,
+        "login_that_reads_another_file",
+        "sed -i 's/pam_limits.so/& conf=\\/etc\\/x/' /etc/pam.d/su",
+        held="conf=/etc/x",
+        alone=True,
+    ),
     Scenario(CORE, "user_exempt", "echo 'bob -' > /etc/security/limits.d/10-bob.conf", held="bob is exempt"),
     Scenario(
         CORE,

@@ -28,6 +28,15 @@ SCENARIOS = (
         for point in ("/dev/shm", "/tmp")
         for option in _ALL
     ),
+    Scenario("mount//dev/shm:noexec", "in_no_file_at_all", "sed -i '\\#/dev/shm#d' /etc/fstab", host="uml", alone=True),
+    Scenario(
+        "mount//tmp:noexec",
+        "unit_of_the_operator_wins_over_fstab",
+        "printf '[Mount]\\nWhat=tmpfs\\nWhere=/tmp\\nType=tmpfs\\nOptions=mode=1777,nosuid,nodev\\n' > /etc/systemd/system/tmp.mount; systemctl daemon-reload",
+        held="/etc/systemd/system/tmp.mount",
+        host="uml",
+        alone=True,
+    ),
     Scenario(
         "mount//tmp:nosuid",
         "opposite_later_in_the_line",

@@ -34,6 +34,9 @@ SCENARIOS = (
     Scenario("pam/pam_pwquality", "profile_off", profile("--disable pwquality"), alone=True),
     Scenario("pam/pam_pwquality", "jump_over_it", edit("common-password", JUMP_BEFORE), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix", "open_to_all", edit("common-auth", PERMIT_BEFORE), held=BY_HAND, alone=True),
+    Scenario("pam/pam_unix", "service_that_asks_nothing", f"echo 'auth required pam_permit.so' > {PAM}/other", held=OWN, alone=True),
+    Scenario("pam/pam_wheel", "login_shells_leave_it_out",
+             f"printf 'auth sufficient pam_rootok.so\\n@include common-auth\\n' > {PAM}/su-l", held=OWN, alone=True),
     Scenario("pam/pam_unix.hashing", "weak_hash", edit("common-password", "/pam_unix/s/yescrypt/md5/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix.nullok", "profile_of_the_distribution", profile("--disable unified_unix --enable unix"), alone=True),
     Scenario("pam/pam_unix.nullok", "before_the_common_stack", SSHD_FIRST % "nullok", held=OWN, alone=True),
@@ -46,6 +49,7 @@ SCENARIOS = (
     Scenario("pam/pam_umask", "stricter_service", f"echo 'session optional pam_umask.so umask=077 nousergroups' >> {PAM}/cron", "pass"),
     Scenario("pam/pam_wheel", "missing", "sed -i '/pam_wheel.so.*group=/d' /etc/pam.d/su"),
     Scenario("pam/pam_wheel", "members_are_trusted", "sed -i '1i auth sufficient pam_wheel.so trust use_uid group=sudo' /etc/pam.d/su", held=OWN),
+    Scenario("pam/pam_wheel", "only_where_root_is_the_target", "sed -i '/pam_wheel.so.*group=/s/use_uid/& root_only/' /etc/pam.d/su", held=OWN),
     Scenario("pam/pam_wheel", "group_has_members", "usermod -aG unified-su games", held="/etc/group"),
     Scenario("pam/pam_wheel", "optional", "sed -i '/pam_wheel.so.*group=/s/required/optional/' /etc/pam.d/su", held=OWN),
 )  # fmt: skip

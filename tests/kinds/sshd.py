@@ -49,6 +49,7 @@ def scenario(
 SCENARIOS = (
     # With a key exchange on disk that this client does not know, every other change of sshd has to wait.
     *(scenario(key, "wrong_value", first(key, value), alone=key == "KexAlgorithms") for key, value in WRONG.items()),
+    scenario("AllowGroups", "everybody", first("AllowGroups", "sudo *")),
     scenario("AllowGroups", "missing", f"sed -i '/^AllowGroups /d' {DROP_IN}"),
     # What only looks like a setting.
     scenario("MaxSessions", "commented_line", site("#MaxSessions 99\\n # MaxSessions 99\\n"), "pass"),
@@ -107,6 +108,13 @@ SCENARIOS = (
         "arguments_of_the_next_start",
         "echo 'SSHD_OPTS=\"-oBanner=none\"' > /etc/default/ssh",
         held="the next start of ssh.service",
+        alone=True,
+    ),
+    scenario(
+        "PermitRootLogin",
+        "daemon_of_another_name",
+        "cp /usr/sbin/sshd /usr/local/sbin/sshd2; printf 'PermitRootLogin yes\\nPort 2224\\n' > /etc/ssh/other; /usr/local/sbin/sshd2 -f /etc/ssh/other",
+        held="reads /etc/ssh/other",
         alone=True,
     ),
     scenario("LoginGraceTime", "older_than_its_configuration", f"sleep 1; touch {DROP_IN}", alone=True),
@@ -192,5 +200,6 @@ OBSERVERS = {
 {_FRESH}"""
         for key, weak in _WEAK.items()
     },
-    "sshd/AllowGroups": "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null",
+    "sshd/AllowGroups": "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null; "
+    "! sshd -T | grep -iE '^allow(users|groups) (.* )?[*]( |$)' >/dev/null",
 }

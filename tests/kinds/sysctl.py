@@ -86,6 +86,9 @@ SCENARIOS = (
         alone=True,
     ),
     Scenario(
+        DMESG, "nothing_loads_it_at_boot", "systemctl mask -q systemd-sysctl.service", held="systemd-sysctl.service is masked", alone=True,
+    ),
+    Scenario(
         REDIRECTS,
         "one_interface_live",
         "sysctl -qw net.ipv4.conf.$(ls /proc/sys/net/ipv4/conf | grep -vE '^(all|default)$' | head -1).send_redirects=1",

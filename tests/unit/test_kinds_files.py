@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import typing as t
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import account as _account
+from ansible_collections.unified.deploy.plugins.module_utils._collect import mount
 from ansible_collections.unified.deploy.plugins.module_utils._collect import root_shell as _root_shell
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
@@ -177,6 +179,55 @@ def test_option_that_is_taken_back_later_fails(catalogue: t.Any, hardened: t.Any
     assert "/dev/vdb /home ext4 nodev,nosuid 0 2" in plan.desired.files["/etc/fstab"]["content"]
 
 
+@pytest.mark.parametrize(
+    ("line", "unit", "held"),
+    [
+        (None, None, False),
+        (
+            "tmpfs /tmp tmpfs noexec 0 0",
+            {"source": "/etc/systemd/system/tmp.mount", "options": ["nodev"], "wins": True},
+            True,
+        ),
+        (None, {"source": "/usr/lib/systemd/system/tmp.mount", "options": ["nodev"], "wins": False}, False),
+    ],
+)
+def test_option_that_only_the_moment_has_fails(
+    catalogue: t.Any, hardened: t.Any, line: str | None, unit: dict[str, t.Any] | None, held: bool
+) -> None:
+    point = "/tmp" if unit else "/dev/shm"
+    mount_evidence(hardened, point, "tmpfs", "rw,nosuid,nodev,noexec", line)
+    hardened["mount"]["units"] = {point: unit} if unit else {}
+    plan = planned(catalogue, hardened)
+    verdict = plan.verdicts[f"mount/{point}:noexec"]
+    assert verdict.verdict == "fail"
+    if held:
+        assert verdict.held.startswith("/etc/systemd/system/tmp.mount takes the place")
+    else:
+        assert re.search(rf"^tmpfs {point} tmpfs \S*noexec", plan.desired.files["/etc/fstab"]["content"], re.MULTILINE)
+
+
+def test_line_of_fstab_wins_over_a_packages_unit_and_loses_to_the_operators(tmp_path: Path) -> None:
+    operator, package = tmp_path / "etc", tmp_path / "usr"
+    for directory in (operator, package):
+        directory.mkdir()
+    (package / "tmp.mount").write_text("[Mount]\nWhat=tmpfs\nWhere=/tmp\nOptions=mode=1777,nosuid\n")
+    directories = (str(operator), str(package))
+    assert mount.units(directories)["/tmp"] == {
+        "source": f"{package}/tmp.mount",
+        "options": ["mode=1777", "nosuid"],
+        "wins": False,
+    }
+    (operator / "tmp.mount.d").mkdir()
+    (operator / "tmp.mount.d" / "x.conf").write_text("[Mount]\nOptions=exec\n")
+    assert mount.units(directories)["/tmp"] == {
+        "source": f"{operator}/tmp.mount.d/x.conf",
+        "options": ["exec"],
+        "wins": True,
+    }
+    (operator / "tmp.mount").write_text("[Mount]\nWhere=/srv\n")
+    assert mount.units(directories)["/srv"]["wins"] is True
+
+
 def test_broken_fstab_is_mended_first(catalogue: t.Any, hardened: t.Any) -> None:
     mount_evidence(hardened, "/home", "ext4", "rw", "/dev/vdb /home ext4 defaults 0 2")
     hardened["mount"]["broken"] = "[E] parse error at line 3"
@@ -224,6 +275,19 @@ def home(path: str, account: str = "bob", **facts: t.Any) -> dict[str, t.Any]:
         "account": account, "path": path, "real": path, "type": "directory", "mode": "0755", "owner": account,
         "group": account, "dot_files": {}, **facts,
     }  # fmt: skip
+
+
+def test_access_list_of_a_home_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    dots = {".profile": {**FACTS, "owner": "bob", "mode": "0644", "links": 1, "acl": ["user:games:r--"]},
+            ".netrc": {**FACTS, "owner": "bob", "mode": "0600", "links": 1, "acl": ["user:games:r--"]}}  # fmt: skip
+    hardened["home"]["homes"]["bob"] = home("/home/bob", mode="0750", acl=["group:games:r-x"], dot_files=dots)
+    plan = planned(catalogue, hardened)
+    assert "/home/bob has the access list group:games:r-x" in plan.verdicts["home/directory"].held
+    assert plan.verdicts["home/dot_files"].actual == "/home/bob/.netrc has the access list user:games:r--"
+    checks = json.dumps(
+        [check.attributes for check in _goss.checks(plan.verdicts["home/directory"], hardened)], default=str
+    )
+    assert ":[^:]*[rwx][^:]*$" in checks
 
 
 @pytest.mark.parametrize(

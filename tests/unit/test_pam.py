@@ -48,6 +48,39 @@ def stack(text: str, **facts: t.Any) -> list[dict[str, t.Any]]:
 
 
 @pytest.mark.parametrize(
+    ("service", "text", "verdict"),
+    [
+        ("sudo", "auth required pam_permit.so", "fail"),
+        ("other", "auth required pam_warn.so\nauth sufficient pam_permit.so", "fail"),
+        ("sudo", "auth required pam_u2f.so", "pass"),
+        ("other", "auth required pam_warn.so\nauth required pam_deny.so", "pass"),
+        ("gdm-launch-environment", "auth required pam_permit.so", "pass"),
+    ],
+)
+def test_door_that_asks_nothing_is_open(
+    catalogue: t.Any, hardened: t.Any, service: str, text: str, verdict: str
+) -> None:
+    hardened["pam"][service] = stack(text, source=f"/etc/pam.d/{service}")
+    made = planned(catalogue, hardened).verdicts["pam/pam_unix"]
+    assert made.verdict == verdict and (verdict == "pass" or f"/etc/pam.d/{service} is the site's own" in made.held)
+
+
+def test_login_shells_of_su_need_the_group_too(catalogue: t.Any, hardened: t.Any) -> None:
+    assert planned(catalogue, hardened).verdicts["pam/pam_wheel"].verdict == "pass"
+    own = stack("auth sufficient pam_rootok.so\nauth required pam_unix.so", source="/etc/pam.d/su-l")
+    hardened["pam"]["su-l"] = own
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_wheel"]
+    assert verdict.verdict == "fail" and "/etc/pam.d/su-l is the site's own" in verdict.held
+
+
+def test_group_of_su_is_asked_for_once_where_another_name_includes_it(catalogue: t.Any, hardened: t.Any) -> None:
+    for service in ("su", "su-l"):
+        hardened["pam"][service] = [one for one in hardened["pam"][service] if one["module"] != "pam_wheel.so"]
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["pam/pam_wheel"].held == "" and "/etc/pam.d/su" in plan.desired.files
+
+
+@pytest.mark.parametrize(
     ("text", "open_door"),
     [
         ("auth required pam_unix.so", False),

@@ -230,6 +230,33 @@ def test_drop_in_is_validated_as_part_of_the_whole(catalogue: t.Any, fresh: t.An
     assert validate[0] == "sh" and "/etc/ssh/sshd_config" in validate[2] and validate[-1] == "%s"
 
 
+@pytest.mark.parametrize(
+    ("effective", "differs", "verdict"),
+    [
+        ({"allowgroups": "sudo"}, {}, "pass"),
+        ({"allowgroups": "*"}, {}, "fail"),
+        ({"allowusers": "bob *"}, {}, "fail"),
+        ({"allowusers": "bob"}, {"allowusers": "*"}, "fail"),
+        ({"denyusers": "games"}, {}, "pass"),
+    ],
+)
+def test_list_that_lets_everybody_in_is_none(
+    catalogue: t.Any, hardened: t.Any, effective: dict[str, str], differs: dict[str, str], verdict: str
+) -> None:
+    for name in ("allowusers", "allowgroups", "denyusers", "denygroups"):
+        hardened["sshd"]["effective"].pop(name, None)
+    hardened["sshd"]["effective"].update(effective)
+    if differs:
+        case = {"criteria": "Address 10.0.0.0/8", "source": "/x", "line": 1, "connection": {}, "differs": differs}
+        hardened["sshd"]["cases"] = [case]
+    assert planned(catalogue, hardened, values={}).verdicts["sshd/AllowGroups"].verdict == verdict
+
+
+def test_list_of_the_site_with_a_star_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["effective"]["allowgroups"] = "sudo *"
+    assert planned(catalogue, hardened).verdicts["sshd/AllowGroups"].verdict == "fail"
+
+
 def test_weak_algorithms_are_taken_from_the_sites_own_list(catalogue: t.Any, fresh: t.Any) -> None:
     fresh["sshd"]["effective"]["ciphers"] = "aes256-gcm@openssh.com,3des-cbc"
     fresh["sshd"]["directives"].append(
@@ -295,6 +322,7 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
             Connection(user="ansible", reached_through=lambda: ("db1", "db2")),
             "db1, db2 of the inventory would",
         ),
+        ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the macs"),
     ],
 )
 def test_what_the_client_needs_is_held(

@@ -81,7 +81,7 @@ def _answers(command: Command) -> bool:
 
 
 def merge(content: str, path: str, disk: list[dict[str, str]], options: dict[str, dict[str, str]]) -> None:
-    """Add a file's rules to DISK and its options to OPTIONS. ``-A`` puts a rule before all others."""
+    """Add a file's rules to DISK and its options to OPTIONS. ``-A`` puts a rule before all others, ``-d`` and ``-W`` take it away."""
     for line in content.splitlines():
         line = line.strip()
         if not line or line.startswith("#"):
@@ -89,6 +89,10 @@ def merge(content: str, path: str, disk: list[dict[str, str]], options: dict[str
         if OPTIONS.match(line):
             name, _blank, value = line.partition(" ")
             options[name] = {"value": value.strip(), "source": path}
+            continue
+        if line.startswith(("-d", "-W")):
+            taken = canonical({"d": "-a", "W": "-w"}[line[1]] + line[2:])
+            disk[:] = [entry for entry in disk if entry["rule"] != taken]
             continue
         entry = {"rule": canonical(line), "line": line, "source": path}
         if line.startswith("-A"):

@@ -114,12 +114,17 @@ class Site:
 
 @dataclass(frozen=True)
 class Demand:
-    """A rule that was selected, with its merged constraints and the controls that asked for it."""
+    """A rule that was selected, with its merged constraints and the controls that asked for it.
+
+    Attributes:
+        by_site: whether the overlay gives it a value.
+    """
 
     rule: Rule
     constraints: t.Mapping[str, Constraint]
     controls: tuple[str, ...]
     site: Site = Site()
+    by_site: bool = False
 
     @property
     def key(self) -> str:
@@ -164,6 +169,7 @@ class Connection:
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
         reached_through: tells which hosts of the inventory are reached through this one. Asked only where it matters: it looks at
             every host's variables.
+        proves: whether a new login can prove that people still get in, or nobody asks for that.
     """
 
     user: str = ""
@@ -171,6 +177,7 @@ class Connection:
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reached_through: t.Callable[[], t.Sequence[str]] = tuple
+    proves: bool = True
 
 
 class UnreadTextError(Exception):

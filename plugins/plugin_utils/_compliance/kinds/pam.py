@@ -13,6 +13,11 @@ from .matchers import Template, literal, matching
 
 SU = "/etc/pam.d/su"
 SU_GROUP = "unified-su"
+# Services that ask who somebody is, in every distribution; `other` stands for those without a file (pam.conf(5)).
+DOORS = ("login", "other", "polkit-1", "sshd", "su", "su-l", "sudo", "sudo-i")
+ASK_NOTHING = frozenset(
+    {"pam_cap.so", "pam_env.so", "pam_faildelay.so", "pam_nologin.so", "pam_permit.so", "pam_warn.so"}
+)
 
 
 class Problem(t.NamedTuple):
@@ -71,7 +76,14 @@ class Pam(Kind):
         """The base stacks, and where the last line decides every service that has one of its own."""
         bases = self._bases(demand, kind, evidence)
         if not demand.rule.spec.get("last"):
-            return list(bases)
+            # Another name of the same service: missing on some platforms, and often no more than an include of the first.
+            others = demand.rule.spec.get("services", ())[1:]
+            stacks = {one: of_type(evidence["pam"].get(one, ()), kind) for one in others}
+            return [
+                one
+                for one in bases
+                if one not in others or (stacks[one] and not any(line["source"] == SU for line in stacks[one]))
+            ]
         return [
             *bases,
             *(s for s, lines in evidence["pam"].items() if s not in bases and _of_module(demand, kind, lines)),
@@ -112,9 +124,13 @@ class Pam(Kind):
             for service in demand.rule.spec.get("services") or names:
                 lines = of_type(evidence["pam"].get(service, ()), kind)
                 chosen = demand.rule.spec.get("services")
-                how = bypass(module, kind, lines, only_root=bool(chosen))
-                own = next((line["source"] for line in lines if line["module"] == "pam_unix.so"), "")
-                source = own if own and not chosen else f"/etc/pam.d/{service}"
+                how = bypass(module, kind, lines, only_root=bool(chosen), door=service in DOORS)
+                own = [
+                    line["source"]
+                    for line in lines
+                    if (line["source"] == SU if chosen else line["module"] == "pam_unix.so")
+                ]
+                source = own[0] if own else f"/etc/pam.d/{service}"
                 if how and source not in known:
                     known.add(source)
                     yield Problem(f"{service} ({kind}): {how}", source)
@@ -177,6 +193,8 @@ class Pam(Kind):
         for entry in spec.get("stacks", ()):
             kind, *arguments = entry.split()
             for service in self._bases(demand, kind, evidence):
+                if service not in evidence["pam"] and demand.rule.spec.get("services"):
+                    continue
                 # RE2 has no look-ahead: arguments of one line are asked for one by one.
                 patterns = [f"/^\\s*-?{kind}\\s+(\\[[^\\]]*\\]|{controls})\\s+(\\S*/)?{module}(\\s|$)/"]
                 patterns += [f"/^\\s*-?{kind}\\s.*{module}\\s.*\\b({argument})/" for argument in arguments]
@@ -184,7 +202,8 @@ class Pam(Kind):
                 sources = [line["source"] for line in lines if _has(line["args"], arguments)]
                 path = sources[0] if sources else f"/etc/pam.d/{service}"
                 made.append(Check("file", {"path": path, "exists": True, "contents": patterns}))
-        sources = list(dict.fromkeys(line["source"] for lines in evidence["pam"].values() for line in lines))
+        stacks = evidence["pam"].values() if spec.get("forbid") else ()
+        sources = list(dict.fromkeys(line["source"] for lines in stacks for line in lines))
         for argument in spec.get("forbid", ()):
             pattern = f"!/^[^#]*{module}\\s(.*\\s)?{argument}(=|\\s|$)/"
             made += [Check("file", {"path": path, "exists": True, "contents": [pattern]}) for path in sources]
@@ -202,12 +221,20 @@ def _of_module(demand: Demand, kind: str, lines: t.Iterable[Line]) -> list[Line]
     return mine[-1:] if demand.rule.spec.get("last") else mine
 
 
-def bypass(module: str, kind: str, lines: t.Sequence[Line], *, only_root: bool) -> str:
+def bypass(module: str, kind: str, lines: t.Sequence[Line], *, only_root: bool, door: bool = False) -> str:
     """How a stack lets somebody in without the module's consent; empty where it does not.
 
     Args:
         only_root: whether everybody but root needs the module (su); else it is a password that needs it.
+        door: whether people come in by this service, so that it must ask something even where it asks no password.
     """
+    if (
+        door
+        and (module, kind) == ("pam_unix.so", "auth")
+        and {line["module"] for line in lines} <= ASK_NOTHING
+        and opens_to_all(lines)
+    ):
+        return "lets in everybody"
     if not only_root and not any(line["module"] == "pam_unix.so" for line in lines):
         return ""
     if module == "pam_unix.so":

@@ -107,6 +107,8 @@ class Settings(Kind):
         return {"text": [self.path, *profiles], "settings": [unit for unit in units if unit]}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        if section == "text":
+            return item == self.path
         return section != "settings" or item.split(" ", 1)[0] == self.name
 
     def places(self, demand: Demand, evidence: Evidence) -> list[Place]:
