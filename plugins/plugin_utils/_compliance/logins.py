@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who can log in to a host over SSH, by its accounts, keys and access lists."""
+"""Who can log in to a host over SSH, by its accounts, keys and sudo's rules."""
 
 from __future__ import annotations
 
-import typing as t
-
-from ...module_utils._collect.sshd_config import listed
 from .evidence import Evidence
+from .kinds.base import Connection
 
 
 def groups_of(user: str, evidence: Evidence) -> set[str]:

@@ -11,7 +11,7 @@ import typing as t
 from ....module_utils._collect.sshd_config import split
 from ....module_utils._logins import refusal
 from ..constraint import items, text
-from ..logins import administrators, refusal
+from ..logins import administrators, groups_of
 from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import Template, checks, literal, lookup, matching
 from .settings import MARK
