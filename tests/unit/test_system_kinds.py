@@ -513,6 +513,12 @@ def test_database_that_aide_does_not_read_is_none(catalogue: t.Any, hardened: t.
     assert verdict.verdict == "fail" and "/var/lib/aide/other.db" in verdict.held and desired.empty()
 
 
+def test_time_limit_that_no_login_gets_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["root_shell"]["timeout"] = ""
+    verdict, desired = planned(catalogue, hardened, "shell/TMOUT")
+    assert verdict.verdict == "fail" and "a condition that does not hold" in verdict.held and desired.empty()
+
+
 def test_limits_that_a_login_does_not_set_are_held(catalogue: t.Any, hardened: t.Any) -> None:
     assert planned(catalogue, hardened, "limits/core")[0].verdict == "pass"
     kept = hardened["pam"]["sshd"]
