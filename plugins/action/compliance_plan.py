@@ -12,6 +12,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
     batch,
     client,
     goss,
+    jumps,
     plan,
     results,
     selection,
@@ -47,6 +48,7 @@ class ActionModule(RunAction):
         "changed_rules": {"type": "list", "elements": "str", "default": []},
         "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
         "apply": {"type": "bool", "default": False},
+        "guarded": {"type": "bool", "default": True},
         "results": {"type": "path", "required": True},
     }
 
@@ -60,7 +62,8 @@ class ActionModule(RunAction):
         filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
         selected = selection.select(catalogue, wishes, overlay, evidence["host"], filters)
         try:
-            made = plan.plan(selected, evidence, self._reached_by(task_vars))
+            connection = self._reached_by(arguments, task_vars)
+            made = plan.plan(selected, evidence, connection)
             checks = goss.checks_of(made.verdicts, evidence)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             # Of the right types, but not such as any host of ours has been.
@@ -73,10 +76,10 @@ class ActionModule(RunAction):
             independent=goss.independent(checks), changed=arguments["changed_rules"],
         )  # fmt: skip
         self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
-        answer = self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
-        return {**answer, "remote": self._connection.transport != "local", "unfinished_run": unfinished}
+        answer = self._answer(model, made, evidence, connection, foretell=arguments["apply"] and self._task.check_mode)
+        return {**answer, "unfinished_run": unfinished}
 
-    def _reached_by(self, task_vars: Result) -> Connection:
+    def _reached_by(self, arguments: Result, task_vars: Result) -> Connection:
         become = getattr(self._connection, "become", None)
         known = client.Client()
         if self._connection.transport == "ssh":
@@ -87,7 +90,22 @@ class ActionModule(RunAction):
             become_method=become.name.rpartition(".")[2] if become else "",
             identities=known.identities,
             algorithms=known.algorithms,
+            reached_through=lambda: self._reached_through(task_vars),
+            proves=self._connection.transport != "local" or not (arguments["apply"] and arguments["guarded"]),
         )
+
+    def _reached_through(self, task_vars: Result) -> tuple[str, ...]:
+        """Other hosts of the inventory whose logins go through this one."""
+        own = str(task_vars["inventory_hostname"])
+        names = (own, str(self._play_context.remote_addr or ""), str(task_vars.get("ansible_host", "")))
+        hosts = {name: variables for name, variables in task_vars.get("hostvars", {}).items() if name != own}
+        behind = jumps.reached_through(names, hosts)
+        if not behind and self._connection.transport == "ssh":
+            # What ansible.cfg says holds for all hosts, and so stands in this one's own options.
+            options = (self._connection.get_option(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args"))
+            if jumps.through(options) & {name.lower() for name in names}:
+                return tuple(hosts)
+        return behind
 
     def _connection_user(self, task_vars: Result) -> str:
         # Only a login over the network can be locked out by what is planned here.
@@ -118,7 +136,9 @@ class ActionModule(RunAction):
         results_directory.write_model(model["name"], results.summarise(model))
 
     @staticmethod
-    def _answer(model: Result, made: plan.Plan, evidence: Evidence, *, foretell: bool) -> Result:
+    def _answer(
+        model: Result, made: plan.Plan, evidence: Evidence, connection: Connection, *, foretell: bool
+    ) -> Result:
         desired = made.desired
         held = {
             identifier: printable(verdict.held)
@@ -131,15 +151,18 @@ class ActionModule(RunAction):
             "run": RUN,
             "summary": model["summary"],
             "goss": bool(evidence["goss"]["path"]),
-            "goss_in_distribution": evidence["host"]["os"] == "debian"
-            and evidence["host"]["version"] not in ("11", "12"),
+            "goss_in_distribution": evidence.platform.release(evidence["host"]["os"], evidence["host"]["version"])
+            in evidence.platform.goss,
             "changes": made.changes,
             "held": held,
-            "lockout_risk": sorted(rule for rule in made.changes if made.verdicts[rule].demand.rule.risk == "lockout"),
             "desired": {
                 "packages_absent": desired.packages_absent,
                 "packages_present": desired.packages_present,
-                "batch": batch.options(desired, evidence["text"]),
+                "batches": [
+                    {"name": part.name, "rules": part.rules, "options": options}
+                    for part in plan.batches(made, evidence, connection)
+                    if (options := batch.options(part.desired, evidence["text"], part.logins))
+                ],
             },
             "reboot": model["reboot_required"],
         }

@@ -75,6 +75,12 @@ options:
     description: Whether what is planned will be applied, so that in check mode this task reports a change where a run would change the host.
     type: bool
     default: false
+  guarded:
+    description:
+      - Whether changes that could lock people out must be kept by a new login. With O(apply) they are then held over C(local)
+        connections, where there is none.
+    type: bool
+    default: true
   results:
     description: Directory on the controller for evidence and results. Directories in it are made with mode V(0700).
     type: path
@@ -117,13 +123,9 @@ held:
   returned: success
 desired:
   description:
-    - The desired state of what drifts, with C(packages_absent), C(packages_present), and C(batch), the options of
-      M(unified.deploy.hardening_batch). That is empty where nothing but packages drifts.
+    - The desired state of what drifts, with C(packages_absent), C(packages_present), and C(batches), as for
+      M(unified.deploy.hardening_batches). That is empty where nothing but packages drifts.
   type: dict
-  returned: success
-remote:
-  description: Whether the host is reached by a connection that a change could break.
-  type: bool
   returned: success
 run:
   description: Id of this run of ansible-playbook, the same for all its hosts and tasks.
@@ -140,11 +142,6 @@ goss:
 goss_in_distribution:
   description: Whether the host's distribution has a package of Goss that is new enough.
   type: bool
-  returned: success
-lockout_risk:
-  description: Planned rules that could lock people out.
-  type: list
-  elements: str
   returned: success
 reboot:
   description: Why a reboot is required to finish, empty when it is not.

@@ -16,13 +16,15 @@ author:
   - The unified.deploy authors (@unified-deploy)
 options:
   id:
-    description: Id of the run. Required except for O(state=recovered).
+    description:
+      - Id of the run. Required for O(state=confirmed) and O(state=finished).
+      - Without it O(state=reverted) takes the newest run, reverted or not.
     type: str
   state:
     description:
       - V(confirmed) keeps the batch that waits for it, and disarms its timer.
       - V(finished) does that, and ends the run.
-      - V(reverted) brings back the state before the run. What cannot be brought back is listed.
+      - V(reverted) brings back the state before the run, with its packages. What cannot be brought back is listed.
       - V(recovered) brings dead runs to an end. Batches that waited for a confirmation are undone, others finished.
     type: str
     choices: [confirmed, finished, reverted, recovered]
@@ -61,6 +63,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+run:
+  description: Id of the run; empty where there is none.
+  type: str
+  returned: success
 problems:
   description: What could not be brought back or finished, one sentence each.
   type: list
@@ -91,17 +97,24 @@ def settle(given: Result, *, dry: bool) -> Result:
         if state == "recovered":
             waiting = runs.open_runs()
             said = [] if dry else runs.recover(dead=given["dead"])
-            return {"changed": bool(waiting), "problems": said, "packages": {}}
-        run = Run(runs.base, given["id"])
+            return {"changed": bool(waiting), "problems": said, "packages": {}, "run": ""}
         if state == "reverted":
-            changed = runs.revertible(run)
-            diff = {"before": "", "after": "".join(f"{path}\n" for path in sorted(run.paths()))}
-            problems, packages = ([], run.packages()) if dry or not changed else runs.revert(run.id)
-            return {"changed": changed, "problems": problems, "packages": packages, "diff": diff}
+            return revert(runs, given["id"], dry=dry)
+        run = Run(runs.base, given["id"])
         changed = bool(run.awaiting()) or (state == "finished" and run.state == "open")
-        if not dry:
-            runs.confirm(run, finish=state == "finished")
-        return {"changed": changed, "problems": [], "packages": {}}
+        said = [] if dry else runs.confirm(run, finish=state == "finished")
+        return {"changed": changed, "problems": said, "packages": {}, "run": run.id}
+
+
+def revert(runs: Runs, identifier: str | None, *, dry: bool) -> Result:
+    newest = runs.all()[-1:]
+    if not identifier and not newest:
+        return {"changed": False, "problems": [], "packages": {}, "run": ""}
+    run = Run(runs.base, identifier) if identifier else newest[0]
+    changed = runs.revertible(run)
+    diff = {"before": "", "after": "".join(f"{path}\n" for path in sorted(run.paths()))}
+    problems, packages = ([], run.packages()) if dry or not changed else runs.revert(run.id)
+    return {"changed": changed, "problems": problems, "packages": packages, "diff": diff, "run": run.id}
 
 
 def main() -> t.NoReturn:
@@ -117,7 +130,7 @@ def main() -> t.NoReturn:
             "owner": {"type": "dict", "default": {}},
             "dead": {"type": "list", "elements": "str", "default": []},
         },
-        required_if=[("state", state, ["id"]) for state in ("confirmed", "finished", "reverted")],
+        required_if=[("state", state, ["id"]) for state in ("confirmed", "finished")],
         supports_check_mode=True,
     )
     try:

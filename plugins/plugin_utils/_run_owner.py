@@ -9,10 +9,12 @@ import platform
 import typing as t
 from pathlib import Path
 
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._change.files import process_start
 from ._compliance.run_action import keep_alive
+from ._printable import printable
 
 Result = dict[str, t.Any]
 MOST_DEAD_RUNS = 10
@@ -51,13 +53,22 @@ class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type info
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
+        result.update(self.owned(self._task.action, self._task.args, task_vars))
+        return result
+
+    def owned(self, module: str, options: t.Mapping[str, t.Any], task_vars: Result | None) -> Result:
+        """Run a module that changes runs, again where runs that are known to be dead stand in its way."""
         keep_alive(self._connection)
-        arguments = {**self._task.args, "owner": owner(os.getppid()), "dead": []}
+        arguments = {**options, "owner": owner(os.getppid()), "dead": []}
+        answer: Result = {}
         for _turn in range(MOST_DEAD_RUNS):
-            answer: Result = self._execute_module(module_args=arguments, task_vars=task_vars)
+            try:
+                answer = self._execute_module(module, module_args=arguments, task_vars=task_vars)
+            except AnsibleConnectionFailure as exc:
+                # A host that is dropped has no rescue section, and the last one no report.
+                raise AnsibleActionFail(f"not reached. {printable(' '.join(str(exc).split()))[-400:]}") from exc
             blocking = answer.get("blocked_by") or {}
             if not blocking or not is_dead(blocking["owner"]):
                 break
             arguments["dead"].append(blocking["run"])
-        result.update(answer)
-        return result
+        return answer

@@ -10,7 +10,7 @@ from .scenario import Scenario
 _MODULES = [
     importlib.import_module(f"{__name__}.{module.name}")
     for module in pkgutil.iter_modules(__path__)
-    if module.name != "scenario"
+    if module.name not in ("ask", "scenario")
 ]
 SCENARIOS: tuple[Scenario, ...] = tuple(one for module in _MODULES for one in module.SCENARIOS)
 WITHOUT: dict[str, str] = {rule: reason for module in _MODULES for rule, reason in module.WITHOUT.items()}

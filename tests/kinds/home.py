@@ -49,4 +49,24 @@ SCENARIOS = (
     Scenario(DOTS, "link_and_pipe", _ANN + "ln -s /etc/shadow /home/ann/.link; mkfifo -m 0664 /home/ann/.pipe; chown -h ann /home/ann/.link", "pass"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
-OBSERVERS: dict[str, str] = {}
+_EACH = """while IFS=: read -r name _ uid _ _ home shell; do
+  [ "$uid" -ge 1000 ] && [ "$uid" -ne 65534 ] || [ "$uid" = 0 ] || continue
+  case ${{shell:-/bin/sh}} in */nologin|*/false|*/sync) continue;; esac
+  {look}
+done < /etc/passwd
+"""
+# A link is followed only where root alone could have made it.
+_HOME = """
+  [ ! -L "$home" ] || [ "$(stat -c %u "$home")" = 0 ]
+  [ "$(stat -Lc %F:%U "$home")" = "directory:$name" ]
+  [ $(( 0$(stat -Lc %a "$home") & ~0750 )) = 0 ]"""
+_DOT_FILES = """
+  [ -d "$home" ] || continue
+  for f in .forward .rhosts; do if [ -e "$home/$f" ] || [ -L "$home/$f" ]; then exit 1; fi; done
+  for f in "$home"/.*; do
+    [ -f "$f" ] && [ ! -L "$f" ] || continue
+    [ "$(stat -c %U "$f")" = "$name" ]
+    case ${f##*/} in .netrc|.bash_history) most=0700;; *) most=0744;; esac
+    [ $(( 0$(stat -c %a "$f") & ~$most )) = 0 ]
+  done"""
+OBSERVERS = {DIRECTORY: _EACH.format(look=_HOME), DOTS: _EACH.format(look=_DOT_FILES)}

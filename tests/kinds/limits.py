@@ -52,5 +52,20 @@ SCENARIOS = (
     ),
 )
 WITHOUT: dict[str, str] = {}
-# Goss reads the files itself; a login tells nothing where the container's own limit is 0 already.
-OBSERVERS: dict[str, str] = {}
+
+
+def _last(item: str, test: str) -> str:
+    """Lines as pam_limits reads them: of one domain the last counts. A login of a test host tells nothing: its own limit is 0."""
+    return f"""export LC_ALL=C
+sed 's/#.*//' /etc/security/limits.conf /etc/security/limits.d/*.conf | awk '
+  $1 ~ /^(root|0)$/ {{ next }}
+  NF == 2 && $2 == "-" {{ bad = 1 }}
+  ($2 == "hard" || $2 == "-") && $3 == "{item}" {{ last[$1] = $4 }}
+  END {{ for (d in last) {{ v = last[d]; if (!({test})) bad = 1 }} exit bad || !("*" in last) }}'
+"""
+
+
+OBSERVERS = {
+    CORE: _last("core", 'v == "0"'),
+    "limits/maxlogins": _last("maxlogins", "v ~ /^[0-9]+$/ && v >= 1 && v <= 10"),
+}

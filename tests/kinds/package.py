@@ -66,7 +66,7 @@ WITHOUT = {
     "package/rsyslog": "the test hosts keep their logs in the journal (purpose log_rsyslog)",
     "package/rsyslog_tls": "the test hosts keep their logs in the journal (purpose log_rsyslog)",
     "package/sudo": "the tests become root by it",
-    "package/ufw": "the firewall's own scenarios need it",
+    "package/firewall": "the firewall's own scenarios need it",
 }
 _STATES = "installed|half-configured|half-installed|unpacked|triggers-awaited|triggers-pending"
 _GONE = "! dpkg -s {name} 2>/dev/null | grep -E '^Status: .* (" + _STATES + ")$'"

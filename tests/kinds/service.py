@@ -115,6 +115,7 @@ OBSERVERS = {
     + " && systemctl show -P NextElapseUSecRealtime dailyaidecheck.timer | grep . "
     "&& systemctl show -P ExecStart dailyaidecheck.service | grep /dailyaidecheck",
     "service/journal-upload": _ON.format(u="systemd-journal-upload.service"),
+    "service/chrony": _ON.format(u="chrony.service"),
     "service/rsyslog": _ON.format(u="rsyslog.service"),
     "service/journald": "systemctl -q is-active systemd-journald.service",
     "service/timesyncd": _ON.format(u="systemd-timesyncd.service"),

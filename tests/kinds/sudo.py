@@ -43,8 +43,24 @@ SCENARIOS = (
     Scenario("sudo/nopasswd", "by_number", f"id bob >/dev/null 2>&1 || useradd -u 4321 bob; {NUMBER}", held="may depend on such a rule"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
+
+
+def _set(option: str, right: str, weaker: str) -> str:
+    """What sudo's own parser makes of all files: the last line for everybody is right, and none for somebody is weaker."""
+    return f"""all=$(cvtsudoers -f sudoers /etc/sudoers | grep '^Defaults' | sed 's/, /\\n/g')
+echo "$all" | grep -E '(^|^Defaults )!?{option}\\b' | tail -1 | grep -xE '(Defaults )?({right})'
+if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})'; then exit 1; fi
+"""
+
+
 OBSERVERS = {
+    "sudo/logfile": _set("logfile", 'logfile="?/var/log/sudo.log"?', "logfile"),
+    "sudo/timestamp_timeout": _set(
+        "timestamp_timeout", "!timestamp_timeout|timestamp_timeout=([0-9]|1[0-5])", "timestamp_timeout"
+    ),
+    "sudo/use_pty": _set("use_pty", "use_pty", "!use_pty"),
     "sudo/authenticate": """
+if cvtsudoers -f sudoers /etc/sudoers | grep -E '^Defaults.*(!authenticate|exempt_group)'; then exit 1; fi
 for user in $(cut -d: -f1 /etc/passwd); do if sudo -l -U $user | grep -E '!authenticate|exempt_group' >/dev/null; then exit 1; fi; done
 """,
     "sudo/nopasswd": """

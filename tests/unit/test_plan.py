@@ -50,7 +50,7 @@ def test_plan_is_pure_and_repeatable(catalogue: t.Any, fresh: t.Any) -> None:
 def test_rule_that_waits_for_a_package_fails_and_is_planned(catalogue: t.Any, fresh: t.Any) -> None:
     plan = planned(catalogue, fresh)
     verdict = plan.verdicts["firewall/enabled"]
-    assert (verdict.verdict, verdict.waits_for) == ("fail", ("ufw",))
+    assert (verdict.verdict, verdict.waits_for) == ("fail", ("firewall",))
     assert "ufw" in plan.desired.packages_present
     assert "firewall/enabled" in plan.changes
 
@@ -135,11 +135,40 @@ def test_allow_groups_without_the_connecting_user_is_held(catalogue: t.Any, fres
     assert "ansible is in none of the groups wheel" in plan.verdicts["sshd/AllowGroups"].held
 
 
-def test_password_age_that_would_expire_the_connecting_user_is_held(catalogue: t.Any, fresh: t.Any) -> None:
-    for user in fresh["account"]["users"]:
-        if user["name"] == "ansible":
-            user["last_change"] = 100
-    assert "would lock or expire ansible" in planned(catalogue, fresh).verdicts["account/password_max_days"].held
+AGED = {"values": {"account/password_max_days": {"ge": 1, "le": 365, "set": 365}}}
+
+
+@pytest.mark.parametrize("name", ["ansible", "other"])
+def test_password_age_that_would_end_anybodys_logins_within_a_month_is_held_with_the_date(
+    catalogue: t.Any, fresh: t.Any, name: str
+) -> None:
+    users = fresh["account"]["users"]
+    admin = next(user for user in users if user["name"] == "ansible")
+    if name == "other":
+        users.append({**admin, "name": "other"})
+    today = (fresh.collected.date() - datetime.date(1970, 1, 1)).days
+    users[-1 if name == "other" else users.index(admin)]["last_change"] = today - 365 + 29
+    held = planned(catalogue, fresh, **AGED).verdicts["account/password_max_days"].held
+    assert f"would lock or expire {name} on {fresh.collected.date() + datetime.timedelta(29)}" in held
+    users[-1 if name == "other" else users.index(admin)]["last_change"] = today - 365 + 31
+    assert planned(catalogue, fresh, **AGED).verdicts["account/password_max_days"].held == ""
+
+
+def test_who_logs_in_by_key_is_aged_only_if_the_overlay_says_so(catalogue: t.Any, fresh: t.Any) -> None:
+    plan = planned(catalogue, fresh)
+    for rule in ("account/password_max_days", "account/inactive_days"):
+        assert "ansible can log in by key, and would be shut out" in plan.verdicts[rule].held
+    assert "account/password_max_days" in planned(catalogue, fresh, **AGED).changes
+    fresh["sshd"]["key_holders"] = []
+    assert "account/password_max_days" in planned(catalogue, fresh).changes
+
+
+def test_system_account_with_keys_keeps_its_shell(catalogue: t.Any, fresh: t.Any) -> None:
+    user = next(user for user in fresh["account"]["users"] if user["name"] == "backup")
+    user.update(login=True, shell="/bin/sh")
+    assert "account/system_shells" in planned(catalogue, fresh).changes
+    fresh["sshd"]["key_holders"].append("backup")
+    assert "it would close backup, who can log in" in planned(catalogue, fresh).verdicts["account/system_shells"].held
 
 
 @pytest.mark.parametrize(
@@ -229,3 +258,39 @@ def test_missing_package_list_is_an_error_for_every_rule_that_depends_on_it(cata
     }
     assert {verdicts[name].verdict for name in dependent} == {"error"}
     assert verdicts["sshd/Banner"].actual == "OSError: gone"
+
+
+ANSIBLE = Connection(user="ansible")
+SITE: dict[str, t.Any] = {
+    "values": {"sshd/AllowGroups": {"some_of": ["sudo"]}, **AGED["values"]},
+    "purposes": frozenset({"container_host"}),
+}
+
+
+def test_changes_are_split_by_what_can_shut_people_out_and_nothing_is_lost(catalogue: t.Any, fresh: t.Any) -> None:
+    plan = planned(catalogue, fresh, level="l2_server", **SITE)
+    parts = _plan.batches(plan, fresh, ANSIBLE)
+    assert [part.name for part in parts] == ["sshd", "pam", "accounts", "network", "settings"]
+    waiting = {name for name in plan.changes if plan.verdicts[name].waits_for}
+    assert sorted(name for part in parts for name in part.rules) == sorted(set(plan.changes) - waiting)
+    paths = [path for part in parts for path in part.desired.files]
+    assert sorted(paths) == sorted(plan.desired.files), "each file is in one batch"
+    assert {kind for kind in (plan.verdicts[name].demand.rule.kind for name in parts[0].rules)} == {"sshd"}
+    assert [[login["user"] for login in part.logins] for part in parts] == [["ansible"], [], [], [], []]
+    risky = {name for name in plan.changes if plan.verdicts[name].demand.rule.risk == "lockout"}
+    assert risky & set(parts[-1].rules) == {"package/pwquality"}, "packages come before all batches"
+
+
+def test_kind_of_which_nothing_risky_changes_is_with_the_others(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sysctl"]["kernel.dmesg_restrict"]["live"] = "0"
+    parts = _plan.batches(planned(catalogue, hardened, **SITE), hardened, ANSIBLE)
+    assert [(part.name, part.rules) for part in parts] == [("settings", ["sysctl/kernel.dmesg_restrict"])]
+
+
+def test_without_a_login_what_can_lock_people_out_is_held_with_the_reason(catalogue: t.Any, fresh: t.Any) -> None:
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(**SITE), fresh["host"])
+    plan = _plan.plan(selection, fresh, Connection(user="", proves=False))
+    risky = [v for v in plan.verdicts.values() if v.demand.rule.risk == "lockout" and v.verdict == "fail"]
+    assert len(risky) > 20 and {v.held for v in risky if v.demand.rule.remediate == "automatic"} == {_plan.NO_LOGIN}
+    assert not set(plan.changes) & {v.demand.rule.id for v in risky}
+    assert [part.name for part in _plan.batches(plan, fresh, ANSIBLE)] == ["settings"]

@@ -17,6 +17,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change import runs
 from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import Wish
 from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Command, Plan
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, RunError
+from ansible_collections.unified.deploy.plugins.module_utils._change.programs import Answer
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Run, Runs, apply_batch
 from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Planned
 
@@ -268,3 +269,42 @@ def test_torn_journal_line_is_skipped(runs: Runs) -> None:
     assert run.state == "finished"
     run.journal.write("reverted")
     assert run.state == "reverted"
+
+
+def test_next_batch_keeps_the_one_that_waits_unless_the_host_has_undone_it(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    run = make(runs, "one", plan(etc), finish=False, revert_after=60)
+    runs.begin("one", OWNER, keep=True)
+    apply_batch(run, plan(etc, "newer"), revert_after=60)
+    first, second = run.batches()
+    assert (first.state, second.state) == ("confirmed", "applied")
+    second.revert()
+    second.journal.write("lapsed")
+    run.journal.write("finished", by="its timer")
+    with pytest.raises(RunError, match="batch 02-files: the host has undone it"):
+        runs.begin("one", OWNER, keep=True)
+    assert (etc / "a").read_text() == "new"
+
+
+def test_end_of_a_run_undoes_the_batch_that_died_in_it(runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    run = make(runs, "one", plan(etc), finish=False, revert_after=60)
+    (batch,) = run.batches()
+    journal = Path(batch.journal.path)
+    journal.write_text("".join(line + "\n" for line in journal.read_text().splitlines() if '"applied"' not in line))
+    assert batch.state == "applying"
+    assert runs.confirm(run, finish=True) == ["run one, batch 01-files: undone, for nobody confirmed it"]
+    assert (etc / "a").read_text() == "old" and run.state == "finished"
+
+
+def test_timer_that_is_armed_is_not_armed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(timer, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(timer.os.path, "isdir", lambda path: True)
+    monkeypatch.setattr(timer, "replace", lambda *wanted: [Path(one.path).write_bytes(one.content) for one in wanted])
+    monkeypatch.setattr(timer, "run", lambda argv: called.append(argv) or Answer(0, "", ""))
+    for seconds in (60, 60, 90):
+        timer.arm("/bin/true", run_id="one", seconds=seconds)
+    assert [argv[1] for argv in called] == ["enable", "is-active", "enable"]

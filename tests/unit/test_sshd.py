@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import sshd_config, sshd_daemon
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import jumps
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 
 from tests.unit.access import checks, planned
@@ -122,7 +124,7 @@ def test_match_block_that_weakens_fails_and_is_held_by_name(catalogue: t.Any, ha
     verdict = plan.verdicts["sshd/PermitRootLogin"]
     assert verdict.verdict == "fail" and "yes for 'Match Address 10.0.0.0/8' in /etc/ssh/x:3" in verdict.actual
     assert "'Match Address 10.0.0.0/8' in /etc/ssh/x:3 overrides" in verdict.held
-    assert plan.changes == [] and plan.desired.units_restarted == []
+    assert plan.changes == [] and plan.desired.units_restarted == plan.desired.units_reloaded == []
     assert len(checks(plan, hardened, "sshd/PermitRootLogin")) > len(checks(plan, hardened, "sshd/UsePAM"))
 
 
@@ -147,14 +149,28 @@ def test_arguments_of_the_next_start_are_judged(catalogue: t.Any, hardened: t.An
     assert verdict.verdict == "fail" and "the next start of ssh.service" in verdict.actual
 
 
-def test_daemon_older_than_its_configuration_fails_and_is_restarted(catalogue: t.Any, hardened: t.Any) -> None:
+def test_daemon_older_than_its_configuration_fails_and_is_reloaded(catalogue: t.Any, hardened: t.Any) -> None:
     newest = hardened["sshd"]["newest"]
     newest["modified"] = hardened["sshd"]["daemons"][0]["loaded"] + 1
     plan = planned(catalogue, hardened, level="l1_server")
     verdict = plan.verdicts["sshd/MACs"]
     assert verdict.verdict == "fail" and f"{newest['path']} changed at" in verdict.actual
-    assert plan.desired.stale == ["ssh.service"] and plan.desired.units_restarted == ["ssh.service"]
+    assert plan.desired.stale == ["ssh.service"]
+    assert (plan.desired.units_restarted, plan.desired.units_reloaded) == ([], ["ssh.service"])
     assert not plan.desired.files
+
+
+def test_changed_configuration_is_reloaded_for_a_failed_restart_leaves_no_daemon(
+    catalogue: t.Any, fresh: t.Any
+) -> None:
+    units = options(planned(catalogue, fresh, level="l1_server").desired, fresh["text"])["units"]
+    assert "ssh.service" in units["reloaded"] and "ssh.service" not in units["restarted"]
+
+
+@pytest.mark.parametrize(("result", "counts"), [("success", True), ("exit-code", False)])
+def test_reload_that_failed_gives_the_daemon_no_new_configuration(result: str, counts: bool) -> None:
+    unit = {"StateChangeTimestampMonotonic": "1000000", "ReloadResult": result}
+    assert bool(sshd_daemon.reloaded(unit)) == counts
 
 
 def test_daemon_with_another_configuration_file_is_held(catalogue: t.Any, fresh: t.Any) -> None:
@@ -279,7 +295,7 @@ def test_list_on_disk_that_is_not_loaded_holds_every_change(catalogue: t.Any, fr
     fresh["sshd"]["effective"]["allowusers"] = "carol@10.0.0.0/8"
     plan = planned(catalogue, fresh)
     assert "AllowUsers does not name ansible" in plan.verdicts["sshd/Banner"].held
-    assert "ssh.service" not in plan.desired.units_restarted
+    assert "ssh.service" not in plan.desired.units_restarted + plan.desired.units_reloaded
 
 
 def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, fresh: t.Any) -> None:
@@ -301,6 +317,12 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
     [
         ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
         ("Banner", Connection(user="ansible", algorithms={"macs": ("odd",)}), "knows none of the macs"),
+        (
+            "DisableForwarding",
+            Connection(user="ansible", reached_through=lambda: ("db1", "db2")),
+            "db1, db2 of the inventory would",
+        ),
+        ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the macs"),
     ],
 )
 def test_what_the_client_needs_is_held(
@@ -338,3 +360,33 @@ def test_root_is_kept_where_nobody_else_can_log_in(catalogue: t.Any, fresh: t.An
         user["password"] = "disabled"
     held = planned(catalogue, fresh, Connection()).verdicts["sshd/PermitRootLogin"].held
     assert "nobody but root can log in" in held
+
+
+@pytest.mark.parametrize(
+    ("argument", "hosts"),
+    [
+        ("-J bastion", {"bastion"}),
+        ("-C -Jops@Bastion:2222,second", {"bastion", "second"}),
+        ("-o ProxyJump=ops@bastion.example.com:22", {"bastion.example.com"}),
+        ("-oProxyJump=ssh://ops@[fe80::1]:22", {"fe80::1"}),
+        ("-o 'proxyjump none'", set()),
+        ("-o ProxyCommand='ssh -W %h:%p -q ops@bastion'", {"bastion"}),
+        ("-o ProxyCommand=\"ssh -o 'ProxyJump=first' -W %h:%p bastion\"", {"first", "bastion"}),
+        ("-o ProxyCommand='nc -x bastion:1080 %h %p'", set()),
+        ("-o ControlMaster=auto -o ControlPersist=60s", set()),
+        ("-o 'unbalanced", set()),
+        (None, set()),
+    ],
+)
+def test_hosts_that_a_login_goes_through_are_known(argument: object, hosts: set[str]) -> None:
+    assert hosts <= jumps.through([argument]) and bool(jumps.through([argument])) == bool(hosts)
+
+
+def test_hosts_behind_another_are_found_by_any_of_its_names() -> None:
+    inventory = {
+        "db1": {"ansible_ssh_common_args": "-J 192.0.2.1"},
+        "db2": {"ansible_ssh_args": "-o ProxyJump=bastion"},
+        "web": {"ansible_ssh_common_args": "-J other"},
+        "local": {},
+    }
+    assert jumps.reached_through(("bastion", "192.0.2.1", ""), inventory) == ("db1", "db2")

@@ -101,11 +101,42 @@ def test_argument_that_is_strict_enough_passes_without_a_file(catalogue: t.Any, 
 
 
 def test_file_that_the_installed_module_does_not_read_is_no_way_to_mend(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["settings"]["unread"] = ["faillock"]
+    hardened["settings"]["faillock"] = {}
+    verdict, desired = planned(catalogue, hardened, "faillock/deny")
+    assert "reads no /etc/security/faillock.conf" in verdict.held
+    assert desired.empty()
+
+
+PROFILE = "/usr/share/pam-configs/unified_pwhistory"
+
+
+def test_module_without_a_file_gets_its_settings_as_arguments_of_our_profile(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["settings"]["unread"] = ["pwhistory"]
     hardened["settings"]["pwhistory"] = {}
-    verdict, desired = planned(catalogue, hardened, "pwhistory/remember")
-    assert "reads no /etc/security/pwhistory.conf" in verdict.held
-    assert desired.empty()
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"])
+    plan = _plan.plan(selection, hardened, _plan.Connection("ansible"))
+    assert {"pwhistory/remember", "pwhistory/enforce_for_root"} <= set(plan.changes)
+    line = plan.desired.files[PROFILE]["content"].splitlines()[-1].split()
+    assert line[1] == "pam_pwhistory.so" and {"use_authtok", "remember=24", "enforce_for_root"} == set(line[2:])
+    assert ["pam-auth-update", "--enable", "unified_pwhistory"] in plan.desired.commands
+    assert "/etc/security/pwhistory.conf" not in plan.desired.files
+    for entry in (entry for stack in hardened["pam"].values() for entry in stack):
+        if entry["module"] == "pam_pwhistory.so":
+            entry["args"] = line[2:]
+    hardened["text"][PROFILE] = plan.desired.files[PROFILE]["content"]
+    verdicts = _plan.judge(selection, hardened)
+    assert (verdicts["pwhistory/remember"].verdict, verdicts["pwhistory/enforce_for_root"].verdict) == ("pass", "pass")
+
+
+def test_profile_that_is_switched_on_again_keeps_its_arguments(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["text"][PROFILE] = hardened["text"][PROFILE].replace("use_authtok", "use_authtok remember=30")
+    hardened["pam"]["common-password"] = [
+        line for line in hardened["pam"]["common-password"] if line["module"] != "pam_pwhistory.so"
+    ]
+    verdict, desired = planned(catalogue, hardened, "pam/pam_pwhistory")
+    assert verdict.verdict == "fail" and not verdict.held
+    assert PROFILE not in desired.files and ["pam-auth-update", "--enable", "unified_pwhistory"] in desired.commands
 
 
 def test_later_drop_in_is_named_and_nothing_is_restarted(catalogue: t.Any, hardened: t.Any) -> None:

@@ -16,7 +16,7 @@ from .errors import ChangeError
 from .files import Wanted, replace
 
 _PARTS = (
-    "__init__", "attributes", "batch", "errors", "files", "fileset", "lock", "obstacles", "paths", "programs", "record", "revert",
+    "__init__", "attributes", "batch", "errors", "files", "fileset", "lock", "obstacles", "packages", "paths", "programs", "record", "revert",
     "runs", "states", "timer", "transaction", "units",
 )  # fmt: skip
 _MAIN = "import sys\nfrom _change.revert import main\nsys.exit(main(sys.argv))\n"
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
                     batch.journal.write("lapsed")
                 disarm()
                 if waiting and run.state == "open":
-                    run.journal.write("finished", by="its timer")
+                    run.end(by="its timer")
             else:
                 problems, packages = runs.revert(identifier)
                 problems += [

@@ -9,10 +9,11 @@ import re
 import time
 import typing as t
 
-from . import fileset, programs, revert, timer
+from . import fileset, packages, revert, timer
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
 from .lock import Lock
+from .packages import versions
 from .record import BASE, Fields, Journal, discard, make_private, read_json, write_json
 
 KEPT_RUNS, KEPT_DAYS, ALWAYS_KEPT = 30, 365, 5
@@ -35,20 +36,6 @@ def boot_id() -> str:
             return handle.read().strip()
     except OSError:
         return ""
-
-
-def versions() -> dict[str, str]:
-    """Installed packages with their versions, as a revert compares them."""
-    with contextlib.suppress(ChangeError):
-        answer = programs.run(
-            ["dpkg-query", "--show", "--showformat=${binary:Package} ${db:Status-Abbrev}${Version}\n"]
-        )
-        rows = [line.split() for line in answer.out.splitlines()]
-        return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "ii"}
-    with contextlib.suppress(ChangeError):
-        answer = programs.run(["rpm", "-qa", "--qf", "%{NAME} %{EVR}\n"])
-        return dict(line.split(" ", 1) for line in answer.out.splitlines() if " " in line)
-    return {}
 
 
 class Run:
@@ -79,6 +66,12 @@ class Run:
             raise RunError(f"run {self.id} was recorded on another host (machine-id {facts['machine']}): not touched")
         return t.cast(Fields, facts)
 
+    def check(self) -> None:
+        """Raises:
+        RunError: there is no such run, or it is damaged or another host's.
+        """
+        _facts = self.facts
+
     @property
     def state(self) -> str:
         """``open``, ``finished`` or ``reverted``."""
@@ -106,7 +99,7 @@ class Run:
         """What packages differ from before the run: by name, the versions then and now, empty for none."""
         before = read_json(os.path.join(self.directory, "packages.json")) or {}
         now = versions()
-        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        names = sorted(name for name in {*before, *now} if before.get(name, "") != now.get(name, ""))
         return {name: {"before": before.get(name, ""), "now": now.get(name, "")} for name in names}
 
     def next_batch(self, name: str) -> Batch:
@@ -140,14 +133,28 @@ class Run:
                 said += [f"run {self.id}, batch {batch.name}: finished", *batch.problems]
         return said
 
+    def end(self, **fields: t.Any) -> None:
+        """Note that it has ended, and with which packages: what comes later is not this run's to take away."""
+        write_json(os.path.join(self.directory, "packages-after.json"), versions())
+        self.journal.write("finished", **fields)
+
     def revert(self) -> list[str]:
-        """Bring back the state before this run, newest batch first; returns what could not be brought back."""
+        """Bring back the state before this run, newest batch first; returns what could not be brought back.
+
+        Packages come last, as they came first: programs of theirs undo what the batches did.
+        """
         problems = []
         for batch in reversed(self.batches()):
             if batch.state == "prepared":
                 batch.abandon()
             elif batch.state in ("applying", "applied", "confirmed", "reverting"):
                 problems += batch.revert()
+        before, after = (
+            read_json(os.path.join(self.directory, f"{name}.json")) for name in ("packages", "packages-after")
+        )
+        # Without the second nobody knows which were this run's: they are named, not touched.
+        if before and after:
+            problems += packages.restore(before, after)
         self.journal.write("reverted", problems=problems)
         return problems
 
@@ -180,20 +187,23 @@ class Runs:
         return [run for run in self.all() if run.state == "open"]
 
     def begin(
-        self, identifier: str, owner: t.Mapping[str, t.Any], *, dead: t.Sequence[str] = ()
+        self, identifier: str, owner: t.Mapping[str, t.Any], *, dead: t.Sequence[str] = (), keep: bool = False
     ) -> tuple[Run, list[str]]:
         """Open a run, or go on with it; what dead runs left is brought to an end first. The lock is held.
 
         Args:
             dead: open runs whose owner is known to have gone.
+            keep: whether a batch of this run that waits to be confirmed is confirmed by this.
 
         Returns:
             The run, and what was done to others.
 
         Raises:
-            RunError: another run is open and its owner may be alive.
+            RunError: another run is open and its owner may be alive, or the host has undone a batch of this run by itself.
         """
         run = Run(self.base, identifier)
+        if keep:
+            self.keep(run)
         said = self.recover(but=run, dead=dead)
         if os.path.isdir(run.directory) and read_json(os.path.join(run.directory, "run.json")):
             if run.facts and run.state != "open":
@@ -233,24 +243,41 @@ class Runs:
                 if read_json(os.path.join(directory, "run.json")) is None:
                     discard(directory)
 
-    def confirm(self, run: Run, *, finish: bool) -> None:
-        """Keep the batch that waits, and disarm its timer; with FINISH end the run. The lock is held.
+    def keep(self, run: Run) -> None:
+        """Confirm the batch that waits; the timer stays armed for the next. The lock is held.
 
         Raises:
             RunError: the host undid the batch before; nobody's word came in time.
         """
-        batches = run.batches() if run.facts else []
-        lapsed = batches[-1] if batches and batches[-1].journal.has("lapsed") else None
         for batch in run.awaiting():
             batch.confirm()
-        timer.disarm()
-        if finish and run.state == "open":
-            run.journal.write("finished")
-        if lapsed:
+        batches = run.batches()
+        if batches and batches[-1].journal.has("lapsed"):
+            lapsed = batches[-1]
             raise RunError(
                 f"run {run.id}, batch {lapsed.name}: the host has undone it, for nobody confirmed it within "
                 f"{lapsed.plan['revert_after']} s. If people still get in and the host is slow, raise revert_after"
             )
+
+    def confirm(self, run: Run, *, finish: bool) -> list[str]:
+        """Keep the batch that waits, and disarm its timer; with FINISH end the run, also one whose batch died. The lock is held.
+
+        Returns:
+            What was done about a batch that died.
+
+        Raises:
+            RunError: as keep().
+        """
+        run.check()
+        said = []
+        try:
+            self.keep(run)
+        finally:
+            if finish and run.state == "open":
+                said = run.recover()
+                run.end()
+            timer.disarm()
+        return said
 
     def revertible(self, run: Run) -> bool:
         """Whether a run is still to be reverted.
@@ -306,11 +333,14 @@ class LiveOwnerError(RunError):
         )
 
 
-def apply_batch(run: Run, plan: Plan, *, revert_after: int) -> tuple[Batch | None, Difference, list[str]]:
+def apply_batch(
+    run: Run, plan: Plan, *, revert_after: int, accept: t.Callable[[list[str]], None] | None = None
+) -> tuple[Batch | None, Difference, list[str]]:
     """Make one batch of a run; the lock is held.
 
     Args:
         revert_after: seconds until the host undoes it by itself unless it is confirmed; 0 for never.
+        accept: judges what the checks of the plan said, before anything is changed; raises ChangeError to refuse.
 
     Returns:
         The batch (None where nothing differs), what differed, and what its checks said.
@@ -329,8 +359,10 @@ def apply_batch(run: Run, plan: Plan, *, revert_after: int) -> tuple[Batch | Non
         raise
     said = batch.prepare(difference, revert_after=revert_after)
     try:
+        if accept:
+            accept(said)
         if revert_after:
-            timer.arm(os.path.join(run.directory, "revert"), run_id=run.id, batch=batch.name, seconds=revert_after)
+            timer.arm(os.path.join(run.directory, "revert"), run_id=run.id, seconds=revert_after)
     except BaseException:
         batch.abandon()
         raise

@@ -3,8 +3,8 @@
 
 It is a unit of its own in /etc/systemd/system, not a transient one, so that it is there again when the host loses power in
 between. OnActiveSec counts by the monotonic clock (systemd.timer(5)): a clock that jumps neither hurries nor delays it.
-It counts from before the first change. A batch that is still being made then, or was made less than that ago, is looked at
-again every ten seconds.
+It counts from before the first change of a run, and stays armed from batch to batch. A batch that is still being made then, or
+was made less than that ago, is looked at again every ten seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import typing as t
 
 from .errors import ChangeError, PathError, RunError
 from .files import Wanted, replace
@@ -21,13 +22,13 @@ from .programs import run
 UNIT = "unified-revert"
 DIRECTORY = "/etc/systemd/system"
 _SERVICE = """[Unit]
-Description=Undo batch {batch} of hardening run {run}, which nobody confirmed
+Description=Undo what nobody confirmed of hardening run {run}
 [Service]
 Type=oneshot
 ExecStart={python} -I {program} --armed
 """
 _TIMER = """[Unit]
-Description=Undo batch {batch} of hardening run {run} unless it is confirmed
+Description=Undo what nobody confirms of hardening run {run}
 [Timer]
 OnActiveSec={seconds}
 OnUnitInactiveSec=10
@@ -50,8 +51,8 @@ def interpreter() -> str:
     return trusted_program("python3")
 
 
-def arm(program: str, *, run_id: str, batch: str, seconds: int) -> None:
-    """Start the timer that runs PROGRAM.
+def arm(program: str, *, run_id: str, seconds: int) -> None:
+    """Start the timer that runs PROGRAM, unless it is armed.
 
     Raises:
         ChangeError: no systemd runs here, or it refuses the timer; nothing is armed.
@@ -61,9 +62,14 @@ def arm(program: str, *, run_id: str, batch: str, seconds: int) -> None:
             "the timer that undoes a batch by itself cannot be armed: no systemd runs on this host. Leave the rules that "
             "can lock people out for another way, or set revert_after: 0 to go without"
         )
-    names = {"run": run_id, "batch": batch, "program": program, "python": interpreter(), "seconds": seconds}
-    units = {f"{UNIT}.service": _SERVICE.format(**names), f"{UNIT}.timer": _TIMER.format(**names)}
-    replace(*[Wanted(f"{DIRECTORY}/{name}", text.encode(), 0o644, 0, 0) for name, text in units.items()])
+    names = {"run": run_id, "program": program, "python": interpreter(), "seconds": seconds}
+    units = {
+        f"{DIRECTORY}/{UNIT}.service": _SERVICE.format(**names),
+        f"{DIRECTORY}/{UNIT}.timer": _TIMER.format(**names),
+    }
+    if _armed(units):
+        return
+    replace(*[Wanted(path, text.encode(), 0o644, 0, 0) for path, text in units.items()])
     try:
         # Makes systemd read its units again, too.
         answer = run(["systemctl", "enable", "--now", "--quiet", f"{UNIT}.timer"])
@@ -72,6 +78,17 @@ def arm(program: str, *, run_id: str, batch: str, seconds: int) -> None:
     except ChangeError:
         disarm()
         raise
+
+
+def _armed(units: t.Mapping[str, str]) -> bool:
+    for path, text in units.items():
+        try:
+            with open(path, encoding="utf-8") as handle:
+                if handle.read() != text:
+                    return False
+        except OSError:
+            return False
+    return run(["systemctl", "is-active", "--quiet", f"{UNIT}.timer"]).code == 0
 
 
 def disarm() -> None:

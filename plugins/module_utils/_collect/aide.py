@@ -21,12 +21,12 @@ BEGINNINGS = {b"@@begin_db": "plain", b"\x1f\x8b": "gzip"}
 
 
 class Aide(Reader):
-    """Args: wanted: paths of databases."""
+    """Args: request: paths of databases."""
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
-        named = next((found for path in CONFIGURATIONS if (found := configured(text(path, left_out) or ""))), "")
-        return Section({path: {**database(path, left_out), "configured": named} for path in self.wanted}, left_out)
+        named = next((name for path in CONFIGURATIONS if (name := configured(text(path, left_out) or ""))), "")
+        return Section({path: {**database(path, left_out), "configured": named} for path in self.request}, left_out)
 
 
 def configured(content: str) -> str:

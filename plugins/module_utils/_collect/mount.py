@@ -9,6 +9,7 @@ import os
 import re
 import typing as t
 
+from .._url import MASK
 from .command import Command, CommandError, read
 from .filesystems import mounted, unescaped
 from .paths import shown
@@ -17,7 +18,6 @@ from .section import Reader, Section
 FSTAB = "/etc/fstab"
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 _OPTIONS = re.compile(r"^\s*Options\s*=[ \t]*(\S*)", re.MULTILINE)
-MASK = "(masked)"
 _SECRET = re.compile(r"(pass|cred|key)[^=]*", re.IGNORECASE)
 _PATH = re.compile(r"(cred|key)[^=]*=/", re.IGNORECASE)
 _USER = re.compile(r"user(name)?", re.IGNORECASE)
@@ -30,8 +30,8 @@ class Mounts(Reader):
     ``options``, and whether it ``wins`` over a line of fstab (systemd.mount(5)).
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         columns = ("--json", "--list", "--nofsroot", "--output", "TARGET,SOURCE,FSTYPE,OPTIONS")
         self.text = read(FSTAB) or ""
         self.live = Command("findmnt", "--kernel", *columns)
@@ -73,7 +73,7 @@ class Mounts(Reader):
             return fstab(self.text)
 
     def _broken(self) -> str:
-        if not self.text or not self.verified.found:
+        if not self.text or not self.verified.installed:
             return ""
         report = self.verified.text(accept=(0, 1))
         return next((line.strip() for line in report.splitlines() if "[E]" in line), "")
@@ -102,7 +102,7 @@ def units(directories: t.Sequence[str] = UNITS) -> dict[str, dict[str, t.Any]]:
                 fragment,
                 *(path for one in reversed(directories) for path in sorted(glob.glob(f"{one}/{name}.d/*.conf"))),
             ]
-            set_by = [(path, found[-1]) for path in places if (found := _OPTIONS.findall(read(path) or ""))]
+            set_by = [(path, settings[-1]) for path in places if (settings := _OPTIONS.findall(read(path) or ""))]
             source, options = set_by[-1] if set_by else (fragment, "")
             wins = source != fragment or not fragment.startswith(directories[-1])
             points[where[1]] = {"source": source, "options": [masked(one) for one in options.split(",")], "wins": wins}

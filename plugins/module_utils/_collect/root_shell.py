@@ -19,11 +19,10 @@ class RootShell(Reader):
     new directory, and which directories of the path are ``unsafe``, with the reason. To know, it runs root's login shell, and so root's profile.
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
-        self.command = Command(
-            "bash", "-lc", 'printf "\\n%s\\n" "$PATH"; umask; printf "%s\\n" "${TMOUT-}"', timeout=10
-        )
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
+        script = 'printf "\n%s\n" "$PATH"; umask; printf "%s\n" "${TMOUT-}"'
+        self.command = Command("bash", "-lc", script, timeout=10)
 
     def read(self) -> Section:
         path, umask, timeout = self.command.text().splitlines()[-3:]

@@ -41,12 +41,13 @@ class Units(Reader):
         "NextElapseUSecMonotonic",
     )
 
-    def __init__(self, wanted: list[str]) -> None:
-        super().__init__(wanted)
-        self.command = self._show(wanted) if wanted else None
+    def __init__(self, request: list[str]) -> None:
+        super().__init__(request)
+        self.names = request
+        self.command = self._show(request) if request else None
         listing = ("systemctl", "list-units", "--plain", "--no-legend")
         self.targets = Command(*listing, "--type=target", "--state=active")
-        stems = [name.partition(".")[0] for name in wanted if name.endswith(".service")]
+        stems = [name.partition(".")[0] for name in request if name.endswith(".service")]
         self.instances = Command(*listing, "--all", "--", *(f"{stem}@*.service" for stem in stems)) if stems else None
 
     def _show(self, names: list[str]) -> Command:
@@ -56,7 +57,7 @@ class Units(Reader):
         if self.command is None:
             return Section({})
         reached = set(listed(self.targets.text()))
-        units = described(self.wanted, self.command, reached)
+        units = described(self.names, self.command, reached)
         more = {str(facts["triggers"]) for facts in units.values() if facts.get("triggers")}
         more |= set(listed(self.instances.text()) if self.instances else ())
         others = sorted(more - set(units))

@@ -99,11 +99,11 @@ class Units:
     """What systemd knows of the units that may run the daemon."""
 
     def __init__(self, names: t.Sequence[str]) -> None:
-        properties = "Id,LoadState,ExecStart,Environment,EnvironmentFiles,StateChangeTimestampMonotonic"
+        properties = "Id,LoadState,ExecStart,Environment,EnvironmentFiles,ReloadResult,StateChangeTimestampMonotonic"
         self.command = Command("systemctl", "show", f"--property={properties}", "--", *names) if names else None
 
     def read(self) -> list[dict[str, str]]:
-        if self.command is None or not self.command.found:
+        if self.command is None or not self.command.installed:
             return []
         try:
             text = self.command.text()
@@ -116,7 +116,12 @@ class Units:
 
 
 def reloaded(unit: t.Mapping[str, str]) -> float:
-    """When a unit last changed its state, a reload included, in seconds since the epoch by today's clock."""
+    """When a unit last changed its state, a reload included, in seconds since the epoch by today's clock; 0 where a reload failed.
+
+    A reload that failed changes the state too, and the daemon goes on with what it had.
+    """
+    if unit.get("ReloadResult", "success") != "success":
+        return 0.0
     since = int(unit.get("StateChangeTimestampMonotonic") or 0) / 1e6
     return time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since if since else 0.0
 

@@ -10,9 +10,14 @@ from ...module_utils._collect.section import WHOLE
 from .evidence import Evidence
 from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
+from .kinds.sshd import logins
 from .selection import Selection, purpose_allows
 
 NOT_INSTALLED = " is not installed"
+NO_LOGIN = (
+    "it could lock people out, and over a local connection no new login can prove that it does not: reach this host over SSH, "
+    "be it on 127.0.0.1, or set hardening_confirm_seconds to 0 where nobody logs in, as in an image"
+)
 
 
 @dataclass
@@ -41,6 +46,31 @@ class Plan:
     desired: Desired
     changes: list[str] = field(default_factory=list)
     """Rules that apply brings to their desired state."""
+
+
+# Each is made alone and kept by a new login before the next, so that what shuts people out is undone without the rest.
+RISKS = {
+    "sshd": "sshd",
+    "pam": "pam", "faillock": "pam", "pwhistory": "pam", "pwquality": "pam", "sudo": "pam",
+    "firewall": "firewall",
+    "account": "accounts",
+    "sysctl": "network",
+}  # fmt: skip
+OTHERS = "settings"
+
+
+@dataclass
+class Batch:
+    """Rules that are changed together.
+
+    Attributes:
+        logins: who must still get in by sshd's new files, each with user and address.
+    """
+
+    name: str
+    rules: list[str]
+    desired: Desired
+    logins: list[dict[str, str]] = field(default_factory=list)
 
 
 def judge(selection: Selection, evidence: Evidence) -> dict[str, Verdict]:
@@ -120,7 +150,7 @@ def _not_applicable(
         "architecture": lambda names: evidence["host"]["architecture"] in names,
         "family": lambda names: evidence.platform.family in names,
         "platform": lambda names: evidence.platform.id in names,
-        "container": lambda wanted: evidence["host"]["container"] is wanted,
+        "container": lambda one: evidence["host"]["container"] is one,
         # Last: what a package brings does not make a rule apply that another condition rules out.
         "package": lambda names: installed(names, evidence),
     }
@@ -167,7 +197,7 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
                 f": {answer.note}" if answer.note else ""
             )
             if answer.answer == "fail":
-                verdict.held = "people found it failing: people must mend it"
+                verdict.held = "people judged it as failing: people must mend it"
 
 
 def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Plan:
@@ -188,11 +218,48 @@ def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Pl
     return made
 
 
+def batches(made: Plan, evidence: Evidence, connection: Connection) -> list[Batch]:
+    """The changes of a plan besides packages, by what can shut people out; all that cannot comes last, in one.
+
+    Where none of a batch's rules can, they are with the others. Rules that change the same file stay together.
+    """
+    rules = [made.verdicts[name].demand.rule for name in made.changes if not made.verdicts[name].waits_for]
+    risky = {RISKS.get(rule.kind) for rule in rules if rule.risk == "lockout"}
+    groups: dict[str, list[str]] = {name: [] for name in (*RISKS.values(), OTHERS)}
+    for rule in rules:
+        name = RISKS.get(rule.kind)
+        groups[name if name and name in risky else OTHERS].append(rule.id)
+    parts: list[Batch] = []
+    for name, identifiers in groups.items():
+        part = _batch(name, identifiers, made, evidence)
+        for index, other in enumerate(parts):
+            if other.desired.files.keys() & part.desired.files.keys():
+                parts[index] = part = _batch(other.name, other.rules + part.rules, made, evidence)
+                break
+        else:
+            parts.append(part)
+    for part in parts:
+        if any(made.verdicts[name].demand.rule.kind == "sshd" for name in part.rules):
+            part.logins = logins(evidence, connection)
+    return [part for part in parts if part.rules]
+
+
+def _batch(name: str, rules: list[str], made: Plan, evidence: Evidence) -> Batch:
+    desired = Desired(banner=made.desired.banner)
+    for identifier in rules:
+        demand = made.verdicts[identifier].demand
+        KINDS[demand.rule.kind].want(demand, evidence, desired)
+    desired.drop_unchanged(evidence)
+    return Batch(name, rules, desired)
+
+
 def hold(verdict: Verdict, evidence: Evidence, connection: Connection, desired: Desired) -> str:
     """Why a failing rule is not changed; empty when it is. What the next boot brings is noted in DESIRED."""
     demand, kind = verdict.demand, KINDS[verdict.demand.rule.kind]
     if demand.rule.remediate == "manual":
         return demand.rule.reason
+    if demand.rule.risk == "lockout" and not connection.proves:
+        return NO_LOGIN
     if verdict.waits_for:
         return ""
     held = kind.obstacle(demand, evidence) or kind.would_lock_out(demand, evidence, connection)

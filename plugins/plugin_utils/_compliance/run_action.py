@@ -43,4 +43,6 @@ def keep_alive(connection: t.Any) -> None:
     for all, but would replace what the site has in its configuration or on the command line.
     """
     if connection.transport == "ssh":
-        connection.set_option("ssh_args", f"{connection.get_option('ssh_args') or ''} {KEEP_ALIVE}".strip())
+        own = connection.get_option("ssh_args") or ""
+        if KEEP_ALIVE not in own:
+            connection.set_option("ssh_args", f"{own} {KEEP_ALIVE}".strip())

@@ -334,7 +334,7 @@ def _merge(
     if own and rule.remediate == "manual":
         # What only the site knew, it has now said.
         rule = replace(rule, remediate="automatic", reason="")
-    return Demand(rule, merged, tuple(asks), site)
+    return Demand(rule, merged, tuple(asks), site, bool(own))
 
 
 __all__ = ["CatalogueError", "Filters", "Overlay", "Selection", "load_overlay", "select"]

@@ -36,6 +36,7 @@ AGEING = {
     "inactive": "password_expire_account_disable",
 }
 NOLOGIN = "/usr/sbin/nologin"
+SOON_DAYS = 30
 
 
 class Account(Kind):
@@ -95,13 +96,30 @@ class Account(Kind):
         return f"{names}: not an account of this host's own files with its password in shadow(5), or with a name that cannot be printed"
 
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
-        users = [user for user in self.wrong(demand, evidence) if user["name"] == connection.user]
-        if demand.rule.risk != "lockout" or not any(_ends_logins(demand, user, evidence) for user in users):
+        if demand.rule.risk != "lockout":
             return ""
-        name = connection.user
-        return (
-            f"{demand.rule.id} would lock or expire {name}, which this run is connected as; change its password first"
-        )
+        users = [user for user in self.wrong(demand, evidence) if _changeable(user)]
+        holders = (evidence.get("sshd") or {}).get("key_holders", [])
+        ages = demand.rule.spec["field"] in ("max", "inactive")
+        if not ages:
+            people = [user["name"] for user in users if user["name"] in (connection.user, *holders)]
+            return (
+                f"it would close {', '.join(people)}, who can log in today: take the keys away first" if people else ""
+            )
+        soon = [
+            f"{user['name']} on {end}"
+            for user in users
+            if (end := _end(demand, user)) and end <= evidence.collected.date() + datetime.timedelta(SOON_DAYS)
+        ]
+        if soon:
+            return f"{demand.rule.id} would lock or expire {', '.join(soon)}: change their passwords first"
+        aged = [user["name"] for user in users if user["name"] in holders]
+        if aged and not demand.by_site:
+            return (
+                f"{', '.join(aged)} can log in by key, and would be shut out when a password that nobody types expires: "
+                f"give {demand.rule.id} a value in the overlay to age them too, or lock those passwords"
+            )
+        return ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         field = demand.rule.spec["field"]
@@ -148,17 +166,18 @@ def _changeable(entry: Entry) -> bool:
     return bool(entry.get("local")) and plain(entry["name"]) and not open_in_passwd
 
 
-def _ends_logins(demand: Demand, user: Entry, evidence: Evidence) -> bool:
-    """Whether the change would end this account's logins today."""
+def _end(demand: Demand, user: Entry) -> datetime.date | None:
+    """The day on which the change would end this account's logins; None where it never would."""
     field = demand.rule.spec["field"]
-    if field not in ("max", "inactive"):
-        return True
     if user["password"] != "set" or user["last_change"] is None:
-        return False
+        return None
     target = int(text(demand.value.target(user[field])))
-    days = target if field == "max" else (user["max"] or 99999) + target
-    today = (evidence.collected.date() - datetime.date(1970, 1, 1)).days
-    return bool(user["last_change"] + days <= today)
+    longest = user["max"] if user["max"] not in (None, -1) else 99999
+    days = user["last_change"] + (target if field == "max" else longest + target)
+    try:
+        return datetime.date(1970, 1, 1) + datetime.timedelta(days)
+    except OverflowError:
+        return None
 
 
 def _go_is(name: str, value: object) -> str:

@@ -78,8 +78,9 @@ class Homes(Kind):
             path = f"{home['path']}/{file}"
             constraint = demand.constraints["private" if file in spec["private_names"] else "mode"]
             if file in spec["forbidden"]:
+                # Its user can exchange it at any moment, and a way back that a user can write to is none.
                 findings.append(
-                    Finding(path, "must not exist", reason="nothing is removed from homes: remove it by hand")
+                    Finding(path, "must not exist", reason="it may be the only copy: let its user remove it")
                 )
             elif facts["owner"] != home["account"]:
                 why = "whose it is only the operator knows"

@@ -130,7 +130,8 @@ class Mount(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         point, option = demand.key.rsplit(":", 1)
-        checks = [Check("mount", {"mountpoint": point, "exists": True, "opts": {"contain-element": option}})]
+        live = {"mountpoint": point, "exists": True, "opts": {"contain-element": option}}
+        checks = [Check("mount", live, decides=True)]
         later = stored(point, evidence)
         if later and later[0].endswith((".mount", ".conf")):
             line = f"/^\\s*Options\\s*=\\s*(\\S+,)?{option}(,|\\s|$)/"

@@ -145,7 +145,12 @@ class Sysctl(Kind):
         parameter, constraint = evidence["sysctl"][demand.key], demand.value
         values = self._values(constraint, parameter["live"])
         matcher: t.Any = values[0] if len(values) == 1 else {"or": values}
-        made = [Check("kernel-param", {"name": demand.key, "value": matcher}), *loads_at_boot(LOADER, evidence)]
+        # Which interfaces there are, Goss has from the evidence.
+        alone = normalised(demand.key) not in COMBINED
+        made = [
+            Check("kernel-param", {"name": demand.key, "value": matcher}, decides=alone),
+            *loads_at_boot(LOADER, evidence),
+        ]
         sources = [place for place in (parameter, *self.by_ufw(parameter)) if place["source"]]
         made += [self._line(place, values) for place in sources]
         if not sources:
