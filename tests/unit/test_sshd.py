@@ -230,6 +230,26 @@ def test_drop_in_is_validated_as_part_of_the_whole(catalogue: t.Any, fresh: t.An
     assert validate[0] == "sh" and "/etc/ssh/sshd_config" in validate[2] and validate[-1] == "%s"
 
 
+def test_block_that_has_the_line_is_named_of_all_that_a_connection_is_in(catalogue: t.Any, hardened: t.Any) -> None:
+    connection = {"user": "bob"}
+    hardened["sshd"]["cases"] = [
+        {
+            "criteria": user,
+            "source": "/x",
+            "line": line,
+            "connection": connection,
+            "differs": {"permitrootlogin": "yes"},
+        }
+        for line, user in ((1, "User bob"), (9, "User root,bo?"))
+    ]
+    hardened["sshd"]["directives"].append(
+        {"source": "/x", "line": 10, "keyword": "permitrootlogin", "value": "yes", "match": "User root,bo?"}
+    )
+    assert (
+        "'Match User root,bo?' in /x:9 overrides" in planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"].held
+    )
+
+
 @pytest.mark.parametrize(
     ("effective", "differs", "verdict"),
     [
