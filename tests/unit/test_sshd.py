@@ -112,6 +112,24 @@ def test_next_start_takes_its_arguments_from_the_units_files(tmp_path: Path) -> 
     assert sshd_daemon.next_arguments({"ExecStart": "{ argv[]=/bin/true ; }"}) is None
 
 
+@pytest.mark.parametrize(
+    ("socket", "starts"),
+    [
+        ({"ActiveState": "active"}, ["the next start of ssh.service", "each connection to ssh.socket"]),
+        ({"UnitFileState": "enabled"}, ["the next start of ssh.service", "each connection to ssh.socket"]),
+        ({"ActiveState": "inactive", "UnitFileState": "disabled"}, ["the next start of ssh.service"]),
+    ],
+)
+def test_socket_that_listens_starts_a_daemon_of_its_own(socket: dict[str, str], starts: list[str]) -> None:
+    start = "{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -i -o MaxSessions=99 ; ignore_errors=no ; }"
+    units = [
+        {"Id": "ssh.service", "ExecStart": start},
+        {"Id": "ssh@unified.service", "ExecStart": start},
+        {"Id": "ssh.socket", **socket},
+    ]
+    assert sshd_daemon.upcoming(units) == [(name, ["-o", "MaxSessions=99"]) for name in starts]
+
+
 def with_case(evidence: t.Any, criteria: str, **differs: str) -> None:
     evidence["sshd"]["cases"].append(
         {"criteria": criteria, "source": "/etc/ssh/x", "line": 3, "connection": None, "differs": differs}
