@@ -236,6 +236,10 @@ class Sshd(Kind):
             for where, value, _path in self.readings(key, evidence)
             if where and not demand.value.holds(self.comparable(key, value))
         ]
+        # One connection can be in several blocks: that which has the line comes first.
+        own = {line["match"] for line in evidence["sshd"]["directives"] if line["keyword"] == key}
+        blocks = [_block(case) for case in evidence["sshd"]["cases"] if case["criteria"] in own]
+        weaker.sort(key=lambda where: where not in blocks)
         # A block for everybody is no case of its own: its values are what sshd shows as its settings.
         weaker += [
             f"'Match all' in {line['source']}:{line['line']}"
