@@ -62,7 +62,8 @@ class ActionModule(RunAction):
         filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
         selected = selection.select(catalogue, wishes, overlay, evidence["host"], filters)
         try:
-            made = plan.plan(selected, evidence, self._reached_by(arguments, task_vars))
+            connection = self._reached_by(arguments, task_vars)
+            made = plan.plan(selected, evidence, connection)
             checks = goss.checks_of(made.verdicts, evidence)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             # Of the right types, but not such as any host of ours has been.
@@ -75,7 +76,7 @@ class ActionModule(RunAction):
             independent=goss.independent(checks), changed=arguments["changed_rules"],
         )  # fmt: skip
         self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
-        answer = self._answer(model, made, evidence, foretell=arguments["apply"] and self._task.check_mode)
+        answer = self._answer(model, made, evidence, connection, foretell=arguments["apply"] and self._task.check_mode)
         return {**answer, "unfinished_run": unfinished}
 
     def _reached_by(self, arguments: Result, task_vars: Result) -> Connection:
@@ -135,7 +136,9 @@ class ActionModule(RunAction):
         results_directory.write_model(model["name"], results.summarise(model))
 
     @staticmethod
-    def _answer(model: Result, made: plan.Plan, evidence: Evidence, *, foretell: bool) -> Result:
+    def _answer(
+        model: Result, made: plan.Plan, evidence: Evidence, connection: Connection, *, foretell: bool
+    ) -> Result:
         desired = made.desired
         held = {
             identifier: printable(verdict.held)
@@ -150,6 +153,7 @@ class ActionModule(RunAction):
             "goss": bool(evidence["goss"]["path"]),
             "goss_in_distribution": evidence.platform.release(evidence["host"]["os"], evidence["host"]["version"])
             in evidence.platform.goss,
+            "package_tool": evidence.platform.tool("packages"),
             "changes": made.changes,
             "held": held,
             "desired": {
@@ -157,8 +161,8 @@ class ActionModule(RunAction):
                 "packages_present": desired.packages_present,
                 "batches": [
                     {"name": part.name, "rules": part.rules, "options": options}
-                    for part in plan.batches(made, evidence)
-                    if (options := batch.options(part.desired, evidence["text"]))
+                    for part in plan.batches(made, evidence, connection)
+                    if (options := batch.options(part.desired, evidence["text"], part.logins))
                 ],
             },
             "reboot": model["reboot_required"],

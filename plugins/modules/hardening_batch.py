@@ -38,6 +38,22 @@ options:
     description: Seconds until the host undoes the batch by itself. V(0) for never.
     type: int
     default: 0
+  logins:
+    description:
+      - Who must still get in by the new files of sshd. What C(sshd -T -C) says of them and of today's files is compared before
+        anything is changed. Somebody who would be shut out fails the batch.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      user:
+        description: The account.
+        type: str
+        required: true
+      address:
+        description: The address from which that user comes.
+        type: str
+        required: true
   keep:
     description:
       - Keep the batch of this run that waits to be confirmed, before making this one. Say so over a new connection only, for
@@ -142,8 +158,9 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils import _logins
 from ansible_collections.unified.deploy.plugins.module_utils._change import options
-from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Difference
+from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Difference, Plan
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, StaleError
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Runs, apply_batch
 from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Transaction
@@ -164,11 +181,25 @@ def described(difference: Difference, said: list[str]) -> Result:
     }
 
 
+def planned(given: Result, *, dry: bool) -> Plan:
+    plan = options.plan(given, dry=dry)
+    return plan._replace(checks=[*plan.checks, *_logins.checks(logins(given))])
+
+
+def logins(given: Result) -> list[_logins.Login]:
+    return [_logins.Login(**entry) for entry in given["logins"]]
+
+
+def judged(given: Result, said: t.Sequence[str]) -> None:
+    _logins.judge(logins(given), said[len(given["checks"]) :])
+
+
 def foresee(given: Result) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         transaction = Transaction(scratch, dry=True)
-        difference = Difference(options.plan(given, dry=True), transaction)
-        said = transaction.prepare(difference.files, given["checks"] and options.checks(given["checks"]))
+        difference = Difference(planned(given, dry=True), transaction)
+        said = transaction.prepare(difference.files, difference.plan.checks)
+        judged(given, said)
     return {**described(difference, said), "batch": "", "recovered": []}
 
 
@@ -176,7 +207,10 @@ def make(given: Result) -> Result:
     runs = Runs()
     with runs.lock(f"run {given['run']}, batch {given['name']}", timeout=given["lock_timeout"]):
         run, recovered = runs.begin(given["run"], given["owner"], dead=given["dead"], keep=given["keep"])
-        batch, difference, said = apply_batch(run, options.plan(given, dry=False), revert_after=given["revert_after"])
+        plan = planned(given, dry=False)
+        batch, difference, said = apply_batch(
+            run, plan, revert_after=given["revert_after"], accept=lambda said: judged(given, said)
+        )
     result = {**described(difference, said), "batch": batch.name if batch else "", "recovered": recovered}
     result["refused"] += [{"path": "", "reason": reason} for reason in (batch.problems if batch else [])]
     return result
@@ -197,6 +231,12 @@ def main() -> t.NoReturn:
             "commands": options.COMMANDS,
             "revert_after": {"type": "int", "default": 0},
             "lock_timeout": {"type": "int", "default": 30},
+            "logins": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"user": {"type": "str", "required": True}, "address": {"type": "str", "required": True}},
+            },
             "keep": {"type": "bool", "default": False},
             "owner": {"type": "dict", "default": {}},
             "dead": {"type": "list", "elements": "str", "default": []},

@@ -253,8 +253,9 @@ class FakeVault(Engines, FakeServer):
 
     @route("GET", "/v1/sys/internal/ui/mounts/(?P<mount>.+)")
     def ui_mount(self, request: Request, mount: str) -> t.Any:
+        asked, mount = mount, mount.partition("/")[0]
         if mount not in self.mounts:
-            said = f'preflight capability check returned 403, please ensure client\'s policies grant access to path "{mount}/"'
+            said = f'preflight capability check returned 403, please ensure client\'s policies grant access to path "{asked}/"'
             raise errors(403, said)
         return data({**self.mounts[mount], "path": f"{mount}/"})
 

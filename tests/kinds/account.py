@@ -28,6 +28,7 @@ SCENARIOS = (
     Scenario("account/password_warn_days", "none", "chage -W 0 ansible"),
     Scenario("account/password_warn_days", "longer", "chage -W 14 ansible", "pass"),
     Scenario("account/root_access", "empty_password", "sed -i 's/^root:[^:]*:/root::/' /etc/shadow", held="Only the operator can choose", alone=True),
+    Scenario("account/root_locked", "password", "echo root:Correct-Horse-7 | chpasswd -c SHA512", held="last way in"),
     Scenario("account/shadow_group_empty", "member", "usermod -aG shadow games", held="on purpose"),
     Scenario("account/shadow_group_empty", "first_group", "useradd -M -N -g shadow -s /usr/sbin/nologin reader", held="on purpose"),
     Scenario("account/shadowed", "hash_in_passwd", "sed -i 's/^games:x:/games:abc:/' /etc/passwd", held="pwconv"),
@@ -70,6 +71,7 @@ OBSERVERS = {
     "account/password_max_days": _field(5, 1, 365),
     "account/password_min_days": _field(4, 1),
     "account/password_warn_days": _field(6, 7),
+    "account/root_locked": "[ \"$(passwd -S root | cut -d' ' -f2)\" = L ]",
     "account/root_access": "[[ $(passwd -S root | cut -d' ' -f2) =~ ^(P|L)$ ]]",
     "account/shadow_group_empty": "[ -z \"$(getent group shadow | cut -d: -f4)\" ] || exit 1; "
     "g=$(getent group shadow | cut -d: -f3); ! getent passwd | cut -d: -f4 | grep -qx $g",

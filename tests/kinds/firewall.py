@@ -29,11 +29,12 @@ SCENARIOS = (
     Scenario("firewall/default_outgoing", "allowed", "true", held="which outgoing connections it needs", alone=True),
 )  # fmt: skip
 WITHOUT = {"firewall/default_routed": "test hosts are container hosts by their overlay, for which it does not apply"}
+_ACCEPTS = "^-A (INPUT|ufw-(before|user|after)-input)( -p (tcp|udp))?( -m [a-z]+)* -j ACCEPT$"
 OBSERVERS = {
     "firewall/default_outgoing": "ufw status verbose | grep -E '(deny|reject) \\(outgoing\\)'",
     "firewall/default_routed": "ufw status verbose | grep -E '(deny|reject|disabled) \\(routed\\)'",
     "firewall/enabled": "ufw status | grep -x 'Status: active' >/dev/null && iptables -S INPUT | grep ufw-before-input >/dev/null"
     " && systemctl -q is-enabled ufw.service",
     "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null"
-    " && ! iptables -S | grep -E '^-A (INPUT|ufw-(before|user|after)-input)( -p (tcp|udp))? ( -m [a-z]+)* -j ACCEPT$' >/dev/null",
+    f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null",
 }

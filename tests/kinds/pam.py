@@ -49,6 +49,7 @@ SCENARIOS = (
     Scenario("pam/pam_umask", "stricter_service", f"echo 'session optional pam_umask.so umask=077 nousergroups' >> {PAM}/cron", "pass"),
     Scenario("pam/pam_wheel", "missing", "sed -i '/pam_wheel.so.*group=/d' /etc/pam.d/su"),
     Scenario("pam/pam_wheel", "members_are_trusted", "sed -i '1i auth sufficient pam_wheel.so trust use_uid group=sudo' /etc/pam.d/su", held=OWN),
+    Scenario("pam/pam_wheel", "only_where_root_is_the_target", "sed -i '/pam_wheel.so.*group=/s/use_uid/& root_only/' /etc/pam.d/su", held=OWN),
     Scenario("pam/pam_wheel", "group_has_members", "usermod -aG unified-su games", held="/etc/group"),
     Scenario("pam/pam_wheel", "optional", "sed -i '/pam_wheel.so.*group=/s/required/optional/' /etc/pam.d/su", held=OWN),
 )  # fmt: skip

@@ -37,6 +37,11 @@ SCENARIOS = (
     Scenario("service/squid", "running_only", _unit("squid", "systemctl start {unit}")),
     Scenario("service/squid", "enabled_only", _unit("squid", "systemctl enable -q {unit}")),
     Scenario("service/squid", "enabled_until_the_reboot", _unit("squid", "systemctl enable -q --runtime {unit}")),
+    Scenario(
+        "service/web", "instance_of_a_template",
+        f"mkdir -p {DIRECTORY}; printf '[Service]\nExecStart=/bin/sleep infinity\n' > {DIRECTORY}/apache2@.service;"
+        " systemctl daemon-reload; systemctl start apache2@shop.service",
+    ),
     Scenario("service/squid", "neither", _unit("squid", "systemctl disable -q {unit}"), "pass"),
     Scenario("service/squid", "masked", _unit("squid", "systemctl enable -q {unit}; systemctl mask -q {unit}"), "pass"),
     Scenario(
@@ -100,7 +105,11 @@ _ON = "systemctl -q is-active {u} && [ $(systemctl is-enabled {u}) = enabled ] &
 # Targets that every boot comes to.
 _ON += " && systemctl show -P WantedBy {u} | grep -E '(multi-user|timers|sysinit)[.]target'"
 OBSERVERS = {
-    **{f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule]) for rule in UNUSED},
+    **{
+        f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule])
+        + "".join(f" && ! systemctl -q is-active '{unit.partition('.')[0]}@*'" for unit in UNITS[rule])
+        for rule in UNUSED
+    },
     **{f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule]) for rule in ("auditd", "cron")},
     "service/aide": _ON.format(u="dailyaidecheck.timer")
     + " && systemctl show -P NextElapseUSecRealtime dailyaidecheck.timer | grep . "

@@ -110,6 +110,13 @@ SCENARIOS = (
         held="the next start of ssh.service",
         alone=True,
     ),
+    scenario(
+        "PermitRootLogin",
+        "daemon_of_another_name",
+        "cp /usr/sbin/sshd /usr/local/sbin/sshd2; printf 'PermitRootLogin yes\\nPort 2224\\n' > /etc/ssh/other; /usr/local/sbin/sshd2 -f /etc/ssh/other",
+        held="reads /etc/ssh/other",
+        alone=True,
+    ),
     scenario("LoginGraceTime", "older_than_its_configuration", f"sleep 1; touch {DROP_IN}", alone=True),
     scenario(
         "LoginGraceTime",

@@ -21,10 +21,10 @@ NAMES = [b"caf\xe9.log", b"new\nline.log", b"'quote\".log", b"{{ x }}.log", b"\x
 
 
 def matched(directory: Path, pattern: str = "/**", excluded: t.Sequence[str] = ()) -> tuple[dict[str, t.Any], Section]:
-    wanted = f"{directory}{pattern}"
-    section = _file.Files({wanted: list(excluded)}).read()
+    whole = f"{directory}{pattern}"
+    section = _file.Files({whole: list(excluded)}).read()
     json.dumps(section.as_dict(), ensure_ascii=False).encode()
-    return section.items[wanted], section
+    return section.items[whole], section
 
 
 def test_last_of_many_logs_is_seen(tmp_path: Path) -> None:

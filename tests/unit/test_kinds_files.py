@@ -510,11 +510,11 @@ def test_goss_reads_every_name_that_evidence_can_hold(
     hardened["file"][LOGS] = {f"/var/log/{name}": {**FACTS, "acl": ["user:nobody:r--"]}}
     hardened["home"]["homes"]["bob"] = home(f"/home/{name}", dot_files={f".{name}": {**FACTS, "links": 1}})
     hardened["scan"]["world_writable_files"] = [f"/srv/{name}"]
-    wanted = (f"file/{LOGS}", "home/directory", "home/dot_files", "scan/world_writable_files")
-    verdicts = {rule: one for rule, one in planned(catalogue, hardened).verdicts.items() if rule in wanted}
+    rules = (f"file/{LOGS}", "home/directory", "home/dot_files", "scan/world_writable_files")
+    verdicts = {rule: one for rule, one in planned(catalogue, hardened).verdicts.items() if rule in rules}
     assert {one.verdict for one in verdicts.values()} == {"fail"}
     said = goss_program.results(_goss.generate(verdicts, hardened), tmp_path, hardened.document)
-    assert set(said["failing"]) == set(wanted)
+    assert set(said["failing"]) == set(rules)
 
 
 @pytest.mark.parametrize(

@@ -466,6 +466,12 @@ def test_unit_that_starts_by_whatever_way_is_in_use(
     assert planned(catalogue, hardened, "service/rsync")[0].verdict == verdict
 
 
+def test_instance_of_a_unit_is_in_use_too(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["service"]["apache2@shop.service"] = unit(file="disabled", active="active")
+    verdict, desired = planned(catalogue, hardened, "service/web")
+    assert verdict.verdict == "fail" and desired.units_masked[-1] == "apache2@shop.service"
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
@@ -531,6 +537,13 @@ def test_what_nothing_loads_at_the_next_boot_does_not_hold(
     assert verdict.verdict == "fail" and verdict.held.startswith(name) and desired.empty()
 
 
+def test_database_that_aide_does_not_read_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    assert planned(catalogue, hardened, "aide/database")[0].verdict == "pass"
+    next(iter(hardened["aide"].values()))["configured"] = "/var/lib/aide/other.db"
+    verdict, desired = planned(catalogue, hardened, "aide/database")
+    assert verdict.verdict == "fail" and "/var/lib/aide/other.db" in verdict.held and desired.empty()
+
+
 def test_limits_that_a_login_does_not_set_are_held(catalogue: t.Any, hardened: t.Any) -> None:
     assert planned(catalogue, hardened, "limits/core")[0].verdict == "pass"
     kept = hardened["pam"]["sshd"]
@@ -574,7 +587,7 @@ def test_packages_of_the_other_family_are_judged_by_their_own_names(catalogue: t
     hardened.platform = platform
     hardened.document["sections"]["package"]["items"] = {"aide": "0.16-105.el9", "telnet": "0.17-85.el9"}
     hardened["service"]["crond.service"] = unit(file="enabled", active="active")
-    hardened["aide"]["/var/lib/aide/aide.db.gz"] = {"size": 0, "owner": "", "kind": "absent"}
+    hardened["aide"]["/var/lib/aide/aide.db.gz"] = {"size": 0, "owner": "", "kind": "absent", "configured": ""}
     hardened["package"]["cronie"] = "1"
     assert planned(catalogue, hardened, "package/aide")[0].verdict == "pass"
     assert planned(catalogue, hardened, "package/telnet")[1].packages_absent == ["telnet"]
@@ -642,7 +655,7 @@ def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
 def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/var/lib/aide/aide.db"
     for kind in ("absent", "unknown"):
-        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind}
+        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind, "configured": ""}
         verdict, desired = planned(catalogue, hardened, "aide/database")
         assert verdict.verdict == "fail" and desired.commands == [
             ["sh", "-c", "umask 027 && exec aideinit --yes --force"]

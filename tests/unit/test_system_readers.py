@@ -277,6 +277,26 @@ def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> No
     assert (state["replaced"], state["reached"]) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ("database_in=file:/var/lib/aide/aide.db\n", "/var/lib/aide/aide.db"),
+        ("@@define DBDIR /var/lib/aide\ndatabase=file:@@{DBDIR}/aide.db.gz\n", "/var/lib/aide/aide.db.gz"),
+        ("database_in=/a\n#database_in=/b\ndatabase_out=/c\ndatabase_in = /d\n", "/d"),
+        ("", ""),
+    ],
+)
+def test_database_that_aide_compares_with_is_read_from_its_configuration(content: str, path: str) -> None:
+    assert aide.configured(content) == path
+
+
+def test_units_are_listed_with_and_without_a_mark() -> None:
+    assert service.listed("\u25cf a@1.service not-found failed\n  b@2.service loaded active\n\n") == [
+        "a@1.service",
+        "b@2.service",
+    ]
+
+
 def test_file_that_hides_the_packages_own_and_runs_another_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,10 +14,13 @@ import subprocess
 import sys
 import time
 import typing as t
+import urllib.error
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnsupportedError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 from tests.secrets import programs
 from tests.unit.conftest import INSTALLED
@@ -116,6 +119,17 @@ class Engine:
     def gone(self) -> None:
         assert programs.until(self.leases, lambda leases: leases == [], 20) == []
         assert programs.until(self.records, lambda records: records == [], 20) == []
+
+
+def leases(server: Server, prefix: str) -> list[str]:
+    """Those that the server has, asked by its root token."""
+    path = f"sys/leases/lookup/{prefix}"
+    try:
+        return list(ask(server.url, server.ca, path, token=server.token, method="LIST")["data"]["keys"])
+    except urllib.error.HTTPError as exc:
+        if exc.code == 404:
+            return []
+        raise
 
 
 def users(output: str) -> set[str]:
@@ -244,3 +258,34 @@ def test_delivery_writing_and_other_stores_are_refused(make: t.Callable[..., Eng
     assert "stores of type env cannot dynamic" in said
     assert re.search(rf"reference +{re.escape(reference)} +.*resolves", said)
     assert engine.leases() == [], "the doctor asked what it may, and for nothing"
+
+
+def test_certificate_of_a_run_by_who_may_issue_it_and_nothing_else(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked as the process asks that lasts as long as a run: that a write to an engine makes something is seen without more rights."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    vault = Vault(server)
+    mount, policy, kept = vault.name("pki"), vault.name("issuer"), vault.name("kv1")
+    vault.run("mount", path=mount, type="pki")
+    vault.run("mount", path=kept, type="kv", options={"version": "1"})
+    vault.run("pki_root", common_name="Test CA")
+    vault.run("pki_role", name="web", config={"allow_any_name": True, "generate_lease": True, "max_ttl": "2h"})
+    rights = f'path "{mount}/issue/web" {{ capabilities = ["update"] }}\npath "{kept}/*" {{ capabilities = ["update", "create"] }}'
+    vault.run("policy", name=policy, policy=rights)
+    made = vault.client().write("auth/token/create", policies=[policy])["auth"]["client_token"]
+    resolver = Resolver({"prod": {"type": "vault", **vault.options, "token": made}})
+    with pytest.raises(UnsupportedError, match="does not last as long"):
+        resolver.resolve(f"prod+{mount}://issue/web#certificate?common_name=www.example.org")
+    resolver = Resolver({"prod": {"type": "vault", **vault.options, "token": made}})
+    resolver.lasting = True
+    reference = f"prod+{mount}://issue/web#{{}}?common_name=www.example.org&ttl=1h"
+    assert resolver.resolve(reference.format("certificate")).startswith("-----BEGIN CERTIFICATE-----")
+    assert "PRIVATE KEY" in resolver.resolve(reference.format("private_key"))
+    assert len(leases(server, f"{mount}/issue/web")) == 1
+    with pytest.raises(UnsupportedError, match="would be changed by it"):
+        resolver.resolve(f"prod+{kept}://web/app?x=1")
+    made = json.loads(next((tmp_path / "unified/leases").glob("*.json")).read_text())["leases"]
+    resolver.close()
+    assert len(leases(server, f"{mount}/issue/web")) == 1, "this token may revoke nothing"
+    assert [json.loads(path.read_text())["leases"] for path in (tmp_path / "unified/leases").glob("*.json")] == [made]

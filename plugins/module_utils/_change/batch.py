@@ -327,6 +327,8 @@ class Batch:
             problems += _tried("systemd", units.daemon_reload)
         if plan["unit_states"]:
             problems += _tried("units", partial(self._restore_units, plan, problems))
+        if plan["serving"]:
+            problems += _tried("services", partial(self._revive, plan, problems))
         self.journal.write("reverted", problems=problems)
         return problems
 
@@ -349,6 +351,12 @@ class Batch:
         wanted = units.Units(**plan["units"])
         for verb, names in units.waking(units.states(wanted.names()), wanted).items():
             units.act(verb, names)
+
+    @staticmethod
+    def _revive(plan: Fields, problems: list[str]) -> None:
+        """Start what ran before the batch and died of it without being part of it."""
+        for name in states.gone(plan["serving"], states.serving(), ()):
+            problems += _tried(name, partial(units.act, "start", [name]))
 
 
 def _matching(patterns: t.Sequence[str]) -> list[str]:

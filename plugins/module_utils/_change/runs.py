@@ -333,11 +333,14 @@ class LiveOwnerError(RunError):
         )
 
 
-def apply_batch(run: Run, plan: Plan, *, revert_after: int) -> tuple[Batch | None, Difference, list[str]]:
+def apply_batch(
+    run: Run, plan: Plan, *, revert_after: int, accept: t.Callable[[list[str]], None] | None = None
+) -> tuple[Batch | None, Difference, list[str]]:
     """Make one batch of a run; the lock is held.
 
     Args:
         revert_after: seconds until the host undoes it by itself unless it is confirmed; 0 for never.
+        accept: judges what the checks of the plan said, before anything is changed; raises ChangeError to refuse.
 
     Returns:
         The batch (None where nothing differs), what differed, and what its checks said.
@@ -356,6 +359,8 @@ def apply_batch(run: Run, plan: Plan, *, revert_after: int) -> tuple[Batch | Non
         raise
     said = batch.prepare(difference, revert_after=revert_after)
     try:
+        if accept:
+            accept(said)
         if revert_after:
             timer.arm(os.path.join(run.directory, "revert"), run_id=run.id, seconds=revert_after)
     except BaseException:

@@ -199,16 +199,21 @@ def serving() -> Fields:
 
 def lost(before: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any], stopped: t.Collection[str]) -> list[str]:
     """What served before, does no more, and was not STOPPED on purpose."""
-    gone = [name for name in before["units"] if name not in now["units"] and name not in stopped]
-    # What runs on demand also ends by itself; only what starts at boot, or failed, is missed.
-    facts = units.states(gone)
-    missed = [
-        f"{name} ({facts[name]['active']})"
-        for name in gone
-        if facts[name]["file"] == "enabled" or facts[name]["active"] == "failed"
-    ]
+    missed = [f"{name} ({active})" for name, active in gone(before, now, stopped).items()]
     closed = [port for port, unit in before["ports"].items() if port not in now["ports"] and unit not in stopped]
     return missed + [f"{port} of {before['ports'][port]}" for port in closed]
+
+
+def gone(before: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any], stopped: t.Collection[str]) -> dict[str, str]:
+    """Services that ran before, do no more, and were not STOPPED on purpose, with the state that they are in."""
+    names = [name for name in before["units"] if name not in now["units"] and name not in stopped]
+    # What runs on demand also ends by itself; only what starts at boot, or failed, is missed.
+    facts = units.states(names)
+    return {
+        name: facts[name]["active"]
+        for name in names
+        if facts[name]["file"] == "enabled" or facts[name]["active"] == "failed"
+    }
 
 
 def _running() -> list[str]:

@@ -20,8 +20,8 @@ Row = list[str]
 class Accounts(Reader):
     """Users and groups, of the files and, where a directory service lists them, of getent(1)."""
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.getent = {table: Command("getent", table, timeout=10) for table in ("passwd", "group")}
 
     def read(self) -> Section:

@@ -21,13 +21,13 @@ class Apt(Reader):
     Proxies are told without the user and password that they may hold.
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.dump = Command("apt-config", "dump")
 
     def read(self) -> Section:
         options = {}
-        if self.dump.found:
+        if self.dump.installed:
             for line in self.dump.text().splitlines():
                 pair = LINE.fullmatch(line)
                 if pair:

@@ -35,28 +35,28 @@ class Firewall(Reader):
     of firewalld.
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.command = Command("nft", "-j", "list", "ruleset")
         self.zone = Command("firewall-cmd", "--list-all")
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
         entries: list[dict[str, t.Any]] = []
-        if self.command.found:
+        if self.command.installed:
             entries = json.loads(self.command.output())["nftables"]
         legacy = [name for path in LEGACY for name in (read(path) or "").split()]
         rules: Rules = {}
         for rule in (entry["rule"] for entry in entries if "rule" in entry):
             rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule["expr"])
         items: dict[str, t.Any] = {
-            "installed": self.command.found,
+            "installed": self.command.installed,
             "chains": [_base_chain(entry["chain"], rules) for entry in entries if "hook" in entry.get("chain", {})],
             "legacy": sorted(set(legacy)),
             "ufw": {name: value for path in UFW_SETTINGS for name, value in _assignments(read(path) or "")},
             "rules": ufw_rules("".join(read(path) or "" for path in UFW_RULES)),
         }
-        if self.zone.found:
+        if self.zone.installed:
             try:
                 items["zone"] = zone(self.zone.text())
             except CommandError as exc:

@@ -30,8 +30,8 @@ class Mounts(Reader):
     ``options``, and whether it ``wins`` over a line of fstab (systemd.mount(5)).
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         columns = ("--json", "--list", "--nofsroot", "--output", "TARGET,SOURCE,FSTYPE,OPTIONS")
         self.text = read(FSTAB) or ""
         self.live = Command("findmnt", "--kernel", *columns)
@@ -73,7 +73,7 @@ class Mounts(Reader):
             return fstab(self.text)
 
     def _broken(self) -> str:
-        if not self.text or not self.verified.found:
+        if not self.text or not self.verified.installed:
             return ""
         report = self.verified.text(accept=(0, 1))
         return next((line.strip() for line in report.splitlines() if "[E]" in line), "")

@@ -19,8 +19,8 @@ class RootShell(Reader):
     and which directories of the path are ``unsafe``, with the reason. To know, it runs root's login shell, and so root's profile.
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.command = Command("bash", "-lc", 'printf "\\n%s\\n" "$PATH"; umask', timeout=10)
 
     def read(self) -> Section:

@@ -4,7 +4,7 @@
 Items: by unit ``{load, file, active, refused, wanted_by, reached, fragment, drop_ins, exec, replaced}``. ``refused`` is whether the unit's
 own conditions kept it from its last start (systemd.unit(5), Condition...), ``reached`` whether a target that wants it is active,
 ``replaced`` whether a drop-in, or a file that hides the package's own, makes the unit run other programs. A timer also has ``elapses``,
-whether it will ever again, and ``triggers``, the unit that it starts, which is an item too.
+whether it will ever again, and ``triggers``, the unit that it starts, which is an item too, as are a unit's instances (``x@y.service``).
 """
 
 from __future__ import annotations
@@ -41,10 +41,14 @@ class Units(Reader):
         "NextElapseUSecMonotonic",
     )
 
-    def __init__(self, wanted: list[str]) -> None:
-        super().__init__(wanted)
-        self.command = self._show(wanted) if wanted else None
-        self.targets = Command("systemctl", "list-units", "--type=target", "--state=active", "--plain", "--no-legend")
+    def __init__(self, request: list[str]) -> None:
+        super().__init__(request)
+        self.names = request
+        self.command = self._show(request) if request else None
+        listing = ("systemctl", "list-units", "--plain", "--no-legend")
+        self.targets = Command(*listing, "--type=target", "--state=active")
+        stems = [name.partition(".")[0] for name in request if name.endswith(".service")]
+        self.instances = Command(*listing, "--all", "--", *(f"{stem}@*.service" for stem in stems)) if stems else None
 
     def _show(self, names: list[str]) -> Command:
         return Command("systemctl", "show", f"--property={','.join(self.PROPERTIES)}", "--", *names)
@@ -52,12 +56,19 @@ class Units(Reader):
     def read(self) -> Section:
         if self.command is None:
             return Section({})
-        reached = {line.split()[0] for line in self.targets.text().splitlines() if line.strip()}
-        units = described(self.wanted, self.command, reached)
-        others = sorted({str(facts["triggers"]) for facts in units.values() if facts.get("triggers")} - set(units))
+        reached = set(listed(self.targets.text()))
+        units = described(self.names, self.command, reached)
+        more = {str(facts["triggers"]) for facts in units.values() if facts.get("triggers")}
+        more |= set(listed(self.instances.text()) if self.instances else ())
+        others = sorted(more - set(units))
         if others:
             units.update(described(others, self._show(others), reached))
         return Section(units)
+
+
+def listed(output: str) -> list[str]:
+    """Names that `systemctl list-units --plain` printed; a mark stands before those that have failed."""
+    return [line.lstrip("*\u25cf \t").split()[0] for line in output.splitlines() if line.strip()]
 
 
 def described(names: list[str], command: Command, reached: set[str]) -> dict[str, dict[str, object]]:

@@ -54,12 +54,14 @@ def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
     here = os.stat("/proc/self/ns/mnt").st_ino
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         try:
-            if os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0] != "sshd":
+            with open(f"/proc/{pid}/cmdline", "rb") as handle:
+                line = handle.read().decode(errors="replace")
+            # A copy under another name gives itself the same title.
+            program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0]
+            if program != "sshd" and not line.startswith("sshd: "):
                 continue
             if os.stat(f"/proc/{pid}/ns/mnt").st_ino != here:
                 continue
-            with open(f"/proc/{pid}/cmdline", "rb") as handle:
-                line = handle.read().decode(errors="replace")
             words = _words(line)
             if words is None:
                 continue
@@ -101,7 +103,7 @@ class Units:
         self.command = Command("systemctl", "show", f"--property={properties}", "--", *names) if names else None
 
     def read(self) -> list[dict[str, str]]:
-        if self.command is None or not self.command.found:
+        if self.command is None or not self.command.installed:
             return []
         try:
             text = self.command.text()

@@ -35,8 +35,8 @@ Entry = dict[str, t.Any]
 class Sudo(Reader):
     """Defaults in the order in which they are read, and every rule with what it asks of the user."""
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         # A site's cvtsudoers.conf could filter what is shown.
         convert = ("cvtsudoers", "-c", "/dev/null", "-e", "-f")
         self.json = Command(*convert, "json", POLICY)

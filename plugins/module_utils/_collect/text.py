@@ -13,7 +13,7 @@ MOST = 1 << 20
 
 
 class Texts(Reader):
-    """The text of every path of `wanted`; None where there is no such file.
+    """The text of every path of `request`; None where there is no such file.
 
     Bytes that are no UTF-8 are lone surrogates in it (PEP 383), and line ends are as they are, so that it can be
     written back as it was.
@@ -22,7 +22,7 @@ class Texts(Reader):
     def read(self) -> Section:
         texts: dict[str, str | None] = {}
         left_out: dict[str, str] = {}
-        for path in self.wanted:
+        for path in self.request:
             try:
                 content = read_bytes(path, MOST)
             except OSError as exc:

@@ -55,7 +55,7 @@ SECTIONS: dict[str, Shape] = {
         groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),
-    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT))),
+    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT, configured=TEXT))),
     "audit": record(
         installed=FLAG,
         disk=each(record(rule=TEXT, line=TEXT, source=TEXT)),

@@ -12,11 +12,14 @@ from .kinds.base import Desired
 Options = dict[str, t.Any]
 
 
-def options(desired: Desired, texts: t.Mapping[str, str | None]) -> Options:
+def options(
+    desired: Desired, texts: t.Mapping[str, str | None], logins: t.Sequence[t.Mapping[str, str]] = ()
+) -> Options:
     """What is to change besides packages; empty for nothing.
 
     Args:
         texts: by path, what each file was planned from; None where there was none.
+        logins: who must still get in by the new files of sshd.
     """
     batch = {
         "files": [_file(entry, texts) for entry in desired.files.values()],
@@ -31,7 +34,9 @@ def options(desired: Desired, texts: t.Mapping[str, str | None]) -> Options:
         "restarted": desired.units_restarted,
         "reloaded": desired.units_reloaded,
     }
-    return {**batch, "units": units} if any(batch.values()) or any(units.values()) else {}
+    if not (any(batch.values()) or any(units.values())):
+        return {}
+    return {**batch, "units": units, "logins": list(logins)} if logins else {**batch, "units": units}
 
 
 def _file(entry: t.Mapping[str, t.Any], texts: t.Mapping[str, str | None]) -> Options:

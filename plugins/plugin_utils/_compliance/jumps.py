@@ -36,8 +36,8 @@ def reached_through(names: t.Collection[str], hosts: t.Mapping[str, t.Mapping[st
     Args:
         hosts: each host's variables.
     """
-    wanted = {name.lower() for name in names if name}
-    return tuple(name for name, variables in hosts.items() if through(variables.get(one) for one in VARIABLES) & wanted)
+    own = {name.lower() for name in names if name}
+    return tuple(name for name, variables in hosts.items() if through(variables.get(one) for one in VARIABLES) & own)
 
 
 def _words(argument: object) -> list[str]:

@@ -10,6 +10,7 @@ from ...module_utils._collect.section import WHOLE
 from .evidence import Evidence
 from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
+from .kinds.sshd import logins
 from .selection import Selection, purpose_allows
 
 NOT_INSTALLED = " is not installed"
@@ -60,11 +61,16 @@ OTHERS = "settings"
 
 @dataclass
 class Batch:
-    """Rules that are changed together."""
+    """Rules that are changed together.
+
+    Attributes:
+        logins: who must still get in by sshd's new files, each with user and address.
+    """
 
     name: str
     rules: list[str]
     desired: Desired
+    logins: list[dict[str, str]] = field(default_factory=list)
 
 
 def judge(selection: Selection, evidence: Evidence) -> dict[str, Verdict]:
@@ -144,7 +150,7 @@ def _not_applicable(
         "architecture": lambda names: evidence["host"]["architecture"] in names,
         "family": lambda names: evidence.platform.family in names,
         "platform": lambda names: evidence.platform.id in names,
-        "container": lambda wanted: evidence["host"]["container"] is wanted,
+        "container": lambda one: evidence["host"]["container"] is one,
         # Last: what a package brings does not make a rule apply that another condition rules out.
         "package": lambda names: installed(names, evidence),
     }
@@ -191,7 +197,7 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
                 f": {answer.note}" if answer.note else ""
             )
             if answer.answer == "fail":
-                verdict.held = "people found it failing: people must mend it"
+                verdict.held = "people judged it as failing: people must mend it"
 
 
 def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Plan:
@@ -212,7 +218,7 @@ def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Pl
     return made
 
 
-def batches(made: Plan, evidence: Evidence) -> list[Batch]:
+def batches(made: Plan, evidence: Evidence, connection: Connection) -> list[Batch]:
     """The changes of a plan besides packages, by what can shut people out; all that cannot comes last, in one.
 
     Where none of a batch's rules can, they are with the others. Rules that change the same file stay together.
@@ -232,6 +238,9 @@ def batches(made: Plan, evidence: Evidence) -> list[Batch]:
                 break
         else:
             parts.append(part)
+    for part in parts:
+        if any(made.verdicts[name].demand.rule.kind == "sshd" for name in part.rules):
+            part.logins = logins(evidence, connection)
     return [part for part in parts if part.rules]
 
 

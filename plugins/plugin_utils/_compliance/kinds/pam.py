@@ -202,7 +202,8 @@ class Pam(Kind):
                 sources = [line["source"] for line in lines if _has(line["args"], arguments)]
                 path = sources[0] if sources else f"/etc/pam.d/{service}"
                 made.append(Check("file", {"path": path, "exists": True, "contents": patterns}))
-        sources = list(dict.fromkeys(line["source"] for lines in evidence["pam"].values() for line in lines))
+        stacks = evidence["pam"].values() if spec.get("forbid") else ()
+        sources = list(dict.fromkeys(line["source"] for lines in stacks for line in lines))
         for argument in spec.get("forbid", ()):
             pattern = f"!/^[^#]*{module}\\s(.*\\s)?{argument}(=|\\s|$)/"
             made += [Check("file", {"path": path, "exists": True, "contents": [pattern]}) for path in sources]

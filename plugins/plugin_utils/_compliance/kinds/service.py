@@ -47,6 +47,13 @@ def loads_at_boot(name: str, evidence: Evidence) -> list[Check]:
     return made
 
 
+def names_of(key: str, evidence: Evidence) -> list[str]:
+    """The platform's units of a rule, and the instances of them that the host has."""
+    units = evidence.platform.unit_names(key)
+    stems = tuple(f"{name.partition('.')[0]}@" for name in units)
+    return [*units, *(name for name in evidence["service"] if name.startswith(stems) and name not in units)]
+
+
 class Service(Kind):
     """Rules on units: ``unused`` (neither enabled nor active), ``enabled`` (and active), ``running`` (active)."""
 
@@ -75,6 +82,7 @@ class Service(Kind):
         state = demand.rule.spec["state"]
         units = {name: evidence["service"][name] for name in evidence.platform.unit_names(demand.key)}
         if state == "unused":
+            units = {name: evidence["service"][name] for name in names_of(demand.key, evidence)}
             used = [self._shown(name, unit) for name, unit in units.items() if self.in_use(unit)]
             gone = all(unit["load"] == "not-found" for unit in units.values())
             fine = "not installed" if gone else "masked or disabled"
@@ -125,7 +133,8 @@ class Service(Kind):
         states = evidence["service"]
         if demand.rule.spec["state"] == "unused":
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
-            desired.add("units_masked", [unit for unit in units if states[unit]["load"] != "not-found"])
+            there = [unit for unit in names_of(demand.key, evidence) if states[unit]["load"] != "not-found"]
+            desired.add("units_masked", there)
         else:
             # One that is enabled and not reached stays as it is: `winner` names what keeps it.
             off = [
@@ -150,7 +159,8 @@ class Service(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         state, made = demand.rule.spec["state"], []
-        for unit in evidence.platform.unit_names(demand.key):
+        units = names_of(demand.key, evidence) if state == "unused" else evidence.platform.unit_names(demand.key)
+        for unit in units:
             active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
             targets = as_json("service", unit, "wanted_by")
             facts = evidence["service"][unit]

@@ -8,7 +8,8 @@ import fnmatch
 import posixpath
 import typing as t
 
-from ....module_utils._collect.sshd_config import listed, split
+from ....module_utils._collect.sshd_config import split
+from ....module_utils._logins import refusal
 from ..constraint import items, text
 from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import Template, checks, literal, lookup, matching
@@ -22,6 +23,7 @@ APART = "/etc/ssh/sshd_unified.conf"
 # What sshd would read once the staged file is in place: its first value wins, so the file goes before all others.
 MERGED = ("sh", "-c", f'{{ cat "$1"; cat {MAIN}; }} | sshd -t -f /dev/stdin', "sh", "%s")
 ACCESS_LISTS = ("allowusers", "allowgroups", "denyusers", "denygroups")
+FORWARDING = ("AllowTcpForwarding", "DisableForwarding")
 ALGORITHMS = ("ciphers", "kexalgorithms", "macs")
 # A process starts some time after the clock tick that the kernel notes for it.
 TICK = 0.02
@@ -127,7 +129,7 @@ class Sshd(Kind):
             return self._cut_by_groups(demand, evidence, connection)
         if demand.key == "UsePAM" and demand.value.eq == "no":
             return "without PAM, accounts with locked passwords cannot log in"
-        if demand.key == "DisableForwarding" and (behind := connection.reached_through()):
+        if demand.key in FORWARDING and (behind := connection.reached_through()):
             more = f" and {len(behind) - 3} more" if len(behind) > 3 else ""
             return (
                 f"{', '.join(behind[:3])}{more} of the inventory would be cut off: their logins go through this host (ProxyJump); "
@@ -148,17 +150,18 @@ class Sshd(Kind):
         if not user or user not in [one["name"] for one in evidence["account"]["users"]]:
             return ""
         effective = {**evidence["sshd"]["effective"], **(session or {}).get("differs", {})}
-        refused = refusal(user, (session or {}).get("address", ""), effective, evidence)
+        refused = refusal(user, (session or {}).get("address", ""), effective, groups_of(user, evidence))
         return f"{refused} in the configuration on disk: its daemon would lock {user} out" if refused else ""
 
     def _cut_by_groups(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
         now = evidence["sshd"]["effective"]
         allowed = items(demand.value.target(self.comparable("allowgroups", now.get("allowgroups"))))
         after = {**now, "allowgroups": " ".join(allowed)}
-        if connection.user and refusal(connection.user, "", after, evidence):
+        if connection.user and refusal(connection.user, "", after, groups_of(connection.user, evidence)):
             return f"{connection.user} is in none of the groups {', '.join(sorted(allowed))}: it would lock itself out"
         others = [name for name in administrators(evidence) if name not in ("root", connection.user)]
-        cut = [one for one in others if refusal(one, "", after, evidence) and not refusal(one, "", now, evidence)]
+        groups = {one: groups_of(one, evidence) for one in others}
+        cut = [one for one in others if refusal(one, "", after, groups[one]) and not refusal(one, "", now, groups[one])]
         if cut:
             return (
                 f"{', '.join(cut)} can log in today and {'are' if len(cut) > 1 else 'is'} in none of the groups "
@@ -374,29 +377,12 @@ def groups_of(user: str, evidence: Evidence) -> set[str]:
     return {group["name"] for group in groups if user in group["members"] or group["gid"] in own}
 
 
-def refusal(user: str, address: str, effective: t.Mapping[str, str], evidence: Evidence) -> str:
-    """Which of sshd's access lists refuses a user (sshd_config(5), in its order); empty when none does."""
-
-    def named(key: str) -> bool:
-        for entry in effective.get(key, "").split():
-            name, mark, host = entry.partition("@")
-            if listed(user, name) and (not mark or not address or listed(address, host)):
-                return True
-        return False
-
-    def member(key: str) -> bool:
-        patterns = effective.get(key, "").split()
-        return any(listed(group, pattern) for group in groups_of(user, evidence) for pattern in patterns)
-
-    if named("denyusers"):
-        return f"DenyUsers names {user}"
-    if effective.get("allowusers") and not named("allowusers"):
-        return f"AllowUsers does not name {user}"
-    if member("denygroups"):
-        return f"DenyGroups names a group of {user}"
-    if effective.get("allowgroups") and not member("allowgroups"):
-        return f"AllowGroups names no group of {user}"
-    return ""
+def logins(evidence: Evidence, connection: Connection) -> list[dict[str, str]]:
+    """Who must still get in after a change: the connecting user, and everybody with keys or with a password and sudo."""
+    session = evidence["sshd"]["session"] or {}
+    user, address = connection.user or session.get("user", ""), session.get("address") or "127.0.0.1"
+    others = [name for name in administrators(evidence) if name not in ("root", user)]
+    return [{"user": name, "address": address} for name in ([user] if user else []) + others]
 
 
 def administrators(evidence: Evidence) -> list[str]:

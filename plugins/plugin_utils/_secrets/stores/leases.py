@@ -28,8 +28,13 @@ LASTS = 600
 RENEW, RETIRE = 2 / 3, 1 / 4
 # What a server answers for a lease that has ended.
 GONE = ("invalid", "missing")
+# Failures after which a renewal is tried again.
+PASSING = ("failed", "sealed", "slow", "unreachable")
 # Auth methods by which this process makes a token for itself, which it may end.
 OWN_LOGINS = frozenset(AUTH_METHODS) - {"token", "agent"}
+# Where engines make something of what is written to them. Anywhere else a write may change what is there, as it does in a KV engine.
+MAKING = frozenset({"creds", "issue", "key", "sign", "sts", "token"})
+KEEPING = frozenset({"cubbyhole", "generic", "identity", "kv", "system", "token"})
 
 
 @dataclasses.dataclass
@@ -41,6 +46,7 @@ class Lease:
     length: int
     ends: float
     renewable: bool
+    serves: bool = True
 
     @property
     def left(self) -> float:
@@ -68,9 +74,13 @@ class Leases:
     def read(self, reference: Reference) -> t.Mapping[str, t.Any]:
         """What the engine makes: by a read, or with options by a write of them."""
         with self.lock:
+            if self.closed.is_set():
+                raise VaultError("the run has ended, and what its engines made is given back")
             if self.record is None:
                 self._begin()
             path, options = f"{reference.engine}/{reference.path}", dict(reference.options)
+            if options:
+                self._refuse_change(path)
             answer = self.client.request("POST" if options else "GET", path, json=options or None)
             if answer.get("lease_id"):
                 self._hold(answer, reference)
@@ -87,6 +97,20 @@ class Leases:
                 ends = time.monotonic() + token["ttl"]
                 self.held.append(Lease("", None, token["creation_ttl"], ends, renewable=True))
         threading.Thread(target=self._keep, daemon=True).start()
+
+    def _refuse_change(self, path: str) -> None:
+        """A reference never changes what others have: options are sent to who makes something of them, and to nobody else.
+
+        Source: https://openbao.org/api-docs/system/internal-ui-mounts/
+        """
+        mount = self.client.request("GET", f"sys/internal/ui/mounts/{path}")["data"]
+        below = path.removeprefix(mount["path"])
+        if mount["type"] in KEEPING or below.partition("/")[0] not in MAKING:
+            raise VaultError(
+                f"{path}: a reference with options is a write, and this path of an engine of type {mount['type']} would be changed by it",
+                kind="invalid",
+                fix="Leave out the options, or use vault_write",
+            )
 
     def _hold(self, answer: Answer, reference: Reference) -> None:
         duration = int(answer["lease_duration"])
@@ -117,10 +141,11 @@ class Leases:
                 try:
                     self._renew(lease)
                 except VaultError as exc:
-                    lease.renewable = exc.kind in ("unreachable", "slow", "sealed", "failed")
+                    lease.renewable = exc.kind in PASSING
                     if exc.kind in GONE:
                         lease.ends = time.monotonic()
-            if lease.key is not None and lease.left < RETIRE * lease.length:
+            if lease.key is not None and lease.serves and lease.left < RETIRE * lease.length:
+                lease.serves = False  # once: what was asked for in its place has the same key
                 self.retire(lease.key)
             if lease.left <= 0:
                 self.held.remove(lease)
@@ -191,7 +216,7 @@ class Record:
         Raises:
             VaultError: there is no place for it.
         """
-        about = {**_server(client), "pid": os.getpid(), "started": process_start(os.getpid())}
+        about = {**_known_by(client), "pid": os.getpid(), "started": process_start(os.getpid())}
         record = cls(cls.directory() / f"{os.getpid()}-{secrets.token_hex(8)}.json", about)
         try:
             record.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -199,7 +224,7 @@ class Record:
         except OSError as exc:
             raise VaultError(
                 f"{record.path.parent}: {exc.strerror}, so that leases could not be written down",
-                fix="Set XDG_STATE_HOME to a directory of yours; who finds a lease there revokes it when this run is killed",
+                fix="Set XDG_STATE_HOME to a directory of yours",
             ) from None
         return record
 
@@ -210,10 +235,10 @@ class Record:
             try:
                 about = json.loads(path.read_text(encoding="utf-8"))
                 ended = process_start(about["pid"]) != about["started"]
-                ours = _server(client).items() <= about.items()
+                ours = _known_by(client).items() <= about.items()
             except (OSError, ValueError, KeyError, AttributeError, TypeError):
                 continue  # another run removed it, or is writing it
-            if ended and about.get("ends", 0) < time.time():
+            if ended and ours and about.get("ends", 0) < time.time():
                 path.unlink(missing_ok=True)
             elif ended and ours:
                 yield cls(path, {name: about[name] for name in about if name != "leases"}, about["leases"])
@@ -237,5 +262,9 @@ class Record:
         new.replace(self.path)
 
 
-def _server(client: VaultClient) -> dict[str, str]:
-    return {"url": client.url, "namespace": client.options["namespace"] or ""}
+def _known_by(client: VaultClient) -> dict[str, str]:
+    """The server, and where process ids mean what they mean here: a home directory may be shared by machines and containers."""
+    return {
+        "url": client.url, "namespace": client.options["namespace"] or "", "host": os.uname().nodename,
+        "processes": os.readlink("/proc/self/ns/pid"),
+    }  # fmt: skip
