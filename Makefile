@@ -61,8 +61,8 @@ test: setup install ## Every test
 test-scenarios: setup install ## Break every rule in every way that is known (UNIFIED_SCENARIOS=large: the large rounds only)
 	$(SUDO) env UNIFIED_SCENARIOS=$${UNIFIED_SCENARIOS:-all} $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
 
-test-faults: setup install ## Kill, cut, fill and attack: every drill (UNIFIED_DRILLS=all for each executed line)
-	$(SUDO) $(BIN)/python -m pytest tests/faults -p no:cacheprovider
+test-faults: setup install ## Kill, cut, fill and attack: every drill three times, and docs/drills.md (UNIFIED_DRILLS=all for each line)
+	$(SUDO) env UNIFIED_TURNS=$${UNIFIED_TURNS:-3} UNIFIED_DRILLS=$$UNIFIED_DRILLS $(BIN)/python -m tests.drills
 
 test-vault: setup install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN or UNIFIED_TEST_VAULT_ADDR), and record it
 	@SUDO="$(SUDO)" $(BIN)/python -m tests.vault

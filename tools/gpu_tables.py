@@ -99,7 +99,6 @@ def nvidia_branches(facts: Facts) -> list[Row]:
                 "flavour": row["flavour"],
                 "package": row["package"],
                 "version": row["version"],
-                "support": row["support"],
                 "architectures": " ".join(known or fallback),
                 "list": {"390": "last-390", "470": "last-470"}.get(row["branch_in_name"], row["branch_in_name"]),
                 "moves_to": row["moves_to"],
@@ -130,7 +129,6 @@ def debian_branches(facts: Facts) -> list[Row]:
                 "flavour": flavour,
                 "package": f"{driver} {module}",
                 "version": row["version"],
-                "support": "",
                 "architectures": " ".join(name for name in ("amd64", "arm64") if row[name] == "1"),
                 "list": listed,
                 "moves_to": "",
@@ -159,7 +157,6 @@ def vendor_branches(facts: Facts) -> list[Row]:
                         "flavour": flavour,
                         "package": package,
                         "version": "",
-                        "support": "",
                         "architectures": architectures,
                         "list": branch,
                         "moves_to": "",
@@ -184,8 +181,7 @@ def amd_devices(facts: Facts) -> list[Row]:
             since = latest(since, firmware[stem], COMPLETE_FROM.get(row["generation"], ""))
         discovered = row["claim"] != "amdgpu-class" or row["generation"] in DISCOVERED
         kept = {
-            key: row[key]
-            for key in ("device", "name", "family", "generation", "gfx", "claim", "default_6_12", "default_7_2")
+            key: row[key] for key in ("device", "name", "generation", "gfx", "claim", "default_6_12", "default_7_2")
         }
         rows.append({**kept, "since": since if discovered else ""})
     return rows
@@ -200,7 +196,7 @@ def intel_devices(facts: Facts) -> list[Row]:
     for row in facts.read("intel_gpus"):
         i915 = next((kernel for kernel in KERNELS if row.get(f"i915_{kernel}") == "1"), "")
         xe = {want: next((k for k in KERNELS if row.get(f"xe_{k}") == want), "") for want in ("default", "forced")}
-        kept = {key: row[key] for key in ("device", "name", "platform", "discrete", "compute_runtime", "level_zero")}
+        kept = {key: row[key] for key in ("device", "name", "platform", "discrete", "compute_runtime")}
         rows.append({**kept, "i915_since": i915, "xe_since": xe["default"], "xe_forced_since": xe["forced"]})
     return rows
 

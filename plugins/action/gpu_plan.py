@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.answer import checked
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import Request
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.show import HEADER, lines, row
@@ -25,7 +26,7 @@ class ActionModule(ControllerAction):
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
         read = self.module_or_fail("gpu_info", {}, task_vars)
-        planned = plan(tables(), read["gpu"], Request(**arguments))
+        planned = plan(tables(), checked(read), Request(**arguments))
         return {
             "changed": False,
             "plan": printable_all(planned),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -76,9 +77,12 @@ def leftovers(drill: Drill) -> list[str]:
     return [str(path) for path in found]
 
 
-def test_batch_killed_at_any_line_is_as_it_was_or_finished(drill: Drill) -> None:
+def test_batch_killed_at_any_line_is_as_it_was_or_finished(
+    drill: Drill, record_property: t.Callable[[str, object], None]
+) -> None:
     drill.reset()
     points = kill_points(drill.apply)
+    record_property("points", len(points))
     ends = {"old": 0, "new": 0}
     for line in points:
         drill.reset()
@@ -93,10 +97,13 @@ def test_batch_killed_at_any_line_is_as_it_was_or_finished(drill: Drill) -> None
     assert len(points) > 400 and min(ends.values()) > 50
 
 
-def test_revert_killed_at_any_line_is_finished_when_tried_again(drill: Drill) -> None:
+def test_revert_killed_at_any_line_is_finished_when_tried_again(
+    drill: Drill, record_property: t.Callable[[str, object], None]
+) -> None:
     drill.reset()
     drill.apply()
     points = kill_points(lambda: drill.runs.revert("one"))
+    record_property("points", len(points))
     for line in points:
         drill.reset()
         drill.apply()

@@ -66,9 +66,12 @@ def drill(tmp_path: Path) -> t.Iterator[Drill]:
     shutil.rmtree(shm, ignore_errors=True)
 
 
-def test_killed_at_any_line_it_is_all_old_or_all_new(drill: Drill) -> None:
+def test_killed_at_any_line_it_is_all_old_or_all_new(
+    drill: Drill, record_property: t.Callable[[str, object], None]
+) -> None:
     drill.reset()
     points = kill_points(drill.apply)
+    record_property("points", len(points))
     ends = {"old": 0, "new": 0}
     for line in points:
         drill.reset()
@@ -85,7 +88,9 @@ def test_killed_at_any_line_it_is_all_old_or_all_new(drill: Drill) -> None:
     assert len(points) > 463 and ends["old"] > 100 and ends["new"] > 20
 
 
-def test_recovery_killed_at_any_line_is_finished_by_the_next(drill: Drill) -> None:
+def test_recovery_killed_at_any_line_is_finished_by_the_next(
+    drill: Drill, record_property: t.Callable[[str, object], None]
+) -> None:
     """The transaction itself is killed where some files are in place and others are not."""
     drill.reset()
     low, high = 1, len(lines(drill.apply))
@@ -103,6 +108,7 @@ def test_recovery_killed_at_any_line_is_finished_by_the_next(drill: Drill) -> No
 
     start()
     points = kill_points(lambda: recover(drill.base))
+    record_property("points", len(points))
     for line in points:
         start()
         kill(line, lambda: recover(drill.base))

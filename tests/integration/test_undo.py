@@ -107,22 +107,63 @@ def test_batch_that_shuts_its_own_login_out_is_undone_by_the_host_and_the_next_r
 
 
 PACKAGES = "dpkg-query -W -f='${Package} ${Version} ${db:Status-Abbrev}\\n'; md5sum /etc/pam.d/common-* | sort"
+# What tells of processes, moments and logins is never twice the same.
+MOMENTARY = (
+    "daemons",
+    "newest",
+    "session",
+    "inode",
+    "device",
+    "loaded",
+    "started",
+    "changed",
+    "modified",
+    "pid",
+    "ctime",
+    "inodes",
+)
 
 
-def test_run_is_reverted_with_the_packages_that_it_removed_and_installed(container: Target) -> None:
+def evidence(target: Target, variables: dict[str, t.Any]) -> t.Any:
+    play = target.play("audit_hosts", variables=variables)
+    document = json.loads((play.results / "hosts" / target.host.name / "evidence.json").read_text())
+    return lasting(document["sections"])
+
+
+def lasting(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {key: lasting(one) for key, one in value.items() if key not in MOMENTARY}
+    return [lasting(one) for one in value] if isinstance(value, list) else value
+
+
+def differences(before: t.Any, after: t.Any, where: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted({*before, *after})
+        return [said for key in keys for said in differences(before.get(key), after.get(key), f"{where}.{key}")]
+    if isinstance(before, list) and isinstance(after, list):
+        gone, come = (
+            [str(one) for one in these if one not in those] for these, those in ((before, after), (after, before))
+        )
+        return [f"{where}: {gone} became {come}"] if gone or come else []
+    return [] if before == after else [f"{where}: {before} became {after}"]
+
+
+def test_run_is_reverted_with_its_packages_and_the_evidence_is_as_before(container: Target) -> None:
     container.shell("apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq goss telnet >/dev/null")
-    before = container.shell(PACKAGES) + state(container)
-    site = {"compliance_rules": [*RULES, "package/telnet", "package/pwquality", "pwquality/minlen"]}
+    site = {"compliance_rules": [*RULES, "package/telnet", "package/pwquality", "pwquality/minlen", "sudo/use_pty"]}
+    before, proof = container.shell(PACKAGES) + state(container), evidence(container, site)
     container.play("harden_hosts", variables=site)
     during = container.shell(PACKAGES)
     assert "libpam-pwquality" in during and not re.search(r"^(inetutils-)?telnet \S+ ii", during, re.MULTILINE)
+    assert differences(proof, evidence(container, site))
     # What somebody installs later is nobody's business here.
-    container.shell("DEBIAN_FRONTEND=noninteractive apt-get install -qq vlock >/dev/null")
+    container.shell("DEBIAN_FRONTEND=noninteractive apt-get install -qq tree >/dev/null")
     revert = {"hardening_state": "reverted"}
     started = time.monotonic()
     assert container.play("harden_hosts", variables=revert).changed(container.host.name) == 1
     print(f"reverted in {time.monotonic() - started:.1f} s")
-    assert "vlock" in container.shell("dpkg-query -W vlock")
-    container.shell("dpkg --purge vlock >/dev/null")
+    assert "tree" in container.shell("dpkg-query -W tree")
+    container.shell("dpkg --purge tree >/dev/null")
     assert container.shell(PACKAGES) + state(container) == before
+    assert "\n".join(differences(proof, evidence(container, site))) == ""
     assert container.play("harden_hosts", variables=revert).changed(container.host.name) == 0

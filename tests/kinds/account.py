@@ -8,6 +8,8 @@ OPERATOR = "Only the operator knows"
 _HASH = "'$6$x$yyyyyyyyyyyyyyyyyyyyy'"
 SCENARIOS = (
     Scenario("account/empty_password", "empty_field", "useradd -M -s /bin/bash nopass; sed -i 's/^nopass:[^:]*:/nopass::/' /etc/shadow", alone=True),
+    Scenario("account/empty_password", "empty_field_of_passwd", "useradd -M -s /bin/bash nopass; sed -i 's/^nopass:x:/nopass::/' /etc/passwd",
+             held="shadow(5)", alone=True),
     Scenario("account/gid_zero_accounts", "first_group", "useradd -M -g 0 -N -s /usr/sbin/nologin zerogroup", held="changes who may read"),
     Scenario("account/gid_zero_groups", "second_group", "groupadd -o -g 0 zero", held="Renumbering", alone=True),
     Scenario("account/groups_exist", "group_is_gone",
@@ -59,7 +61,7 @@ def _field(column: int, least: int, most: int = 99998) -> str:
 
 
 OBSERVERS = {
-    "account/empty_password": "! grep -q '^[^:]*::' /etc/shadow",
+    "account/empty_password": "! grep -q '^[^:]*::' /etc/shadow /etc/passwd",
     "account/gid_zero_accounts": "! getent passwd | awk -F: '$4 == 0 {print $1}' | grep -Evx 'root|sync|shutdown|halt'",
     "account/gid_zero_groups": "[ \"$(getent group | awk -F: '$3 == 0 {print $1}')\" = root ]",
     "account/groups_exist": "getent passwd | cut -d: -f4 | sort -u | while read g; do getent group $g || exit 1; done",

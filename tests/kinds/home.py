@@ -24,7 +24,7 @@ def _bob(home: str) -> str:
 SCENARIOS = (
     Scenario(DIRECTORY, "open_to_all", _BOB + "chmod 0777 /home/bob"),
     Scenario(DIRECTORY, "stricter", _BOB, "pass"),
-    Scenario(DIRECTORY, "root_directory", _bob("/"), held="belongs to root"),
+    Scenario(DIRECTORY, "root_directory", _bob("/"), held="belongs to root", alone=True),
     Scenario(DIRECTORY, "null_device", _bob("/dev/null"), held="/dev/null is none"),
     Scenario(DIRECTORY, "missing", _bob("/home/bob"), held="is missing"),
     Scenario(DIRECTORY, "of_a_web_server", _bob("/var/www") + "install -d -o www-data -g www-data /var/www", held="belongs to www-data"),

@@ -10,7 +10,8 @@ _ALL = ("nodev", "nosuid", "noexec")
 
 
 def _live(point: str, option: str) -> str:
-    return f"mount -o remount,{option[2:]} {point}"
+    # With its source, so that mount(8) does not take the rest from fstab.
+    return f"mount -o remount,{option[2:]} tmpfs {point}"
 
 
 def _stored(point: str, option: str) -> str:

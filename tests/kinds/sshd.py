@@ -117,6 +117,16 @@ SCENARIOS = (
         held="reads /etc/ssh/other",
         alone=True,
     ),
+    scenario(
+        "MaxSessions",
+        "socket_with_a_daemon_of_its_own",
+        "mkdir -p /etc/systemd/system/ssh.socket.d; "
+        "printf '[Socket]\\nAccept=yes\\nListenStream=\\nListenStream=2225\\n' > /etc/systemd/system/ssh.socket.d/x.conf; "
+        "printf '[Service]\\nExecStart=-/usr/sbin/sshd -i -o MaxSessions=99\\nStandardInput=socket\\n' > /etc/systemd/system/ssh@.service; "
+        "systemctl daemon-reload; systemctl enable -q ssh.socket",
+        held="each connection to ssh.socket",
+        alone=True,
+    ),
     scenario("LoginGraceTime", "older_than_its_configuration", f"sleep 1; touch {DROP_IN}", alone=True),
     scenario(
         "LoginGraceTime",

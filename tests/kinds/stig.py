@@ -45,8 +45,8 @@ SCENARIOS = (
         Scenario(f"pwquality/{key}", "credit_for_one", _set(_QUALITY, key, "1"))
         for key in ("dcredit", "lcredit", "ocredit", "ucredit")
     ),
-    Scenario("pwquality/retry", "file_behind_the_argument", _set(_QUALITY, "retry", "9"), "pass"),
-    Scenario("pwquality/retry", "argument", "sed -i 's/retry=3/retry=9/' /etc/pam.d/common-password", held="retry=9"),
+    Scenario("pwquality/retry", "argument_wins", "sed -i 's/retry=3/retry=9/' /etc/pam.d/common-password", held="retry=9", alone=True),
+    Scenario("pwquality/retry", "argument_wins_over_the_file", _set(_QUALITY, "retry", "9"), "pass"),
     Scenario("sshd/PubkeyAuthentication", "default_holds", f"sed -i 's/^PubkeyAuthentication .*/#/' {_SSHD}; {LOADED}", "pass", alone=True),
     Scenario("sshd/X11Forwarding", "on", f"sed -i 's/^X11Forwarding .*/x11forwarding YES/' {_SSHD}"),
     Scenario("sshd/X11UseLocalhost", "off", f"sed -i '1i X11UseLocalhost no' {_SSHD}"),

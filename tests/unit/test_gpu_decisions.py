@@ -218,6 +218,7 @@ def test_fabric_on_debian_gets_the_vendors_driver_as_the_archive_has_no_manager(
         ("10de:1180", "debian13", "amd64", "compute", "refuse", "470 is its last branch"),
         ("10de:1180", "debian13", "amd64", "desktop", "kernel", "nouveau knows"),
         ("10de:2335", "debian13", "riscv64", "compute", "refuse", "no driver for riscv64"),
+        ("10de:2e12", "debian13", "arm64", "compute", "refuse", "a branch for it on arm64"),
         ("8086:0bd5", "debian13", "amd64", "compute", "refuse", "no kernel up to 7.3"),
         ("8086:56a0", "debian13", "arm64", "compute", "refuse", "xe.force_probe=56a0"),
         ("8086:46a6", "debian13", "arm64", "desktop", "refuse", "xe.force_probe"),

@@ -408,6 +408,17 @@ def test_empty_shell_is_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(user["login"], user["valid_shell"]) for user in users] == [(True, True), (False, False), (True, False)]
 
 
+def test_empty_field_of_passwd_is_an_empty_password(
+    monkeypatch: pytest.MonkeyPatch, catalogue: t.Any, hardened: t.Any
+) -> None:
+    users = accounts(monkeypatch, "a::1001:1001::/:/bin/sh\nb:x:1002:1002::/:/bin/sh\n").items["users"]
+    assert [user["password"] for user in users] == ["empty", "none"]
+    hardened["account"]["users"][-1].update(password="empty", shadowed=False)
+    plan = planned(catalogue, hardened)
+    ruling = plan.verdicts["account/empty_password"]
+    assert ruling.verdict == "fail" and "shadow(5)" in ruling.held
+
+
 def test_accounts_that_only_getent_shows_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     section = accounts(monkeypatch, "  toor:x: 0:0:::/bin/sh\n", passwd="toor:x:0:0:::/bin/sh\nldap:*:0:0:::/bin/sh\n")
     assert [(user["name"], user["uid"], user["local"]) for user in section.items["users"]] == [

@@ -112,6 +112,24 @@ def test_next_start_takes_its_arguments_from_the_units_files(tmp_path: Path) -> 
     assert sshd_daemon.next_arguments({"ExecStart": "{ argv[]=/bin/true ; }"}) is None
 
 
+@pytest.mark.parametrize(
+    ("socket", "starts"),
+    [
+        ({"ActiveState": "active"}, ["the next start of ssh.service", "each connection to ssh.socket"]),
+        ({"UnitFileState": "enabled"}, ["the next start of ssh.service", "each connection to ssh.socket"]),
+        ({"ActiveState": "inactive", "UnitFileState": "disabled"}, ["the next start of ssh.service"]),
+    ],
+)
+def test_socket_that_listens_starts_a_daemon_of_its_own(socket: dict[str, str], starts: list[str]) -> None:
+    start = "{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -i -o MaxSessions=99 ; ignore_errors=no ; }"
+    units = [
+        {"Id": "ssh.service", "ExecStart": start},
+        {"Id": "ssh@unified.service", "ExecStart": start},
+        {"Id": "ssh.socket", **socket},
+    ]
+    assert sshd_daemon.upcoming(units) == [(name, ["-o", "MaxSessions=99"]) for name in starts]
+
+
 def with_case(evidence: t.Any, criteria: str, **differs: str) -> None:
     evidence["sshd"]["cases"].append(
         {"criteria": criteria, "source": "/etc/ssh/x", "line": 3, "connection": None, "differs": differs}
@@ -228,6 +246,26 @@ def test_drop_ins_that_are_not_read_first_are_left_alone(catalogue: t.Any, fresh
 def test_drop_in_is_validated_as_part_of_the_whole(catalogue: t.Any, fresh: t.Any) -> None:
     validate = planned(catalogue, fresh).desired.files[DROP_IN]["validate"]
     assert validate[0] == "sh" and "/etc/ssh/sshd_config" in validate[2] and validate[-1] == "%s"
+
+
+def test_block_that_has_the_line_is_named_of_all_that_a_connection_is_in(catalogue: t.Any, hardened: t.Any) -> None:
+    connection = {"user": "bob"}
+    hardened["sshd"]["cases"] = [
+        {
+            "criteria": user,
+            "source": "/x",
+            "line": line,
+            "connection": connection,
+            "differs": {"permitrootlogin": "yes"},
+        }
+        for line, user in ((1, "User bob"), (9, "User root,bo?"))
+    ]
+    hardened["sshd"]["directives"].append(
+        {"source": "/x", "line": 10, "keyword": "permitrootlogin", "value": "yes", "match": "User root,bo?"}
+    )
+    assert (
+        "'Match User root,bo?' in /x:9 overrides" in planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"].held
+    )
 
 
 @pytest.mark.parametrize(

@@ -544,6 +544,20 @@ def test_database_that_aide_does_not_read_is_none(catalogue: t.Any, hardened: t.
     assert verdict.verdict == "fail" and "/var/lib/aide/other.db" in verdict.held and desired.empty()
 
 
+def test_time_limit_that_no_login_gets_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["root_shell"]["timeout"] = ""
+    verdict, desired = planned(catalogue, hardened, "shell/TMOUT")
+    assert verdict.verdict == "fail" and "a condition that does not hold" in verdict.held and desired.empty()
+
+
+def test_goss_asks_for_the_line_that_counts(catalogue: t.Any, hardened: t.Any) -> None:
+    filters = _selection.Filters((), (), ("sysctl/kernel.kptr_restrict",))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"], filters)
+    verdicts = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts
+    shown = [str(check.attributes) for check in _goss.checks(verdicts["sysctl/kernel.kptr_restrict"], hardened)]
+    assert any('"disk"' in one and "match-regexp" in one for one in shown)
+
+
 def test_limits_that_a_login_does_not_set_are_held(catalogue: t.Any, hardened: t.Any) -> None:
     assert planned(catalogue, hardened, "limits/core")[0].verdict == "pass"
     kept = hardened["pam"]["sshd"]

@@ -114,7 +114,7 @@ def _is_wide(step: dict[str, t.Any]) -> bool:
     if left in PROTOCOLS:
         return bool({"tcp", "udp", "ip", "ip6"} & {str(one) for one in listed})
     if left == {"meta": {"key": "iifname"}} or left == {"meta": {"key": "iif"}}:
-        return right != "lo"
+        return bool(right != "lo")
     return left == {"ct": {"key": "state"}} and "new" in listed
 
 

@@ -102,7 +102,7 @@ def units(directories: t.Sequence[str] = UNITS) -> dict[str, dict[str, t.Any]]:
                 fragment,
                 *(path for one in reversed(directories) for path in sorted(glob.glob(f"{one}/{name}.d/*.conf"))),
             ]
-            set_by = [(path, found[-1]) for path in places if (found := _OPTIONS.findall(read(path) or ""))]
+            set_by = [(path, settings[-1]) for path in places if (settings := _OPTIONS.findall(read(path) or ""))]
             source, options = set_by[-1] if set_by else (fragment, "")
             wins = source != fragment or not fragment.startswith(directories[-1])
             points[where[1]] = {"source": source, "options": [masked(one) for one in options.split(",")], "wins": wins}

@@ -9,7 +9,7 @@ import typing as t
 from .command import Command, CommandError, read
 from .section import Reader, Section
 from .sshd_config import NEUTRAL, Directive, Sampler, directives, include_directories, specification
-from .sshd_daemon import Units, configuration, next_arguments, reloaded, running, session
+from .sshd_daemon import Units, configuration, reloaded, running, session, upcoming
 
 MOST_BLOCKS = 64
 # Homes on these may hang; whose keys lie there is not told.
@@ -109,10 +109,8 @@ class Sshd(Reader):
         known = {tuple(self.options): ""}
         for daemon in self.daemons[1:]:
             known.setdefault(tuple(daemon["arguments"]), f"sshd {daemon['pid']}")
-        for unit in units:
-            upcoming = next_arguments(unit)
-            if upcoming is not None:
-                known.setdefault(tuple(upcoming), f"the next start of {unit['Id']}")
+        for start, options in upcoming(units):
+            known.setdefault(tuple(options), start)
         return [
             {
                 "name": name,

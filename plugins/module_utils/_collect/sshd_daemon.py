@@ -95,11 +95,18 @@ def _started(pid: int) -> float:
     return time.time() - uptime + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
+# An instance of a template, whatever its name, tells what the others run.
+CONNECTION = "@unified.service"
+
+
 class Units:
     """What systemd knows of the units that may run the daemon."""
 
     def __init__(self, names: t.Sequence[str]) -> None:
-        properties = "Id,LoadState,ExecStart,Environment,EnvironmentFiles,ReloadResult,StateChangeTimestampMonotonic"
+        properties = "Id,LoadState,ActiveState,UnitFileState,ExecStart,Environment,EnvironmentFiles,ReloadResult,StateChangeTimestampMonotonic"
+        stems = [name.partition(".")[0] for name in names]
+        # A socket may start a daemon of its own for each connection.
+        names = [*names, *(f"{stem}{end}" for stem in stems for end in (CONNECTION, ".socket"))]
         self.command = Command("systemctl", "show", f"--property={properties}", "--", *names) if names else None
 
     def read(self) -> list[dict[str, str]]:
@@ -113,6 +120,29 @@ class Units:
             dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")
         ]
         return [block for block in blocks if block.get("LoadState") == "loaded"]
+
+
+def upcoming(units: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, list[str]]]:
+    """What starts the daemon next, in words, with the arguments that it will have."""
+    listening = {
+        unit["Id"].removesuffix(".socket")
+        for unit in units
+        if unit["Id"].endswith(".socket")
+        and (unit.get("ActiveState") == "active" or unit.get("UnitFileState") == "enabled")
+    }
+    starts = []
+    for unit in units:
+        stem = unit["Id"].removesuffix(CONNECTION)
+        arguments_then = next_arguments(unit)
+        if arguments_then is None or (stem != unit["Id"] and stem not in listening):
+            continue
+        starts.append(
+            (
+                f"the next start of {unit['Id']}" if stem == unit["Id"] else f"each connection to {stem}.socket",
+                arguments_then,
+            )
+        )
+    return starts
 
 
 def reloaded(unit: t.Mapping[str, str]) -> float:

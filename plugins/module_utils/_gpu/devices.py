@@ -124,7 +124,7 @@ def device_tree(tree: Tree) -> Device:
     """The board, and its nodes that by their name are GPUs: ``{model, compatible, gpus: [...]}``. Empty where there is none."""
     if not tree.is_directory(DEVICE_TREE):
         return {}
-    platform = _platform_drivers(tree)
+    platform = _platform_devices(tree)
     gpus = []
     for path in _gpu_nodes(tree, ""):
         compatible = tree.strings(DEVICE_TREE, path, "compatible")
@@ -136,7 +136,9 @@ def device_tree(tree: Tree) -> Device:
                     "compatible": compatible,
                     # Missing means okay (Devicetree Specification 2.3.4).
                     "enabled": (tree.strings(DEVICE_TREE, path, "status") or ["okay"])[0] in ("okay", "ok"),
-                    "driver": platform.get(f"/{path}", ""),
+                    "driver": "",
+                    "renders": [],
+                    **platform.get(f"/{path}", {}),
                     # How the kernel writes it (of_device_get_modalias); no type is the text (null).
                     "modalias": f"of:N{os.path.basename(path).partition('@')[0]}T(null)"
                     + "".join(f"C{one}" for one in compatible),
@@ -164,13 +166,14 @@ def _gpu_nodes(tree: Tree, path: str, depth: int = 0) -> t.Iterator[str]:
             yield from _gpu_nodes(tree, child, depth + 1)
 
 
-def _platform_drivers(tree: Tree) -> dict[str, str]:
-    """Driver by device-tree node."""
+def _platform_devices(tree: Tree) -> dict[str, Device]:
+    """Driver and render nodes by device-tree node."""
     base = "sys/bus/platform/devices"
-    drivers = {}
+    devices = {}
     for name in tree.names(base):
         for line in tree.text(base, name, "uevent").splitlines():
             key, _sign, value = line.partition("=")
             if key == "OF_FULLNAME":
-                drivers[value] = tree.link_name(base, name, "driver")
-    return drivers
+                renders = [node for node in tree.names(base, name, "drm") if node.startswith("renderD")]
+                devices[value] = {"driver": tree.link_name(base, name, "driver"), "renders": renders}
+    return devices

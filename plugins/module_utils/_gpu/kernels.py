@@ -83,7 +83,7 @@ def dkms(tree: Tree, release: str) -> list[dict[str, t.Any]]:
                     "version": version,
                     "state": _state(tree, name, version, release, bool(built)),
                 }
-                modules.append({**module, **built})
+                modules.append({**module, "kernel": "", "signer": "", "unread": "", **built})
     return modules
 
 

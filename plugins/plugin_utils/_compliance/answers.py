@@ -155,7 +155,9 @@ SECTIONS: dict[str, Shape] = {
             )
         )
     ),
-    "root_shell": record(path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, leaves=TEXT, umask_set_in=each(TEXT)),
+    "root_shell": record(
+        path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, timeout=TEXT, leaves=TEXT, umask_set_in=each(TEXT)
+    ),
     "rsyslog": record(
         FileCreateMode=each(_SETTING),
         listen=each(TEXT),

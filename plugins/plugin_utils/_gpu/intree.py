@@ -147,7 +147,12 @@ def board_gpu(tables: Tables, compatible: t.Sequence[str], soc: str, target: Tar
         return Decision(action="refuse", reason=known["reason"], row="policy.yml:socs", offer=known["offer"])
     rows = [tables.dt_drivers[one] for one in compatible if one in tables.dt_drivers]
     if not rows:
-        return software(tables, f"no mainline driver takes {compatible[0]}", "dt_drivers.csv", target)
+        return software(
+            tables,
+            f"no mainline driver takes {next(iter(compatible), 'a node without compatible')}",
+            "dt_drivers.csv",
+            target,
+        )
     # A driver takes the node by any of its compatibles: the one that a kernel had first decides.
     row = min(rows, key=lambda row: kernel_version(row["since"]))
     why = f"{row['driver']} takes {row['compatible']}"

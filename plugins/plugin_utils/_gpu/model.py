@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -135,5 +136,5 @@ class Request:
 
 def kernel_version(text: str) -> Kernel:
     """(6, 12) of "6.12.107+deb13-amd64". Empty where it does not begin with a version."""
-    numbers = text.split("-")[0].split("+")[0].split(".")[:2]
-    return tuple(int(number) for number in numbers) if all(number.isdecimal() for number in numbers) else ()
+    match = re.match(r"(\d{1,4})\.(\d{1,4})(?:[.+-]|$)", text)
+    return (int(match[1]), int(match[2])) if match else ()

@@ -22,6 +22,10 @@ def decide(tables: Tables, device: str, target: Target) -> Decision:
         return nouveau(tables, row, target, "NVIDIA has no driver for riscv64")
     if branches := drives(tables, row, target):
         return with_branch(tables, row, target, branches[0], branches)
+    if row["last_branch"] == "current":
+        return nouveau(
+            tables, row, target, f"no archive or repository has a branch for it on {target.architecture} here"
+        )
     return nouveau(tables, row, target, f"{row['last_branch']} is its last branch, which is not packaged here")
 
 

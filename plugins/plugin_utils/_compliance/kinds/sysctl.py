@@ -8,7 +8,7 @@ import typing as t
 from ....module_utils._collect.sysctl import normalised
 from ..constraint import Constraint, text
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
-from .matchers import Template, literal, lookup, matching
+from .matchers import Template, as_text, literal, lookup, matching
 from .service import kept_from_boot, loads_at_boot
 from .settings import MARK, set_key
 
@@ -153,6 +153,9 @@ class Sysctl(Kind):
         ]
         sources = [place for place in (parameter, *self.by_ufw(parameter)) if place["source"]]
         made += [self._line(place, values) for place in sources]
+        # A line that stands is not the one that counts where another follows it.
+        last = {"match-regexp": f"^({'|'.join(literal(value) for value in values)})$"}
+        made += [matching(as_text("sysctl", demand.key, "disk"), last)] if parameter["source"] else []
         if not sources:
             source = Template(f"{{{{ {lookup('sysctl', demand.key, 'source')} | toJson }}}}")
             made.append(matching(source, {"match-regexp": "^/"}))
