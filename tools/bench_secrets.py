@@ -84,6 +84,22 @@ def lookups(directory: Path) -> dict[str, t.Any]:
         return {"vault_requests": max(requests), "lookup_1000_s": round(statistics.median(times), 3)}
 
 
+def dynamic(directory: Path) -> dict[str, t.Any]:
+    """A dynamic credential that 20 hosts use twice: leases made, and those that are left after the run."""
+    with fake.FakeVault(directory) as server:
+        server.mounts["db"] = server._mount("database", None)
+        server.objects["db/roles/app"] = {"default_ttl": 3600}
+        stores = {"team": {"type": "vault", "url": server.url, "ca_path": server.ca, "token": fake.ROOT}}
+        value = "{{ lookup('unified.deploy.secret', 'team+db://creds/app#username') | length }}"
+        tasks = [{"name": f"Use {number}", "ansible.builtin.debug": {"msg": value}} for number in range(2)]
+        os.environ["XDG_STATE_HOME"] = str(directory)
+        hosts = "".join(f"h{number}," for number in range(20))
+        play(directory, tasks, hosts, vars={"secret_stores": stores}, connection="local")
+        programs.until(lambda: len(server.leases), lambda left: left == 0)
+        made = sum(request.path == "/v1/db/creds/app" for request in server.requests)
+        return {"dynamic_leases_20_hosts": made, "dynamic_leases_left": len(server.leases)}
+
+
 def sops(directory: Path) -> dict[str, t.Any]:
     """Programs that sops_file starts where nothing is to do."""
     real = programs.build() / "sops"
@@ -203,6 +219,7 @@ def main() -> None:
     figures: dict[str, t.Any] = {}
     for name, measure in (
         ("lookups", lookups),
+        ("dynamic secrets", dynamic),
         ("sops_file", sops),
         ("vars plugin", vars_plugin),
         ("role secrets", role),
@@ -215,6 +232,8 @@ def main() -> None:
     goals = {
         "vault_requests": "10",
         "lookup_1000_s": "< 1",
+        "dynamic_leases_20_hosts": "1",
+        "dynamic_leases_left": "0",
         "sops_noop_decryptions": "1",
         "vars_files_decrypted_100": "100",
         "vars_files_100_s": "< 5",

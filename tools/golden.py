@@ -67,7 +67,7 @@ def guide(catalogue: t.Any) -> str:
 
 
 def judges(catalogue: t.Any) -> tuple[int, int]:
-    """Rules that CIS level 2 judges on the recorded hardened host, and those of them for which Goss asks the host itself."""
+    """Rules that CIS level 2 judges on the recorded hardened host, and those of them of which Goss sees for itself what decides."""
     from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss, plan, selection
     from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
 
@@ -81,7 +81,7 @@ def judges(catalogue: t.Any) -> tuple[int, int]:
 def readme(catalogue: t.Any) -> str:
     """The text of the README with the two numbers as they are now."""
     both, seen = judges(catalogue)
-    told = r"Of the \d+ rules that(\s+CIS level 2 has for a hardened Debian 13, Goss looks at the host itself for) \d+;"
+    told = r"Of the \d+ rules that(\s+CIS level 2 has for a hardened Debian 13, Goss sees for itself what decides) \d+;"
     return re.sub(told, rf"Of the {both} rules that\1 {seen};", README.read_text())
 
 

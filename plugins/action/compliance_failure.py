@@ -17,6 +17,7 @@ class ActionModule(ControllerAction):
         "results": {"type": "path", "required": True},
         "task": {"type": "str", "required": True},
         "reason": {"type": "str", "default": ""},
+        "state": {"type": "str", "choices": ["failed", "unreachable"], "default": "failed"},
     }
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
@@ -24,5 +25,5 @@ class ActionModule(ControllerAction):
         results = ResultsDirectory(arguments["results"])
         # What an action of ours knew better, that the host was not reached, stays.
         if not results.ended_as(name, RUN, "unreachable"):
-            results.write_end(name, RUN, "failed", task, reason)
+            results.write_end(name, RUN, arguments["state"], task, reason)
         return {"failed": True, "changed": False, "msg": printable(f"{name}: the run ended at '{task}'")}

@@ -12,6 +12,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
     batch,
     client,
     goss,
+    jumps,
     plan,
     results,
     selection,
@@ -89,15 +90,22 @@ class ActionModule(RunAction):
             become_method=become.name.rpartition(".")[2] if become else "",
             identities=known.identities,
             algorithms=known.algorithms,
-            jumpers=lambda: self._jumpers(task_vars),
+            reached_through=lambda: self._reached_through(task_vars),
             proves=self._connection.transport != "local" or not (arguments["apply"] and arguments["guarded"]),
         )
 
-    def _jumpers(self, task_vars: Result) -> list[str]:
-        names = (self.host(task_vars), str(self._play_context.remote_addr))
-        hosts = task_vars.get("hostvars") or {}
-        others = [str(name) for name in hosts if name != names[0]]
-        return [name for name in others if client.jumps(hosts.raw_get(name), names)]
+    def _reached_through(self, task_vars: Result) -> tuple[str, ...]:
+        """Other hosts of the inventory whose logins go through this one."""
+        own = str(task_vars["inventory_hostname"])
+        names = (own, str(self._play_context.remote_addr or ""), str(task_vars.get("ansible_host", "")))
+        hosts = {name: variables for name, variables in task_vars.get("hostvars", {}).items() if name != own}
+        behind = jumps.reached_through(names, hosts)
+        if not behind and self._connection.transport == "ssh":
+            # What ansible.cfg says holds for all hosts, and so stands in this one's own options.
+            options = (self._connection.get_option(name) for name in ("ssh_args", "ssh_common_args", "ssh_extra_args"))
+            if jumps.through(options) & {name.lower() for name in names}:
+                return tuple(hosts)
+        return behind
 
     def _connection_user(self, task_vars: Result) -> str:
         # Only a login over the network can be locked out by what is planned here.
@@ -143,8 +151,9 @@ class ActionModule(RunAction):
             "run": RUN,
             "summary": model["summary"],
             "goss": bool(evidence["goss"]["path"]),
-            "goss_in_distribution": evidence["host"]["os"] == "debian"
-            and evidence["host"]["version"] not in ("11", "12"),
+            "goss_in_distribution": evidence.platform.release(evidence["host"]["os"], evidence["host"]["version"])
+            in evidence.platform.goss,
+            "package_tool": evidence.platform.tool("packages"),
             "changes": made.changes,
             "held": held,
             "desired": {

@@ -72,6 +72,7 @@ class ActionModule(ControllerAction):
         self._check(arguments)
         items = [item for kind in KINDS for item in arguments[kind]]
         references = [reference for item in items for reference in values.references_of(item)]
+        values.refuse_dynamic(references)
         secrets = values.values_of(values.resolver_of(self, task_vars), references)
         content = {kind: [self._item(item, secrets, task_vars) for item in arguments[kind]] for kind in KINDS}
         if arguments["preflight"]:

@@ -40,9 +40,13 @@ options:
         E(NO_PROXY) say.
     type: str
   auth_method:
-    description: How to authenticate. V(agent) leaves it to the agent behind O(url).
+    description:
+      - How to authenticate. V(agent) leaves it to the agent behind O(url).
+      - V(aws), V(azure) and V(gcp) log in as the machine where the module or lookup runs, by what its cloud says of it. V(aws) takes the
+        credentials of E(AWS_ACCESS_KEY_ID), E(AWS_SECRET_ACCESS_KEY) and E(AWS_SESSION_TOKEN), or those of the container's or instance's role, and
+        the STS of E(AWS_REGION).
     type: str
-    choices: [token, approle, jwt, kubernetes, cert, userpass, ldap, agent]
+    choices: [token, approle, jwt, kubernetes, cert, userpass, ldap, aws, azure, gcp, agent]
     default: token
   auth_mount:
     description: Where the auth method is mounted. By default its name.
@@ -54,7 +58,8 @@ options:
     description: File with the token. It is read again when its token has ended, since an agent may have written a new one.
     type: path
   role:
-    description: Role to log in with, for V(jwt) (and the mounts of OIDC, see O(auth_mount)), V(kubernetes) and V(cert).
+    description: Role to log in with, for V(jwt) (and the mounts of OIDC, see O(auth_mount)), V(kubernetes), V(cert), V(aws),
+      V(azure) and V(gcp).
     type: str
   role_id:
     description: Role id, for V(approle).
@@ -78,6 +83,12 @@ options:
   jwt_path:
     description: File with the JSON web token. For V(kubernetes) the pod's own by default.
     type: path
+  iam_server_id:
+    description: Value of the header C(X-Vault-AWS-IAM-Server-ID), for V(aws), where the server asks for one.
+    type: str
+  azure_resource:
+    description: Resource that the identity's token is for, for V(azure). By default C(https://management.azure.com/).
+    type: str
   client_cert:
     description: Client certificate, shown to every server that asks for one. By default E(BAO_CLIENT_CERT) or E(VAULT_CLIENT_CERT).
     type: path

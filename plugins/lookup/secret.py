@@ -13,6 +13,8 @@ description:
   - Reads a secret from a store by a reference of the form C(<store>://<path>[#<field>][?<option>=<value>]).
   - Stores that need no options, as V(env), V(file), V(literal), V(ansible_vault), V(sops) and V(pass), need no declaration.
   - Each secret is read once a run, however many tasks and hosts look it up.
+  - C(<store>+<engine>://<path>) asks an engine of a Vault or OpenBao store, for a user of a database for example. What it makes is renewed
+    while the run lasts, and revoked at its end.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -44,6 +46,13 @@ EXAMPLES = r"""
     content: "{{ lookup('unified.deploy.secret', 'file:///etc/keys/app.yml#database.password') }}"
     dest: /etc/app/password
     mode: "0600"
+  no_log: true
+
+- name: Use a database as a user who is there for this run only
+  community.postgresql.postgresql_query:
+    login_user: "{{ lookup('unified.deploy.secret', 'prod+db://creds/app#username') }}"
+    login_password: "{{ lookup('unified.deploy.secret', 'prod+db://creds/app#password') }}"
+    query: SELECT 1
   no_log: true
 
 - name: Use a store of one's own

@@ -28,6 +28,11 @@ options:
     description: What it said.
     type: str
     default: ""
+  state:
+    description: Whether the task failed, or the host was not reached.
+    type: str
+    choices: [failed, unreachable]
+    default: failed
 attributes:
   check_mode:
     description: Writes on the controller only.

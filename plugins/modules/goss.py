@@ -268,7 +268,9 @@ def main() -> t.NoReturn:
         module.fail_json(msg=f"gossfile or evidence is damaged: {exc}")
     try:
         program = locate(module.params["executable"])
-        with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
+        # An audit leaves nothing on the disk: Ansible's own directory below the home would stay.
+        memory = "/run" if os.access("/run", os.W_OK) else module.tmpdir
+        with tempfile.TemporaryDirectory(prefix="unified-goss-", dir=memory) as directory:
             paths = {}
             for name, text in texts.items():
                 paths[name] = os.path.join(directory, name)

@@ -187,8 +187,11 @@ def main() -> t.NoReturn:
     path = module.params["path"]
     if module.params["state"] == "absent":
         there = os.path.exists(path)
-        if there and not module.check_mode:
-            os.unlink(path)
+        try:
+            if there and not module.check_mode:
+                os.unlink(path)
+        except OSError as exc:
+            module.fail_json(msg=f"{path} cannot be removed: {exc.strerror}")
         module.exit_json(changed=there, actions=["removed"] if there else [], changes={}, recipients=[])
     keys = {name: module.params[name] or "" for name in ("age_key", "age_key_file", "gnupg_home")}
 

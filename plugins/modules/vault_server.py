@@ -13,8 +13,8 @@ version_added: 0.2.0
 description:
   - Enables and starts the server's unit, shows it a new certificate, unseals it, and restarts it where its program or one of its files is
     newer than what runs. What has to be done is seen from the running process, so a run that was cut off is finished by the next.
-  - A server is restarted only while all its peers are unsealed and one server leads, so that a restart never costs the quorum.
-  - Asks the server nothing that needs a token.
+  - A server is restarted only while all its peers are unsealed and have a vote and one server leads, so that a restart never costs the quorum.
+    Autopilot gives a server that joined its vote about ten seconds later; until then it is of no use to a majority.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -72,6 +72,12 @@ options:
     type: list
     elements: str
     default: []
+  token:
+    description:
+      - A token that may C(read) C(sys/storage/raft/configuration), which says who has a vote. Without one that may, a server that joined the cluster
+        now is given 25 seconds, and votes are not looked at before a restart.
+    type: str
+    default: ""
   timeout:
     description: Seconds to wait for each thing that takes time.
     type: int
@@ -154,6 +160,7 @@ def main() -> t.NoReturn:
             "restart": {"type": "str", "choices": ["never", "standby", "always"], "default": "never"},
             "join": {"type": "bool", "default": False},
             "unseal_keys": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "token": {"type": "str", "default": "", "no_log": True},
             "timeout": {"type": "int", "default": 90},
         },
         supports_check_mode=True,
@@ -167,6 +174,8 @@ def main() -> t.NoReturn:
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename or 'a file'}: {exc.strerror}")
     actions = server.actions if server else []
+    for warning in server.warnings if server else []:
+        module.warn(warning)
     module.exit_json(
         changed=bool(actions), actions=actions, stale=stale, **health._asdict(),
         diff={"before": "", "after": "".join(f"{module.params['unit']}: {action}\n" for action in actions)},

@@ -9,10 +9,12 @@ import platform
 import typing as t
 from pathlib import Path
 
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._change.files import process_start
 from ._compliance.run_action import keep_alive
+from ._printable import printable
 
 Result = dict[str, t.Any]
 MOST_DEAD_RUNS = 10
@@ -60,7 +62,11 @@ class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type info
         arguments = {**options, "owner": owner(os.getppid()), "dead": []}
         answer: Result = {}
         for _turn in range(MOST_DEAD_RUNS):
-            answer = self._execute_module(module, module_args=arguments, task_vars=task_vars)
+            try:
+                answer = self._execute_module(module, module_args=arguments, task_vars=task_vars)
+            except AnsibleConnectionFailure as exc:
+                # A host that is dropped has no rescue section, and the last one no report.
+                raise AnsibleActionFail(f"not reached. {printable(' '.join(str(exc).split()))[-400:]}") from exc
             blocking = answer.get("blocked_by") or {}
             if not blocking or not is_dead(blocking["owner"]):
                 break

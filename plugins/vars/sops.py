@@ -14,7 +14,8 @@ author:
 description:
   - Reads C(<name>.sops.yaml), C(<name>.sops.yml) and C(<name>.sops.json) in C(host_vars) and C(group_vars), and all such files in a
     directory of the host's or group's name.
-  - Each file is decrypted once a run, and only when one of its hosts is asked for. What is decrypted stays in memory.
+  - Each file is decrypted once a run, and only when one of its hosts is asked for, or hosts are asked for in the order of the inventory and one
+    of its hosts is among the next few. Those are decrypted at the same time. What is decrypted stays in memory.
   - A file that is not encrypted, is only half encrypted or was changed without SOPS ends the run.
   - Values are variables like others - texts may be templates.
   - Enable it with C(vars_plugins_enabled = host_group_vars, unified.deploy.sops) in C(ansible.cfg), in this order - C(host_group_vars) takes
@@ -62,17 +63,28 @@ import typing as t
 from ansible import constants
 from ansible.errors import AnsibleParserError
 from ansible.inventory.group import InventoryObjectType
+from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.path import basedir
 from ansible.utils.vars import combine_vars
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import SecretError
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.sops_text import OPTIONS, located, mapping_of
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.sops_text import (
+    OPTIONS,
+    located,
+    mapping_of,
+    read_ahead,
+)
 
 DIRECTORIES = {InventoryObjectType.HOST: "host_vars", InventoryObjectType.GROUP: "group_vars"}
 ENDINGS = (".sops.yaml", ".sops.yml", ".sops.json")
 
+# How many hosts' files are decrypted at the same time; sops works with one core a file.
+AHEAD = min(8, os.cpu_count() or 1)
+
 _VARIABLES: dict[tuple[str, str], dict[str, t.Any]] = {}
+# The host that was asked for last, by directory.
+_LAST: dict[str, str] = {}
 
 
 class VarsModule(BaseVarsPlugin):  # type: ignore[misc]  # ansible has no type information
@@ -84,10 +96,25 @@ class VarsModule(BaseVarsPlugin):  # type: ignore[misc]  # ansible has no type i
             directory = os.path.join(os.path.realpath(basedir(path)), DIRECTORIES[entity.base_type])
             key = (directory, entity.name)
             if key not in _VARIABLES:
+                if isinstance(entity, Host):
+                    self._ahead(os.path.dirname(directory), entity)
                 _VARIABLES[key] = self._load(loader, directory, entity.name)
             if _VARIABLES[key]:
                 variables = combine_vars(variables, _VARIABLES[key])
         return variables
+
+    def _ahead(self, directory: str, host: Host) -> None:
+        """Have the files of the next hosts decrypted together, where the one before this in the inventory was asked for just before."""
+        names = [each.name for each in _hosts(host)]
+        place = names.index(host.name) if host.name in names else 0
+        last, _LAST[directory] = _LAST.get(directory), host.name
+        if not place or names[place - 1] != last:
+            return
+        places: dict[str, None] = {}
+        for each in _hosts(host)[place : place + AHEAD]:
+            for kind, entity in [("host_vars", each), *(("group_vars", group) for group in each.get_groups())]:
+                places.update(dict.fromkeys(files_of(os.path.join(directory, kind), entity.name)))
+        read_ahead(list(places), {option: self.get_option(option) for option in OPTIONS})
 
     def _load(self, loader: DataLoader, directory: str, name: str) -> dict[str, t.Any]:
         variables: dict[str, t.Any] = {}
@@ -101,6 +128,11 @@ class VarsModule(BaseVarsPlugin):  # type: ignore[misc]  # ansible has no type i
             except SecretError as exc:
                 raise AnsibleParserError(located(exc, path)) from None
         return variables
+
+
+def _hosts(host: Host) -> list[Host]:
+    """All hosts of the inventory, in its order."""
+    return next((group.get_hosts() for group in host.get_groups() if group.name == "all"), [])
 
 
 def files_of(directory: str, name: str) -> list[str]:

@@ -23,9 +23,7 @@ VERSION = "v2.6.2+builtin.bao"
 LONGEST_LEASE = 2764800
 DENIED = "1 error occurred:\n\t* permission denied\n\n"
 # What the policy "default" allows.
-OWN = (
-    r"auth/token/(lookup|renew|revoke)-self|sys/(capabilities-self|wrapping/unwrap|internal/ui/mounts/.*)|cubbyhole/.*"
-)
+OWN = r"auth/token/(lookup|renew|revoke)-self|sys/(capabilities-self|leases/(lookup|renew)|wrapping/unwrap|internal/ui/mounts/.*)|cubbyhole/.*"
 
 
 def errors(status: int, *messages: str) -> Refusal:
@@ -65,6 +63,8 @@ class FakeVault(Engines, FakeServer):
         self.objects: dict[str, dict[str, t.Any]] = {}
         self.secret_ids: dict[str, str] = {}
         self.leases: dict[str, dict[str, t.Any]] = {}
+        # The token that each lease goes with.
+        self.owners: dict[str, str] = {}
         self.wrapped: dict[str, t.Any] = {}
         self.about: dict[str, dict[str, t.Any]] = {}
         # How often a token may still be used, and the policies of one in its last use.
@@ -205,7 +205,17 @@ class FakeVault(Engines, FakeServer):
 
     @route("POST", "/v1/auth/token/revoke-self")
     def revoke_self(self, request: Request) -> t.Any:
-        self.tokens.pop(request.headers.get("X-Vault-Token", ""), None)
+        token = request.headers.get("X-Vault-Token", "")
+        self.tokens.pop(token, None)
+        for lease in [lease for lease, owner in self.owners.items() if owner == token]:
+            self.leases.pop(lease, None)
+
+    @route("POST", "/v1/auth/token/renew-self")
+    def renew_self(self, request: Request) -> t.Any:
+        about = self.about[request.headers["X-Vault-Token"]]
+        return data(
+            None, auth={"client_token": about["id"], "lease_duration": about["creation_ttl"], "renewable": True}
+        )
 
     # Logging in
 
@@ -243,8 +253,9 @@ class FakeVault(Engines, FakeServer):
 
     @route("GET", "/v1/sys/internal/ui/mounts/(?P<mount>.+)")
     def ui_mount(self, request: Request, mount: str) -> t.Any:
+        asked, mount = mount, mount.partition("/")[0]
         if mount not in self.mounts:
-            said = f'preflight capability check returned 403, please ensure client\'s policies grant access to path "{mount}/"'
+            said = f'preflight capability check returned 403, please ensure client\'s policies grant access to path "{asked}/"'
             raise errors(403, said)
         return data({**self.mounts[mount], "path": f"{mount}/"})
 
@@ -316,7 +327,7 @@ class FakeVault(Engines, FakeServer):
 
     # Leases
 
-    def lease(self, path: str, duration: int, *, renewable: bool) -> str:
+    def lease(self, path: str, duration: int, request: Request, *, renewable: bool) -> str:
         made = f"{path}/{uuid.uuid4().hex}"
         self.leases[made] = {
             "path": path,
@@ -325,7 +336,15 @@ class FakeVault(Engines, FakeServer):
             "issue_time": now(),
             "last_renewal": None,
         }
+        self.owners[made] = request.headers.get("X-Vault-Token") or self.agent_token
         return made
+
+    @route("LIST", "/v1/sys/leases/lookup/(?P<prefix>.+?)/?")
+    def list_leases(self, request: Request, prefix: str) -> t.Any:
+        keys = [lease.removeprefix(f"{prefix}/") for lease in self.leases if lease.startswith(f"{prefix}/")]
+        if not keys:
+            raise errors(404)
+        return data({"keys": sorted(keys)})
 
     @route("POST", "/v1/sys/leases/(?P<verb>lookup|renew|revoke)")
     def leased(self, request: Request, verb: str) -> t.Any:

@@ -246,7 +246,7 @@ class Engines:
         if not self.objects[f"{mount}/roles/{role}"].get("generate_lease"):
             return self._data(made)
         duration = seconds(body.get("ttl", "72h"))
-        lease = self.lease(f"{mount}/issue/{role}", duration, renewable=False)
+        lease = self.lease(f"{mount}/issue/{role}", duration, request, renewable=False)
         return self._data(made, lease_id=lease, lease_duration=duration)
 
     # SSH
@@ -279,7 +279,7 @@ class Engines:
             if f"{mount}/roles/{role}" not in self.objects:
                 raise self._refused(400, f"unknown role: {role}")
             duration = self.objects[f"{mount}/roles/{role}"]["default_ttl"] or 2764800
-            lease = self.lease(f"{mount}/{rest}", duration, renewable=True)
+            lease = self.lease(f"{mount}/{rest}", duration, request, renewable=True)
             made = {"username": f"v-{role}-{uuid.uuid4().hex[:8]}", "password": f"canary-{uuid.uuid4().hex}"}
             return self._data(made, lease_id=lease, lease_duration=duration, renewable=True)
         if rest.startswith("config/") and request.method in ("POST", "PUT"):

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -142,7 +143,10 @@ def new(name: str, kind: str, suite: str, root: str = "", architecture: str = ""
     with locked("numbers"):
         used = {host.index for host in hosts()}
         links = {link.name for link in Path("/sys/class/net").iterdir()}
-        index = next(i for i in range(250) if i not in used and f"ud{i}" not in links)
+        # Checkouts side by side have locks of their own: each begins elsewhere, so that two never take a number at once.
+        first = zlib.crc32(str(CACHE).encode())
+        numbers = ((first + offset) % 250 for offset in range(250))
+        index = next(i for i in numbers if i not in used and f"ud{i}" not in links)
         host = Host(name=name, kind=kind, suite=suite, index=index, root=root, architecture=architecture)
         host.save()
     return host

@@ -78,6 +78,43 @@ def test_report_is_written_where_no_host_is_reached(tmp_path: Path, inventory: t
     assert (report(play)["hosts"], names(report(play)["not_run"])) == ([], ["web1", "web2"])
 
 
+LOST = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - block:
+        - TASK
+      rescue:
+        - unified.deploy.compliance_failure:
+            results: "{{ compliance_results }}"
+            task: "{{ ansible_failed_task.name }}"
+            reason: "{{ ansible_failed_result.msg | default('') }}"
+      always:
+        - ansible.builtin.include_role: {name: unified.deploy.compliance, tasks_from: report}
+"""
+PACKAGES = {
+    "ansible.builtin.include_role": {"name": "unified.deploy.hardening", "tasks_from": "packages"},
+    "vars": {"__hardening_plan": {"desired": {"packages_absent": ["telnet"], "packages_present": []}}},
+}
+OPEN = {"name": "Open", "unified.deploy.hardening_batch": {"run": "r1", "name": "packages", "lock_timeout": 1}}
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "end"),
+    [(PACKAGES, ["--check"], ("unreachable", "Packages | Remove")), (OPEN, [], ("failed", "Open"))],
+    ids=["of_another_collection", "of_ours"],
+)
+def test_only_host_that_is_lost_while_it_is_changed_is_reported(
+    tmp_path: Path, inventory: t.Any, task: dict[str, t.Any], arguments: list[str], end: tuple[str, str]
+) -> None:
+    (tmp_path / "lost.yml").write_text(LOST.replace("TASK", json.dumps(task)))
+    hosts = inventory(web1={**GONE, "hardening_lock_timeout": 1})
+    play = playbook(tmp_path, str(tmp_path / "lost.yml"), hosts, *arguments, fails=True, results=tmp_path / "results")
+    (host,) = report(play)["not_run"]
+    assert (host["name"], host["state"], host["task"]) == ("web1", *end)
+    assert "connect to host" in host["reason"]
+
+
 def test_host_that_fails_is_named_with_the_task_that_failed(tmp_path: Path, inventory: t.Any) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{")

@@ -8,6 +8,8 @@ OPERATOR = "Only the operator knows"
 _HASH = "'$6$x$yyyyyyyyyyyyyyyyyyyyy'"
 SCENARIOS = (
     Scenario("account/empty_password", "empty_field", "useradd -M -s /bin/bash nopass; sed -i 's/^nopass:[^:]*:/nopass::/' /etc/shadow", alone=True),
+    Scenario("account/empty_password", "empty_field_of_passwd", "useradd -M -s /bin/bash nopass; sed -i 's/^nopass:x:/nopass::/' /etc/passwd",
+             held="shadow(5)", alone=True),
     Scenario("account/gid_zero_accounts", "first_group", "useradd -M -g 0 -N -s /usr/sbin/nologin zerogroup", held="changes who may read"),
     Scenario("account/gid_zero_groups", "second_group", "groupadd -o -g 0 zero", held="Renumbering", alone=True),
     Scenario("account/groups_exist", "group_is_gone",
@@ -28,6 +30,7 @@ SCENARIOS = (
     Scenario("account/password_warn_days", "none", "chage -W 0 ansible"),
     Scenario("account/password_warn_days", "longer", "chage -W 14 ansible", "pass"),
     Scenario("account/root_access", "empty_password", "sed -i 's/^root:[^:]*:/root::/' /etc/shadow", held="Only the operator can choose", alone=True),
+    Scenario("account/root_locked", "password", "echo root:Correct-Horse-7 | chpasswd -c SHA512", held="last way in"),
     Scenario("account/shadow_group_empty", "member", "usermod -aG shadow games", held="on purpose"),
     Scenario("account/shadow_group_empty", "first_group", "useradd -M -N -g shadow -s /usr/sbin/nologin reader", held="on purpose"),
     Scenario("account/shadowed", "hash_in_passwd", "sed -i 's/^games:x:/games:abc:/' /etc/passwd", held="pwconv"),
@@ -58,7 +61,7 @@ def _field(column: int, least: int, most: int = 99998) -> str:
 
 
 OBSERVERS = {
-    "account/empty_password": "! grep -q '^[^:]*::' /etc/shadow",
+    "account/empty_password": "! grep -q '^[^:]*::' /etc/shadow /etc/passwd",
     "account/gid_zero_accounts": "! getent passwd | awk -F: '$4 == 0 {print $1}' | grep -Evx 'root|sync|shutdown|halt'",
     "account/gid_zero_groups": "[ \"$(getent group | awk -F: '$3 == 0 {print $1}')\" = root ]",
     "account/groups_exist": "getent passwd | cut -d: -f4 | sort -u | while read g; do getent group $g || exit 1; done",
@@ -70,6 +73,7 @@ OBSERVERS = {
     "account/password_max_days": _field(5, 1, 365),
     "account/password_min_days": _field(4, 1),
     "account/password_warn_days": _field(6, 7),
+    "account/root_locked": "[ \"$(passwd -S root | cut -d' ' -f2)\" = L ]",
     "account/root_access": "[[ $(passwd -S root | cut -d' ' -f2) =~ ^(P|L)$ ]]",
     "account/shadow_group_empty": "[ -z \"$(getent group shadow | cut -d: -f4)\" ] || exit 1; "
     "g=$(getent group shadow | cut -d: -f3); ! getent passwd | cut -d: -f4 | grep -qx $g",

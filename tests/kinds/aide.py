@@ -11,6 +11,12 @@ SCENARIOS = (
     Scenario(RULE, "removed", f"rm {DATABASE}"),
     Scenario(RULE, "emptied", f": > {DATABASE}"),
     Scenario(RULE, "something_else", f"echo nothing > {DATABASE}"),
+    Scenario(
+        RULE,
+        "configuration_names_another",
+        "sed -i 's#^database_in=.*#database_in=file:/var/lib/aide/none.db#' /etc/aide/aide.conf",
+        held="names /var/lib/aide/none.db",
+    ),
     Scenario(RULE, "only_the_new_one_is_there", f"mv {DATABASE} {DATABASE}.new"),
 )
 WITHOUT: dict[str, str] = {}

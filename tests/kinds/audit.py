@@ -58,6 +58,15 @@ SCENARIOS = (
         held="-a never,exit", host="uml", alone=True,
     ),
     Scenario(
+        DELETE, "records_of_an_account_left_out",
+        f"echo '-a never,exclude -F auid=1000' > /etc/audit/rules.d/zzz-site.rules; {LOAD}", held="-a never,exclude", host="uml", alone=True,
+    ),
+    Scenario(
+        GROUP, "taken_away_again",
+        f"echo '-W /etc/group -p wa -k identity' > /etc/audit/rules.d/zzz-site.rules; {LOAD}", held="takes it away again", host="uml", alone=True,
+    ),
+    Scenario(GROUP, "nothing_loads_it_at_boot", "systemctl mask -q audit-rules.service", held="audit-rules.service is masked", host="uml", alone=True),
+    Scenario(
         DELETE, "never_rule_on_another_call",
         f"echo '-a never,exit -F arch=b64 -S adjtimex -F auid=unset' > /etc/audit/rules.d/zzz-site.rules; {LOAD}",
         "pass", host="uml",
@@ -88,5 +97,12 @@ def _observed(rule: str) -> str:
 OBSERVERS = {f"audit/{rule}": _observed(rule) for rule, fields in RULES.items() if "rules" in fields}
 OBSERVERS["audit/continue"] = "grep -rx -- -c /etc/audit/rules.d"
 OBSERVERS["audit/immutable"] = "auditctl -s | grep -x 'enabled 2'"
-# Of these two lines or an order decide; a listing of names does not tell.
-del OBSERVERS[DELETE], OBSERVERS[GROUP]
+_LISTS = "for list in 'auditctl -l' 'cat /etc/audit/rules.d/*.rules'; do {test}; done"
+# Permissions decide the one, an order and every call the other.
+OBSERVERS[GROUP] = _LISTS.format(
+    test="eval $list | grep -E '^(-w /etc/group -p r?wx?a|-a always,exit .*path=/etc/group .*perm=r?wx?a)'"
+)
+OBSERVERS[DELETE] = _LISTS.format(
+    test="lines=$(eval $list | awk '/^-a never,exit/ {exit} /arch=b64 .*-S /'); "
+    'for call in unlink unlinkat; do echo "$lines" | grep -E -- "-S ([a-z0-9_,]*,)?$call[, ]"; done'
+)

@@ -31,4 +31,14 @@ SCENARIOS = (
     Scenario("banner//etc/issue.net", "absent", "rm -f /etc/issue.net"),
 )
 WITHOUT: dict[str, str] = {}
-OBSERVERS: dict[str, str] = {}
+
+
+def _tells(*paths: str) -> str:
+    return f"if cat {' '.join(paths)} 2>/dev/null | grep -qiE '\\\\[mrsv]|\\bdebian\\b'; then exit 1; fi"
+
+
+OBSERVERS = {
+    "banner//etc/issue": "grep -q '[^[:space:]]' /etc/issue; "
+    + _tells("/etc/issue", *(f"{place}/issue.d/*.issue" for place in ("/etc", "/run", "/usr/lib"))),
+    "banner//etc/motd": _tells("/etc/motd", *(f"{place}/motd.d/*" for place in ("/etc", "/run", "/usr/lib"))),
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import ask
 from .scenario import Scenario
 
 # A file or directory for every rule; it is made where the host has none.
@@ -138,4 +139,38 @@ SCENARIOS = (
     ),
 )
 WITHOUT: dict[str, str] = {}
-OBSERVERS: dict[str, str] = {}
+# What a pattern matches, Goss has from the evidence.
+_PATTERNS = {
+    "/etc/apt/auth.conf.d/*": ("0640", "root"),
+    "/etc/apt/sources.list.d/*": ("0644", "root"),
+    "/etc/apt/trusted.gpg.d/*": ("0644", "root"),
+    "/etc/audit/*.conf": ("0640", "root"),
+    "/etc/audit/rules.d/*.rules": ("0640", "root"),
+    "/etc/ssh/ssh_host_*_key": ("0600", "root"),
+    "/etc/ssh/ssh_host_*_key.pub": ("0644", "root"),
+    "/etc/ssh/sshd_config.d/*.conf": ("0600", "root"),
+    "/run/log/journal/*": ("2750", "systemd-journal"),
+    "/run/log/journal/*/*": ("0640", "systemd-journal"),
+    "/usr/share/keyrings/*": ("0644", "root"),
+    "/var/log/[bw]tmp*": ("0664", "root|utmp"),
+    "/var/log/audit/*": ("0640", "root|adm"),
+    "/var/log/journal/*": ("2750", "systemd-journal"),
+    "/var/log/journal/*/*": ("0640", "systemd-journal"),
+    "/var/log/lastlog*": ("0664", "root|utmp"),
+}
+_LOGS = """
+find /var/log -xdev -type f ! -path '/var/log/audit/*' ! -path '/var/log/journal/*/user-*' ! -path '/var/log/apt/history.log*' \\
+  ! -path '/var/log/apt/eipp.log*' ! -regex '/var/log/\\([bw]tmp\\|lastlog\\|faillog\\|dpkg.log\\|alternatives.log\\).*' \\
+  -printf '%m %u %U %g\\n' | sort -u > /run/logs.seen
+while read -r mode owner uid group; do
+  [ $(( 0$mode & ~0640 )) = 0 ]
+  # Its owner is root or a service, whose first group it has then.
+  [ "$uid" -lt 1000 ]
+  case "$group" in root|adm|systemd-journal) ;; *) [ "$group" = "$(id -gn "$owner")" ];; esac
+done < /run/logs.seen
+rm /run/logs.seen
+"""
+OBSERVERS = {
+    **{f"file/{key}": ask.files(key, mode, groups=groups) for key, (mode, groups) in _PATTERNS.items()},
+    "file//var/log/**": _LOGS,
+}

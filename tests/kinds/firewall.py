@@ -19,10 +19,22 @@ SCENARIOS = (
     Scenario("firewall/default_incoming", "allowed", "ufw default allow incoming", alone=True),
     Scenario("firewall/default_incoming", "rejected_is_not_denied", "ufw default reject incoming", alone=True),
     Scenario("firewall/default_incoming", "kernel_accepts", "nft 'chain ip filter INPUT { policy accept; }'", alone=True),
+    Scenario("firewall/default_incoming", "own_rule_accepts_everything",
+             "sed -i '/^COMMIT/i -A ufw-before-input -j ACCEPT' /etc/ufw/before.rules; ufw reload", held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "rule_put_before_all", "iptables -I INPUT -p tcp -j ACCEPT", held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "everybody_is_allowed", "ufw allow from any", held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "own_rule_accepts_the_loopback",
+             "sed -i '/^COMMIT/i -A ufw-before-input -i lo -p tcp -j ACCEPT' /etc/ufw/before.rules; ufw reload", "pass", alone=True),
+    Scenario("firewall/enabled", "not_started_at_boot", "systemctl disable -q ufw.service", alone=True),
     Scenario("firewall/default_outgoing", "allowed", "true", held="which outgoing connections it needs", alone=True),
 )  # fmt: skip
 WITHOUT = {"firewall/default_routed": "test hosts are container hosts by their overlay, for which it does not apply"}
+_ACCEPTS = "^-A (INPUT|ufw-(before|user|after)-input)( -p (tcp|udp))?( -m [a-z]+)* -j ACCEPT$"
 OBSERVERS = {
-    "firewall/enabled": "ufw status | grep -x 'Status: active' >/dev/null && iptables -S INPUT | grep ufw-before-input >/dev/null",
-    "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null",
+    "firewall/default_outgoing": "ufw status verbose | grep -E '(deny|reject) \\(outgoing\\)'",
+    "firewall/default_routed": "ufw status verbose | grep -E '(deny|reject|disabled) \\(routed\\)'",
+    "firewall/enabled": "ufw status | grep -x 'Status: active' >/dev/null && iptables -S INPUT | grep ufw-before-input >/dev/null"
+    " && systemctl -q is-enabled ufw.service",
+    "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null"
+    f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null",
 }

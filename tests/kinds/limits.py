@@ -29,6 +29,20 @@ SCENARIOS = (
         held="@sudo unlimited",
     ),
     Scenario(CORE, "stricter_group", "echo '@sudo hard core 0' > /etc/security/limits.d/10-sudo.conf", "pass"),
+    Scenario(
+        CORE,
+        "login_that_sets_none",
+        "sed -i '/pam_limits/d' /etc/pam.d/sshd",
+        held="session without pam_limits.so",
+        alone=True,
+    ),
+    Scenario(
+        CORE,
+        "login_that_reads_another_file",
+        "sed -i 's/pam_limits.so/& conf=\\/etc\\/x/' /etc/pam.d/su",
+        held="conf=/etc/x",
+        alone=True,
+    ),
     Scenario(CORE, "user_exempt", "echo 'bob -' > /etc/security/limits.d/10-bob.conf", held="bob is exempt"),
     Scenario(
         CORE,
@@ -38,5 +52,20 @@ SCENARIOS = (
     ),
 )
 WITHOUT: dict[str, str] = {}
-# Goss reads the files itself; a login tells nothing where the container's own limit is 0 already.
-OBSERVERS: dict[str, str] = {}
+
+
+def _last(item: str, test: str) -> str:
+    """Lines as pam_limits reads them: of one domain the last counts. A login of a test host tells nothing: its own limit is 0."""
+    return f"""export LC_ALL=C
+sed 's/#.*//' /etc/security/limits.conf /etc/security/limits.d/*.conf | awk '
+  $1 ~ /^(root|0)$/ {{ next }}
+  NF == 2 && $2 == "-" {{ bad = 1 }}
+  ($2 == "hard" || $2 == "-") && $3 == "{item}" {{ last[$1] = $4 }}
+  END {{ for (d in last) {{ v = last[d]; if (!({test})) bad = 1 }} exit bad || !("*" in last) }}'
+"""
+
+
+OBSERVERS = {
+    CORE: _last("core", 'v == "0"'),
+    "limits/maxlogins": _last("maxlogins", "v ~ /^[0-9]+$/ && v >= 1 && v <= 10"),
+}

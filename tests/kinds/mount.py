@@ -10,7 +10,8 @@ _ALL = ("nodev", "nosuid", "noexec")
 
 
 def _live(point: str, option: str) -> str:
-    return f"mount -o remount,{option[2:]} {point}"
+    # With its source, so that mount(8) does not take the rest from fstab.
+    return f"mount -o remount,{option[2:]} tmpfs {point}"
 
 
 def _stored(point: str, option: str) -> str:
@@ -27,6 +28,15 @@ SCENARIOS = (
         Scenario(f"mount/{point}:{option}", "stored_only", _stored(point, option), host="uml")
         for point in ("/dev/shm", "/tmp")
         for option in _ALL
+    ),
+    Scenario("mount//dev/shm:noexec", "in_no_file_at_all", "sed -i '\\#/dev/shm#d' /etc/fstab", host="uml", alone=True),
+    Scenario(
+        "mount//tmp:noexec",
+        "unit_of_the_operator_wins_over_fstab",
+        "printf '[Mount]\\nWhat=tmpfs\\nWhere=/tmp\\nType=tmpfs\\nOptions=mode=1777,nosuid,nodev\\n' > /etc/systemd/system/tmp.mount; systemctl daemon-reload",
+        held="/etc/systemd/system/tmp.mount",
+        host="uml",
+        alone=True,
     ),
     Scenario(
         "mount//tmp:nosuid",

@@ -23,19 +23,25 @@ def _made(name: str, *, postinst: str = "") -> str:
     script = (
         f"printf '#!/bin/sh\\n{postinst}\\n' > $d/DEBIAN/postinst; chmod 755 $d/DEBIAN/postinst; " if postinst else ""
     )
-    fields = f"Package: {name}\\nVersion: 99\\nArchitecture: all\\nMaintainer: Nobody <nobody@example.com>\\nDescription: empty\\n"
+    fields = f"Package: {name}\\nVersion: 9:99\\nArchitecture: all\\nMaintainer: Nobody <nobody@example.com>\\nDescription: empty\\n"
     install = "dpkg -i $d.deb || true" if postinst else "dpkg -i $d.deb"
     return f"d=$(mktemp -d); mkdir $d/DEBIAN; chmod 755 $d $d/DEBIAN; printf '{fields}' > $d/DEBIAN/control; {script}dpkg-deb -b $d $d.deb; {install}"
 
 
 SCENARIOS = (
-    *(Scenario(f"package/{rule}", "installed", _made(NAMES[rule][0])) for rule in ABSENT),
+    *(Scenario(f"package/{rule}", "installed", _made(NAMES[rule][0])) for rule in ABSENT if rule != "timesyncd"),
     *(
         Scenario(f"package/{rule}", "alternative_installed", _made(NAMES[rule][1]))
         for rule in ABSENT
         if len(NAMES[rule]) > 1
     ),
-    Scenario("package/talk", "unpacked_but_not_set_up", _made(NAMES["talk"][0], postinst="exit 1"), alone=True),
+    Scenario(
+        "package/talk",
+        "unpacked_but_not_set_up",
+        _made(NAMES["talk"][0], postinst="exit 1"),
+        held="is there in part",
+        alone=True,
+    ),
     Scenario(
         "package/talk",
         "only_its_configuration_is_left",
@@ -60,7 +66,7 @@ WITHOUT = {
     "package/rsyslog": "the test hosts keep their logs in the journal (purpose log_rsyslog)",
     "package/rsyslog_tls": "the test hosts keep their logs in the journal (purpose log_rsyslog)",
     "package/sudo": "the tests become root by it",
-    "package/ufw": "the firewall's own scenarios need it",
+    "package/firewall": "the firewall's own scenarios need it",
 }
 _STATES = "installed|half-configured|half-installed|unpacked|triggers-awaited|triggers-pending"
 _GONE = "! dpkg -s {name} 2>/dev/null | grep -E '^Status: .* (" + _STATES + ")$'"

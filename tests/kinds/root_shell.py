@@ -27,8 +27,8 @@ SCENARIOS = (
     Scenario(PATH, "missing_directory_of_root", _path("/opt/nothing"), "pass"),
     Scenario(
         UMASK,
-        "removed",
-        "sed -i '/^umask/d' /etc/profile.d/zz-unified.sh; sed -i '/^umask/d' /root/.profile /root/.bashrc",
+        "value_replaced",
+        "sed -i 's/^umask.*/umask 022/' /etc/profile.d/zz-unified.sh; sed -i '/^umask/d' /root/.profile /root/.bashrc",
         alone=True,
     ),
     Scenario(

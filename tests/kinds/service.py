@@ -29,11 +29,19 @@ SYSV = (
     "# Default-Start: 2 3 4 5\\n# Default-Stop:\\n# Short-Description: rsync\\n### END INIT INFO\\nexit 0\\n' > /etc/init.d/rsync;"
     " chmod 755 /etc/init.d/rsync; for level in 2 3 4 5; do ln -sf ../init.d/rsync /etc/rc$level.d/S01rsync; done; systemctl daemon-reload"
 )
+_COPY = (
+    "sed '{change}' /usr/lib/systemd/system/cron.service > /etc/systemd/system/cron.service; systemctl daemon-reload"
+)
 SCENARIOS = (
     *(Scenario(f"service/{rule}", "enabled_and_running", _unit(rule, "systemctl enable -q --now {unit}")) for rule in UNUSED),
     Scenario("service/squid", "running_only", _unit("squid", "systemctl start {unit}")),
     Scenario("service/squid", "enabled_only", _unit("squid", "systemctl enable -q {unit}")),
     Scenario("service/squid", "enabled_until_the_reboot", _unit("squid", "systemctl enable -q --runtime {unit}")),
+    Scenario(
+        "service/web", "instance_of_a_template",
+        f"mkdir -p {DIRECTORY}; printf '[Service]\nExecStart=/bin/sleep infinity\n' > {DIRECTORY}/apache2@.service;"
+        " systemctl daemon-reload; systemctl start apache2@shop.service",
+    ),
     Scenario("service/squid", "neither", _unit("squid", "systemctl disable -q {unit}"), "pass"),
     Scenario("service/squid", "masked", _unit("squid", "systemctl enable -q {unit}; systemctl mask -q {unit}"), "pass"),
     Scenario(
@@ -53,6 +61,33 @@ SCENARIOS = (
         " printf '[Service]\\nExecStart=\\nExecStart=/bin/sleep infinity\\n' > $d/x.conf;"
         " systemctl daemon-reload; systemctl restart cron.service", held="/etc/systemd/system/cron.service.d/x.conf",
     ),
+    Scenario(
+        "service/cron", "file_that_hides_the_packages",
+        f"{_COPY.format(change='s#^ExecStart=.*#ExecStart=/bin/sleep infinity#')}; systemctl restart cron.service",
+        held="/etc/systemd/system/cron.service",
+    ),
+    Scenario(
+        "service/cron", "wanted_by_a_target_that_no_boot_reaches",
+        f"systemctl disable -q cron.service; {_COPY.format(change='s#^WantedBy=.*#WantedBy=rescue.target#')}; systemctl enable -q cron.service",
+        held="rescue.target",
+    ),
+    Scenario(
+        "service/cron", "file_that_hides_the_packages_and_runs_the_same",
+        f"{_COPY.format(change='s#^Description=.*#Description=own#')}; systemctl restart cron.service", "pass",
+    ),
+    Scenario(
+        "service/aide", "never_elapses",
+        "d=/etc/systemd/system/dailyaidecheck.timer.d; mkdir -p $d; printf '[Timer]\nOnCalendar=\nOnCalendar=2010-01-01\n' > $d/never.conf;"
+        " systemctl daemon-reload; systemctl restart dailyaidecheck.timer", held="never.conf",
+    ),
+    Scenario(
+        "service/aide", "what_it_starts_is_masked", "systemctl mask -q dailyaidecheck.service", held="dailyaidecheck.service (masked)",
+    ),
+    Scenario(
+        "service/aide", "what_it_starts_runs_something_else",
+        "d=/etc/systemd/system/dailyaidecheck.service.d; mkdir -p $d; printf '[Service]\nExecStart=\nExecStart=/bin/true\n' > $d/x.conf;"
+        " systemctl daemon-reload", held="/etc/systemd/system/dailyaidecheck.service.d/x.conf",
+    ),
     Scenario("service/auditd", "stopped", "systemctl stop auditd.service", host="uml"),
     Scenario("service/timesyncd", "disabled", "systemctl disable -q --now systemd-timesyncd.service", host="uml"),
 )  # fmt: skip
@@ -67,13 +102,20 @@ _OFF = (
     " generated) ! systemctl show -p WantedBy {u} | grep target;; esac"
 )
 _ON = "systemctl -q is-active {u} && [ $(systemctl is-enabled {u}) = enabled ] && ! systemctl show -p ExecStart {u} | grep sleep"
+# Targets that every boot comes to.
+_ON += " && systemctl show -P WantedBy {u} | grep -E '(multi-user|timers|sysinit)[.]target'"
 OBSERVERS = {
-    **{f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule]) for rule in UNUSED},
     **{
-        f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule])
-        for rule in ("aide", "auditd", "cron")
+        f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule])
+        + "".join(f" && ! systemctl -q is-active '{unit.partition('.')[0]}@*'" for unit in UNITS[rule])
+        for rule in UNUSED
     },
+    **{f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule]) for rule in ("auditd", "cron")},
+    "service/aide": _ON.format(u="dailyaidecheck.timer")
+    + " && systemctl show -P NextElapseUSecRealtime dailyaidecheck.timer | grep . "
+    "&& systemctl show -P ExecStart dailyaidecheck.service | grep /dailyaidecheck",
     "service/journal-upload": _ON.format(u="systemd-journal-upload.service"),
+    "service/chrony": _ON.format(u="chrony.service"),
     "service/rsyslog": _ON.format(u="rsyslog.service"),
     "service/journald": "systemctl -q is-active systemd-journald.service",
     "service/timesyncd": _ON.format(u="systemd-timesyncd.service"),

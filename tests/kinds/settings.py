@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import ask
 from .scenario import Scenario
 
 JOURNALD = "/etc/systemd/journald.conf.d/zz-unified.conf"
@@ -135,9 +136,68 @@ SCENARIOS = (
     Scenario("login_defs/UMASK", "tabs_and_quotes", f"sed -i 's/^UMASK.*/\\tUMASK\\t\\t\"027\"/' {DEFS}", "pass"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
-OBSERVERS = {
-    # No program tells what pam_pwquality would do: its argument holds, else the last line of its file (pam_pwquality(8)).
-    "pwquality/retry": "(grep -oE 'retry *= *[0-9]+' /etc/security/pwquality.conf; grep -oE 'pam_pwquality.so.* retry=[0-9]+' "
-    "/etc/pam.d/common-password) | tail -1 | grep -E '= *[1-3]$'",
-    STORAGE: "systemd-analyze cat-config systemd/journald.conf | grep -E '^Storage=' | tail -1 | grep -x 'Storage=persistent'",
+_NO, _YES = "no|n|false|f|off|0", "yes|y|true|t|on|1|[0-9]+[KMGT]"
+_LEAST, _MOST = '[ "$v" -ge {} ]', '[ "$v" -ge 1 ]; [ "$v" -le {} ]'
+_PWQUALITY = {
+    **{f"{kind}credit": '[ "$v" -le -1 ]' for kind in "dlou"},
+    "dictcheck": '[ "$v" = 1 ]',
+    "difok": _LEAST.format(2),
+    "enforce_for_root": "true",
+    "enforcing": '[ "$v" = 1 ]',
+    "maxrepeat": _MOST.format(3),
+    "maxsequence": _MOST.format(3),
+    "minclass": _LEAST.format(4),
+    "minlen": _LEAST.format(14),
+    "retry": _MOST.format(3),
 }
+_LOCKS = {
+    "audit": "true",
+    "deny": _MOST.format(5),
+    "even_deny_root": "true",
+    "fail_interval": _LEAST.format(900),
+    "silent": "true",
+    "unlock_time": _LEAST.format(900),
+}
+_DEFS = {
+    "ENCRYPT_METHOD": 'echo "$v" | grep -qxE "YESCRYPT|SHA512"',
+    "PASS_MAX_DAYS": _MOST.format(365),
+    "PASS_MIN_DAYS": _LEAST.format(1),
+    "PASS_WARN_AGE": _LEAST.format(7),
+    "UMASK": 'echo "$v" | grep -qxE "0?(027|077)"',
+}
+_AUDITD = {
+    "action_mail_acct": "root",
+    "admin_space_left_action": "single|halt",
+    "disk_error_action": "syslog|single|halt",
+    "disk_full_action": "single|halt",
+    "log_group": "root|adm",
+    "max_log_file": "[6-9]|[1-9][0-9]+",
+    "max_log_file_action": "keep_logs",
+    "space_left": "25%",
+    "space_left_action": "email|exec|single|halt",
+}
+OBSERVERS = {
+    **{f"pwquality/{key}": ask.pam(key, "pam_pwquality.so", QUALITY, test) for key, test in _PWQUALITY.items()},
+    **{f"faillock/{key}": ask.pam(key, "pam_faillock.so", FAILLOCK, test) for key, test in _LOCKS.items()},
+    "pwhistory/enforce_for_root": ask.pam("enforce_for_root", "pam_pwhistory.so", HISTORY),
+    "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24)),
+    **{f"login_defs/{key}": ask.login_defs(key, test) for key, test in _DEFS.items()},
+    **{f"auditd/{key}": ask.auditd(key, pattern) for key, pattern in _AUDITD.items()},
+    **{
+        f"journald/{key}": ask.systemd(
+            "journald.conf", "Journal", key, f'echo "$v" | grep -qxE "{value}"', unit="systemd-journald.service"
+        )
+        for key, value in {"Compress": _YES, "ForwardToSyslog": _NO, "Storage": "persistent"}.items()
+    },
+    **{
+        f"coredump/{key}": ask.systemd("coredump.conf", "Coredump", key, f'[ "$v" = {value} ]')
+        for key, value in {"ProcessSizeMax": "0", "Storage": "none"}.items()
+    },
+    **{
+        f"timesyncd/{key}": ask.systemd(
+            "timesyncd.conf", "Time", key, 'echo "$v" | grep -qwE "[0-2].debian.pool.ntp.org|time.nist.gov"',
+            unit="systemd-timesyncd.service", every=True,
+        )
+        for key in ("NTP", "FallbackNTP")
+    },
+}  # fmt: skip

@@ -22,6 +22,11 @@ SCENARIOS = (
         "echo '[ -n \"$BASH\" ] && TMOUT=0' > /etc/profile.d/aa.sh",
         held="/etc/profile.d/aa.sh",
     ),
+    Scenario(
+        TMOUT,
+        "right_value_behind_a_condition",
+        f"sed -i '/TMOUT/d' {OURS}; printf 'if false; then\\nreadonly TMOUT=600; export TMOUT\\nfi\\n' > /etc/profile.d/aa.sh",
+    ),
     Scenario(TMOUT, "named_in_a_comment", "echo '# TMOUT=0 would switch it off' > /etc/profile.d/aa.sh", "pass"),
     Scenario(UMASK, "line_removed", f"sed -i '/^umask/d' {OURS}"),
     Scenario(UMASK, "value_replaced", f"sed -i 's/^umask.*/umask 022/' {OURS}"),

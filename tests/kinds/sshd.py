@@ -49,6 +49,7 @@ def scenario(
 SCENARIOS = (
     # With a key exchange on disk that this client does not know, every other change of sshd has to wait.
     *(scenario(key, "wrong_value", first(key, value), alone=key == "KexAlgorithms") for key, value in WRONG.items()),
+    scenario("AllowGroups", "everybody", first("AllowGroups", "sudo *")),
     scenario("AllowGroups", "missing", f"sed -i '/^AllowGroups /d' {DROP_IN}"),
     # What only looks like a setting.
     scenario("MaxSessions", "commented_line", site("#MaxSessions 99\\n # MaxSessions 99\\n"), "pass"),
@@ -109,12 +110,36 @@ SCENARIOS = (
         held="the next start of ssh.service",
         alone=True,
     ),
+    scenario(
+        "PermitRootLogin",
+        "daemon_of_another_name",
+        "cp /usr/sbin/sshd /usr/local/sbin/sshd2; printf 'PermitRootLogin yes\\nPort 2224\\n' > /etc/ssh/other; /usr/local/sbin/sshd2 -f /etc/ssh/other",
+        held="reads /etc/ssh/other",
+        alone=True,
+    ),
+    scenario(
+        "MaxSessions",
+        "socket_with_a_daemon_of_its_own",
+        "mkdir -p /etc/systemd/system/ssh.socket.d; "
+        "printf '[Socket]\\nAccept=yes\\nListenStream=\\nListenStream=2225\\n' > /etc/systemd/system/ssh.socket.d/x.conf; "
+        "printf '[Service]\\nExecStart=-/usr/sbin/sshd -i -o MaxSessions=99\\nStandardInput=socket\\n' > /etc/systemd/system/ssh@.service; "
+        "systemctl daemon-reload; systemctl enable -q ssh.socket",
+        held="each connection to ssh.socket",
+        alone=True,
+    ),
     scenario("LoginGraceTime", "older_than_its_configuration", f"sleep 1; touch {DROP_IN}", alone=True),
     scenario(
         "LoginGraceTime",
         "reloaded",
         f"sleep 1; touch {DROP_IN}; systemctl reload ssh.service; sleep 1",
         "pass",
+        alone=True,
+    ),
+    scenario(
+        "LoginGraceTime",
+        "reload_that_failed",
+        f"sleep 2; cp {DROP_IN} /root/right; echo 'No Such' >> {DROP_IN}; systemctl reload ssh.service || :; sleep 1; "
+        f"cp /root/right {DROP_IN}; touch -d '-2 seconds' {DROP_IN}; rm /root/right",
         alone=True,
     ),
     scenario("ClientAliveInterval", "file_that_is_gone", f"touch {SITE}; {LOADED}; sleep 1; rm {SITE}", alone=True),
@@ -134,13 +159,57 @@ SCENARIOS = (
     ),
 )
 WITHOUT: dict[str, str] = {}
-OBSERVERS = {
-    f"sshd/{key}": f"""
-options=$(tr '\\0' ' ' < /proc/$(systemctl show -P MainPID ssh.service)/cmdline | sed -E 's/^sshd: [^ ]+(.*) \\[listener\\].*/\\1/; s/ -D//')
-for user in root bob ansible; do for address in 10.1.2.3 203.0.113.9; do
-  sshd -T $options -C user=$user,host=h,addr=$address,laddr=127.0.0.1,lport=22,rdomain=r | grep -ixE '{key} ({value})' >/dev/null || exit 1
-done; done
+# What sshd writes to the journal when it has read its configuration, or its unit's start where it writes nothing (LogLevel).
+_FRESH = """
+said=$(journalctl -q -b -u ssh.service -o short-unix -g 'Server listening' -n 1 | cut -d. -f1)
+started=$(date -d "$(systemctl show -P ActiveEnterTimestamp ssh.service)" +%s)
+changed=$(stat -c %Y /etc/ssh/sshd_config /etc/ssh/sshd_config.d /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sort -n | tail -1)
+[ "${said:-0}" -ge "$changed" ] || [ "$started" -ge "$changed" ]
 """
-    for key, value in {"MaxAuthTries": "[1-4]", "MaxSessions": "[1-9]|10", "PermitRootLogin": "no"}.items()
+_ASKED = """
+options=$(tr '\\0' ' ' < /proc/$(systemctl show -P MainPID ssh.service)/cmdline | sed -E 's/^sshd: [^ ]+(.*) \\[listener\\].*/\\1/; s/ -D//')
+for arguments in "$options" "$(. /etc/default/ssh; echo "$SSHD_OPTS")"; do
+for user in root bob ansible; do for address in 10.1.2.3 203.0.113.9; do
+  value=$(sshd -T $arguments -C user=$user,host=h,addr=$address,laddr=127.0.0.1,lport=22,rdomain=r | sed -n 's/^%s //p')
+  echo "$value" | grep -ixE '%s' >/dev/null || exit 1
+done; done; done
+# Blocks for users or groups that there are not cannot be asked for: what stands in them counts.
+for file in /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
+  awk -v key=%s 'tolower($1) == "match" {inside = 1} inside && tolower($1) == key {print $2}' "$file" | while read -r value; do
+    echo "$value" | grep -ixE '%s' >/dev/null || exit 1
+  done
+done
+"""
+_BOUNDS = {
+    "Banner": "/etc/issue.net",
+    "ClientAliveCountMax": "[1-3]",
+    "ClientAliveInterval": "[1-9][0-9]?|[12][0-9][0-9]|300",
+    "DisableForwarding": "yes",
+    "GSSAPIAuthentication": "no",
+    "HostbasedAuthentication": "no",
+    "IgnoreRhosts": "yes",
+    "LogLevel": "VERBOSE|INFO",
+    "LoginGraceTime": "[1-9]|[1-5][0-9]|60",
+    "MaxAuthTries": "[1-4]",
+    "MaxSessions": "[1-9]|10",
+    "MaxStartups": "([1-9]|10):([1-9]|[12][0-9]|30):([1-9]|[1-5][0-9]|60)",
+    "PermitEmptyPasswords": "no",
+    "PermitRootLogin": "no",
+    "PermitUserEnvironment": "no",
+    "UsePAM": "yes",
 }
-OBSERVERS["sshd/AllowGroups"] = "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null"
+_WEAK = {
+    "Ciphers": "3des-cbc|aes(128|192|256)-cbc|rijndael.*",
+    "KexAlgorithms": "diffie-hellman-group(1|14|-exchange)-sha1",
+    "MACs": "(hmac-(md5|ripemd160|sha1)|umac-64)(-96)?(@openssh.com|-etm@openssh.com)?",
+}
+OBSERVERS = {
+    **{f"sshd/{key}": _ASKED % (key.lower(), value, key.lower(), value) + _FRESH for key, value in _BOUNDS.items()},
+    **{
+        f"sshd/{key}": f"""if sshd -T | sed -n 's/^{key.lower()} //p' | tr , '\\n' | grep -xE '{weak}'; then exit 1; fi
+{_FRESH}"""
+        for key, weak in _WEAK.items()
+    },
+    "sshd/AllowGroups": "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null; "
+    "! sshd -T | grep -iE '^allow(users|groups) (.* )?[*]( |$)' >/dev/null",
+}

@@ -36,13 +36,31 @@ SCENARIOS = (
     Scenario("sudo/use_pty", "for_a_command", put("/etc/sudoers.d/a", "Defaults!/bin/sh !use_pty\\n"), held="!/bin/sh !use_pty"),
     Scenario("sudo/use_pty", "for_a_user_in_a_file_of_a_relative_name", local("Defaults:bob !use_pty\\n"), held="/etc/sudoers.local"),
     Scenario("sudo/use_pty", "in_a_file_that_is_skipped", "echo 'Defaults !use_pty' > /etc/sudoers.d/a.bak; chmod 0440 /etc/sudoers.d/a.bak", "pass"),
-    Scenario("sudo/authenticate", "for_a_user", local("Defaults:bob !authenticate\\n"), held="could break its automation"),
+    Scenario("sudo/authenticate", "for_a_user", local("Defaults:ansible !authenticate\\n"), held="could break its automation"),
     Scenario("sudo/authenticate", "exempt_group", put("/etc/sudoers.d/a", "Defaults exempt_group=games\\n"), held="could break its automation"),
+    Scenario("sudo/use_pty", "policy_of_another_file",
+             "cp -p /etc/sudoers /etc/other; echo 'Plugin sudoers_policy sudoers.so sudoers_file=/etc/other' >> /etc/sudo.conf", "error", alone=True),
     Scenario("sudo/nopasswd", "by_number", f"id bob >/dev/null 2>&1 || useradd -u 4321 bob; {NUMBER}", held="may depend on such a rule"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
+
+
+def _set(option: str, right: str, weaker: str) -> str:
+    """What sudo's own parser makes of all files: the last line for everybody is right, and none for somebody is weaker."""
+    return f"""all=$(cvtsudoers -f sudoers /etc/sudoers | grep '^Defaults' | sed 's/, /\\n/g')
+echo "$all" | grep -E '(^|^Defaults )!?{option}\\b' | tail -1 | grep -xE '(Defaults )?({right})'
+if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})'; then exit 1; fi
+"""
+
+
 OBSERVERS = {
+    "sudo/logfile": _set("logfile", 'logfile="?/var/log/sudo.log"?', "logfile"),
+    "sudo/timestamp_timeout": _set(
+        "timestamp_timeout", "!timestamp_timeout|timestamp_timeout=([0-9]|1[0-5])", "timestamp_timeout"
+    ),
+    "sudo/use_pty": _set("use_pty", "use_pty", "!use_pty"),
     "sudo/authenticate": """
+if cvtsudoers -f sudoers /etc/sudoers | grep -E '^Defaults.*(!authenticate|exempt_group)'; then exit 1; fi
 for user in $(cut -d: -f1 /etc/passwd); do if sudo -l -U $user | grep -E '!authenticate|exempt_group' >/dev/null; then exit 1; fi; done
 """,
     "sudo/nopasswd": """

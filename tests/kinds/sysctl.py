@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import ask
 from .scenario import Scenario
 
 OURS = "/etc/sysctl.d/zz-unified.conf"
@@ -85,6 +86,9 @@ SCENARIOS = (
         alone=True,
     ),
     Scenario(
+        DMESG, "nothing_loads_it_at_boot", "systemctl mask -q systemd-sysctl.service", held="systemd-sysctl.service is masked", alone=True,
+    ),
+    Scenario(
         REDIRECTS,
         "one_interface_live",
         "sysctl -qw net.ipv4.conf.$(ls /proc/sys/net/ipv4/conf | grep -vE '^(all|default)$' | head -1).send_redirects=1",
@@ -113,5 +117,14 @@ WITHOUT = {
     **{f"sysctl/{key}": "the hosts of the tests are container hosts, which forward" for key in FORWARDING},
     "sysctl/kernel.yama.ptrace_scope": "the example overlay waives it",
 }
-# Goss reads the live values and the files itself.
-OBSERVERS: dict[str, str] = {}
+# Which interfaces there are, Goss has from the evidence.
+OBSERVERS = {
+    "sysctl/net.ipv4.conf.all.accept_redirects": ask.interfaces("ipv4", "accept_redirects", "0", "0"),
+    "sysctl/net.ipv4.conf.all.forwarding": ask.interfaces("ipv4", "forwarding", "0", "0"),
+    "sysctl/net.ipv4.conf.all.rp_filter": ask.interfaces("ipv4", "rp_filter", "[01]", "1"),
+    "sysctl/net.ipv4.conf.all.secure_redirects": ask.interfaces("ipv4", "secure_redirects", "0", "0"),
+    "sysctl/net.ipv4.conf.all.send_redirects": ask.interfaces("ipv4", "send_redirects", "0", "0"),
+    "sysctl/net.ipv4.ip_forward": ask.interfaces("ipv4", "forwarding", "0", "0"),
+    "sysctl/net.ipv6.conf.all.accept_ra": ask.interfaces("ipv6", "accept_ra", "0", "0"),
+    "sysctl/net.ipv6.conf.all.accept_redirects": ask.interfaces("ipv6", "accept_redirects", "0", "0"),
+}

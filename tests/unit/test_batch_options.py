@@ -25,7 +25,7 @@ def test_files_carry_the_digest_of_the_bytes_that_they_were_planned_from() -> No
     assert (first["encoding"], base64.b64decode(first["content"])) == ("base64", old + b"x\n")
     assert (second["digest"], second["content"], "encoding" in second) == ("absent", "b\n", False)
     assert (third["digest"], third["content"]) == (hashlib.sha256(b"c\n").hexdigest(), None)
-    assert made["units"] == {"enabled": [], "masked": [], "restarted": ["a.service"]}
+    assert made["units"] == {"enabled": [], "masked": [], "restarted": ["a.service"], "reloaded": []}
 
 
 def test_commands_say_how_they_are_taken_back() -> None:

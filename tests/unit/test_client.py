@@ -47,18 +47,3 @@ def test_client_that_cannot_be_asked_offers_nothing_known(
     programs("ssh-add", "exit 1")
     monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
     assert client.ask([], "web1") == client.Client()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ("-J admin@gate.example.com:2222", True),
-        ("-o ProxyJump=gate.example.com", True),
-        ("-o ProxyCommand='ssh -W %h:%p admin@gate.example.com'", True),
-        ("-o ProxyJump=other.example.com", False),
-        ("-o User=gate.example.com", False),
-        ("", False),
-    ],
-)
-def test_host_that_is_reached_through_another_is_known(arguments: str, expected: bool) -> None:
-    assert client.jumps({"ansible_ssh_common_args": arguments}, ("gate", "gate.example.com")) is expected

@@ -6,22 +6,25 @@ import json
 import os
 import shutil
 import struct
+import types
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.unified.deploy.plugins.module_utils import _url
+from ansible_collections.unified.deploy.plugins.module_utils._change import options
+from ansible_collections.unified.deploy.plugins.module_utils._collect import apt, command, home, paths, text
 from ansible_collections.unified.deploy.plugins.module_utils._collect import file as _file
-from ansible_collections.unified.deploy.plugins.module_utils._collect import home, paths, text
 from ansible_collections.unified.deploy.plugins.module_utils._collect.section import Section
 
 NAMES = [b"caf\xe9.log", b"new\nline.log", b"'quote\".log", b"{{ x }}.log", b"\x1b]0;title\x07.log", b"n" * 255]
 
 
 def matched(directory: Path, pattern: str = "/**", excluded: t.Sequence[str] = ()) -> tuple[dict[str, t.Any], Section]:
-    wanted = f"{directory}{pattern}"
-    section = _file.Files({wanted: list(excluded)}).read()
+    whole = f"{directory}{pattern}"
+    section = _file.Files({whole: list(excluded)}).read()
     json.dumps(section.as_dict(), ensure_ascii=False).encode()
-    return section.items[wanted], section
+    return section.items[whole], section
 
 
 def test_last_of_many_logs_is_seen(tmp_path: Path) -> None:
@@ -149,6 +152,37 @@ def test_text_that_is_too_large_or_no_file_is_left_out(tmp_path: Path) -> None:
     section = text.Texts([f"{tmp_path}/{name}" for name in ("large", "pipe", "missing")]).read()
     assert section.items == {f"{tmp_path}/missing": None}
     assert set(section.left_out) == {f"{tmp_path}/large", f"{tmp_path}/pipe"}
+
+
+PROXY = "http://proxy:s3cr@t@proxy.example.com:3128/"
+
+
+def test_apts_proxy_is_told_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "apt-config"
+    program.write_text(f"#!/bin/sh\necho 'Acquire::http::Proxy \"{PROXY}\";'\necho 'APT::Get::Assume \"a@b\";'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(command, "SEARCH_PATH", f"{tmp_path}:{command.SEARCH_PATH}")
+    items = apt.Apt().read().items
+    assert items["options"] == {
+        "acquire::http::proxy": "http://(masked)@proxy.example.com:3128/",
+        "apt::get::assume": "a@b",
+    }
+    assert "s3cr" not in json.dumps(items)
+
+
+def test_text_with_a_password_in_a_url_is_not_read_and_no_diff_shows_it(tmp_path: Path) -> None:
+    path = tmp_path / "zz-unified"
+    path.write_text(f'# ours\nAcquire::http::Proxy "{PROXY}";\n')
+    section = text.Texts([str(path)]).read()
+    assert section.items == {}
+    assert "line 2 holds a password in a URL" in section.left_out[str(path)]
+    change = types.SimpleNamespace(
+        path=str(path),
+        before=types.SimpleNamespace(content=path.read_bytes()),
+        planned=types.SimpleNamespace(content=path.read_bytes() + b"more\n"),
+    )
+    assert "s3cr" not in json.dumps(options.diff([change]))
+    assert _url.masked_urls("https://deb.debian.org/x@y and user@host") == "https://deb.debian.org/x@y and user@host"
 
 
 def test_secret_in_fstab_keeps_its_text_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ class Greedy(Reader):
 
 
 class Broken(Reader):
-    def __init__(self, wanted: None = None) -> None:
+    def __init__(self, request: None = None) -> None:
         raise OSError(5, "Input/output error")
 
 

@@ -38,7 +38,7 @@ def listening(evidence: t.Any, port: int, process: str, address: str = "0.0.0.0"
 
 def own_chain(**facts: t.Any) -> dict[str, t.Any]:
     return {"family": "inet", "table": "site", "name": "input", "type": "filter", "hook": "input", "policy": "accept",
-            "jumps": [], "accepts": False, "refuses": False, **facts}  # fmt: skip
+            "jumps": [], "accepts": False, "refuses": False, "open": False, **facts}  # fmt: skip
 
 
 def test_rules_for_everybody_are_read_from_ufws_own_notes() -> None:
@@ -64,12 +64,78 @@ def test_sockets_are_read_as_ss_prints_them(line: str, row: tuple[str, str, str]
 
 def test_chain_is_followed_through_its_jumps_but_not_into_ufws() -> None:
     rules = {
-        ("inet", "t", "input"): [{"jump": {"target": "more"}}, {"jump": {"target": "ufw-x"}}],
-        ("inet", "t", "more"): [{"goto": {"target": "input"}}, {"match": {}}, {"accept": None}],
-        ("inet", "t", "ufw-x"): [{"drop": None}],
+        ("inet", "t", "input"): [[{"jump": {"target": "more"}}, {"jump": {"target": "ufw-x"}}]],
+        ("inet", "t", "more"): [[{"goto": {"target": "input"}}, {"match": {}}, {"accept": None}]],
+        ("inet", "t", "ufw-x"): [[{"drop": None}]],
     }
     chain = _base_chain({"family": "inet", "table": "t", "name": "input", "hook": "input", "policy": "accept"}, rules)
     assert (chain["accepts"], chain["refuses"], chain["jumps"]) == (True, False, ["more", "ufw-x"])
+
+
+def equals(key: str, value: t.Any, *, op: str = "==") -> dict[str, t.Any]:
+    left = {"ct": {"key": "state"}} if key == "ct" else {"meta": {"key": key}}
+    return {"match": {"op": op, "left": left, "right": value}}
+
+
+ACCEPT: dict[str, t.Any] = {"accept": None}
+PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 22}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "everything"),
+    [
+        ([[{"counter": {}}, ACCEPT]], True),
+        ([[equals("iifname", "eth0"), ACCEPT]], True),
+        ([[equals("l4proto", "tcp"), ACCEPT]], True),
+        (
+            [
+                [
+                    {
+                        "match": {
+                            "op": "==",
+                            "left": {"payload": {"protocol": "ip", "field": "protocol"}},
+                            "right": "tcp",
+                        }
+                    },
+                    ACCEPT,
+                ]
+            ],
+            True,
+        ),
+        ([[equals("ct", ["new", "established"], op="in"), ACCEPT]], True),
+        ([[equals("ct", ["related", "established"], op="in"), ACCEPT]], False),
+        ([[equals("iifname", "lo"), ACCEPT]], False),
+        ([[equals("l4proto", "icmp"), ACCEPT]], False),
+        ([[equals("l4proto", "tcp"), PORT, ACCEPT]], False),
+        ([[{"xt": {"type": "match", "name": "addrtype"}}, ACCEPT]], False),
+        ([[{"counter": {}}, {"drop": None}], [ACCEPT]], False),
+        ([[{"jump": {"target": "ufw-more"}}]], True),
+        ([[PORT, {"jump": {"target": "ufw-more"}}]], False),
+        ([[{"jump": {"target": "ufw-back"}}], [{"jump": {"target": "ufw-more"}}]], True),
+    ],
+)
+def test_chain_that_accepts_everything_is_told(rules: list[t.Any], everything: bool) -> None:
+    more = [[{"counter": {}}, ACCEPT]]
+    chains = {("ip", "filter", "INPUT"): rules, ("ip", "filter", "ufw-more"): more,
+              ("ip", "filter", "ufw-back"): [[{"return": None}], [ACCEPT]]}  # fmt: skip
+    chain = {"family": "ip", "table": "filter", "name": "INPUT", "hook": "input", "policy": "drop"}
+    assert _base_chain(chain, chains)["open"] is everything
+
+
+def test_policy_that_decides_on_nothing_fails_and_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    next(c for c in hardened["firewall"]["chains"] if c["hook"] == "input")["open"] = True
+    verdict = planned(catalogue, hardened).verdicts["firewall/default_incoming"]
+    assert (verdict.verdict, "accepts everything" in verdict.held) == ("fail", True)
+
+
+@pytest.mark.parametrize("state", [{"file": "disabled"}, {"file": "masked", "load": "masked"}, {"reached": False}])
+def test_firewall_that_the_next_boot_does_not_start_is_enabled(
+    catalogue: t.Any, hardened: t.Any, state: dict[str, t.Any]
+) -> None:
+    hardened["service"]["ufw.service"].update(state)
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["firewall/enabled"].verdict == "fail"
+    assert "ufw.service" in plan.desired.units_enabled
 
 
 def test_service_that_would_be_cut_off_holds_the_firewall_by_name(catalogue: t.Any, hardened: t.Any) -> None:
@@ -197,6 +263,7 @@ def firewalld(evidence: t.Any) -> t.Any:
         evidence.platform, tools={**evidence.platform.tools, "firewall": "firewalld"},
         units={**evidence.platform.units, "firewall": ("firewalld.service",)},
     )  # fmt: skip
+    evidence["service"]["firewalld.service"] = dict(evidence["service"]["ufw.service"])
     evidence["firewall"]["zone"] = zone(ZONE)
     chain = own_chain(table="firewalld", accepts=True, refuses=True)
     hooks = {"input": "filter_INPUT", "forward": "filter_FORWARD", "output": "filter_OUTPUT"}

@@ -21,6 +21,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.m
     mode_pattern,
 )
 
+from tests.integration.conftest import BENCHMARKS
 from tests.unit.goss_program import GOSS, results
 
 
@@ -208,8 +209,44 @@ def test_independent_rules_are_those_of_which_goss_asks_the_host(catalogue: t.An
     selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), fresh["host"])
     asked = _goss.checks_of(_plan.judge(selection, fresh), fresh)
     seen = _goss.independent(asked)
-    assert {"file//etc/passwd", "sysctl/kernel.dmesg_restrict", "mount//tmp:nodev"} <= seen
+    assert {"banner//etc/issue.net", "cron/cron", "file//etc/passwd", "mount//tmp:nodev"} <= seen
+    assert "sysctl/kernel.dmesg_restrict" in seen
     assert not {"sudo/nopasswd", "package/sudo"} & seen
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("aide/database", "that a file is there says nothing of what it holds"),
+        ("banner//etc/issue", "issue.d is shown beside it"),
+        ("file//var/log/**", "which files match, the collector says"),
+        ("home/dot_files", "which homes there are, the collector says"),
+        ("journald/Storage", "a later drop-in beats the line"),
+        ("limits/core", "a later file beats the line"),
+        ("pam/pam_faillock", "a line that jumps over it"),
+        ("shell/TMOUT", "any script with the word in it"),
+        ("sshd/PermitRootLogin", "a Match block beats the line"),
+        ("sudo/use_pty", "a later line beats it"),
+        ("sysctl/net.ipv4.conf.all.send_redirects", "which interfaces there are, the collector says"),
+    ],
+)
+def test_look_at_what_does_not_decide_is_no_second_look(catalogue: t.Any, hardened: t.Any, rule: str, why: str) -> None:
+    selection = _selection.select(catalogue, BENCHMARKS, _selection.Overlay(), hardened["host"])
+    asked = _goss.checks_of(_plan.judge(selection, hardened), hardened)
+    assert any(check.resource != "matching" for check in asked[rule]), "a case that tests nothing"
+    assert rule not in _goss.independent(asked), why
+
+
+def test_file_with_an_access_list_is_not_seen_whole(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["file"]["/etc/passwd"]["/etc/passwd"]["acl"] = ["user:games:r--"]
+    selection = _selection.select(catalogue, [("cis", "l1_server")], _selection.Overlay(), hardened["host"])
+    asked = _goss.checks_of(_plan.judge(selection, hardened), hardened)
+    assert "file//etc/passwd" not in _goss.independent(asked)
+
+
+def test_check_of_our_own_evidence_cannot_decide() -> None:
+    with pytest.raises(_goss.GossError, match="decides nothing"):
+        _goss.validate("a/b", Check("matching", {"content": "x", "matches": "x"}, decides=True))
 
 
 def test_skipped_result_counts_as_failed() -> None:

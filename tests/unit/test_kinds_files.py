@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import typing as t
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import account as _account
+from ansible_collections.unified.deploy.plugins.module_utils._collect import mount
 from ansible_collections.unified.deploy.plugins.module_utils._collect import root_shell as _root_shell
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
@@ -177,6 +179,55 @@ def test_option_that_is_taken_back_later_fails(catalogue: t.Any, hardened: t.Any
     assert "/dev/vdb /home ext4 nodev,nosuid 0 2" in plan.desired.files["/etc/fstab"]["content"]
 
 
+@pytest.mark.parametrize(
+    ("line", "unit", "held"),
+    [
+        (None, None, False),
+        (
+            "tmpfs /tmp tmpfs noexec 0 0",
+            {"source": "/etc/systemd/system/tmp.mount", "options": ["nodev"], "wins": True},
+            True,
+        ),
+        (None, {"source": "/usr/lib/systemd/system/tmp.mount", "options": ["nodev"], "wins": False}, False),
+    ],
+)
+def test_option_that_only_the_moment_has_fails(
+    catalogue: t.Any, hardened: t.Any, line: str | None, unit: dict[str, t.Any] | None, held: bool
+) -> None:
+    point = "/tmp" if unit else "/dev/shm"
+    mount_evidence(hardened, point, "tmpfs", "rw,nosuid,nodev,noexec", line)
+    hardened["mount"]["units"] = {point: unit} if unit else {}
+    plan = planned(catalogue, hardened)
+    verdict = plan.verdicts[f"mount/{point}:noexec"]
+    assert verdict.verdict == "fail"
+    if held:
+        assert verdict.held.startswith("/etc/systemd/system/tmp.mount takes the place")
+    else:
+        assert re.search(rf"^tmpfs {point} tmpfs \S*noexec", plan.desired.files["/etc/fstab"]["content"], re.MULTILINE)
+
+
+def test_line_of_fstab_wins_over_a_packages_unit_and_loses_to_the_operators(tmp_path: Path) -> None:
+    operator, package = tmp_path / "etc", tmp_path / "usr"
+    for directory in (operator, package):
+        directory.mkdir()
+    (package / "tmp.mount").write_text("[Mount]\nWhat=tmpfs\nWhere=/tmp\nOptions=mode=1777,nosuid\n")
+    directories = (str(operator), str(package))
+    assert mount.units(directories)["/tmp"] == {
+        "source": f"{package}/tmp.mount",
+        "options": ["mode=1777", "nosuid"],
+        "wins": False,
+    }
+    (operator / "tmp.mount.d").mkdir()
+    (operator / "tmp.mount.d" / "x.conf").write_text("[Mount]\nOptions=exec\n")
+    assert mount.units(directories)["/tmp"] == {
+        "source": f"{operator}/tmp.mount.d/x.conf",
+        "options": ["exec"],
+        "wins": True,
+    }
+    (operator / "tmp.mount").write_text("[Mount]\nWhere=/srv\n")
+    assert mount.units(directories)["/srv"]["wins"] is True
+
+
 def test_broken_fstab_is_mended_first(catalogue: t.Any, hardened: t.Any) -> None:
     mount_evidence(hardened, "/home", "ext4", "rw", "/dev/vdb /home ext4 defaults 0 2")
     hardened["mount"]["broken"] = "[E] parse error at line 3"
@@ -224,6 +275,19 @@ def home(path: str, account: str = "bob", **facts: t.Any) -> dict[str, t.Any]:
         "account": account, "path": path, "real": path, "type": "directory", "mode": "0755", "owner": account,
         "group": account, "dot_files": {}, **facts,
     }  # fmt: skip
+
+
+def test_access_list_of_a_home_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    dots = {".profile": {**FACTS, "owner": "bob", "mode": "0644", "links": 1, "acl": ["user:games:r--"]},
+            ".netrc": {**FACTS, "owner": "bob", "mode": "0600", "links": 1, "acl": ["user:games:r--"]}}  # fmt: skip
+    hardened["home"]["homes"]["bob"] = home("/home/bob", mode="0750", acl=["group:games:r-x"], dot_files=dots)
+    plan = planned(catalogue, hardened)
+    assert "/home/bob has the access list group:games:r-x" in plan.verdicts["home/directory"].held
+    assert plan.verdicts["home/dot_files"].actual == "/home/bob/.netrc has the access list user:games:r--"
+    checks = json.dumps(
+        [check.attributes for check in _goss.checks(plan.verdicts["home/directory"], hardened)], default=str
+    )
+    assert ":[^:]*[rwx][^:]*$" in checks
 
 
 @pytest.mark.parametrize(
@@ -344,6 +408,17 @@ def test_empty_shell_is_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(user["login"], user["valid_shell"]) for user in users] == [(True, True), (False, False), (True, False)]
 
 
+def test_empty_field_of_passwd_is_an_empty_password(
+    monkeypatch: pytest.MonkeyPatch, catalogue: t.Any, hardened: t.Any
+) -> None:
+    users = accounts(monkeypatch, "a::1001:1001::/:/bin/sh\nb:x:1002:1002::/:/bin/sh\n").items["users"]
+    assert [user["password"] for user in users] == ["empty", "none"]
+    hardened["account"]["users"][-1].update(password="empty", shadowed=False)
+    plan = planned(catalogue, hardened)
+    ruling = plan.verdicts["account/empty_password"]
+    assert ruling.verdict == "fail" and "shadow(5)" in ruling.held
+
+
 def test_accounts_that_only_getent_shows_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     section = accounts(monkeypatch, "  toor:x: 0:0:::/bin/sh\n", passwd="toor:x:0:0:::/bin/sh\nldap:*:0:0:::/bin/sh\n")
     assert [(user["name"], user["uid"], user["local"]) for user in section.items["users"]] == [
@@ -446,11 +521,11 @@ def test_goss_reads_every_name_that_evidence_can_hold(
     hardened["file"][LOGS] = {f"/var/log/{name}": {**FACTS, "acl": ["user:nobody:r--"]}}
     hardened["home"]["homes"]["bob"] = home(f"/home/{name}", dot_files={f".{name}": {**FACTS, "links": 1}})
     hardened["scan"]["world_writable_files"] = [f"/srv/{name}"]
-    wanted = (f"file/{LOGS}", "home/directory", "home/dot_files", "scan/world_writable_files")
-    verdicts = {rule: one for rule, one in planned(catalogue, hardened).verdicts.items() if rule in wanted}
+    rules = (f"file/{LOGS}", "home/directory", "home/dot_files", "scan/world_writable_files")
+    verdicts = {rule: one for rule, one in planned(catalogue, hardened).verdicts.items() if rule in rules}
     assert {one.verdict for one in verdicts.values()} == {"fail"}
     said = goss_program.results(_goss.generate(verdicts, hardened), tmp_path, hardened.document)
-    assert set(said["failing"]) == set(wanted)
+    assert set(said["failing"]) == set(rules)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.b
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.pam import bypass
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.pam_tools import PamAuthUpdate
 
-from tests.unit.access import planned
+from tests.unit.access import checks, planned
 
 # What authselect 1.5 makes of its profile "local" with these features (authselect-profiles(5), its templates).
 AUTHSELECT = """auth required pam_env.so
@@ -45,6 +45,39 @@ def stack(text: str, **facts: t.Any) -> list[dict[str, t.Any]]:
         lines.append({"type": kind, "control": control, "module": module, "args": arguments, "source": "/etc/pam.d/x",
                       "level": 0, "installed": True, "optional": False, **facts})  # fmt: skip
     return lines
+
+
+@pytest.mark.parametrize(
+    ("service", "text", "verdict"),
+    [
+        ("sudo", "auth required pam_permit.so", "fail"),
+        ("other", "auth required pam_warn.so\nauth sufficient pam_permit.so", "fail"),
+        ("sudo", "auth required pam_u2f.so", "pass"),
+        ("other", "auth required pam_warn.so\nauth required pam_deny.so", "pass"),
+        ("gdm-launch-environment", "auth required pam_permit.so", "pass"),
+    ],
+)
+def test_door_that_asks_nothing_is_open(
+    catalogue: t.Any, hardened: t.Any, service: str, text: str, verdict: str
+) -> None:
+    hardened["pam"][service] = stack(text, source=f"/etc/pam.d/{service}")
+    made = planned(catalogue, hardened).verdicts["pam/pam_unix"]
+    assert made.verdict == verdict and (verdict == "pass" or f"/etc/pam.d/{service} is the site's own" in made.held)
+
+
+def test_login_shells_of_su_need_the_group_too(catalogue: t.Any, hardened: t.Any) -> None:
+    assert planned(catalogue, hardened).verdicts["pam/pam_wheel"].verdict == "pass"
+    own = stack("auth sufficient pam_rootok.so\nauth required pam_unix.so", source="/etc/pam.d/su-l")
+    hardened["pam"]["su-l"] = own
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_wheel"]
+    assert verdict.verdict == "fail" and "/etc/pam.d/su-l is the site's own" in verdict.held
+
+
+def test_group_of_su_is_asked_for_once_where_another_name_includes_it(catalogue: t.Any, hardened: t.Any) -> None:
+    for service in ("su", "su-l"):
+        hardened["pam"][service] = [one for one in hardened["pam"][service] if one["module"] != "pam_wheel.so"]
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["pam/pam_wheel"].held == "" and "/etc/pam.d/su" in plan.desired.files
 
 
 @pytest.mark.parametrize(
@@ -217,6 +250,44 @@ def test_stacks_as_the_tool_made_them_are_not_by_hand(fresh: t.Any, hardened: t.
             assert [PamAuthUpdate.by_hand(kind, name, evidence) for name in stacks] == [""] * len(stacks)
 
 
+def umask_line(*arguments: str, source: str) -> dict[str, t.Any]:
+    return stack(f"session optional pam_umask.so {' '.join(arguments)}", source=source)[0]
+
+
+def test_sessions_without_a_login_shell_get_the_umask_from_pam(catalogue: t.Any, fresh: t.Any, hardened: t.Any) -> None:
+    plan = planned(catalogue, fresh)
+    assert plan.verdicts["pam/pam_umask"].verdict == "fail"
+    assert "umask=027 nousergroups" in plan.desired.files["/usr/share/pam-configs/unified_umask"]["content"]
+    assert ["pam-auth-update", "--enable", "unified_umask"] in plan.desired.commands
+    assert planned(catalogue, hardened).verdicts["pam/pam_umask"].verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verdict"),
+    [
+        (("umask=077", "nousergroups"), "pass"),
+        (("umask=027",), "fail"),  # the group's bits come back
+        (("umask=022", "nousergroups"), "fail"),
+        ((), "fail"),
+    ],
+)
+def test_last_line_of_the_umask_decides(
+    catalogue: t.Any, hardened: t.Any, arguments: tuple[str, ...], verdict: str
+) -> None:
+    source = "/etc/pam.d/common-session-noninteractive"
+    hardened["pam"]["common-session-noninteractive"].append(umask_line(*arguments, source=source))
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["pam/pam_umask"].verdict == verdict
+    counted = [check for check in checks(plan, hardened, "pam/pam_umask") if check.resource == "matching"]
+    assert (counted[0].attributes["content"] == '"0"') == (verdict == "pass")
+
+
+def test_service_with_a_umask_of_its_own_is_the_sites(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["pam"]["cron"].append(umask_line("umask=002", source="/etc/pam.d/cron"))
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_umask"]
+    assert verdict.verdict == "fail" and verdict.held == "/etc/pam.d/cron is the site's own: mend it there"
+
+
 def authselect(evidence: t.Any, text: str = AUTHSELECT, profile: str = "local") -> t.Any:
     """The evidence of a host whose stacks authselect(8) wrote."""
     evidence.platform = dataclasses.replace(evidence.platform, tools={**evidence.platform.tools, "pam": "authselect"})
@@ -235,7 +306,7 @@ def authselect(evidence: t.Any, text: str = AUTHSELECT, profile: str = "local") 
 
 def test_authselects_stacks_pass(catalogue: t.Any, hardened: t.Any) -> None:
     verdicts = planned(catalogue, authselect(hardened)).verdicts
-    rules = [name for name in verdicts if name.startswith("pam/") and name != "pam/pam_wheel"]
+    rules = [name for name in verdicts if name.startswith("pam/") and name not in ("pam/pam_umask", "pam/pam_wheel")]
     assert {name: verdicts[name].actual for name in rules if verdicts[name].verdict != "pass"} == {}
 
 

@@ -34,6 +34,13 @@ def test_fresh_host_fails_much_and_hardened_host_nothing_automatic(
     assert not after.desired.files and not after.desired.commands and not after.desired.packages_present
 
 
+def test_text_that_was_not_read_costs_no_other_rule(catalogue: t.Any, hardened: t.Any) -> None:
+    before = {rule: one.verdict for rule, one in planned(catalogue, hardened, level="l2_server").verdicts.items()}
+    hardened.document["sections"]["text"]["left_out"] = {"/etc/cron.allow": "is not a regular file"}
+    after = {rule: one.verdict for rule, one in planned(catalogue, hardened, level="l2_server").verdicts.items()}
+    assert after == before
+
+
 def test_plan_is_pure_and_repeatable(catalogue: t.Any, fresh: t.Any) -> None:
     kept = json.dumps(fresh.document, sort_keys=True)
     assert planned(catalogue, fresh).desired == planned(catalogue, fresh).desired
@@ -43,9 +50,18 @@ def test_plan_is_pure_and_repeatable(catalogue: t.Any, fresh: t.Any) -> None:
 def test_rule_that_waits_for_a_package_fails_and_is_planned(catalogue: t.Any, fresh: t.Any) -> None:
     plan = planned(catalogue, fresh)
     verdict = plan.verdicts["firewall/enabled"]
-    assert (verdict.verdict, verdict.waits_for) == ("fail", ("ufw",))
+    assert (verdict.verdict, verdict.waits_for) == ("fail", ("firewall",))
     assert "ufw" in plan.desired.packages_present
     assert "firewall/enabled" in plan.changes
+
+
+def test_rule_does_not_wait_for_a_package_that_nobody_installs(catalogue: t.Any, fresh: t.Any) -> None:
+    waiver = _selection.Waiver("later", "me", datetime.date(2030, 1, 1))
+    plan = planned(catalogue, fresh, waivers={"package/firewall": waiver})
+    assert plan.verdicts["package/firewall"].verdict == "waived"
+    verdict = plan.verdicts["firewall/enabled"]
+    assert (verdict.verdict, verdict.waits_for) == ("not_applicable", ())
+    assert "firewall/enabled" not in plan.changes and "ufw" not in plan.desired.packages_present
 
 
 def test_stricter_value_passes_and_stays(catalogue: t.Any, hardened: t.Any) -> None:

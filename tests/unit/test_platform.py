@@ -3,6 +3,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.registry import KINDS
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.platform import is_version, platform_of
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError, EvidenceError
 
@@ -67,3 +68,15 @@ def test_derivative_platform_says_only_what_differs(catalogue: t.Any) -> None:
     debian, ubuntu = catalogue.platforms["debian"], catalogue.platforms["ubuntu"]
     assert ubuntu.units == debian.units
     assert ubuntu.systems != debian.systems
+
+
+@pytest.mark.parametrize("platform", ["debian", "ubuntu", "rhel"])
+def test_firewall_is_each_platforms_own(catalogue: t.Any, platform: str) -> None:
+    rules = [rule for rule in catalogue.rules.values() if rule.kind == "firewall" or rule.id == "package/firewall"]
+    assert len(rules) == 5
+    assert all(KINDS[rule.kind].resolve(rule, catalogue.platforms[platform]) for rule in rules)
+    assert catalogue.platforms[platform].package_names("firewall") == (catalogue.platforms[platform].tool("firewall"),)
+
+
+def test_releases_with_a_goss_of_their_own_are_the_platforms(catalogue: t.Any) -> None:
+    assert {one.id: one.goss for one in catalogue.platforms.values()} == {"debian": ("13",), "ubuntu": (), "rhel": ()}

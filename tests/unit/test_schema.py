@@ -65,9 +65,9 @@ def _mutate(document: t.Any, chance: random.Random) -> t.Any:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_both_validators_agree_on_mutated_documents(name: str) -> None:
     chance = random.Random(20261121)
-    # Benchmarks are large and uniform: a few controls show as much as hundreds, much faster.
+    # Large and uniform: a few controls or rules of each file show as much as hundreds, much faster.
     documents = [
-        {key: dict(list(value.items())[:8]) if key in ("controls", "rules") else value for key, value in d.items()}
+        {key: dict(list(value.items())[:3]) if key in ("controls", "rules") else value for key, value in d.items()}
         for d in DOCUMENTS[name]
     ]
     reference = jsonschema.Draft202012Validator(SCHEMAS[name])

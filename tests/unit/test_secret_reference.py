@@ -12,6 +12,8 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.reference 
     [
         ("env://HOME", Reference("env", "HOME")),
         ("vault://kv/app#password", Reference("vault", "kv/app", "password")),
+        ("prod+db://creds/app#password", Reference("prod", "creds/app", "password", engine="db")),
+        ("prod+ssh-ca://sign/x?ttl=5m", Reference("prod", "sign/x", options={"ttl": "5m"}, engine="ssh-ca")),
         ("vault://kv/app#password?version=3", Reference("vault", "kv/app", "password", {"version": "3"})),
         ("file:///etc/a%23b", Reference("file", "/etc/a#b")),
         ("team_2://a?x=1&y=2", Reference("team_2", "a", "", {"x": "1", "y": "2"})),
@@ -26,6 +28,9 @@ def test_reference_is_parsed_into_its_parts(text: str, expected: Reference) -> N
     ("text", "position", "what"),
     [
         ("", 1, "'://' is missing"),
+        ("prod+://x", 6, "an engine's name"),
+        ("prod+a.b://x", 6, "an engine's name"),
+        ("prod+a+b://x", 6, "an engine's name"),
         ("env:HOME", 9, "'://' is missing"),
         ("Env://HOME", 1, "small letters"),
         ("en-v://HOME", 3, "small letters"),

@@ -572,3 +572,8 @@ def test_full_disk_keeps_the_old_file(keys: Keys, tmp_path: Path) -> None:
         assert sorted(os.listdir(mount)) == ["filler", "x.yaml"]
     finally:
         subprocess.run(["umount", mount], check=True)
+
+
+def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    answer = run("sops_file", {"path": str(tmp_path), "state": "absent"})
+    assert answer["failed"] and answer["msg"].startswith(f"{tmp_path} cannot be removed: ")

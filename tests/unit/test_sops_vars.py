@@ -117,6 +117,33 @@ def test_hosts_outside_of_the_play_cost_what_is_asked_of_them(site: Site) -> Non
     assert sorted(Path(name).name for name in site.decryptions()) == ["db1.sops.yaml", "web1.sops.yaml"]
 
 
+def test_hosts_in_a_row_are_decrypted_together_and_each_file_once(site: Site) -> None:
+    """Two at a time, which the calls show: the wrapper says when each begins and ends."""
+    names = [f"h{number}" for number in range(8)]
+    (site.root / "hosts").write_text("[some]\n" + "".join(f"{name}\n" for name in names))
+    for name in names:
+        site.encrypt(f"host_vars/{name}.sops.yaml", f"own: {name}\n")
+    wrapper = Path(site.environment["PATH"].partition(":")[0]) / "sops"
+    real = wrapper.read_text().splitlines()[-1].split()[1]
+    wrapper.write_text(
+        f'#!/bin/sh\necho "$@" >> {site.log}; echo begins >> {site.log}\nsleep 0.3; {real} "$@"\ncode=$?; echo ends >> {site.log}; exit $code\n'
+    )
+    site.play(expect("own == inventory_hostname"))
+    assert sorted(Path(name).name for name in site.decryptions()) == [f"{name}.sops.yaml" for name in names]
+    if (os.cpu_count() or 1) > 1:
+        lines = [line for line in site.log.read_text().splitlines() if line in ("begins", "ends")]
+        assert ["begins", "begins"] in [lines[place : place + 2] for place in range(len(lines))]
+
+
+def test_what_cannot_be_decrypted_ahead_fails_only_who_asks(site: Site) -> None:
+    for name in ("web1", "web2"):
+        site.encrypt(f"host_vars/{name}.sops.yaml", f"own: {name}\n")
+    (site.root / "host_vars/db1.sops.yaml").write_text("own: plain\n")
+    site.play(expect("own == inventory_hostname"), "--limit", "web")
+    output = site.play(expect("own == inventory_hostname"), fails=True)
+    assert "db1.sops.yaml: is not encrypted by sops" in output
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import sshd_config, sshd_daemon
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import jumps
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 
 from tests.unit.access import checks, planned
@@ -110,6 +112,24 @@ def test_next_start_takes_its_arguments_from_the_units_files(tmp_path: Path) -> 
     assert sshd_daemon.next_arguments({"ExecStart": "{ argv[]=/bin/true ; }"}) is None
 
 
+@pytest.mark.parametrize(
+    ("socket", "starts"),
+    [
+        ({"ActiveState": "active"}, ["the next start of ssh.service", "each connection to ssh.socket"]),
+        ({"UnitFileState": "enabled"}, ["the next start of ssh.service", "each connection to ssh.socket"]),
+        ({"ActiveState": "inactive", "UnitFileState": "disabled"}, ["the next start of ssh.service"]),
+    ],
+)
+def test_socket_that_listens_starts_a_daemon_of_its_own(socket: dict[str, str], starts: list[str]) -> None:
+    start = "{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -i -o MaxSessions=99 ; ignore_errors=no ; }"
+    units = [
+        {"Id": "ssh.service", "ExecStart": start},
+        {"Id": "ssh@unified.service", "ExecStart": start},
+        {"Id": "ssh.socket", **socket},
+    ]
+    assert sshd_daemon.upcoming(units) == [(name, ["-o", "MaxSessions=99"]) for name in starts]
+
+
 def with_case(evidence: t.Any, criteria: str, **differs: str) -> None:
     evidence["sshd"]["cases"].append(
         {"criteria": criteria, "source": "/etc/ssh/x", "line": 3, "connection": None, "differs": differs}
@@ -122,7 +142,7 @@ def test_match_block_that_weakens_fails_and_is_held_by_name(catalogue: t.Any, ha
     verdict = plan.verdicts["sshd/PermitRootLogin"]
     assert verdict.verdict == "fail" and "yes for 'Match Address 10.0.0.0/8' in /etc/ssh/x:3" in verdict.actual
     assert "'Match Address 10.0.0.0/8' in /etc/ssh/x:3 overrides" in verdict.held
-    assert plan.changes == [] and plan.desired.units_restarted == []
+    assert plan.changes == [] and plan.desired.units_restarted == plan.desired.units_reloaded == []
     assert len(checks(plan, hardened, "sshd/PermitRootLogin")) > len(checks(plan, hardened, "sshd/UsePAM"))
 
 
@@ -147,14 +167,28 @@ def test_arguments_of_the_next_start_are_judged(catalogue: t.Any, hardened: t.An
     assert verdict.verdict == "fail" and "the next start of ssh.service" in verdict.actual
 
 
-def test_daemon_older_than_its_configuration_fails_and_is_restarted(catalogue: t.Any, hardened: t.Any) -> None:
+def test_daemon_older_than_its_configuration_fails_and_is_reloaded(catalogue: t.Any, hardened: t.Any) -> None:
     newest = hardened["sshd"]["newest"]
     newest["modified"] = hardened["sshd"]["daemons"][0]["loaded"] + 1
     plan = planned(catalogue, hardened, level="l1_server")
     verdict = plan.verdicts["sshd/MACs"]
     assert verdict.verdict == "fail" and f"{newest['path']} changed at" in verdict.actual
-    assert plan.desired.stale == ["ssh.service"] and plan.desired.units_restarted == ["ssh.service"]
+    assert plan.desired.stale == ["ssh.service"]
+    assert (plan.desired.units_restarted, plan.desired.units_reloaded) == ([], ["ssh.service"])
     assert not plan.desired.files
+
+
+def test_changed_configuration_is_reloaded_for_a_failed_restart_leaves_no_daemon(
+    catalogue: t.Any, fresh: t.Any
+) -> None:
+    units = options(planned(catalogue, fresh, level="l1_server").desired, fresh["text"])["units"]
+    assert "ssh.service" in units["reloaded"] and "ssh.service" not in units["restarted"]
+
+
+@pytest.mark.parametrize(("result", "counts"), [("success", True), ("exit-code", False)])
+def test_reload_that_failed_gives_the_daemon_no_new_configuration(result: str, counts: bool) -> None:
+    unit = {"StateChangeTimestampMonotonic": "1000000", "ReloadResult": result}
+    assert bool(sshd_daemon.reloaded(unit)) == counts
 
 
 def test_daemon_with_another_configuration_file_is_held(catalogue: t.Any, fresh: t.Any) -> None:
@@ -214,6 +248,53 @@ def test_drop_in_is_validated_as_part_of_the_whole(catalogue: t.Any, fresh: t.An
     assert validate[0] == "sh" and "/etc/ssh/sshd_config" in validate[2] and validate[-1] == "%s"
 
 
+def test_block_that_has_the_line_is_named_of_all_that_a_connection_is_in(catalogue: t.Any, hardened: t.Any) -> None:
+    connection = {"user": "bob"}
+    hardened["sshd"]["cases"] = [
+        {
+            "criteria": user,
+            "source": "/x",
+            "line": line,
+            "connection": connection,
+            "differs": {"permitrootlogin": "yes"},
+        }
+        for line, user in ((1, "User bob"), (9, "User root,bo?"))
+    ]
+    hardened["sshd"]["directives"].append(
+        {"source": "/x", "line": 10, "keyword": "permitrootlogin", "value": "yes", "match": "User root,bo?"}
+    )
+    assert (
+        "'Match User root,bo?' in /x:9 overrides" in planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"].held
+    )
+
+
+@pytest.mark.parametrize(
+    ("effective", "differs", "verdict"),
+    [
+        ({"allowgroups": "sudo"}, {}, "pass"),
+        ({"allowgroups": "*"}, {}, "fail"),
+        ({"allowusers": "bob *"}, {}, "fail"),
+        ({"allowusers": "bob"}, {"allowusers": "*"}, "fail"),
+        ({"denyusers": "games"}, {}, "pass"),
+    ],
+)
+def test_list_that_lets_everybody_in_is_none(
+    catalogue: t.Any, hardened: t.Any, effective: dict[str, str], differs: dict[str, str], verdict: str
+) -> None:
+    for name in ("allowusers", "allowgroups", "denyusers", "denygroups"):
+        hardened["sshd"]["effective"].pop(name, None)
+    hardened["sshd"]["effective"].update(effective)
+    if differs:
+        case = {"criteria": "Address 10.0.0.0/8", "source": "/x", "line": 1, "connection": {}, "differs": differs}
+        hardened["sshd"]["cases"] = [case]
+    assert planned(catalogue, hardened, values={}).verdicts["sshd/AllowGroups"].verdict == verdict
+
+
+def test_list_of_the_site_with_a_star_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["sshd"]["effective"]["allowgroups"] = "sudo *"
+    assert planned(catalogue, hardened).verdicts["sshd/AllowGroups"].verdict == "fail"
+
+
 def test_weak_algorithms_are_taken_from_the_sites_own_list(catalogue: t.Any, fresh: t.Any) -> None:
     fresh["sshd"]["effective"]["ciphers"] = "aes256-gcm@openssh.com,3des-cbc"
     fresh["sshd"]["directives"].append(
@@ -252,7 +333,7 @@ def test_list_on_disk_that_is_not_loaded_holds_every_change(catalogue: t.Any, fr
     fresh["sshd"]["effective"]["allowusers"] = "carol@10.0.0.0/8"
     plan = planned(catalogue, fresh)
     assert "AllowUsers does not name ansible" in plan.verdicts["sshd/Banner"].held
-    assert "ssh.service" not in plan.desired.units_restarted
+    assert "ssh.service" not in plan.desired.units_restarted + plan.desired.units_reloaded
 
 
 def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, fresh: t.Any) -> None:
@@ -274,7 +355,11 @@ def test_list_that_names_this_session_lets_the_change_through(catalogue: t.Any, 
     [
         ("MaxAuthTries", Connection(user="ansible", identities=6), "the agent offers 6 keys"),
         ("Banner", Connection(user="ansible", algorithms={"macs": ("odd",)}), "knows none of the macs"),
-        ("DisableForwarding", Connection(user="ansible", jumpers=lambda: ["db1"]), "db1 is reached through this host"),
+        (
+            "DisableForwarding",
+            Connection(user="ansible", reached_through=lambda: ("db1", "db2")),
+            "db1, db2 of the inventory would",
+        ),
         ("MACs", Connection(user="ansible", algorithms={"macs": ("hmac-sha1",)}), "knows none of the macs"),
     ],
 )
@@ -313,3 +398,33 @@ def test_root_is_kept_where_nobody_else_can_log_in(catalogue: t.Any, fresh: t.An
         user["password"] = "disabled"
     held = planned(catalogue, fresh, Connection()).verdicts["sshd/PermitRootLogin"].held
     assert "nobody but root can log in" in held
+
+
+@pytest.mark.parametrize(
+    ("argument", "hosts"),
+    [
+        ("-J bastion", {"bastion"}),
+        ("-C -Jops@Bastion:2222,second", {"bastion", "second"}),
+        ("-o ProxyJump=ops@bastion.example.com:22", {"bastion.example.com"}),
+        ("-oProxyJump=ssh://ops@[fe80::1]:22", {"fe80::1"}),
+        ("-o 'proxyjump none'", set()),
+        ("-o ProxyCommand='ssh -W %h:%p -q ops@bastion'", {"bastion"}),
+        ("-o ProxyCommand=\"ssh -o 'ProxyJump=first' -W %h:%p bastion\"", {"first", "bastion"}),
+        ("-o ProxyCommand='nc -x bastion:1080 %h %p'", set()),
+        ("-o ControlMaster=auto -o ControlPersist=60s", set()),
+        ("-o 'unbalanced", set()),
+        (None, set()),
+    ],
+)
+def test_hosts_that_a_login_goes_through_are_known(argument: object, hosts: set[str]) -> None:
+    assert hosts <= jumps.through([argument]) and bool(jumps.through([argument])) == bool(hosts)
+
+
+def test_hosts_behind_another_are_found_by_any_of_its_names() -> None:
+    inventory = {
+        "db1": {"ansible_ssh_common_args": "-J 192.0.2.1"},
+        "db2": {"ansible_ssh_args": "-o ProxyJump=bastion"},
+        "web": {"ansible_ssh_common_args": "-J other"},
+        "local": {},
+    }
+    assert jumps.reached_through(("bastion", "192.0.2.1", ""), inventory) == ("db1", "db2")

@@ -46,6 +46,23 @@ def read(monkeypatch: pytest.MonkeyPatch, policy: dict[str, t.Any], lines: str, 
     return reader.read()
 
 
+@pytest.mark.parametrize(
+    ("line", "whole"),
+    [
+        ("Plugin sudoers_policy sudoers.so", True),
+        ("# Plugin sudoers_policy sudoers.so sudoers_file=/x", True),
+        ("Plugin sudoers_policy sudoers.so sudoers_file=/etc/other", False),
+        ("Plugin python_policy python_plugin.so ModulePath=/x", False),
+        ("Plugin sudoers_audit sudoers.so", True),
+    ],
+)
+def test_rules_from_elsewhere_leave_the_section_not_whole(
+    monkeypatch: pytest.MonkeyPatch, line: str, whole: bool
+) -> None:
+    section = read(monkeypatch, {}, "", {"/etc/sudoers": "", "/etc/sudo.conf": f"{line}\n"})
+    assert ("" not in section.left_out) is whole
+
+
 def test_reader_tells_scopes_sources_and_numeric_users(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = {
         "Defaults": [

@@ -101,11 +101,42 @@ def test_argument_that_is_strict_enough_passes_without_a_file(catalogue: t.Any, 
 
 
 def test_file_that_the_installed_module_does_not_read_is_no_way_to_mend(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["settings"]["unread"] = ["faillock"]
+    hardened["settings"]["faillock"] = {}
+    verdict, desired = planned(catalogue, hardened, "faillock/deny")
+    assert "reads no /etc/security/faillock.conf" in verdict.held
+    assert desired.empty()
+
+
+PROFILE = "/usr/share/pam-configs/unified_pwhistory"
+
+
+def test_module_without_a_file_gets_its_settings_as_arguments_of_our_profile(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["settings"]["unread"] = ["pwhistory"]
     hardened["settings"]["pwhistory"] = {}
-    verdict, desired = planned(catalogue, hardened, "pwhistory/remember")
-    assert "reads no /etc/security/pwhistory.conf" in verdict.held
-    assert desired.empty()
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"])
+    plan = _plan.plan(selection, hardened, _plan.Connection("ansible"))
+    assert {"pwhistory/remember", "pwhistory/enforce_for_root"} <= set(plan.changes)
+    line = plan.desired.files[PROFILE]["content"].splitlines()[-1].split()
+    assert line[1] == "pam_pwhistory.so" and {"use_authtok", "remember=24", "enforce_for_root"} == set(line[2:])
+    assert ["pam-auth-update", "--enable", "unified_pwhistory"] in plan.desired.commands
+    assert "/etc/security/pwhistory.conf" not in plan.desired.files
+    for entry in (entry for stack in hardened["pam"].values() for entry in stack):
+        if entry["module"] == "pam_pwhistory.so":
+            entry["args"] = line[2:]
+    hardened["text"][PROFILE] = plan.desired.files[PROFILE]["content"]
+    verdicts = _plan.judge(selection, hardened)
+    assert (verdicts["pwhistory/remember"].verdict, verdicts["pwhistory/enforce_for_root"].verdict) == ("pass", "pass")
+
+
+def test_profile_that_is_switched_on_again_keeps_its_arguments(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["text"][PROFILE] = hardened["text"][PROFILE].replace("use_authtok", "use_authtok remember=30")
+    hardened["pam"]["common-password"] = [
+        line for line in hardened["pam"]["common-password"] if line["module"] != "pam_pwhistory.so"
+    ]
+    verdict, desired = planned(catalogue, hardened, "pam/pam_pwhistory")
+    assert verdict.verdict == "fail" and not verdict.held
+    assert PROFILE not in desired.files and ["pam-auth-update", "--enable", "unified_pwhistory"] in desired.commands
 
 
 def test_later_drop_in_is_named_and_nothing_is_restarted(catalogue: t.Any, hardened: t.Any) -> None:
@@ -314,6 +345,8 @@ def test_audit_that_cannot_be_asked_is_an_error_and_none_in_a_container(catalogu
         ([GROUP, "-a task,never"], "fail"),
         (["-a always,exclude -F msgtype=CWD", GROUP], "pass"),
         (["-a always,exclude -F msgtype=PATH", GROUP], "fail"),
+        (["-a never,exclude -F auid>=1000", GROUP], "fail"),
+        (["-a always,exclude -F msgtype!=USER_LOGIN", GROUP], "fail"),
         (["-a never,filesystem -F fstype=tracefs", GROUP], "pass"),
         (["-a never,filesystem -F fstype=ext4", GROUP], "fail"),
     ],
@@ -404,12 +437,13 @@ def test_call_of_which_no_table_is_kept_is_a_mistake_in_the_catalogue(catalogue:
 # Units, packages, limits, shells, logs, AIDE.
 
 
+BOOT = ["multi-user.target"]
+
+
 def unit(**changes: t.Any) -> dict[str, t.Any]:
     state = {"load": "loaded", "file": "disabled", "active": "inactive", "wanted_by": [], "drop_ins": [], "exec": []}
-    return {**state, "replaced": False, **changes}
-
-
-BOOT = ["multi-user.target"]
+    reached = bool(changes.get("wanted_by", BOOT))
+    return {**state, "fragment": "/usr/lib/systemd/system/x.service", "reached": reached, "replaced": False, **changes}
 
 
 @pytest.mark.parametrize(
@@ -432,12 +466,18 @@ def test_unit_that_starts_by_whatever_way_is_in_use(
     assert planned(catalogue, hardened, "service/rsync")[0].verdict == verdict
 
 
+def test_instance_of_a_unit_is_in_use_too(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["service"]["apache2@shop.service"] = unit(file="disabled", active="active")
+    verdict, desired = planned(catalogue, hardened, "service/web")
+    assert verdict.verdict == "fail" and desired.units_masked[-1] == "apache2@shop.service"
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
         ({}, "pass"),
         ({"file": "enabled-runtime"}, "fail"),
-        ({"file": "static"}, "fail"),
+        ({"file": "static", "wanted_by": []}, "fail"),
         ({"file": "static", "wanted_by": BOOT}, "pass"),
         ({"active": "failed"}, "fail"),
     ],
@@ -459,11 +499,82 @@ def test_drop_in_that_runs_something_else_is_named(catalogue: t.Any, hardened: t
     assert verdict.held.startswith("/etc/x.conf overrides") and desired.empty()
 
 
+@pytest.mark.parametrize(
+    ("changes", "started", "held"),
+    [
+        ({"elapses": False}, {}, "/etc/x.conf"),
+        ({}, {"load": "masked"}, "aide.service (masked)"),
+        ({}, {"replaced": True, "fragment": "/etc/systemd/system/aide.service"}, "/etc/systemd/system/aide.service"),
+        ({"reached": False, "wanted_by": ["rescue.target"]}, {}, "rescue.target in /usr/lib/systemd/system/x.service"),
+    ],
+)
+def test_timer_that_starts_nothing_fails_in_both_judges(
+    catalogue: t.Any, hardened: t.Any, changes: dict[str, t.Any], started: dict[str, t.Any], held: str
+) -> None:
+    hardened["service"]["dailyaidecheck.timer"] = unit(
+        file="enabled",
+        active="active",
+        **{"elapses": True, "triggers": "aide.service", "drop_ins": ["/etc/x.conf"], **changes},
+    )
+    hardened["service"]["aide.service"] = unit(file="static", **started)
+    verdict, desired = planned(catalogue, hardened, "service/aide")
+    assert verdict.verdict == "fail" and verdict.held.startswith(f"{held} overrides") and desired.empty()
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [("sysctl/fs.suid_dumpable", "systemd-sysctl.service"), ("audit/group", "audit-rules.service")],
+)
+@pytest.mark.parametrize("state", [{"load": "masked"}, {"replaced": True}])
+def test_what_nothing_loads_at_the_next_boot_does_not_hold(
+    catalogue: t.Any, hardened: t.Any, rule: str, name: str, state: dict[str, t.Any]
+) -> None:
+    if rule == "audit/group":
+        audited(hardened, GROUP)
+    assert planned(catalogue, hardened, rule)[0].verdict == "pass"
+    hardened["service"][name].update(state)
+    verdict, desired = planned(catalogue, hardened, rule)
+    assert verdict.verdict == "fail" and verdict.held.startswith(name) and desired.empty()
+
+
+def test_database_that_aide_does_not_read_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    assert planned(catalogue, hardened, "aide/database")[0].verdict == "pass"
+    next(iter(hardened["aide"].values()))["configured"] = "/var/lib/aide/other.db"
+    verdict, desired = planned(catalogue, hardened, "aide/database")
+    assert verdict.verdict == "fail" and "/var/lib/aide/other.db" in verdict.held and desired.empty()
+
+
+def test_time_limit_that_no_login_gets_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["root_shell"]["timeout"] = ""
+    verdict, desired = planned(catalogue, hardened, "shell/TMOUT")
+    assert verdict.verdict == "fail" and "a condition that does not hold" in verdict.held and desired.empty()
+
+
+def test_goss_asks_for_the_line_that_counts(catalogue: t.Any, hardened: t.Any) -> None:
+    filters = _selection.Filters((), (), ("sysctl/kernel.kptr_restrict",))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"], filters)
+    verdicts = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts
+    shown = [str(check.attributes) for check in _goss.checks(verdicts["sysctl/kernel.kptr_restrict"], hardened)]
+    assert any('"disk"' in one and "match-regexp" in one for one in shown)
+
+
+def test_limits_that_a_login_does_not_set_are_held(catalogue: t.Any, hardened: t.Any) -> None:
+    assert planned(catalogue, hardened, "limits/core")[0].verdict == "pass"
+    kept = hardened["pam"]["sshd"]
+    hardened["pam"]["sshd"] = [line for line in kept if line["module"] != "pam_limits.so"]
+    verdict, desired = planned(catalogue, hardened, "limits/core")
+    assert verdict.held.startswith("/etc/pam.d/sshd (session without pam_limits.so)") and desired.empty()
+    hardened["pam"]["sshd"] = kept
+    argument(hardened, "sshd", "pam_limits.so", "conf=/etc/other.conf")
+    assert "conf=/etc/other.conf" in planned(catalogue, hardened, "limits/core")[0].held
+
+
 def test_package_that_is_there_in_part_is_neither_present_nor_absent(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["package"].update({"talk": "", "sudo": ""})
-    for rule, wish in (("package/talk", "packages_absent"), ("package/sudo", "packages_present")):
-        verdict, desired = planned(catalogue, hardened, rule)
-        assert (verdict.verdict, getattr(desired, wish)) == ("fail", [rule.partition("/")[2]])
+    verdict, desired = planned(catalogue, hardened, "package/sudo")
+    assert (verdict.verdict, desired.packages_present) == ("fail", ["sudo"])
+    verdict, desired = planned(catalogue, hardened, "package/talk")
+    assert (verdict.verdict, "in part" in verdict.held, desired.packages_absent) == ("fail", True, [])
 
 
 def red_hat(catalogue: t.Any) -> Platform:
@@ -490,7 +601,7 @@ def test_packages_of_the_other_family_are_judged_by_their_own_names(catalogue: t
     hardened.platform = platform
     hardened.document["sections"]["package"]["items"] = {"aide": "0.16-105.el9", "telnet": "0.17-85.el9"}
     hardened["service"]["crond.service"] = unit(file="enabled", active="active")
-    hardened["aide"]["/var/lib/aide/aide.db.gz"] = {"size": 0, "owner": "", "kind": "absent"}
+    hardened["aide"]["/var/lib/aide/aide.db.gz"] = {"size": 0, "owner": "", "kind": "absent", "configured": ""}
     hardened["package"]["cronie"] = "1"
     assert planned(catalogue, hardened, "package/aide")[0].verdict == "pass"
     assert planned(catalogue, hardened, "package/telnet")[1].packages_absent == ["telnet"]
@@ -558,7 +669,7 @@ def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
 def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/var/lib/aide/aide.db"
     for kind in ("absent", "unknown"):
-        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind}
+        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind, "configured": ""}
         verdict, desired = planned(catalogue, hardened, "aide/database")
         assert verdict.verdict == "fail" and desired.commands == [
             ["sh", "-c", "umask 027 && exec aideinit --yes --force"]

@@ -169,6 +169,15 @@ def test_audit_files_are_rules_and_options_in_the_order_of_loading() -> None:
     assert options["-e"] == {"value": "0", "source": "/2"} and "-c" in options
 
 
+@pytest.mark.parametrize(
+    "line", ["-W /etc/group -p wa -k identity", "-d always,exit -F path=/etc/group -F perm=wa -F key=identity"]
+)
+def test_rule_that_a_later_line_takes_away_is_not_stored(line: str) -> None:
+    disk: list[dict[str, str]] = []
+    audit.merge(f"-w /etc/group -p wa -k identity\n-w /etc/passwd -p wa -k identity\n{line}\n", "/1", disk, {})
+    assert [entry["line"] for entry in disk] == ["-w /etc/passwd -p wa -k identity"]
+
+
 def test_call_without_a_name_is_the_call() -> None:
     one = audit.canonical("-a always,exit -F arch=b64 -S fchmodat,452 -F key=x")
     assert one == audit.canonical("-a always,exit -F arch=b64 -S fchmodat2 -S fchmodat -k x")
@@ -260,12 +269,58 @@ def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> No
         f"FragmentPath={fragment}\nDropInPaths=/etc/systemd/system/cron.service.d/x.conf\n"
         "ExecStart={{ path=/bin/sleep ; argv[]=/bin/sleep infinity ; ignore_errors=no }}"
     )
-    state = service.unit(shown.replace("{{", "{").replace("}}", "}"))
+    state = service.unit(shown.replace("{{", "{").replace("}}", "}"), {"basic.target"})
     assert state["wanted_by"] == ["multi-user.target"] and state["exec"] == ["/bin/sleep"] and state["replaced"] is True
-    assert (
-        service.unit(f"FragmentPath={fragment}\nDropInPaths=/x.conf\nExecStart={{ path=/usr/sbin/cron ; a")["replaced"]
-        is False
-    )
+    assert state["reached"] is False and "elapses" not in state
+    same = f"LoadState=loaded\nFragmentPath={fragment}\nDropInPaths=/x.conf\nWantedBy=basic.target\nExecStart={{ path=/usr/sbin/cron ; a"
+    state = service.unit(same, {"basic.target"})
+    assert (state["replaced"], state["reached"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ("database_in=file:/var/lib/aide/aide.db\n", "/var/lib/aide/aide.db"),
+        ("@@define DBDIR /var/lib/aide\ndatabase=file:@@{DBDIR}/aide.db.gz\n", "/var/lib/aide/aide.db.gz"),
+        ("database_in=/a\n#database_in=/b\ndatabase_out=/c\ndatabase_in = /d\n", "/d"),
+        ("", ""),
+    ],
+)
+def test_database_that_aide_compares_with_is_read_from_its_configuration(content: str, path: str) -> None:
+    assert aide.configured(content) == path
+
+
+def test_units_are_listed_with_and_without_a_mark() -> None:
+    assert service.listed("\u25cf a@1.service not-found failed\n  b@2.service loaded active\n\n") == [
+        "a@1.service",
+        "b@2.service",
+    ]
+
+
+def test_file_that_hides_the_packages_own_and_runs_another_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "vendor"
+    package.mkdir()
+    monkeypatch.setattr(service, "VENDORS", (str(package),))
+    (package / "cron.service").write_text("[Service]\nExecStart=/usr/sbin/cron -f\n")
+    assert service.replaced("/etc/systemd/system/cron.service", [], ["/bin/sleep"])
+    assert not service.replaced("/etc/systemd/system/cron.service", [], ["/usr/sbin/cron"])
+    assert not service.replaced("/etc/systemd/system/other.service", [], ["/bin/sleep"]), "the site's own unit"
+
+
+@pytest.mark.parametrize(
+    ("following", "elapses"),
+    [
+        ("NextElapseUSecRealtime=Sun 2026-11-22 00:00:00 UTC\nNextElapseUSecMonotonic=infinity", True),
+        ("NextElapseUSecRealtime=\nNextElapseUSecMonotonic=1h 2min", True),
+        ("NextElapseUSecRealtime=\nNextElapseUSecMonotonic=infinity", False),
+        ("NextElapseUSecRealtime=\nNextElapseUSecMonotonic=0", False),
+    ],
+)
+def test_timer_is_shown_with_what_it_starts(following: str, elapses: bool) -> None:
+    state = service.unit(f"Id=x.timer\nTriggers=x.service\n{following}", set())
+    assert (state["elapses"], state["triggers"]) == (elapses, "x.service")
 
 
 def test_packages_are_told_apart_by_their_state() -> None:

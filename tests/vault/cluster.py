@@ -52,9 +52,7 @@ class Cluster:
         self.variables["vault_builds"] = {os.uname().machine: build}
 
     def play(self, *arguments: str, fails: bool = False, entry: str = "main", **variables: t.Any) -> Play:
-        groups = t.cast("dict[str, t.Any]", tool.inventory())["all"]["children"]
-        facts = {name: host for group in groups.values() for name, host in group["hosts"].items() if name in self.hosts}
-        (self.directory / "hosts.json").write_text(json.dumps({"all": {"children": {"vault": {"hosts": facts}}}}))
+        """Run an entry point of the role."""
         role = {
             "name": "Cluster",
             "ansible.builtin.include_role": {"name": "unified.deploy.vault", "tasks_from": entry},
@@ -68,7 +66,20 @@ class Cluster:
         }
         book = self.directory / "play.yml"
         book.write_text(yaml.safe_dump([play]))
-        return playbook(self.directory, str(book), str(self.directory / "hosts.json"), *arguments, fails=fails)
+        return playbook(self.directory, str(book), self._inventory(), *arguments, fails=fails)
+
+    def rebuild(self, snapshot: Path, *arguments: str, fails: bool = False) -> Play:
+        """Run the playbook restore_vault, as an operator would whose variables stand in the inventory."""
+        given = ["-e", f"vault_snapshot_path={snapshot}"]
+        book = "unified.deploy.restore_vault"
+        return playbook(self.directory, book, self._inventory(), *given, *arguments, fails=fails)
+
+    def _inventory(self) -> str:
+        groups = t.cast("dict[str, t.Any]", tool.inventory())["all"]["children"]
+        facts = {name: host for group in groups.values() for name, host in group["hosts"].items() if name in self.hosts}
+        path = self.directory / "hosts.json"
+        path.write_text(json.dumps({"all": {"children": {"vault": {"hosts": facts, "vars": self.variables}}}}))
+        return str(path)
 
     def secret(self, name: str) -> t.Any:
         shown = programs.run(programs.build() / "sops", "decrypt", self.directory / f"vault/{name}.sops.json")
@@ -121,15 +132,12 @@ class Cluster:
         answer = patiently(lambda: self.ask(name, f"secret/data/{key}", token=self.token))
         return str(answer["data"]["data"]["value"])
 
-    def settled(self) -> None:
-        """Wait until every server has a vote: autopilot gives one to who was there for ten seconds, and who dies before counts twice."""
-
-        def voters() -> list[str]:
-            path = "sys/storage/raft/configuration"
-            servers = self.ask(self.leader(), path, token=self.token)["data"]["config"]["servers"]
-            return [server["node_id"] for server in servers if server["voter"]]
-
-        programs.until(voters, lambda names: len(names) == len(self.hosts), 60)
+    def voters(self) -> list[str]:
+        """Names of the servers that have a vote."""
+        path = "sys/storage/raft/configuration"
+        servers = self.ask(self.leader(), path, token=self.token)["data"]["config"]["servers"]
+        addresses = {server["address"].rpartition(":")[0] for server in servers if server["voter"]}
+        return [name for name, host in self.hosts.items() if host.host.address in addresses]
 
     def systemd(self, name: str, key: str) -> str:
         return self.hosts[name].shell(f"systemctl show {self.unit} --value -p {key}").strip()

@@ -41,6 +41,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = {mark.name: mark for mark in metafunc.definition.iter_markers()}
     real = "live" if given() else "recording"
     kinds = [kind for kind in ("fake", real) if not (kind == "fake" and "live_only" in marks)]
+    if given() and "not_recorded" in marks:
+        kinds = ["live"]  # the fake has its turn in `make test`
     if "fake_only" in marks:
         kinds = ["fake"]
     parameters = []

@@ -14,6 +14,7 @@ import pwd
 import re
 import typing as t
 
+from .._url import masked_urls
 from .attributes import Wish, described
 from .batch import Command, Difference, Plan
 from .errors import ChangeError
@@ -161,12 +162,12 @@ def plan(options: t.Mapping[str, t.Any], *, dry: bool) -> Plan:
 
 
 def diff(changes: t.Sequence[Change]) -> list[dict[str, str]]:
-    """The texts before and after, without passwords of network shares."""
+    """The texts before and after, without passwords of network shares and in URLs."""
     rows = []
     for change in changes:
         content = change.planned.content
         header = change.path if content is not None else "/dev/null"
-        before, after = shown(change.before.content if change.before else None), shown(content)
+        before, after = (masked_urls(shown(one)) for one in (change.before.content if change.before else None, content))
         if change.path == "/etc/fstab":
             before, after = _SECRET_OPTIONS.sub(r"\1=********", before), _SECRET_OPTIONS.sub(r"\1=********", after)
         rows.append({"before_header": change.path, "after_header": header, "before": before, "after": after})

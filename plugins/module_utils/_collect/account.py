@@ -20,8 +20,8 @@ Row = list[str]
 class Accounts(Reader):
     """Users and groups, of the files and, where a directory service lists them, of getent(1)."""
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.getent = {table: Command("getent", table, timeout=10) for table in ("passwd", "group")}
 
     def read(self) -> Section:
@@ -31,7 +31,12 @@ class Accounts(Reader):
         shadow = {row[0]: row for row in rows("/etc/shadow", 9)}
         entries = self._rows("passwd", 7, left_out)
         users = [
-            {**_user(row, shells, people), "local": local, **_password(shadow.get(row[0]) if local else None, today)}
+            {
+                **_user(row, shells, people),
+                "local": local,
+                **_password(shadow.get(row[0]) if local else None, today),
+                **_unshadowed(row),
+            }
             for row, local in entries
         ]
         groups = [_group(row, users) for row, _local in self._rows("group", 4, left_out)]
@@ -136,6 +141,11 @@ def _password(row: Row | None, today: int) -> dict[str, t.Any]:
         "ahead": max(0, (days[0] or 0) - today),
         **dict(zip(_DAYS, days)),
     }
+
+
+def _unshadowed(row: Row) -> dict[str, str]:
+    """An empty password in passwd(5) itself, which counts in place of the one in shadow(5)."""
+    return {} if row[1] else {"password": "empty"}
 
 
 def _shells() -> set[str]:

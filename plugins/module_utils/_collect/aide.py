@@ -1,27 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """AIDE's database, without which it finds nothing (aide(1)).
 
-Items: by path of a database that rules speak of ``{size, owner, kind}``; ``kind`` is ``plain`` or ``gzip`` where the file
-begins as AIDE writes it, ``absent`` where there is none, else ``unknown``.
+Items: by path of a database that rules speak of ``{size, owner, kind, configured}``; ``kind`` is ``plain`` or ``gzip`` where the file
+begins as AIDE writes it, ``absent`` where there is none, else ``unknown``; ``configured`` is the file that AIDE is told to compare with, empty
+where its configuration names none.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 
+from .configuration import text
 from .paths import user_name
 from .section import Reader, Section
 
+CONFIGURATIONS = ("/etc/aide/aide.conf", "/etc/aide.conf")
 BEGINNINGS = {b"@@begin_db": "plain", b"\x1f\x8b": "gzip"}
 
 
 class Aide(Reader):
-    """Args: wanted: paths of databases."""
+    """Args: request: paths of databases."""
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
-        return Section({path: database(path, left_out) for path in self.wanted}, left_out)
+        named = next((name for path in CONFIGURATIONS if (name := configured(text(path, left_out) or ""))), "")
+        return Section({path: {**database(path, left_out), "configured": named} for path in self.request}, left_out)
+
+
+def configured(content: str) -> str:
+    """The file of the last ``database_in=`` or ``database=`` line (aide.conf(5)), its macros put in."""
+    macros = dict(re.findall(r"^\s*@@define\s+(\w+)\s+(\S+)", content, re.MULTILINE))
+    lines = re.findall(r"^\s*database(?:_in)?\s*=\s*(?:file:)?(\S+)", content, re.MULTILINE)
+    return re.sub(r"@@\{(\w+)\}", lambda name: macros.get(name[1], ""), lines[-1]) if lines else ""
 
 
 def database(path: str, left_out: dict[str, str]) -> dict[str, object]:

@@ -26,13 +26,13 @@ OPTIONS = re.compile(r"(-[cbefirs]|-D|--backlog_wait_time|--loginuid-immutable|-
 
 
 class Audit(Reader):
-    """Args: wanted: names of system calls that older versions of auditctl do not know."""
+    """Args: request: names of system calls that older versions of auditctl do not know."""
 
-    def __init__(self, wanted: list[str] | None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: list[str] | None = None) -> None:
+        super().__init__(request)
         self.rules = Command("auditctl", "-l")
         self.status = Command("auditctl", "-s")
-        self.calls = {name: Command("ausyscall", name, "--exact") for name in wanted or ()}
+        self.calls = {name: Command("ausyscall", name, "--exact") for name in request or ()}
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
@@ -41,7 +41,7 @@ class Audit(Reader):
         for path in drop_ins(DIRECTORY, suffix=".rules"):
             merge(text(path, left_out) or "", path, disk, options)
         items: dict[str, object] = {
-            "installed": self.rules.found,
+            "installed": self.rules.installed,
             "disk": disk,
             "options": options,
             "live": None,
@@ -50,7 +50,7 @@ class Audit(Reader):
             "compat": runs_32_bit(left_out),
             "calls": [name for name, command in self.calls.items() if _answers(command)],
         }
-        if self.rules.found:
+        if self.rules.installed:
             try:
                 loaded = self.rules.text().splitlines()
                 status = dict(line.split(None, 1) for line in self.status.text().splitlines() if " " in line)
@@ -81,7 +81,7 @@ def _answers(command: Command) -> bool:
 
 
 def merge(content: str, path: str, disk: list[dict[str, str]], options: dict[str, dict[str, str]]) -> None:
-    """Add a file's rules to DISK and its options to OPTIONS. ``-A`` puts a rule before all others."""
+    """Add a file's rules to DISK and its options to OPTIONS. ``-A`` puts a rule before all others, ``-d`` and ``-W`` take it away."""
     for line in content.splitlines():
         line = line.strip()
         if not line or line.startswith("#"):
@@ -89,6 +89,10 @@ def merge(content: str, path: str, disk: list[dict[str, str]], options: dict[str
         if OPTIONS.match(line):
             name, _blank, value = line.partition(" ")
             options[name] = {"value": value.strip(), "source": path}
+            continue
+        if line.startswith(("-d", "-W")):
+            taken = canonical({"d": "-a", "W": "-w"}[line[1]] + line[2:])
+            disk[:] = [entry for entry in disk if entry["rule"] != taken]
             continue
         entry = {"rule": canonical(line), "line": line, "source": path}
         if line.startswith("-A"):

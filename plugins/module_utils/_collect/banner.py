@@ -17,12 +17,12 @@ LONGEST = 65536
 
 
 class Banners(Reader):
-    """What is shown for each path of `wanted`: file to text, the path itself first."""
+    """What is shown for each path of `request`: file to text, the path itself first."""
 
     def read(self) -> Section:
         items: dict[str, dict[str, str]] = {}
         left_out: dict[str, str] = {}
-        for name in self.wanted:
+        for name in self.request:
             beside = [path for pattern in BESIDE.get(name, ()) for path in sorted(glob.glob(pattern))]
             shown: dict[str, str] = {}
             for path in (name, *beside):

@@ -131,10 +131,10 @@ def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.An
         yield name, section.as_dict(), round(time.monotonic() - begun, 4)
 
 
-def _guarded(made: type[Reader], wanted: t.Any) -> t.Callable[[], Section]:
+def _guarded(made: type[Reader], request: t.Any) -> t.Callable[[], Section]:
     """Start a reader; its `read`, which never raises: one unreadable section must not hide the others."""
     try:
-        reader = made(wanted)
+        reader = made(request)
     except Exception as exc:
         failed = Section.unreadable(f"{type(exc).__name__}: {exc}")
         return lambda: failed

@@ -51,7 +51,7 @@ class Command:
                 resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (MOST_OUTPUT, MOST_OUTPUT))
 
     @property
-    def found(self) -> bool:
+    def installed(self) -> bool:
         return self.process is not None
 
     def output(self, *, accept: tuple[int, ...] = (0,)) -> bytes:

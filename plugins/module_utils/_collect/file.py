@@ -21,7 +21,7 @@ WILDCARDS = frozenset("*?[")
 class Files(Reader):
     """Attributes of every path a pattern matches: ``type``, ``mode``, ``owner``, ``group``, and where there is any, ``acl``.
 
-    `wanted` maps a pattern to the patterns it leaves out. At the end of a pattern, ``/**`` means every regular file below.
+    `request` maps a pattern to the patterns it leaves out. At the end of a pattern, ``/**`` means every regular file below.
     What a link names is judged where it lies, if a rule speaks of it, but a path without wildcards is followed.
     ``service_group`` is the first group of an owner that is a service; ``more`` counts the paths that are as this one and
     not listed.
@@ -33,7 +33,7 @@ class Files(Reader):
         self.foreign = {one.point for one in mounted() if one.type not in types}
         self.services = _services()
         return Section(
-            {pattern: self._matching(pattern, excluded) for pattern, excluded in self.wanted.items()}, self.left_out
+            {pattern: self._matching(pattern, excluded) for pattern, excluded in self.request.items()}, self.left_out
         )
 
     def _matching(self, pattern: str, excluded: list[str]) -> dict[str, Attributes]:

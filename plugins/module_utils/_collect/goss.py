@@ -8,8 +8,8 @@ from .section import Reader, Section
 
 
 class Goss(Reader):
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         # Started, not only looked for: the first start from a cold disk is slow, and Goss is needed soon.
         self.command = Command("goss", "--help")
 

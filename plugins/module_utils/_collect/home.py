@@ -15,7 +15,7 @@ import typing as t
 from .account import is_service, may_login, number, rows, uid_min
 from .child import Child, ChildError, ChildTimeoutError
 from .command import read
-from .paths import facts_of, shown
+from .paths import access_list, facts_of, shown
 from .section import Reader, Section
 
 SECONDS = 5
@@ -90,7 +90,7 @@ def home_facts(path: str) -> tuple[dict[str, t.Any], dict[str, str]]:
     try:
         place = f"/proc/self/fd/{descriptor}"
         status = os.fstat(descriptor)
-        facts.update(facts_of(status, ()), real=shown(os.readlink(place)))
+        facts.update(facts_of(status, access_list(descriptor)), real=shown(os.readlink(place)))
         try:
             return facts, _dot_files(place, shown(path), facts["dot_files"])
         except OSError as exc:
@@ -110,7 +110,8 @@ def _dot_files(place: str, home: str, files: dict[str, t.Any]) -> dict[str, str]
         try:
             status = os.lstat(f"{place}/{name}")
             if stat.S_ISREG(status.st_mode) or name in ALWAYS:
-                files[shown(name)] = {**facts_of(status, ()), "links": status.st_nlink}
+                grants = access_list(f"{place}/{name}") if stat.S_ISREG(status.st_mode) else ()
+                files[shown(name)] = {**facts_of(status, grants), "links": status.st_nlink}
         except FileNotFoundError:
             continue
         except OSError as exc:

@@ -26,15 +26,15 @@ END_OF_CONFIGURATION = "# End of configuration files."
 
 
 class Modules(Reader):
-    """Args: wanted: names of modules."""
+    """Args: request: names of modules."""
 
-    def __init__(self, wanted: list[str]) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: list[str]) -> None:
+        super().__init__(request)
         self.configuration = Command("modprobe", "--showconfig")
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
-        names = {plain(name) for name in self.wanted}
+        names = {plain(name) for name in self.request}
         on_disk, built_in = listed(names, left_out)
         loaded = {line.split(" ", 1)[0] for line in (text("/proc/modules", left_out) or "").splitlines()}
         try:
@@ -57,7 +57,7 @@ class Modules(Reader):
                         for word in ("install", "blacklist")
                     },
                 }
-                for name in self.wanted
+                for name in self.request
             },
             left_out,
         )

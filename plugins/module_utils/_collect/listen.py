@@ -15,8 +15,8 @@ ROW = re.compile(r"(\S+)\s+\S+\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+\s*(.*)")
 class Sockets(Reader):
     """Listening TCP and UDP sockets: ``protocol``, ``address``, ``port``, and the ``processes`` that hold them."""
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.command = Command("ss", "-Htlunp")
 
     def read(self) -> Section:

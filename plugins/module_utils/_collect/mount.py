@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is mounted, and what fstab asks for, as findmnt(8) tells it. Values of secrets are masked."""
+"""What is mounted, and what fstab and systemd's own units ask for. Values of secrets are masked."""
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import re
 import typing as t
 
+from .._url import MASK
 from .command import Command, CommandError, read
 from .filesystems import mounted, unescaped
 from .paths import shown
 from .section import Reader, Section
 
 FSTAB = "/etc/fstab"
-MASK = "(masked)"
+UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
+_OPTIONS = re.compile(r"^\s*Options\s*=[ \t]*(\S*)", re.MULTILINE)
 _SECRET = re.compile(r"(pass|cred|key)[^=]*", re.IGNORECASE)
 _PATH = re.compile(r"(cred|key)[^=]*=/", re.IGNORECASE)
 _USER = re.compile(r"user(name)?", re.IGNORECASE)
@@ -22,11 +26,12 @@ _IN_SOURCE = re.compile(r"(//|#|^)([^/@:]*):[^/@]+@")
 
 class Mounts(Reader):
     """``live`` and ``fstab`` by mount point, each with ``source``, ``type`` and ``options``; ``broken``: what is wrong
-    with the fstab in findmnt's words, empty where nothing is.
+    with the fstab in findmnt's words, empty where nothing is; ``units`` by mount point, each with the ``source`` that sets its
+    ``options``, and whether it ``wins`` over a line of fstab (systemd.mount(5)).
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         columns = ("--json", "--list", "--nofsroot", "--output", "TARGET,SOURCE,FSTYPE,OPTIONS")
         self.text = read(FSTAB) or ""
         self.live = Command("findmnt", "--kernel", *columns)
@@ -35,7 +40,8 @@ class Mounts(Reader):
 
     def read(self) -> Section:
         live, left_out = self._live()
-        return Section({"live": live, "fstab": self._stored(), "broken": self._broken()}, left_out)
+        items = {"live": live, "fstab": self._stored(), "broken": self._broken(), "units": units()}
+        return Section(items, left_out)
 
     def _live(self) -> tuple[dict[str, t.Any], dict[str, str]]:
         """What findmnt says, and where the kernel's own table says otherwise."""
@@ -67,7 +73,7 @@ class Mounts(Reader):
             return fstab(self.text)
 
     def _broken(self) -> str:
-        if not self.text or not self.verified.found:
+        if not self.text or not self.verified.installed:
             return ""
         report = self.verified.text(accept=(0, 1))
         return next((line.strip() for line in report.splitlines() if "[E]" in line), "")
@@ -79,6 +85,28 @@ def _facts(source: str, filesystem: str, options: list[str]) -> dict[str, t.Any]
         "type": filesystem,
         "options": [shown(masked(option)) for option in options],
     }
+
+
+def units(directories: t.Sequence[str] = UNITS) -> dict[str, dict[str, t.Any]]:
+    """Mount units that are files, and what drop-ins make of them. Those that a generator writes from fstab lie between the
+    operator's and the packages' (systemd.unit(5)).
+    """
+    fragments: dict[str, str] = {}
+    for directory in reversed(directories):
+        fragments.update({os.path.basename(path): path for path in sorted(glob.glob(f"{directory}/*.mount"))})
+    points: dict[str, dict[str, t.Any]] = {}
+    for name, fragment in fragments.items():
+        content = read(fragment) or ""
+        if where := re.search(r"^\s*Where\s*=\s*(\S+)", content, re.MULTILINE):
+            places = [
+                fragment,
+                *(path for one in reversed(directories) for path in sorted(glob.glob(f"{one}/{name}.d/*.conf"))),
+            ]
+            set_by = [(path, settings[-1]) for path in places if (settings := _OPTIONS.findall(read(path) or ""))]
+            source, options = set_by[-1] if set_by else (fragment, "")
+            wins = source != fragment or not fragment.startswith(directories[-1])
+            points[where[1]] = {"source": source, "options": [masked(one) for one in options.split(",")], "wins": wins}
+    return points
 
 
 def _listed(output: str) -> list[tuple[str, dict[str, t.Any]]]:

@@ -26,8 +26,8 @@ class Stacks(Reader):
     ``level`` (of substacks) and ``installed``. A substack itself is a line whose control is ``substack``.
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.texts: dict[str, str | None] = {}
         self.modules = {os.path.basename(path) for directory in MODULES for path in glob.glob(f"{directory}/pam_*.so")}
 
@@ -96,12 +96,12 @@ class Stacks(Reader):
 class Authselect(Reader):
     """The profile and features that are selected; empty where the host has no authselect or none is selected."""
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.command = Command("authselect", "current", "--raw")
 
     def read(self) -> Section:
-        if not self.command.found:
+        if not self.command.installed:
             return Section({"profile": "", "features": []})
         # authselect(8): 2 says that no profile is selected.
         words = self.command.text(accept=(0, 2)).split()

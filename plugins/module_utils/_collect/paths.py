@@ -80,14 +80,17 @@ def facts_of(status: os.stat_result, entries: t.Sequence[str]) -> Attributes:
     return facts
 
 
-def access_list(path: str) -> list[str]:
+def access_list(path: str | int) -> list[str]:
     """What named users and groups may do by the access list: ``user:nobody:r--``, the mask applied.
+
+    Args:
+        path: of what is not followed where it is a link; or a descriptor.
 
     Raises:
         OSError: the list is there and cannot be read.
     """
     try:
-        raw = os.getxattr(path, ACCESS_LIST, follow_symlinks=False)
+        raw = os.getxattr(path, ACCESS_LIST, follow_symlinks=isinstance(path, int))
     except OSError as exc:
         if exc.errno in (errno.ENODATA, errno.EOPNOTSUPP):
             return []

@@ -15,16 +15,17 @@ ROOT_FILES = ("/root/.bash_profile", "/root/.bashrc", "/root/.profile")
 
 
 class RootShell(Reader):
-    """The search ``path`` and ``umask`` that root's login shell really gets, what that umask ``leaves`` to a new directory,
-    and which directories of the path are ``unsafe``, with the reason. To know, it runs root's login shell, and so root's profile.
+    """The search ``path``, ``umask`` and ``timeout`` (TMOUT) that root's login shell really gets, what that umask ``leaves`` to a
+    new directory, and which directories of the path are ``unsafe``, with the reason. To know, it runs root's login shell, and so root's profile.
     """
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
-        self.command = Command("bash", "-lc", 'printf "\\n%s\\n" "$PATH"; umask', timeout=10)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
+        script = 'printf "\n%s\n" "$PATH"; umask; printf "%s\n" "${TMOUT-}"'
+        self.command = Command("bash", "-lc", script, timeout=10)
 
     def read(self) -> Section:
-        path, umask = self.command.text().splitlines()[-2:]
+        path, umask, timeout = self.command.text().splitlines()[-3:]
         if not re.fullmatch("[0-7]{3,4}", umask):
             raise CommandError(f"root's login shell prints '{shown(umask[:40])}' for its umask")
         parts = path.split(":")
@@ -36,6 +37,7 @@ class RootShell(Reader):
                 "path": [shown(part) for part in parts],
                 "unsafe": unsafe,
                 "umask": umask,
+                "timeout": shown(timeout),
                 "leaves": f"{0o777 & ~int(umask, 8):04o}",
                 "umask_set_in": own,
             }

@@ -28,11 +28,11 @@ FLAGS = re.IGNORECASE | re.MULTILINE
 
 
 class Rsyslog(Reader):
-    """Args: wanted: the unit whose start matters."""
+    """Args: request: the unit whose start matters."""
 
-    def __init__(self, wanted: list[str] | None = None) -> None:
-        super().__init__(wanted)
-        self.daemons = Daemons(list(wanted or ()))
+    def __init__(self, request: list[str] | None = None) -> None:
+        super().__init__(request)
+        self.daemons = Daemons(list(request or ()))
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}

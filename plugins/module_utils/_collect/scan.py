@@ -98,8 +98,8 @@ class Records:
 class Scan(Reader):
     """World-writable, ownerless and set-ID files of every local file system."""
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         self.choice = choose(mounted(), local_types())
         self.child = Child(lambda: [walk(self.choice)])
 

@@ -40,11 +40,11 @@ class Reader:
     """Reads one section. Made first for all sections, so that the programs it starts run side by side.
 
     Args:
-        wanted: what to look at, as the kinds' `request` asked (a list, a mapping, or None where the section has no choice).
+        request: what to look at, as the kinds' `request` asked (a list, a mapping, or None where the section has no choice).
     """
 
-    def __init__(self, wanted: t.Any = None) -> None:
-        self.wanted = wanted
+    def __init__(self, request: t.Any = None) -> None:
+        self.request = request
 
     def read(self) -> Section:
         raise NotImplementedError

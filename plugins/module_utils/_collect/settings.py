@@ -49,11 +49,11 @@ Values = dict[str, dict[str, str]]
 
 
 class Settings(Reader):
-    """Args: wanted: units whose start matters."""
+    """Args: request: units whose start matters."""
 
-    def __init__(self, wanted: list[str] | None = None) -> None:
-        super().__init__(wanted)
-        self.daemons = Daemons(list(wanted or ()))
+    def __init__(self, request: list[str] | None = None) -> None:
+        super().__init__(request)
+        self.daemons = Daemons(list(request or ()))
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}

@@ -9,7 +9,7 @@ import typing as t
 from .command import Command, CommandError, read
 from .section import Reader, Section
 from .sshd_config import NEUTRAL, Directive, Sampler, directives, include_directories, specification
-from .sshd_daemon import Units, configuration, next_arguments, reloaded, running, session
+from .sshd_daemon import Units, configuration, reloaded, running, session, upcoming
 
 MOST_BLOCKS = 64
 # Homes on these may hang; whose keys lie there is not told.
@@ -20,12 +20,12 @@ class Sshd(Reader):
     """What `sshd -T` says with the arguments of the daemon that runs: globally, and for each Match block.
 
     Args:
-        wanted: units that run the daemon.
+        request: units that run the daemon.
     """
 
-    def __init__(self, wanted: t.Sequence[str] | None = None) -> None:
-        super().__init__(wanted)
-        self.units = Units(list(wanted or ()))
+    def __init__(self, request: t.Sequence[str] | None = None) -> None:
+        super().__init__(request)
+        self.units = Units(list(request or ()))
         self.daemons, self.unseen = running()
         self.options: list[str] = self.daemons[0]["arguments"] if self.daemons else []
         # Where sshd never ran, its privilege separation directory is missing and -T refuses.
@@ -33,7 +33,7 @@ class Sshd(Reader):
         self.directives = list(directives(configuration(self.options)))
         self.session = session()
         self.cases: list[tuple[str, dict[str, str] | None, Command | None]] = []
-        if self.command.found:
+        if self.command.installed:
             self._start_cases()
 
     def _start_cases(self) -> None:
@@ -63,7 +63,7 @@ class Sshd(Reader):
         return Command("sshd", "-T", *self.options, "-C", specification(connection))
 
     def read(self) -> Section:
-        if not self.command.found:
+        if not self.command.installed:
             return Section({"installed": False, "effective": {}})
         effective = settings(self.command)
         units = self.units.read()
@@ -109,10 +109,8 @@ class Sshd(Reader):
         known = {tuple(self.options): ""}
         for daemon in self.daemons[1:]:
             known.setdefault(tuple(daemon["arguments"]), f"sshd {daemon['pid']}")
-        for unit in units:
-            upcoming = next_arguments(unit)
-            if upcoming is not None:
-                known.setdefault(tuple(upcoming), f"the next start of {unit['Id']}")
+        for start, options in upcoming(units):
+            known.setdefault(tuple(options), start)
         return [
             {
                 "name": name,

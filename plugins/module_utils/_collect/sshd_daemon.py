@@ -54,12 +54,14 @@ def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
     here = os.stat("/proc/self/ns/mnt").st_ino
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         try:
-            if os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0] != "sshd":
+            with open(f"/proc/{pid}/cmdline", "rb") as handle:
+                line = handle.read().decode(errors="replace")
+            # A copy under another name gives itself the same title.
+            program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0]
+            if program != "sshd" and not line.startswith("sshd: "):
                 continue
             if os.stat(f"/proc/{pid}/ns/mnt").st_ino != here:
                 continue
-            with open(f"/proc/{pid}/cmdline", "rb") as handle:
-                line = handle.read().decode(errors="replace")
             words = _words(line)
             if words is None:
                 continue
@@ -93,15 +95,22 @@ def _started(pid: int) -> float:
     return time.time() - uptime + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
+# An instance of a template, whatever its name, tells what the others run.
+CONNECTION = "@unified.service"
+
+
 class Units:
     """What systemd knows of the units that may run the daemon."""
 
     def __init__(self, names: t.Sequence[str]) -> None:
-        properties = "Id,LoadState,ExecStart,Environment,EnvironmentFiles,StateChangeTimestampMonotonic"
+        properties = "Id,LoadState,ActiveState,UnitFileState,ExecStart,Environment,EnvironmentFiles,ReloadResult,StateChangeTimestampMonotonic"
+        stems = [name.partition(".")[0] for name in names]
+        # A socket may start a daemon of its own for each connection.
+        names = [*names, *(f"{stem}{end}" for stem in stems for end in (CONNECTION, ".socket"))]
         self.command = Command("systemctl", "show", f"--property={properties}", "--", *names) if names else None
 
     def read(self) -> list[dict[str, str]]:
-        if self.command is None or not self.command.found:
+        if self.command is None or not self.command.installed:
             return []
         try:
             text = self.command.text()
@@ -113,8 +122,36 @@ class Units:
         return [block for block in blocks if block.get("LoadState") == "loaded"]
 
 
+def upcoming(units: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, list[str]]]:
+    """What starts the daemon next, in words, with the arguments that it will have."""
+    listening = {
+        unit["Id"].removesuffix(".socket")
+        for unit in units
+        if unit["Id"].endswith(".socket")
+        and (unit.get("ActiveState") == "active" or unit.get("UnitFileState") == "enabled")
+    }
+    starts = []
+    for unit in units:
+        stem = unit["Id"].removesuffix(CONNECTION)
+        arguments_then = next_arguments(unit)
+        if arguments_then is None or (stem != unit["Id"] and stem not in listening):
+            continue
+        starts.append(
+            (
+                f"the next start of {unit['Id']}" if stem == unit["Id"] else f"each connection to {stem}.socket",
+                arguments_then,
+            )
+        )
+    return starts
+
+
 def reloaded(unit: t.Mapping[str, str]) -> float:
-    """When a unit last changed its state, a reload included, in seconds since the epoch by today's clock."""
+    """When a unit last changed its state, a reload included, in seconds since the epoch by today's clock; 0 where a reload failed.
+
+    A reload that failed changes the state too, and the daemon goes on with what it had.
+    """
+    if unit.get("ReloadResult", "success") != "success":
+        return 0.0
     since = int(unit.get("StateChangeTimestampMonotonic") or 0) / 1e6
     return time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + since if since else 0.0
 

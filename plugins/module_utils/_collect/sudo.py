@@ -10,7 +10,7 @@ import typing as t
 from .command import Command, read
 from .section import Reader, Section
 
-POLICY = "/etc/sudoers"
+POLICY, MAIN = "/etc/sudoers", "/etc/sudo.conf"
 SCOPES = {"": "", "@": "host", ":": "user", ">": "runas", "!": "command"}
 # How the converter names members of lists, and how sudoers writes them.
 MEMBERS = {
@@ -35,8 +35,8 @@ Entry = dict[str, t.Any]
 class Sudo(Reader):
     """Defaults in the order in which they are read, and every rule with what it asks of the user."""
 
-    def __init__(self, wanted: None = None) -> None:
-        super().__init__(wanted)
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
         # A site's cvtsudoers.conf could filter what is shown.
         convert = ("cvtsudoers", "-c", "/dev/null", "-e", "-f")
         self.json = Command(*convert, "json", POLICY)
@@ -62,7 +62,18 @@ class Sudo(Reader):
             ],
             "rules": [rule for entry in policy.get("User_Specs", []) for rule in _rules(entry, texts)],
         }
-        return Section(items, _elsewhere())
+        return Section(items, {**_elsewhere(), **_another_policy()})
+
+
+def _another_policy() -> dict[str, str]:
+    """A policy that sudo asks in place of its own sudoers (sudo.conf(5), Plugin)."""
+    for line in (read(MAIN) or "").splitlines():
+        words = line.split("#", 1)[0].split()
+        if len(words) < 3 or words[0] != "Plugin" or "policy" not in words[1]:
+            continue
+        if words[1] != "sudoers_policy" or any(word.startswith("sudoers_file=") for word in words[3:]):
+            return {"": f"{MAIN} takes its rules from elsewhere: '{' '.join(words)}'"}
+    return {}
 
 
 def _elsewhere() -> dict[str, str]:

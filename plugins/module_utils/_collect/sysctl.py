@@ -36,7 +36,7 @@ Assignments = t.Dict[str, Assignment]
 
 
 class Parameters(Reader):
-    """Args: wanted: keys, with dots."""
+    """Args: request: keys, with dots."""
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
@@ -44,7 +44,7 @@ class Parameters(Reader):
         for path, content in texts(drop_ins(*DIRECTORIES), left_out).items():
             merge(content, path, assignments, left_out)
         ufw, enabled = ufw_assignments(left_out)
-        return Section({key: parameter(key, assignments, ufw, enabled=enabled) for key in self.wanted}, left_out)
+        return Section({key: parameter(key, assignments, ufw, enabled=enabled) for key in self.request}, left_out)
 
 
 def normalised(key: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .._url import password_line
 from .command import read_bytes
 from .mount import FSTAB, secret_line
 from .section import Reader, Section
@@ -12,7 +13,7 @@ MOST = 1 << 20
 
 
 class Texts(Reader):
-    """The text of every path of `wanted`; None where there is no such file.
+    """The text of every path of `request`; None where there is no such file.
 
     Bytes that are no UTF-8 are lone surrogates in it (PEP 383), and line ends are as they are, so that it can be
     written back as it was.
@@ -21,7 +22,7 @@ class Texts(Reader):
     def read(self) -> Section:
         texts: dict[str, str | None] = {}
         left_out: dict[str, str] = {}
-        for path in self.wanted:
+        for path in self.request:
             try:
                 content = read_bytes(path, MOST)
             except OSError as exc:
@@ -30,6 +31,9 @@ class Texts(Reader):
             text = None if content is None else content.decode("utf-8", "surrogateescape")
             if path == FSTAB and text and (line := secret_line(text)):
                 left_out[path] = f"line {line} holds a secret, which is not read: move it to a credentials file"
+                continue
+            if text and (line := password_line(text)):
+                left_out[path] = f"line {line} holds a password in a URL, which is not read: take it out of this file"
                 continue
             texts[path] = text
         return Section(texts, left_out)

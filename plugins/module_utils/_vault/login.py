@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from . import cloud
 from .errors import VaultError
 from .paths import segment
 
@@ -52,9 +53,26 @@ def _password(options: Options) -> Login:
     return f"/{segment(need(options, 'username'), 'username')}", {"password": need(options, "password")}
 
 
+def _aws(options: Options) -> Login:
+    return "", cloud.aws(options)
+
+
+def _azure(options: Options) -> Login:
+    need(options, "role")
+    return "", cloud.azure(options)
+
+
+def _gcp(options: Options) -> Login:
+    need(options, "role")
+    return "", cloud.gcp(options)
+
+
 METHODS: dict[str, t.Callable[[Options], Login]] = {
     "approle": _approle,
+    "aws": _aws,
+    "azure": _azure,
     "cert": _cert,
+    "gcp": _gcp,
     "jwt": _jwt,
     "kubernetes": _kubernetes,
     "ldap": _password,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server says of itself without a token, by nothing but the standard library.
+"""What a server says of itself, by nothing but the standard library.
 
-Source: https://openbao.org/api-docs/system/health/, .../seal-status/, .../leader/ and .../unseal/
+Source: https://openbao.org/api-docs/system/health/, .../seal-status/, .../leader/ and .../unseal/; who votes needs a token:
+.../storage/raft/#read-raft-configuration
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import sys
 import time
 import typing as t
+import urllib.parse
 
 from .http import Http, HttpError, tls_context
 
@@ -21,7 +23,11 @@ HEALTH = "sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode
 
 
 class NodeError(Exception):
-    """A server did not answer, or not in time; the message names it."""
+    """A server did not answer, or not in time; the message names it. `status` is the HTTP status of a refusal, 0 where there was none."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Health(t.NamedTuple):
@@ -50,19 +56,20 @@ class Node:
         self.url = url.rstrip("/")
         self.http = Http(self.url, TIMEOUT, context=tls_context(ca_path), proxy="")
 
-    def ask(self, path: str, body: Answer | None = None) -> Answer:
+    def ask(self, path: str, body: Answer | None = None, token: str = "") -> Answer:
         """The answer to a GET, or to a PUT of BODY."""
         content = None if body is None else json.dumps(body).encode()
         method = "GET" if body is None else "PUT"
         try:
-            answer = self.http.send(method, f"/v1/{path}", {"X-Vault-Request": "true"}, content)
+            headers = {"X-Vault-Request": "true", **({"X-Vault-Token": token} if token else {})}
+            answer = self.http.send(method, f"/v1/{path}", headers, content)
             if answer.status < 300:
                 return t.cast("Answer", json.loads(answer.content or b"{}"))
         except (HttpError, ValueError) as exc:
             raise NodeError(f"{self.url} cannot be reached ({exc})") from None
         finally:
             self.http.close()  # the server may be restarted before it is asked again
-        raise NodeError(f"{self.url}: {path.partition('?')[0]} was answered with {answer.status}")
+        raise NodeError(f"{self.url}: {path.partition('?')[0]} was answered with {answer.status}", answer.status)
 
     def health(self) -> Health:
         found = self.ask(HEALTH)
@@ -85,6 +92,20 @@ class Node:
         """The raft index that the cluster agreed on, if this server leads it; 0 otherwise."""
         leader = self.ask("sys/leader")
         return int(leader.get("raft_committed_index") or 1) if leader.get("is_self") else 0
+
+    @property
+    def host(self) -> str:
+        """By which the cluster names it: servers speak to each other by the host of their API and a port of their own."""
+        return urllib.parse.urlsplit(self.url).hostname or ""
+
+    def voters(self, token: str) -> set[str]:
+        """Hosts of the servers that have a vote, if this server leads.
+
+        Raises:
+            NodeError: it does not answer; with status 403 where TOKEN may not ask.
+        """
+        servers = self.ask("sys/storage/raft/configuration", token=token)["data"]["config"]["servers"]
+        return {server["address"].rpartition(":")[0].strip("[]").lower() for server in servers if server["voter"]}
 
     def unseal(self, key: str) -> bool:
         """Give one share; whether it is still sealed."""

@@ -9,7 +9,7 @@ import typing as t
 from .errors import VaultError
 from .settings import seconds
 
-AUTH_METHODS = ("token", "approle", "jwt", "kubernetes", "cert", "userpass", "ldap", "agent")
+AUTH_METHODS = ("token", "approle", "jwt", "kubernetes", "cert", "userpass", "ldap", "aws", "azure", "gcp", "agent")
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "url": {"type": "str"},
@@ -30,6 +30,8 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "password": {"type": "str", "no_log": True},
     "jwt": {"type": "str", "no_log": True},
     "jwt_path": {"type": "path", "no_log": False},
+    "iam_server_id": {"type": "str"},
+    "azure_resource": {"type": "str"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
     "timeout": {"type": "float"},

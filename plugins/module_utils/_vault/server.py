@@ -11,6 +11,9 @@ import typing as t
 
 from .node import Health, Node, NodeError, wait
 
+# Seconds after which a server that joined has its vote, where nobody may ask: autopilot's server_stabilization_time is 10 s, and it looks
+# every 10 s.
+VOTES_AFTER = 25
 NOTHING = Health(initialized=False, sealed=True, active=False, version="")
 
 
@@ -31,6 +34,8 @@ class Server:
         self.unit = f"{given['unit']}.service"
         self.timeout: int = given["timeout"]
         self.actions: list[str] = []
+        self.warnings: list[str] = []
+        self.joined = False
         self.shown = self._show()
         self.runs = self.shown["ActiveState"] == "active"
 
@@ -111,6 +116,8 @@ class Server:
             )
         if self.peers and not own.active and not any(health and health.active for health in found.values()):
             raise NodeError(f"no server leads the cluster, so {self.unit} was not restarted. See its log first")
+        if self.peers:
+            self.await_votes(self.peers)
 
     def show_certificate(self) -> None:
         node = self.node
@@ -121,6 +128,13 @@ class Server:
             self.act("reloaded", "reload", self.unit)
             if not self.dry:
                 wait("the new certificate", lambda: node.certificate() == wanted, self.timeout)
+
+    def untrusted(self) -> bool:
+        """Whether it shows a certificate that nobody accepts, an ended one or another authority's: it would answer nothing that is asked."""
+        try:
+            return not self.node.certificate()
+        except NodeError:
+            return False  # it is not up yet
 
     def prove_audit(self) -> None:
         path = self.given["audit_path"]
@@ -134,6 +148,7 @@ class Server:
         node = self.node
         wait(f"that {node.url} joins the cluster", lambda: node.health().initialized, self.timeout)
         self.actions.append("joined")
+        self.joined = True
         return node.health()
 
     def unseal(self) -> Health:
@@ -171,6 +186,45 @@ class Server:
         committed = wait("the election of a leader", leader, self.timeout)
         wait(f"that {node.url} catches up", lambda: node.applied() >= committed, self.timeout)
 
+    def _leader(self) -> Node | None:
+        for node in [self.node, *self.peers]:
+            try:
+                if node.committed():
+                    return node
+            except NodeError:
+                continue
+        return None
+
+    def await_votes(self, nodes: t.Sequence[Node]) -> None:
+        """Wait until these servers have a vote: one that joined a moment ago knows everything, and counts for no majority."""
+        leader = self._leader()
+        if leader is None:
+            return  # nobody is elected before more of them are back
+        if not self._may_ask(leader):
+            if self.joined and not self.dry:
+                time.sleep(VOTES_AFTER)
+            return
+        for node in nodes:
+            wait(f"that {node.url} gets its vote in the cluster", functools.partial(self._has_vote, node), self.timeout)
+
+    def _may_ask(self, leader: Node) -> bool:
+        """Whether the token, if there is one, shows who votes."""
+        if not self.given["token"]:
+            return False
+        try:
+            leader.voters(self.given["token"])
+        except NodeError as exc:
+            if exc.status == 403:
+                self.warnings.append(
+                    f"{exc}: the token may not ask who votes in the cluster. Give one that may 'read' sys/storage/raft/configuration"
+                )
+                return False
+        return True
+
+    def _has_vote(self, node: Node) -> bool:
+        leader = self._leader()
+        return leader is not None and node.host.lower() in leader.voters(self.given["token"])
+
 
 def settle(server: Server) -> tuple[Health, bool]:
     """Bring the server to what is wanted; its state, and whether it still has to be restarted."""
@@ -178,6 +232,8 @@ def settle(server: Server) -> tuple[Health, bool]:
     server.start()
     if not server.runs:
         return NOTHING, False
+    if server.untrusted():
+        server.show_certificate()
     health = server.health()
     stale = server.stale() or (server.dry and given["foreseen"])
     if stale and (
@@ -190,6 +246,8 @@ def settle(server: Server) -> tuple[Health, bool]:
         health = server.join()
     if health.initialized and health.sealed and given["unseal_keys"]:
         health = server.unseal()
+    if given["join"] and server.peers and not health.sealed and not server.dry:
+        server.await_votes([server.node])
     if health.active and not server.dry:
         server.prove_audit()
     return health, stale

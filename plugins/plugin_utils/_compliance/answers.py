@@ -55,7 +55,7 @@ SECTIONS: dict[str, Shape] = {
         groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),
-    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT))),
+    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT, configured=TEXT))),
     "audit": record(
         installed=FLAG,
         disk=each(record(rule=TEXT, line=TEXT, source=TEXT)),
@@ -82,6 +82,7 @@ SECTIONS: dict[str, Shape] = {
                 jumps=each(TEXT),
                 accepts=FLAG,
                 refuses=FLAG,
+                open=FLAG,
             )
         ),
         legacy=each(TEXT),
@@ -101,6 +102,7 @@ SECTIONS: dict[str, Shape] = {
                 mode=TEXT,
                 owner=TEXT,
                 group=TEXT,
+                acl=each(TEXT),
                 dot_files=by_name(_FILE),
             )
         ),
@@ -132,7 +134,12 @@ SECTIONS: dict[str, Shape] = {
         exempt=each(record(domain=TEXT, source=TEXT)),
     ),
     "listen": each(record(protocol=TEXT, address=TEXT, port=COUNT, processes=each(TEXT))),
-    "mount": record(live=by_name(_MOUNT), fstab=by_name(_MOUNT), broken=TEXT),
+    "mount": record(
+        live=by_name(_MOUNT),
+        fstab=by_name(_MOUNT),
+        broken=TEXT,
+        units=by_name(record(options=each(TEXT), source=TEXT, wins=FLAG)),
+    ),
     "package": by_name(TEXT),
     "pam": by_name(
         each(
@@ -148,7 +155,9 @@ SECTIONS: dict[str, Shape] = {
             )
         )
     ),
-    "root_shell": record(path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, leaves=TEXT, umask_set_in=each(TEXT)),
+    "root_shell": record(
+        path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, timeout=TEXT, leaves=TEXT, umask_set_in=each(TEXT)
+    ),
     "rsyslog": record(
         FileCreateMode=each(_SETTING),
         listen=each(TEXT),
@@ -172,6 +181,10 @@ SECTIONS: dict[str, Shape] = {
             active=TEXT,
             refused=FLAG,
             wanted_by=each(TEXT),
+            reached=FLAG,
+            fragment=TEXT,
+            elapses=FLAG,
+            triggers=TEXT,
             drop_ins=each(TEXT),
             exec=each(TEXT),
             replaced=FLAG,

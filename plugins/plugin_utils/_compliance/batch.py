@@ -32,6 +32,7 @@ def options(
         "enabled": desired.units_enabled,
         "masked": desired.units_masked,
         "restarted": desired.units_restarted,
+        "reloaded": desired.units_reloaded,
     }
     if not (any(batch.values()) or any(units.values())):
         return {}

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import typing as t
@@ -12,7 +11,6 @@ from dataclasses import dataclass, field
 
 SECONDS = 5
 ALGORITHMS = ("ciphers", "kexalgorithms", "macs")
-SSH_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,6 @@ def ask(options: t.Iterable[str | None], host: str) -> Client:
     only_named = settings.get("identitiesonly") == "yes"
     keys = 0 if only_named or "SSH_AUTH_SOCK" not in os.environ else len(_lines("ssh-add", "-l"))
     return Client(keys, {name: tuple(settings[name].split(",")) for name in ALGORITHMS if name in settings})
-
-
-def jumps(variables: t.Mapping[str, t.Any], names: t.Collection[str]) -> bool:
-    """Whether a host with these inventory variables is reached through one of the NAMES of another."""
-    said = " ".join(str(variables.get(name) or "") for name in SSH_ARGUMENTS)
-    words = set(re.split(r"[^A-Za-z0-9._-]+", said))
-    return bool(re.search(r"-J|ProxyJump|ProxyCommand", said, re.IGNORECASE)) and bool(words & set(names))
 
 
 def _lines(*argv: str) -> list[str]:

@@ -40,10 +40,8 @@ def checks_of(verdicts: t.Mapping[str, Verdict], evidence: Evidence) -> dict[str
 
 
 def independent(checks_by_rule: t.Mapping[str, t.Sequence[Check]]) -> frozenset[str]:
-    """Rules for which Goss looks at the host itself. A check that only matches our evidence again is no second look."""
-    return frozenset(
-        rule for rule, asked in checks_by_rule.items() if any(check.resource != "matching" for check in asked)
-    )
+    """Rules of which Goss sees for itself what the verdict is about (`Check.decides`)."""
+    return frozenset(rule for rule, asked in checks_by_rule.items() if any(check.decides for check in asked))
 
 
 def render(checks_by_rule: t.Mapping[str, t.Sequence[Check]]) -> str:
@@ -107,6 +105,8 @@ def validate(identifier: str, check: Check) -> None:
     known = ATTRIBUTES.get(check.resource)
     if known is None:
         raise GossError(f"{identifier}: Goss resource '{check.resource}' is not used here")
+    if check.decides and check.resource == "matching":
+        raise GossError(f"{identifier}: 'matching' reads our evidence again and decides nothing")
     unknown = sorted(set(check.attributes) - known)
     if unknown:
         raise GossError(f"{identifier}: '{check.resource}' has no attribute '{unknown[0]}'")

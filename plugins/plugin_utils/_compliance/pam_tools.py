@@ -60,7 +60,24 @@ Password-Type: Primary
 Password:
     requisite    pam_pwhistory.so use_authtok
 """
-PROFILE_TEXTS = {"unix": UNIX, "faillock": FAILLOCK, "faillock_notify": FAILLOCK_NOTIFY, "pwhistory": PWHISTORY}
+# Comes after Debian's own line, which takes the umask of login.defs and gives the group's bits back to whoever has a group of
+# his own (USERGROUPS_ENAB, pam_umask(8)).
+UMASK = """Name: Files of new sessions are closed to others
+Default: yes
+Priority: 0
+Session-Type: Additional
+Session:
+    optional    pam_umask.so umask=027 nousergroups
+"""
+PROFILE_TEXTS = {
+    "unix": UNIX,
+    "faillock": FAILLOCK,
+    "faillock_notify": FAILLOCK_NOTIFY,
+    "pwhistory": PWHISTORY,
+    "umask": UMASK,
+}
+# Linux-PAM 1.5.2's pam_pwhistory knows no file: its settings are arguments (pam_pwhistory(8)).
+ARGUMENTS: t.Mapping[str, tuple[str, ...]] = {"pam_pwhistory.so": ("remember", "enforce_for_root")}
 
 
 class Tool:
@@ -80,7 +97,15 @@ class Tool:
         """Why the tool would not mend a rule; empty where it would."""
         raise NotImplementedError
 
-    def mend(self, key: str, desired: Desired) -> None:
+    def mend(self, key: str, evidence: Evidence, desired: Desired) -> None:
+        raise NotImplementedError
+
+    def takes_arguments(self, module: str) -> bool:
+        """Whether `set_argument` can give a line of a module an argument."""
+        return False
+
+    def set_argument(self, module: str, name: str, value: str, evidence: Evidence, desired: Desired) -> None:
+        """Give a module's line an argument, without a value where that is empty; for a module that reads no file."""
         raise NotImplementedError
 
 
@@ -96,6 +121,7 @@ class PamAuthUpdate(Tool):
         "pam_faillock": ("faillock", "faillock_notify"),
         "pam_pwhistory": ("pwhistory",),
         "pam_pwhistory.use_authtok": ("pwhistory",),
+        "pam_umask": ("umask",),
         "pam_unix": ("unix",),
         "pam_unix.hashing": ("unix",),
         "pam_unix.nullok": ("unix",),
@@ -143,10 +169,31 @@ class PamAuthUpdate(Tool):
                     return str(line.strip())
         return ""
 
-    def mend(self, key: str, desired: Desired) -> None:
+    def takes_arguments(self, module: str) -> bool:
+        return module in ARGUMENTS
+
+    def set_argument(self, module: str, name: str, value: str, evidence: Evidence, desired: Desired) -> None:
+        profile = module.removeprefix("pam_").removesuffix(".so")
+        argument = f"{name}={value}" if value else name
+        lines = [
+            f"{re.sub(rf' {name}(=[^ ]*)?(?= |$)', '', line)} {argument}" if module in line else line
+            for line in self.profile(profile, evidence, desired).splitlines()
+        ]
+        desired.file(f"{PROFILES}/unified_{profile}", "\n".join(lines) + "\n")
+        desired.run("pam-auth-update", "--enable", f"unified_{profile}")
+
+    @staticmethod
+    def profile(name: str, evidence: Evidence, desired: Desired) -> str:
+        """The text that a profile of ours gets: what it has, where that differs by arguments only."""
+        current = desired.text(f"{PROFILES}/unified_{name}", evidence)
+        names = "|".join(ARGUMENTS.get(f"pam_{name}.so", ())) or "(?!)"
+        without = re.sub(rf" ({names})(=[^ \n]*)?(?=[ \n])", "", current)
+        return current if without == PROFILE_TEXTS[name] else PROFILE_TEXTS[name]
+
+    def mend(self, key: str, evidence: Evidence, desired: Desired) -> None:
         profiles = self.profiles.get(key, ())
         for name in profiles:
-            desired.file(f"{PROFILES}/unified_{name}", PROFILE_TEXTS[name])
+            desired.file(f"{PROFILES}/unified_{name}", self.profile(name, evidence, desired))
         if "unix" in profiles:
             # Debian's own profile has nullok; both at once would ask for the password twice.
             desired.run("pam-auth-update", "--disable", "unix", "--enable", "unified_unix")
@@ -189,7 +236,7 @@ class Authselect(Tool):
             )
         return ""
 
-    def mend(self, key: str, desired: Desired) -> None:
+    def mend(self, key: str, evidence: Evidence, desired: Desired) -> None:
         desired.run("authselect", "enable-feature", self.features[key])
 
 

@@ -10,7 +10,7 @@ from ...module_utils._collect.section import WHOLE
 from .evidence import Evidence
 from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
-from .kinds.sshd import logins
+from .logins import logins
 from .selection import Selection, purpose_allows
 
 NOT_INSTALLED = " is not installed"
@@ -150,7 +150,7 @@ def _not_applicable(
         "architecture": lambda names: evidence["host"]["architecture"] in names,
         "family": lambda names: evidence.platform.family in names,
         "platform": lambda names: evidence.platform.id in names,
-        "container": lambda wanted: evidence["host"]["container"] is wanted,
+        "container": lambda one: evidence["host"]["container"] is one,
         # Last: what a package brings does not make a rule apply that another condition rules out.
         "package": lambda names: installed(names, evidence),
     }
@@ -197,7 +197,7 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
                 f": {answer.note}" if answer.note else ""
             )
             if answer.answer == "fail":
-                verdict.held = "people found it failing: people must mend it"
+                verdict.held = "people judged it as failing: people must mend it"
 
 
 def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Plan:

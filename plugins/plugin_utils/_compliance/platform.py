@@ -24,6 +24,7 @@ class Platform:
         family: debian or redhat, as a rule's values for each family name it.
         systems: os-release ID to patterns of VERSION_ID, each with the platform's own release that it is ("9.4" of
             AlmaLinux is 9; Linux Mint 22 is Ubuntu 24.04).
+        goss: releases whose archive has a Goss that is new enough.
         units, packages: by the name that rules use; an empty tuple where the platform has no such thing.
         groups, paths: by the name that rules and kinds use; empty where the platform has no such thing.
         tools: who does a job here: ``packages``, ``firewall``, ``pam``, ``boot``, ``mac``.
@@ -32,6 +33,7 @@ class Platform:
     id: str
     family: str
     systems: t.Mapping[str, t.Mapping[str, str]]
+    goss: tuple[str, ...]
     units: t.Mapping[str, tuple[str, ...]]
     packages: t.Mapping[str, tuple[str, ...]]
     groups: t.Mapping[str, str]
@@ -140,6 +142,7 @@ def _platform(path: Path, name: str, raw: t.Mapping[str, t.Any]) -> Platform:
             system: versions if isinstance(versions, dict) else {version: version for version in versions}
             for system, versions in own["systems"].items()
         },
+        goss=tuple(own["goss"]),
         units={one: tuple(values) for one, values in table["units"].items()},
         packages={one: tuple(values) for one, values in table["packages"].items()},
         groups=table["groups"],

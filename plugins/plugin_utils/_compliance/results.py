@@ -40,7 +40,7 @@ def host_model(
         run: which run this is a result of.
         state: one of STATES.
         stored: the evidence was not collected in this run, so that there is no host to verify.
-        independent: rules for which Goss looks at the host itself, not only at the evidence.
+        independent: rules of which Goss sees for itself what the verdict is about, without the evidence.
         changed: rules that this run has changed.
     """
     host = evidence["host"]
@@ -178,7 +178,7 @@ def outcome(results: t.Mapping[str, t.Any], identifier: str) -> tuple[str, str]:
 def summarise(model: Model) -> Model:
     """Fill in verdicts of controls, counts of sections and totals; returns MODEL.
 
-    ``judged`` counts the rules that Goss judged too, ``independent`` those of them for which it looked at the host itself.
+    ``judged`` counts the rules that Goss judged too, ``independent`` those of which it saw for itself what decides.
     """
     for control in model["controls"]:
         control["verdict"] = _control_verdict(control, model["rules"])

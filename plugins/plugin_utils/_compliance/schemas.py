@@ -237,11 +237,12 @@ def platform() -> Schema:
             "family": {"enum": ["debian", "redhat"]},
             "based_on": TEXT,
             "systems": mapping({"oneOf": [TEXTS, mapping(TEXT)]}),
+            "goss": {"type": "array", "items": TEXT},
             **tables,
             "units": lists,
             "packages": lists,
         },
-        ["platform", "family", "systems"],
+        ["platform", "family", "systems", "goss"],
     )
     return document("A distribution and its derivatives", body)
 

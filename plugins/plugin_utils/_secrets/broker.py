@@ -145,11 +145,13 @@ def _detach(keep: int) -> None:
 
 
 def serve(listener: socket.socket, run: int, source: Resolver) -> None:
-    """Answer until the run ends, each worker by a thread of its own."""
+    """Answer until the run ends, each worker by a thread of its own, and give back what was made for the run."""
     ended = os.pidfd_open(run)
+    source.lasting = True
     while True:
         ready, _writable, _failed = select.select([listener.fileno(), ended], [], [])
         if ended in ready:
+            source.close()
             return
         connection, _address = listener.accept()
         threading.Thread(target=_answer, args=(connection, source), daemon=True).start()

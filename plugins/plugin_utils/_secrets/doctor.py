@@ -59,13 +59,13 @@ def _days_left(expires: str) -> float | None:
 
 
 def check_references(resolver: Resolver, references: t.Iterable[str]) -> list[Finding]:
-    """Every reference resolves."""
+    """Every reference resolves, or may be asked of its engine."""
     unique = sorted(set(references))
     resolver.prefetch(unique)
     findings = []
     for reference in unique:
         try:
-            resolver.resolve(reference)
+            resolver.probe(reference)
             findings.append(Finding("reference", reference, True, "resolves"))
         except SecretError as exc:
             # A malformed reference may be a secret in the wrong place: the error shows what may be shown.

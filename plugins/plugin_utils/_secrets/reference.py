@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""References to secrets: ``<store>://<path>[#<field>][?<option>=<value>&...]``.
+"""References to secrets: ``<store>[+<engine>]://<path>[#<field>][?<option>=<value>&...]``.
+
+An engine of the store makes the secret when it is asked for, and it ends with the run.
 
 A ``#``, ``?``, ``%``, ``&`` or ``=`` that belongs to a part is percent-encoded (RFC 3986, section 2.1). Control characters, and
 anything that could be read in two ways, are errors with a position.
@@ -17,6 +19,7 @@ from urllib.parse import quote, unquote
 from .errors import MalformedReferenceError
 
 STORE = re.compile(r"[a-z][a-z0-9_]*")
+ENGINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 OPTION = re.compile(r"[a-z][a-z0-9_]*")
 LONGEST = 8192
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -30,6 +33,7 @@ class Reference:
     path: str
     field: str = ""
     options: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    engine: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
@@ -41,7 +45,8 @@ class Reference:
         """The one way to write this reference: parsing it gives an equal one."""
         field = f"#{quote(self.field, safe='/:@ ')}" if self.field else ""
         pairs = "&".join(f"{name}={quote(value, safe='/:@ ')}" for name, value in sorted(self.options.items()))
-        return f"{self.store}://{quote(self.path, safe='/:@ ')}{field}{'?' + pairs if pairs else ''}"
+        engine = f"+{self.engine}" if self.engine else ""
+        return f"{self.store}{engine}://{quote(self.path, safe='/:@ ')}{field}{'?' + pairs if pairs else ''}"
 
 
 def parse(text: str) -> Reference:
@@ -62,16 +67,21 @@ def parse(text: str) -> Reference:
     for position, character in enumerate(text):
         if ord(character) < 32 or ord(character) == 127:
             raise wrong(position, "a control character")
-    store, mark, rest = text.partition("://")
+    scheme, mark, rest = text.partition("://")
     if not mark:
         raise wrong(len(text), "'://' is missing")
+    store, plus, engine = scheme.partition("+")
     name = STORE.match(store)
     if not name or name.end() != len(store):
         raise wrong(name.end() if name else 0, "a store's name has small letters, digits and '_'")
+    if plus and not ENGINE.fullmatch(engine):
+        raise wrong(
+            len(store) + 1, "an engine's name has letters, digits, '_' and '-'; what lies deeper begins the path"
+        )
     broken = _ESCAPE.search(text)
     if broken:
         raise wrong(broken.start(), "'%' must be followed by two hexadecimal digits")
-    offset = len(store) + len(mark)
+    offset = len(scheme) + len(mark)
     body, question, query = rest.partition("?")
     path, hash_mark, field = body.partition("#")
     if not path:
@@ -89,6 +99,7 @@ def parse(text: str) -> Reference:
         path=_decoded(path, partial(wrong, offset, escapes)),
         field=_decoded(field, partial(wrong, offset + len(path) + 1, escapes)),
         options=options,
+        engine=engine,
     )
 
 
@@ -120,4 +131,5 @@ def _decoded(text: str, wrong: t.Callable[[], MalformedReferenceError]) -> str:
 def _shown(text: str) -> str:
     """A malformed reference may be a secret that somebody put in the wrong place: only its store is shown."""
     store, mark, _rest = text.partition("://")
+    store = store.partition("+")[0]
     return f"{store}://..." if mark and STORE.fullmatch(store) else "reference"

@@ -60,6 +60,7 @@ class Resolver:
     def __init__(self, declared: t.Mapping[str, t.Mapping[str, t.Any]] | None = None, vault: t.Any = None) -> None:
         self.declared = {**{name: {"type": name} for name in TYPES}, **(declared or {})}
         self.vault = vault
+        self.lasting = False
         self.stores: dict[str, SecretStore] = {}
         self._opening: t.DefaultDict[str, threading.RLock] = collections.defaultdict(threading.RLock)
         self._lock = threading.Lock()
@@ -133,7 +134,9 @@ class Resolver:
                 if store_type.spec[key].get("no_log"):
                     message = message.replace(str(value), "***")
             raise UnsupportedError(f"secret_stores.{name}: {message}")
-        return store_type(name, checked.validated_parameters, self.vault)
+        store = store_type(name, checked.validated_parameters, self.vault)
+        store.lasting = self.lasting
+        return store
 
     def _credential(self, text: str, where: str) -> str:
         """An option's value, read from another store."""
@@ -149,10 +152,20 @@ class Resolver:
         reference = parse(text)
         return self.store(reference.store, str(reference)).resolve(reference)
 
+    def probe(self, text: str) -> None:
+        """Raise what resolving would raise; of an engine nothing is asked that would have to be given back."""
+        reference = parse(text)
+        self.store(reference.store, str(reference)).probe(reference)
+
     def forget(self, store: str) -> None:
         """Read anew what lies in this store: something was written there."""
         if store in self.stores:
             self.stores[store].forget()
+
+    def close(self) -> None:
+        """The run has ended."""
+        for store in list(self.stores.values()):
+            store.close()
 
     def prefetch(self, texts: t.Iterable[str]) -> None:
         """Read many references in as few requests as their stores allow. Failures appear when they are resolved."""
@@ -182,5 +195,5 @@ class Resolver:
 
 def _store_named_by(value: t.Any) -> str:
     """The store that an option's value leads to, where it is written as a reference."""
-    scheme = re.match(r"([a-z][a-z0-9_]*)://", value) if isinstance(value, str) else None
+    scheme = re.match(r"([a-z][a-z0-9_]*)(?:\+[\w-]+)?://", value) if isinstance(value, str) else None
     return scheme[1] if scheme and scheme[1] not in ADDRESSES else ""

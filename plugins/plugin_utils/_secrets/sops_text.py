@@ -12,6 +12,7 @@ from ansible.template import trust_as_template
 from . import broker
 from .errors import SecretError, UnsupportedError
 from .reference import Reference
+from .resolver import Resolver
 
 STORE = "sops_files"
 OPTIONS: dict[str, dict[str, t.Any]] = {
@@ -32,12 +33,39 @@ def text_of(path: str, options: t.Mapping[str, t.Any]) -> str:
     Raises:
         SecretError: it is not there, not encrypted, cannot be decrypted or was changed without SOPS.
     """
-    declared = {"type": "sops", **{name: options[name] for name in OPTIONS if options.get(name)}}
-    key = (path, *(str(declared.get(name)) for name in OPTIONS))
+    key = _key(path, options)
     if key not in _TEXTS:
-        resolver = broker.resolver({STORE: declared}, None, everywhere=True)
-        _TEXTS[key] = resolver.resolve(str(Reference(STORE, path)))
+        _TEXTS[key] = _resolver(options).resolve(_reference(path))
     return _TEXTS[key]
+
+
+def read_ahead(paths: t.Sequence[str], options: t.Mapping[str, t.Any]) -> None:
+    """Decrypt files together that will be asked for; what cannot be decrypted is told when it is."""
+    missing = {path: _reference(path) for path in paths if _key(path, options) not in _TEXTS}
+    if len(missing) < 2:
+        return
+    resolver = _resolver(options)
+    failures = resolver.check(missing.values())
+    for path, reference in missing.items():
+        if reference not in failures:
+            _TEXTS[_key(path, options)] = resolver.resolve(reference)
+
+
+def _declared(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {"type": "sops", **{name: options[name] for name in OPTIONS if options.get(name)}}
+
+
+def _key(path: str, options: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    declared = _declared(options)
+    return (path, *(str(declared.get(name)) for name in OPTIONS))
+
+
+def _reference(path: str) -> str:
+    return str(Reference(STORE, path))
+
+
+def _resolver(options: t.Mapping[str, t.Any]) -> Resolver | broker.Shared:
+    return broker.resolver({STORE: _declared(options)}, None, everywhere=True)
 
 
 def mapping_of(loader: DataLoader, path: str, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

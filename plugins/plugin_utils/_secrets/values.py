@@ -7,7 +7,8 @@ import typing as t
 
 from . import broker
 from .broker import Shared
-from .errors import SecretError, UnsupportedError
+from .errors import MalformedReferenceError, SecretError, UnsupportedError
+from .reference import parse
 from .resolver import Resolver
 
 
@@ -47,3 +48,18 @@ def references_of(item: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     if item.get("reference"):
         yield item["reference"]
     yield from (item.get("values") or {}).values()
+
+
+def refuse_dynamic(references: t.Iterable[str]) -> None:
+    """Raises UnsupportedError where one is of a secret that ends with the run: on a host it would be dead."""
+    for text in references:
+        try:
+            reference = parse(text)
+        except MalformedReferenceError:
+            continue  # told where it is resolved
+        if reference.engine:
+            raise UnsupportedError(
+                "what an engine makes ends with the run, and would be dead on the host",
+                where=str(reference),
+                fix="Have the host ask for it itself, or use it in a task",
+            )

@@ -1,7 +1,7 @@
 // A FAKE of the server of OpenBao and HashiCorp Vault, for tests of the role where no real one can be had.
 //
 // It follows https://openbao.org/api-docs/system/ for init, seal-status, unseal, health, leader, audit and
-// storage/raft/snapshot, and KV version 2 as far as one secret. Its configuration is parsed by the library that they
+// storage/raft (snapshot, configuration), and KV version 2 as far as one secret. Its configuration is parsed by the library that they
 // use; it notifies systemd, opens its certificate and its log again on SIGHUP, joins by retry_join, and hands
 // leadership on.
 //
@@ -23,6 +23,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -36,6 +37,9 @@ import (
 
 var version = "0.0.0"
 
+// Votes come to those who joined after this time; the server's own default is ten seconds (server_stabilization_time).
+const stable = 4 * time.Second
+
 // State is what every server of the cluster has on its disk.
 type State struct {
 	Keys      []string
@@ -43,6 +47,7 @@ type State struct {
 	Root      string
 	Index     int
 	Members   []string
+	Joined    map[string]time.Time
 	Data      map[string]json.RawMessage
 }
 
@@ -290,7 +295,7 @@ func (s *Server) init(w http.ResponseWriter, body []byte) {
 		return
 	}
 	s.state = State{Threshold: asked[kind+"_threshold"], Root: "s." + random(), Index: 1, Members: []string{s.api},
-		Data: map[string]json.RawMessage{}}
+		Joined: map[string]time.Time{}, Data: map[string]json.RawMessage{}}
 	for range make([]int, asked[kind+"_shares"]) {
 		s.state.Keys = append(s.state.Keys, random())
 	}
@@ -331,6 +336,7 @@ func (s *Server) join(w http.ResponseWriter, body []byte) {
 	}
 	if !known {
 		s.state.Members = append(s.state.Members, asked.Address)
+		s.state.Joined[asked.Address] = time.Now()
 	}
 	s.commit()
 	text, _ := json.Marshal(s.state)
@@ -353,8 +359,8 @@ func (s *Server) commit() bool {
 	return have > len(s.state.Members)/2
 }
 
-func (s *Server) ask(method, url string, body []byte, into any) error {
-	request, err := http.NewRequest(method, url, bytes.NewReader(body))
+func (s *Server) ask(method, address string, body []byte, into any) error {
+	request, err := http.NewRequest(method, address, bytes.NewReader(body))
 	must(err)
 	found, err := s.client.Do(request)
 	if err != nil {
@@ -393,6 +399,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, body
 		_, _ = w.Write(s.snapshot())
 	case strings.HasPrefix(path, snapshot) && r.Method == "POST":
 		s.restore(w, body, path == snapshot+"-force")
+	case path == "sys/storage/raft/configuration":
+		servers := []answer{}
+		for _, member := range s.state.Members {
+			at, err := url.Parse(member)
+			must(err)
+			servers = append(servers, answer{"node_id": member, "address": at.Hostname() + ":8201", "leader": member == s.api,
+				"voter": time.Since(s.state.Joined[member]) > stable})
+		}
+		reply(w, 200, answer{"data": answer{"config": answer{"servers": servers, "index": 0}}})
 	case path == "sys/audit/file" && r.Method == "PUT":
 		var asked struct{ Options map[string]string }
 		must(json.Unmarshal(body, &asked))
@@ -452,7 +467,7 @@ func (s *Server) restore(w http.ResponseWriter, body []byte, force bool) {
 		reply(w, 400, answer{"errors": []string{"could not verify hash file"}})
 		return
 	}
-	found.Index, found.Members = s.state.Index, s.state.Members
+	found.Index, found.Members, found.Joined = s.state.Index, s.state.Members, s.state.Joined
 	s.state = found
 	s.commit()
 	w.WriteHeader(204)

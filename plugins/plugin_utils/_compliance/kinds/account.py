@@ -93,7 +93,7 @@ class Account(Kind):
         if any(_changeable(entry) for entry in wrong):
             return ""
         names = ", ".join(entry["name"] for entry in wrong)
-        return f"{names}: not an account of this host's own files, or with a name that cannot be printed"
+        return f"{names}: not an account of this host's own files with its password in shadow(5), or with a name that cannot be printed"
 
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
         if demand.rule.risk != "lockout":
@@ -161,7 +161,9 @@ def _text(value: object) -> str:
 
 
 def _changeable(entry: Entry) -> bool:
-    return bool(entry.get("local")) and plain(entry["name"])
+    # usermod(8) locks the password in shadow(5), which one in passwd(5) passes by.
+    open_in_passwd = entry.get("password") == "empty" and not entry.get("shadowed", True)
+    return bool(entry.get("local")) and plain(entry["name"]) and not open_in_passwd
 
 
 def _end(demand: Demand, user: Entry) -> datetime.date | None:

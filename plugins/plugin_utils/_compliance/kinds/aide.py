@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
-from .matchers import as_text, matching
+from .matchers import as_text, literal, matching
 
 # How each packaging of AIDE makes its first database (aideinit(8); AIDE's manual, "aide --init").
 INITIALISE: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -36,9 +36,20 @@ class Aide(Kind):
         database = evidence["aide"][path]
         if database["kind"] == "absent":
             return Ruling("fail", f"no {path}", "a database")
+        if database["configured"] not in ("", path):
+            return Ruling("fail", f"AIDE compares with {database['configured']}", path)
         shown = f"{path}, {database['size']} bytes"
         usable = database["kind"] in USABLE and database["size"] > 0
         return ruling(usable, shown if usable else f"{shown}, which AIDE did not write", "a database")
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        path = evidence.platform.path("aide_database")
+        configured = evidence["aide"][path]["configured"]
+        return (
+            f"AIDE's configuration names {configured} in place of {path}: mend it there"
+            if configured not in ("", path)
+            else ""
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         path = evidence.platform.path("aide_database")
@@ -48,7 +59,8 @@ class Aide(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         path = evidence.platform.path("aide_database")
         kind = matching(as_text("aide", path, "kind"), {"match-regexp": f"^({'|'.join(USABLE)})$"})
-        return [Check("file", {"path": path, "exists": True}), kind]
+        named = matching(as_text("aide", path, "configured"), {"match-regexp": f"^({literal(path)})?$"})
+        return [Check("file", {"path": path, "exists": True}), kind, named]
 
 
 KINDS = (Aide(),)

@@ -10,12 +10,14 @@ from ..._errors import CatalogueError
 from ..syscalls import KNOWN, SINCE, WITHOUT_FILES, calls, lines_for
 from .base import TEXT, TEXTS, Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
 from .matchers import as_json, literal, matching
+from .service import kept_from_boot, loads_at_boot
 from .settings import add_lines
 
 RULES = f"{DIRECTORY}/50-unified.rules"
 # augenrules(8) reads files in order of their names: what makes the rules immutable must come last.
 FINAL = f"{DIRECTORY}/zz-unified-final.rules"
 IMMUTABLE = "-e 2"
+LOADER = "audit_loader"
 # Lists in which a rule has its say before the list `exit` is looked at (auditctl(8)).
 ELSEWHERE = ("exclude", "filesystem", "task")
 RECORDS = frozenset({"msgtype=SYSCALL", "msgtype=PATH", "msgtype=1300", "msgtype=1302"})
@@ -61,7 +63,8 @@ class Loaded(t.NamedTuple):
         """Whether a rule of another list than `exit` leaves alone what rules ask for."""
         filters = self.filters
         if kind == "exclude":
-            return bool(filters) and not filters & RECORDS
+            # All fields must match: without a record's type among them, every record of an account or a program is left out.
+            return any(field.startswith("msgtype=") and field not in RECORDS for field in filters)
         return kind == "filesystem" and bool(filters) and filters <= NO_DISK
 
     def silences(self, asked: Loaded) -> bool:
@@ -120,7 +123,7 @@ class Audit(Kind):
     """``rules`` are lines as auditctl(8) takes them; ``control`` is one of its options (``-e 2``, ``-c``)."""
 
     name = "audit"
-    sections = ("audit", "text", "host")
+    sections = ("audit", "service", "text", "host")
     constrained = ()
     fields: t.ClassVar = {"rules": TEXTS, "control": TEXT}
 
@@ -134,7 +137,7 @@ class Audit(Kind):
         return super().resolve(rule, platform)
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"audit": sorted(SINCE), "text": [RULES, FINAL]}
+        return {"audit": sorted(SINCE), "service": list(platform.unit_names(LOADER)), "text": [RULES, FINAL]}
 
     @staticmethod
     def lines(demand: Demand, evidence: Evidence) -> list[str]:
@@ -187,12 +190,20 @@ class Audit(Kind):
         parts = [f"{len(state.stored)} not stored: {state.stored[0]}"] if state.stored else []
         parts += [f"{len(state.loaded)} not loaded: {state.loaded[0]}"] if state.loaded else []
         parts += [f"not recorded: {state.silenced[0]} comes first"] if state.silenced else []
+        parts += [kept] if (kept := kept_from_boot(LOADER, evidence)) else []
         count = len(self.lines(demand, evidence)) or 1
         expected = f"{count} rules stored, loaded and recording"
         return Ruling("fail" if parts else "pass", "; ".join(parts) or "stored and loaded", expected)
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if kept := kept_from_boot(LOADER, evidence):
+            return f"{kept}: no rule would be loaded at the next boot; systemctl unmask or revert it"
         state = self.state(demand, evidence)
+        taken = [line for line in state.stored if line in (evidence["text"].get(RULES) or "").splitlines()]
+        if taken:
+            return (
+                f"'{taken[0]}' stands in {RULES}, and a line read after it takes it away again (-d, -W): take that out"
+            )
         others = [one for one in state.silenced if one != "auditing is switched off"]
         return f"{others[0]} keeps it from being recorded: take it out there" if others else ""
 
@@ -215,7 +226,7 @@ class Audit(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         audit, state = evidence["audit"], self.state(demand, evidence)
-        made = [matching(as_json("audit", "enabled"), {"match-regexp": "^[12]$"})]
+        made = [matching(as_json("audit", "enabled"), {"match-regexp": "^[12]$"}), *loads_at_boot(LOADER, evidence)]
         if demand.rule.spec.get("control") == IMMUTABLE:
             made.append(matching(as_json("audit", "enabled"), {"match-regexp": "^2$"}))
         if "control" in demand.rule.spec:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ....module_utils._collect.banner import BESIDE
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
 from .matchers import literal
 
@@ -57,8 +58,11 @@ class Banner(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         shown = evidence["banner"][demand.key]
+        # What else is shown beside it, Goss has from the evidence.
+        alone = demand.key not in BESIDE
         made = [
-            Check("file", {"path": path, "exists": True, "contents": [f"!/{self.leak(evidence)}/"]}) for path in shown
+            Check("file", {"path": path, "exists": True, "contents": [f"!/{self.leak(evidence)}/"]}, decides=alone)
+            for path in shown
         ]
         if not self.optional(demand):
             return [*made, Check("file", {"path": demand.key, "exists": True, "contents": ["/\\S/"]})]

@@ -146,10 +146,16 @@ class Ruling:
 
 @dataclass(frozen=True)
 class Check:
-    """One Goss resource: its type and attributes. ``matching`` contents may be Go templates over the evidence."""
+    """One Goss resource: its type and attributes. ``matching`` contents may be Go templates over the evidence.
+
+    Attributes:
+        decides: whether Goss sees here, without our evidence, what the verdict is about: the effective value, or the file
+            itself. A line that another file or line could beat, or a path that only the collector knows, decides nothing.
+    """
 
     resource: str
     attributes: t.Mapping[str, t.Any]
+    decides: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,8 @@ class Connection:
         become_method: how that user becomes root (sudo, su ...).
         identities: keys that the controller's agent offers at a login.
         algorithms: what the controller's client knows, by sshd's keyword in lower case; empty where that is not known.
-        jumpers: names the inventory's hosts that are reached through this one; asked only where a rule needs to know.
+        reached_through: tells which hosts of the inventory are reached through this one. Asked only where it matters: it looks at
+            every host's variables.
         proves: whether a new login can prove that people still get in, or nobody asks for that.
     """
 
@@ -169,7 +176,7 @@ class Connection:
     become_method: str = "sudo"
     identities: int = 0
     algorithms: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    jumpers: t.Callable[[], list[str]] = list
+    reached_through: t.Callable[[], t.Sequence[str]] = tuple
     proves: bool = True
 
 
@@ -199,6 +206,8 @@ class Desired:
     """Units that read a file of `files` when they start."""
     stale: list[str] = field(default_factory=list)
     """Units that run with an older configuration than the disk has."""
+    reloadable: list[str] = field(default_factory=list)
+    """Units that read all of their configuration anew without a restart."""
     users: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     sysctls: dict[str, str] = field(default_factory=dict)
     """Settings of the running kernel, so that a revert knows what they were; `commands` load them from the files, too."""
@@ -209,6 +218,14 @@ class Desired:
     @property
     def units_restarted(self) -> list[str]:
         """Units whose files change, and units that are stale: nothing else is ever restarted."""
+        return [unit for unit in self._outdated() if unit not in self.reloadable]
+
+    @property
+    def units_reloaded(self) -> list[str]:
+        """The same units, where a reload does."""
+        return [unit for unit in self._outdated() if unit in self.reloadable]
+
+    def _outdated(self) -> list[str]:
         units = [unit for path in self.files for unit in self.restarts[path]]
         return list(dict.fromkeys([*units, *self.stale]))
 
@@ -323,7 +340,7 @@ class Kind:
         return ""
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        """Goss resources that show that the rule holds; those but ``matching`` read the host themselves."""
+        """Goss resources that show that the rule holds; those that decide it (`Check.decides`) are the second judge's own look."""
         raise NotImplementedError
 
 

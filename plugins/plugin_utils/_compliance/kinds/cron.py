@@ -57,8 +57,8 @@ class Cron(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         allow, deny = self.paths(demand.key)
         return [
-            Check("file", {"path": allow, "exists": True, "filetype": "file"}),
-            Check("file", {"path": deny, "exists": False}),
+            Check("file", {"path": allow, "exists": True, "filetype": "file"}, decides=True),
+            Check("file", {"path": deny, "exists": False}, decides=True),
         ]
 
 

@@ -120,14 +120,15 @@ class File(Kind):
         files = evidence["file"][demand.key]
         if not files:
             exists = not demand.rule.spec.get("optional")
-            return [Check("file", {"path": demand.key, "exists": exists})]
+            return [Check("file", {"path": demand.key, "exists": exists}, decides=_one(demand.key))]
         checks = []
         for path, facts in files.items():
             if plain(path):
                 patterns = {name: _pattern(demand, name, one, facts) for name, one in demand.constraints.items()}
                 attributes = {name: {"match-regexp": pattern} for name, pattern in patterns.items()}
                 kinds = {"filetype": {"match-regexp": f"^({'|'.join(CHANGED)})$"}}
-                checks.append(Check("file", {"path": path, "exists": True, **attributes, **kinds}))
+                decides = _one(demand.key) and not _entries(demand, facts)
+                checks.append(Check("file", {"path": path, "exists": True, **attributes, **kinds}, decides=decides))
             else:
                 # Goss cannot be given bytes that are no UTF-8.
                 fields = {name: lookup("file", demand.key, path, name) for name in demand.constraints}
@@ -141,6 +142,11 @@ class File(Kind):
             if _entries(demand, facts):
                 checks.append(_no_grants(demand, path))
         return checks
+
+
+def _one(key: str) -> bool:
+    """Whether a rule's key is the path of one file. What a pattern matches, Goss has from the evidence."""
+    return not set(key) & set("*?[")
 
 
 def _entries(demand: Demand, facts: Facts) -> t.Sequence[str]:

@@ -9,16 +9,18 @@ import typing as t
 from ..constraint import text
 from ..firewall_tools import HOOKS, TOOLS, Tool
 from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
+from .matchers import as_json, as_text, matching
+from .service import STARTED, starts_at_boot
 
 
 class Firewall(Kind):
     """The settings of the platform's firewall, and the policies that the kernel's base chains really have."""
 
     name = "firewall"
-    sections = ("firewall",)
+    sections = ("firewall", "service")
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"listen": None, "sshd": None}
+        return {"listen": None, "sshd": None, "service": list(platform.unit_names("firewall"))}
 
     @staticmethod
     def tool(evidence: Evidence) -> Tool:
@@ -29,13 +31,27 @@ class Firewall(Kind):
         loaded = "chains loaded" if tool.loaded(evidence, HOOKS.get(demand.key, "input")) else "no chains loaded"
         if demand.key == "enabled":
             enabled = "yes" if tool.enabled(evidence) else "no"
-            holds = demand.value.holds(enabled) and loaded == "chains loaded"
-            return ruling(holds, f"{enabled}, {loaded}", f"{demand.value.describe()}, chains loaded")
+            late = [name for name in self.units(evidence) if not starts_at_boot(evidence["service"][name])]
+            holds = demand.value.holds(enabled) and loaded == "chains loaded" and not late
+            shown = f"{enabled}, {loaded}" + "".join(f", {name} is not started at boot" for name in late)
+            return ruling(holds, shown, f"{demand.value.describe()}, chains loaded")
         policy = tool.policy(evidence, demand.key)
         live = {chain["policy"] for chain in tool.chains(evidence, HOOKS[demand.key])}
+        wide = self.wide(demand, evidence)
+        if wide and policy != "allow":
+            return Ruling("fail", f"{wide} accepts everything, whatever the policy", demand.value.describe())
         holds = demand.value.holds(policy) and loaded == "chains loaded" and live == {self.kernel(policy, tool)}
         shown = f"{policy or 'not set'}, {loaded}" + (f" with the policy {', '.join(sorted(live))}" if live else "")
         return ruling(holds, shown, f"{demand.value.describe()}, chains loaded")
+
+    @staticmethod
+    def units(evidence: Evidence) -> tuple[str, ...]:
+        return evidence.platform.unit_names("firewall")
+
+    def wide(self, demand: Demand, evidence: Evidence) -> str:
+        """The chain of the tool that leaves a policy nothing to decide on; empty where none does."""
+        chains = self.tool(evidence).chains(evidence, HOOKS[demand.key])
+        return next((f"chain {c['name']} of table {c['family']} {c['table']}" for c in chains if c["open"]), "")
 
     @staticmethod
     def kernel(policy: str | None, tool: Tool) -> str:
@@ -44,6 +60,8 @@ class Firewall(Kind):
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         tool = self.tool(evidence)
+        if demand.key != "enabled" and (wide := self.wide(demand, evidence)):
+            return f"a rule in {wide}, or in one that it jumps to, accepts everything: remove it"
         stored = demand.key != "enabled" and demand.value.holds(tool.policy(evidence, demand.key))
         if stored and not tool.loaded(evidence, HOOKS[demand.key]):
             return f"it is set, and rule firewall/enabled loads {tool.name}'s chains"
@@ -114,7 +132,17 @@ class Firewall(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         policies = [policy for policy in ("deny", "reject", "allow") if demand.value.holds(policy)]
-        return self.tool(evidence).asserts(demand.key, policies)
+        made = self.tool(evidence).asserts(demand.key, policies)
+        if demand.key == "enabled":
+            made += [matching(as_json("service", name, "reached"), True) for name in self.units(evidence)]
+            made += [
+                matching(as_text("service", name, "file"), {"match-regexp": STARTED}) for name in self.units(evidence)
+            ]
+        elif "allow" not in policies:
+            mine, chains = self.tool(evidence).chains(evidence, HOOKS[demand.key]), evidence["firewall"]["chains"]
+            places = [index for index, chain in enumerate(chains) if chain in mine]
+            made += [matching(as_json("firewall", "chains", index, "open"), False) for index in places]
+        return made
 
 
 def _loopback(address: str) -> bool:

@@ -17,10 +17,11 @@ from .base import (
     Ruling,
     offenders,
 )
-from .file import pattern, plain
+from .file import bits, pattern, plain
 from .matchers import as_json, as_text, literal, matching
 
 Home = dict[str, t.Any]
+NO_LIST = "remove the access list (setfacl -b)"
 
 
 class Finding(t.NamedTuple):
@@ -64,7 +65,7 @@ class Homes(Kind):
         if home["owner"] != home["account"]:
             return [Finding(path, f"belongs to {home['owner']}", reason="whose it is only the operator knows")]
         if demand.constraints["mode"].holds(home["mode"]):
-            return []
+            return [Finding(path, grant, reason=NO_LIST) for grant in _grants(demand.constraints["mode"], home)]
         target = text(demand.constraints["mode"].target(home["mode"]))
         reason = _not_the_accounts_alone(home, evidence)
         return [Finding(path, f"has mode {home['mode']}", "" if reason else target, reason)]
@@ -77,8 +78,9 @@ class Homes(Kind):
             path = f"{home['path']}/{file}"
             constraint = demand.constraints["private" if file in spec["private_names"] else "mode"]
             if file in spec["forbidden"]:
+                # Its user can exchange it at any moment, and a way back that a user can write to is none.
                 findings.append(
-                    Finding(path, "must not exist", reason="nothing is removed from homes: remove it by hand")
+                    Finding(path, "must not exist", reason="it may be the only copy: let its user remove it")
                 )
             elif facts["owner"] != home["account"]:
                 why = "whose it is only the operator knows"
@@ -88,6 +90,8 @@ class Homes(Kind):
                 why = why or ("" if plain(file) else "its name has characters that cannot be printed")
                 target = text(constraint.target(facts["mode"]))
                 findings.append(Finding(path, f"has mode {facts['mode']}", "" if why else target, why))
+            else:
+                findings += [Finding(path, grant, reason=NO_LIST) for grant in _grants(constraint, facts)]
         return findings
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
@@ -117,15 +121,16 @@ class Homes(Kind):
             path, evident = _real(home), ("home", "homes", name)
             if demand.key == "directory":
                 checks += _owned(path, evident, home["account"], demand.constraints["mode"], "directory")
+                checks += _ungranted(demand.constraints["mode"], home, evident)
                 continue
             for file in demand.rule.spec["forbidden"] if plain(path) and home["type"] == "directory" else ():
                 checks.append(Check("file", {"path": f"{path}/{file}", "exists": False}))
-            for file in home["dot_files"]:
+            for file, facts in home["dot_files"].items():
                 if file not in demand.rule.spec["forbidden"]:
                     constraint = demand.constraints["private" if file in demand.rule.spec["private_names"] else "mode"]
-                    checks += _owned(
-                        f"{path}/{file}", (*evident, "dot_files", file), home["account"], constraint, "file"
-                    )
+                    place = (*evident, "dot_files", file)
+                    checks += _owned(f"{path}/{file}", place, home["account"], constraint, "file")
+                    checks += _ungranted(constraint, facts, place)
                 elif not plain(path):
                     checks.append(matching(as_json("home", "homes", name, "dot_files"), {"not": {"have-key": file}}))
         return checks
@@ -137,6 +142,26 @@ def _owned(path: str, evident: tuple[str, ...], owner: str, mode: Constraint, ki
     if plain(path):
         return [Check("file", {"path": path, "exists": True, "filetype": kind, **attributes})]
     return [matching(as_text(*evident, name), matcher) for name, matcher in attributes.items()]
+
+
+def _beyond(mode: Constraint) -> str:
+    """Letters of an access list's entry that give more than a mode gives to all others."""
+    others = bits(mode.at_most or "0000", 2)
+    return "".join(letter for letter, bit in zip("rwx", (4, 2, 1)) if not others & bit)
+
+
+def _grants(mode: Constraint, facts: Home) -> list[str]:
+    """What somebody may do by name that the mode keeps from all others."""
+    entries = [one for one in facts.get("acl", ()) if set(one.rpartition(":")[2]) & set(_beyond(mode))]
+    return [f"has the access list {entry}" for entry in entries]
+
+
+def _ungranted(mode: Constraint, facts: Home, evident: tuple[str, ...]) -> list[Check]:
+    """The same for Goss, which sees no access lists for itself."""
+    if "acl" not in facts:
+        return []
+    grant = {"match-regexp": f":[^:]*[{_beyond(mode)}][^:]*$"}
+    return [matching(as_json(*evident, "acl"), {"not": {"contain-element": grant}})]
 
 
 def _real(home: Home) -> str:

@@ -26,7 +26,9 @@ class Kmod(Kind):
         return {"kmod": [rule.key], "text": [MODPROBE_PATH]}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
-        return section != "kmod" or item == plain(demand.key) or item.startswith("/")
+        if section != "kmod":
+            return super().concerns(demand, section, item)
+        return item == plain(demand.key) or item.startswith("/")
 
     @staticmethod
     def blocked(module: t.Mapping[str, t.Any]) -> bool:

@@ -8,12 +8,16 @@ import typing as t
 
 from ....module_utils._collect.limits import DIRECTORY
 from ..constraint import text
+from ..pam_stack import of_type
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
 from .matchers import Template, as_json, checks_on, literal, lookup, matching
 from .settings import put_line
 
 LIMITS = f"{DIRECTORY}/zz-unified.conf"
 EVERYBODY = "*"
+MODULE = "pam_limits.so"
+# Services that begin a person's session.
+LOGINS = ("login", "sshd", "su")
 # "group and wildcard limits are not applied to the root user" (limits.conf(5)): what names root changes nothing for people.
 ROOT = ("root", "0", ":0", "0:0")
 Entry = t.Mapping[str, str]
@@ -23,7 +27,7 @@ class Limits(Kind):
     """A hard limit for all users. Of lines of one domain the last counts; one for a user or a group wins over ``*``."""
 
     name = "limits"
-    sections = ("limits", "text")
+    sections = ("limits", "pam", "text")
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {"text": [LIMITS]}
@@ -44,8 +48,19 @@ class Limits(Kind):
         ]
         return wrong + [f"{one['domain']} is exempt in {one['source']}" for one in evidence["limits"]["exempt"]]
 
+    @staticmethod
+    def unlimited(evidence: Evidence) -> list[str]:
+        """Services of `LOGINS` that set no limits, or those of another file (pam_limits(8))."""
+        wrong = []
+        for service in (one for one in LOGINS if one in evidence["pam"]):
+            lines = [line for line in of_type(evidence["pam"][service], "session") if line["module"] == MODULE]
+            wrong += [] if lines else [f"/etc/pam.d/{service} (session without {MODULE})"]
+            others = [argument for line in lines for argument in line["args"] if argument.startswith("conf=")]
+            wrong += [f"{lines[0]['source']} ({MODULE} {argument})" for argument in others]
+        return wrong
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
-        deciding, wrong = self.deciding(demand, evidence), self.bad(demand, evidence)
+        deciding, wrong = self.deciding(demand, evidence), self.bad(demand, evidence) + self.unlimited(evidence)
         if not deciding or deciding[0]["domain"] != EVERYBODY:
             wrong.insert(0, "not set for everybody")
         return Ruling("fail" if wrong else "pass", "; ".join(wrong) or deciding[0]["value"], demand.value.describe())
@@ -55,11 +70,16 @@ class Limits(Kind):
         desired.file(LIMITS, put_line(desired.text(LIMITS, evidence), rf"^\S+\s+\S+\s+{demand.key}(\s|$)", line))
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
-        return next(iter(self.bad(demand, evidence)), "")
+        return next(iter(self.bad(demand, evidence) + self.unlimited(evidence)), "")
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         deciding = self.deciding(demand, evidence)
         made: list[Check] = [matching(as_json("limits", "exempt"), {"have-len": 0})]
+        for service in (one for one in LOGINS if one in evidence["pam"]):
+            lines = [line for line in of_type(evidence["pam"][service], "session") if line["module"] == MODULE]
+            source = lines[0]["source"] if lines else f"/etc/pam.d/{service}"
+            contents = [f"/^\\s*-?session\\s+[^#]*{literal(MODULE)}/", f"!/^[^#]*{literal(MODULE)}\\s[^#]*conf=/"]
+            made.append(Check("file", {"path": source, "exists": True, "contents": contents}))
         if not deciding or deciding[0]["domain"] != EVERYBODY:
             made.append(matching(Template(f"{{{{ {lookup('limits', 'everybody')} | toString | toJson }}}}"), "set"))
         for entry in deciding:

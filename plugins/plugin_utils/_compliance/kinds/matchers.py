@@ -78,11 +78,11 @@ def checks_on(constraint: Constraint, expression: str) -> list[Check]:
     shown = Template(f'{{{{ {expression} | default "" | toString | toJson }}}}')
     if constraint.absent:
         return [matching(shown, "")]
-    found = []
+    made = []
     for operator, bound in (("ge", constraint.ge), ("le", constraint.le)):
         if bound is not None:
-            found += _bounds(bound, operator, expression, shown)
-    return found + [
+            made += _bounds(bound, operator, expression, shown)
+    return made + [
         matching(shown, {"not": {"match-regexp": pattern}} if negated else {"match-regexp": pattern})
         for pattern, negated in patterns(constraint)
     ]
@@ -117,9 +117,9 @@ def _number_or_word(value: object) -> str:
 def _bounds(bound: object, operator: str, expression: str, shown: Template) -> list[Check]:
     parts = number(bound) or ()
     # What is no number at all must not pass as 0.
-    found = [matching(shown, {"match-regexp": "^-?[0-9]+" + ":[0-9]+" * (len(parts) - 1) + "$"})]
+    made = [matching(shown, {"match-regexp": "^-?[0-9]+" + ":[0-9]+" * (len(parts) - 1) + "$"})]
     # Enough colons that a value with too few parts is compared as empty, not an error of the whole file.
     pieces = f'splitList ":" (printf "%s{":" * len(parts)}" ({expression} | default "" | toString))'
     for index, part in enumerate(parts):
-        found.append(matching(Template(f"{{{{ index ({pieces}) {index} | int64 }}}}"), {operator: int(part)}))
-    return found
+        made.append(matching(Template(f"{{{{ index ({pieces}) {index} | int64 }}}}"), {operator: int(part)}))
+    return made

@@ -23,6 +23,8 @@ from .matchers import literal
 
 SYSTEMD_TMPFS = {"/dev/shm": "", "/tmp": "mode=1777,size=50%"}
 """Memory that systemd itself mounts (file-hierarchy(7), tmp.mount), with its options: a line of fstab takes its place."""
+BUILT_IN = {"/dev/shm": ("nosuid", "nodev")}
+"""What systemd mounts with no unit's file, before all others, with the options that it gives it (mount-setup.c)."""
 VERIFY = ("findmnt", "--verify", "--tab-file", "%s")
 _LINE = re.compile(r"(\s*\S+\s+\S+\s+\S+)(?:(\s+)(\S+))?(.*)", re.DOTALL)
 
@@ -36,6 +38,16 @@ def effective(options: t.Iterable[str], option: str) -> bool:
 def with_option(options: t.Sequence[str], option: str) -> list[str]:
     """OPTIONS with OPTION where it counts."""
     return [*(one for one in options if one not in (option, option[2:])), option]
+
+
+def stored(point: str, evidence: Evidence) -> tuple[str, t.Sequence[str]] | None:
+    """What the next boot mounts POINT by, and with which options; None where neither fstab nor systemd has it."""
+    unit, line = evidence["mount"]["units"].get(point), evidence["mount"]["fstab"].get(point)
+    if unit and (unit["wins"] or not line):
+        return unit["source"], unit["options"]
+    if line:
+        return FSTAB, line["options"]
+    return ("systemd itself", BUILT_IN[point]) if point in BUILT_IN else None
 
 
 def lines_of(content: str, point: str) -> list[int]:
@@ -79,14 +91,11 @@ class Mount(Kind):
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         point, option = demand.key.rsplit(":", 1)
         live = evidence["mount"]["live"].get(point)
-        stored = evidence["mount"]["fstab"].get(point)
+        later = stored(point, evidence)
         if live is None:
             return Ruling("not_applicable", f"{point} is not a file system of its own")
-        missing = [
-            where
-            for where, facts in (("mounted", live), ("in fstab", stored))
-            if facts and not effective(facts["options"], option)
-        ]
+        missing = [] if effective(live["options"], option) else ["mounted"]
+        missing += [f"by {later[0]}"] if later and not effective(later[1], option) else []
         return ruling(
             not missing, f"without {option}: {' and '.join(missing)}" if missing else ",".join(live["options"]), option
         )
@@ -95,6 +104,8 @@ class Mount(Kind):
         point = demand.key.rsplit(":", 1)[0]
         if broken := evidence["mount"]["broken"]:
             return f"{FSTAB} has an error that must be mended first: {broken}"
+        if (unit := evidence["mount"]["units"].get(point)) and unit["wins"]:
+            return f"{unit['source']} takes the place of a line of {FSTAB}: set the option there"
         live = evidence["mount"]["live"][point]
         if point in evidence["mount"]["fstab"] or (point in SYSTEMD_TMPFS and live["type"] == "tmpfs"):
             return ""
@@ -119,8 +130,17 @@ class Mount(Kind):
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         point, option = demand.key.rsplit(":", 1)
-        checks = [Check("mount", {"mountpoint": point, "exists": True, "opts": {"contain-element": option}})]
-        if point in evidence["mount"]["fstab"]:
+        live = {"mountpoint": point, "exists": True, "opts": {"contain-element": option}}
+        checks = [Check("mount", live, decides=True)]
+        later = stored(point, evidence)
+        if later and later[0].endswith((".mount", ".conf")):
+            line = f"/^\\s*Options\\s*=\\s*(\\S+,)?{option}(,|\\s|$)/"
+            checks.append(Check("file", {"path": later[0], "exists": True, "contents": [line]}))
+        elif later and later[0] != FSTAB and not effective(later[1], option):
+            checks.append(
+                Check("file", {"path": FSTAB, "exists": True, "contents": [f"/^[^#\\s]\\S*\\s+{literal(point)}/?\\s/"]})
+            )
+        elif later and later[0] == FSTAB:
             # A line with the option, and none that takes it back.
             line = f"^[^#\\s]\\S*\\s+{literal(point)}/?\\s+\\S+\\s+(\\S+,)?{option}"
             contents = [f"/{line}(,|\\s|$)/", f"!/{line},(\\S+,)?{option[2:]}(,|\\s|$)/"]

@@ -40,6 +40,13 @@ class Package(Kind):
     def missing(self, demand: Demand, evidence: Evidence) -> list[str]:
         return [name for name in self.names(demand, evidence) if not evidence["package"].get(name)]
 
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if demand.rule.spec["state"] != "absent":
+            return ""
+        partly = [name for name in self.names(demand, evidence) if evidence["package"].get(name) == ""]
+        # The task that removes packages passes over those whose own scripts have failed.
+        return f"{partly[0]} is there in part, for its own scripts have failed: remove it by hand" if partly else ""
+
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         if demand.rule.spec["state"] == "absent":
             names = [name for name in self.names(demand, evidence) if name in evidence["package"]]

@@ -13,6 +13,11 @@ from .matchers import Template, literal, matching
 
 SU = "/etc/pam.d/su"
 SU_GROUP = "unified-su"
+# Services that ask who somebody is, in every distribution; `other` stands for those without a file (pam.conf(5)).
+DOORS = ("login", "other", "polkit-1", "sshd", "su", "su-l", "sudo", "sudo-i")
+ASK_NOTHING = frozenset(
+    {"pam_cap.so", "pam_env.so", "pam_faildelay.so", "pam_nologin.so", "pam_permit.so", "pam_warn.so"}
+)
 
 
 class Problem(t.NamedTuple):
@@ -27,7 +32,8 @@ class Pam(Kind):
 
     ``stacks`` lists what must stand where: ``<type> [argument...]``; an argument may be ``this|that``. It is looked for
     in the stacks that the platform's tool writes, or in those of `services`. ``guards`` names the types in which no
-    password may be accepted without the module, in any service; ``forbid`` lists arguments that no line may have.
+    password may be accepted without the module, in any service; ``forbid`` lists arguments that no line may have. With
+    ``last`` the last line of the module decides, in every service that has one: each line overrides those before it.
     """
 
     name = "pam"
@@ -41,6 +47,7 @@ class Pam(Kind):
         "guards": TEXTS,
         "forbid": TEXTS,
         "empty_group": {"type": "boolean"},
+        "last": {"type": "boolean"},
     }
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
@@ -65,12 +72,29 @@ class Pam(Kind):
     def _bases(self, demand: Demand, kind: str, evidence: Evidence) -> tuple[str, ...]:
         return tuple(demand.rule.spec.get("services", ())) or self.tool(evidence).base[kind]
 
+    def _concerned(self, demand: Demand, kind: str, evidence: Evidence) -> list[str]:
+        """The base stacks, and where the last line decides every service that has one of its own."""
+        bases = self._bases(demand, kind, evidence)
+        if not demand.rule.spec.get("last"):
+            # Another name of the same service: missing on some platforms, and often no more than an include of the first.
+            others = demand.rule.spec.get("services", ())[1:]
+            stacks = {one: of_type(evidence["pam"].get(one, ()), kind) for one in others}
+            return [
+                one
+                for one in bases
+                if one not in others or (stacks[one] and not any(line["source"] == SU for line in stacks[one]))
+            ]
+        return [
+            *bases,
+            *(s for s, lines in evidence["pam"].items() if s not in bases and _of_module(demand, kind, lines)),
+        ]
+
     def _lacking(self, demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
         module = demand.rule.spec["module"]
         for entry in demand.rule.spec.get("stacks", ()):
             kind, *arguments = entry.split()
-            for service in self._bases(demand, kind, evidence):
-                lines = [line for line in of_type(evidence["pam"].get(service, ()), kind) if line["module"] == module]
+            for service in self._concerned(demand, kind, evidence):
+                lines = _of_module(demand, kind, evidence["pam"].get(service, ()))
                 right = [line for line in lines if _has(line["args"], arguments)]
                 if not lines:
                     yield Problem(f"{module} is not in {service} ({kind})", f"/etc/pam.d/{service}")
@@ -100,9 +124,13 @@ class Pam(Kind):
             for service in demand.rule.spec.get("services") or names:
                 lines = of_type(evidence["pam"].get(service, ()), kind)
                 chosen = demand.rule.spec.get("services")
-                how = bypass(module, kind, lines, only_root=bool(chosen))
-                own = next((line["source"] for line in lines if line["module"] == "pam_unix.so"), "")
-                source = own if own and not chosen else f"/etc/pam.d/{service}"
+                how = bypass(module, kind, lines, only_root=bool(chosen), door=service in DOORS)
+                own = [
+                    line["source"]
+                    for line in lines
+                    if (line["source"] == SU if chosen else line["module"] == "pam_unix.so")
+                ]
+                source = own[0] if own else f"/etc/pam.d/{service}"
                 if how and source not in known:
                     known.add(source)
                     yield Problem(f"{service} ({kind}): {how}", source)
@@ -148,7 +176,7 @@ class Pam(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         if not demand.rule.spec.get("services"):
-            self.tool(evidence).mend(demand.key, desired)
+            self.tool(evidence).mend(demand.key, evidence, desired)
             return
         desired.run("groupadd", "--system", "--force", SU_GROUP)
         line = f"auth\trequired\tpam_wheel.so use_uid group={SU_GROUP}"
@@ -160,38 +188,53 @@ class Pam(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         spec, made = demand.rule.spec, []
         module = literal(spec["module"])
+        # Where the last line decides, its result refuses nobody.
+        controls = "required|requisite|sufficient" + ("|optional" if spec.get("last") else "")
         for entry in spec.get("stacks", ()):
             kind, *arguments = entry.split()
             for service in self._bases(demand, kind, evidence):
+                if service not in evidence["pam"] and demand.rule.spec.get("services"):
+                    continue
                 # RE2 has no look-ahead: arguments of one line are asked for one by one.
-                patterns = [
-                    f"/^\\s*-?{kind}\\s+(\\[[^\\]]*\\]|required|requisite|sufficient)\\s+(\\S*/)?{module}(\\s|$)/"
-                ]
+                patterns = [f"/^\\s*-?{kind}\\s+(\\[[^\\]]*\\]|{controls})\\s+(\\S*/)?{module}(\\s|$)/"]
                 patterns += [f"/^\\s*-?{kind}\\s.*{module}\\s.*\\b({argument})/" for argument in arguments]
-                sources = [
-                    line["source"]
-                    for line in of_type(evidence["pam"].get(service, ()), kind)
-                    if line["module"] == spec["module"] and _has(line["args"], arguments)
-                ]
+                lines = _of_module(demand, kind, evidence["pam"].get(service, ()))
+                sources = [line["source"] for line in lines if _has(line["args"], arguments)]
                 path = sources[0] if sources else f"/etc/pam.d/{service}"
                 made.append(Check("file", {"path": path, "exists": True, "contents": patterns}))
-        sources = list(dict.fromkeys(line["source"] for lines in evidence["pam"].values() for line in lines))
+        stacks = evidence["pam"].values() if spec.get("forbid") else ()
+        sources = list(dict.fromkeys(line["source"] for lines in stacks for line in lines))
         for argument in spec.get("forbid", ()):
             pattern = f"!/^[^#]*{module}\\s(.*\\s)?{argument}(=|\\s|$)/"
             made += [Check("file", {"path": path, "exists": True, "contents": [pattern]}) for path in sources]
         # libpam's dispatch is followed by the planner alone; this repeats its answer.
         dispatch = [*self._passed_by(demand, evidence), *self._members(demand, evidence)]
-        if spec.get("guards") or spec.get("empty_group"):
+        dispatch += list(self._lacking(demand, evidence)) if spec.get("last") else []
+        if spec.get("guards") or spec.get("empty_group") or spec.get("last"):
             made.append(matching(Template(f'"{len(dispatch)}"'), "0"))
         return made
 
 
-def bypass(module: str, kind: str, lines: t.Sequence[Line], *, only_root: bool) -> str:
+def _of_module(demand: Demand, kind: str, lines: t.Iterable[Line]) -> list[Line]:
+    """Lines of the rule's module, of which all count, or with ``last`` the last one."""
+    mine = [line for line in of_type(lines, kind) if line["module"] == demand.rule.spec["module"]]
+    return mine[-1:] if demand.rule.spec.get("last") else mine
+
+
+def bypass(module: str, kind: str, lines: t.Sequence[Line], *, only_root: bool, door: bool = False) -> str:
     """How a stack lets somebody in without the module's consent; empty where it does not.
 
     Args:
         only_root: whether everybody but root needs the module (su); else it is a password that needs it.
+        door: whether people come in by this service, so that it must ask something even where it asks no password.
     """
+    if (
+        door
+        and (module, kind) == ("pam_unix.so", "auth")
+        and {line["module"] for line in lines} <= ASK_NOTHING
+        and opens_to_all(lines)
+    ):
+        return "lets in everybody"
     if not only_root and not any(line["module"] == "pam_unix.so" for line in lines):
         return ""
     if module == "pam_unix.so":

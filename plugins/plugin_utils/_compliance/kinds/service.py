@@ -16,13 +16,42 @@ OFF = ("disabled", "masked", "masked-runtime")
 ON_DEMAND = ("alias", "generated", "indirect", "linked", "static", "transient")
 
 
+STARTED = f"^(enabled|{'|'.join(ON_DEMAND)})$"
+
+
 def starts_at_boot(unit: Unit) -> bool:
-    """Whether a target brings it up: by its own links, or because a generator or another unit says so.
+    """Whether a target brings it up that a boot comes to: by its own links, or because a generator or another unit says so.
 
     ``enabled-runtime`` is a link below /run, which the next boot does not have.
     """
-    pulled = any(name.endswith(".target") for name in unit["wanted_by"])
-    return unit["file"] == "enabled" or (unit["file"] in ON_DEMAND and pulled)
+    return (unit["file"] == "enabled" or unit["file"] in ON_DEMAND) and unit["reached"]
+
+
+def kept_from_boot(name: str, evidence: Evidence) -> str:
+    """Why the platform's unit NAME does not do its work at the next boot; empty where it does, or where there is no such unit."""
+    for unit in evidence.platform.unit_names(name):
+        facts = evidence["service"][unit]
+        if facts["load"] == "masked":
+            return f"{unit} is masked"
+        if facts["replaced"]:
+            return f"{unit} runs {' '.join(facts['exec']) or 'nothing'}"
+    return ""
+
+
+def loads_at_boot(name: str, evidence: Evidence) -> list[Check]:
+    """The same for Goss."""
+    made = []
+    for unit in evidence.platform.unit_names(name):
+        made.append(matching(as_text("service", unit, "load"), {"not": {"match-regexp": "^masked$"}}))
+        made.append(matching(as_json("service", unit, "replaced"), False))
+    return made
+
+
+def names_of(key: str, evidence: Evidence) -> list[str]:
+    """The platform's units of a rule, and the instances of them that the host has."""
+    units = evidence.platform.unit_names(key)
+    stems = tuple(f"{name.partition('.')[0]}@" for name in units)
+    return [*units, *(name for name in evidence["service"] if name.startswith(stems) and name not in units)]
 
 
 class Service(Kind):
@@ -45,28 +74,47 @@ class Service(Kind):
 
     @staticmethod
     def in_use(unit: Unit) -> bool:
-        enabled = unit["file"].startswith("enabled") or starts_at_boot(unit)
+        pulled = any(name.endswith(".target") for name in unit["wanted_by"])
+        enabled = unit["file"].startswith("enabled") or (unit["file"] in ON_DEMAND and pulled)
         return unit["active"] in RUNNING or (enabled and unit["load"] != "masked")
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         state = demand.rule.spec["state"]
         units = {name: evidence["service"][name] for name in evidence.platform.unit_names(demand.key)}
         if state == "unused":
+            units = {name: evidence["service"][name] for name in names_of(demand.key, evidence)}
             used = [self._shown(name, unit) for name, unit in units.items() if self.in_use(unit)]
             gone = all(unit["load"] == "not-found" for unit in units.values())
             fine = "not installed" if gone else "masked or disabled"
             return ruling(not used, "; ".join(used) or fine, "not in use")
-        wrong = [name for name, unit in units.items() if unit["active"] != "active" or unit["replaced"]]
-        if state == "enabled":
-            wrong += [name for name, unit in units.items() if not starts_at_boot(unit)]
-        shown = "; ".join(self._shown(name, unit) for name, unit in units.items())
+        wrong = [problem for name, unit in units.items() for problem in self._problems(demand, name, unit, evidence)]
+        shown = "; ".join([*(self._shown(name, unit) for name, unit in units.items()), *wrong])
         return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
+
+    @staticmethod
+    def _problems(demand: Demand, name: str, unit: Unit, evidence: Evidence) -> list[str]:
+        """What keeps a unit that must run from doing its work, now or after the next boot."""
+        wrong = [f"{name} is not active"] if unit["active"] != "active" else []
+        wrong += [f"{name} runs another program"] if unit["replaced"] else []
+        if demand.rule.spec["state"] == "enabled" and not starts_at_boot(unit):
+            wrong.append(f"{name} is not started at boot")
+        if not unit.get("elapses", True):
+            wrong.append(f"{name} never elapses")
+        started = evidence["service"].get(unit.get("triggers", ""))
+        if started and (started["load"] != "loaded" or started["replaced"]):
+            state = "runs another program" if started["replaced"] else f"is {started['load']}"
+            wrong.append(f"{unit['triggers']}, which it starts, {state}")
+        return wrong
 
     @staticmethod
     def _shown(name: str, unit: Unit) -> str:
         pulled = [one for one in unit["wanted_by"] if one.endswith(".target")]
         wanted_by = f" (wanted by {pulled[0]})" if pulled and unit["file"] in ON_DEMAND else ""
-        program = f", runs {' '.join(unit['exec'])} by {' '.join(unit['drop_ins'])}" if unit["replaced"] else ""
+        program = (
+            f", runs {' '.join(unit['exec'])} by {' '.join(unit['drop_ins']) or unit['fragment']}"
+            if unit["replaced"]
+            else ""
+        )
         return f"{name} {unit['file'] or 'no unit file'}{wanted_by}, {unit['active']}{program}"
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
@@ -85,18 +133,34 @@ class Service(Kind):
         states = evidence["service"]
         if demand.rule.spec["state"] == "unused":
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
-            desired.add("units_masked", [unit for unit in units if states[unit]["load"] != "not-found"])
+            there = [unit for unit in names_of(demand.key, evidence) if states[unit]["load"] != "not-found"]
+            desired.add("units_masked", there)
         else:
-            off = [u for u in units if states[u]["active"] != "active" or not starts_at_boot(states[u])]
+            # One that is enabled and not reached stays as it is: `winner` names what keeps it.
+            off = [
+                u
+                for u in units
+                if states[u]["active"] != "active" or (states[u]["file"] != "enabled" and not starts_at_boot(states[u]))
+            ]
             desired.add("units_enabled", off)
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
-        units = (evidence["service"][name] for name in evidence.platform.unit_names(demand.key))
-        return next((" ".join(unit["drop_ins"]) for unit in units if unit["replaced"]), "")
+        for name in evidence.platform.unit_names(demand.key):
+            unit = evidence["service"][name]
+            started = evidence["service"].get(unit.get("triggers", ""))
+            for one in (unit, started) if started else (unit,):
+                if one["replaced"] or (one is unit and not unit.get("elapses", True)):
+                    return " ".join(one["drop_ins"]) or one["fragment"]
+            if started and started["load"] != "loaded":
+                return f"{unit['triggers']} ({started['load']})"
+            if unit["file"] == "enabled" and not unit["reached"]:
+                return f"{' '.join(unit['wanted_by']) or 'no target'} in {unit['fragment']}"
+        return ""
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         state, made = demand.rule.spec["state"], []
-        for unit in evidence.platform.unit_names(demand.key):
+        units = names_of(demand.key, evidence) if state == "unused" else evidence.platform.unit_names(demand.key)
+        for unit in units:
             active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
             targets = as_json("service", unit, "wanted_by")
             facts = evidence["service"][unit]
@@ -109,10 +173,14 @@ class Service(Kind):
                 continue
             made.append(matching(active, {"match-regexp": "^active$"}))
             made.append(matching(as_json("service", unit, "replaced"), False))
+            if "elapses" in facts:
+                made.append(matching(as_json("service", unit, "elapses"), True))
+            if started := facts.get("triggers"):
+                made.append(matching(as_text("service", started, "load"), {"match-regexp": "^loaded$"}))
+                made.append(matching(as_json("service", started, "replaced"), False))
             if state == "enabled":
-                made.append(matching(file, {"match-regexp": f"^(enabled|{'|'.join(ON_DEMAND)})$"}))
-                if facts["file"] in ON_DEMAND:
-                    made.append(matching(targets, {"contain-element": {"match-regexp": r"\.target$"}}))
+                made.append(matching(file, {"match-regexp": STARTED}))
+                made.append(matching(as_json("service", unit, "reached"), True))
         return made
 
 

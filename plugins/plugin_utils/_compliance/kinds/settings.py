@@ -10,6 +10,7 @@ import typing as t
 from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD
 from ..constraint import text
 from ..daemon import Daemon
+from ..pam_tools import TOOLS
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
 from .matchers import checks, checks_on, literal
 
@@ -102,9 +103,12 @@ class Settings(Kind):
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         units = [platform.unit(self.daemon_name)] if self.daemon_name else []
-        return {"text": [self.path], "settings": [unit for unit in units if unit]}
+        profiles = TOOLS[platform.tool("pam")].texts() if self.module else []
+        return {"text": [self.path, *profiles], "settings": [unit for unit in units if unit]}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        if section == "text":
+            return item == self.path
         return section != "settings" or item.split(" ", 1)[0] == self.name
 
     def places(self, demand: Demand, evidence: Evidence) -> list[Place]:
@@ -153,10 +157,17 @@ class Settings(Kind):
             return Ruling("fail", f"{shown}, but {daemon.complaint()}", demand.value.describe())
         return Ruling("pass", shown, demand.value.describe())
 
+    def reads_file(self, evidence: Evidence) -> bool:
+        """Whether the installed PAM module knows its file."""
+        return self.name not in evidence["settings"].get("unread", ())
+
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
-        if self.name in evidence["settings"].get("unread", ()):
+        if self.reads_file(evidence):
+            return ""
+        tool = TOOLS[evidence.platform.tool("pam")]
+        if not tool.takes_arguments(self.module):
             return f"the installed {self.module} reads no {self.path}: give it the argument '{demand.key}' in its PAM profile"
-        return ""
+        return tool.obstacle(demand.rule.id, evidence)
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         daemon = self.daemon(evidence)
@@ -167,6 +178,11 @@ class Settings(Kind):
             value = None if target is None else "" if demand.key in self.bare else text(target)
             if isinstance(target, list):
                 value = " ".join(text(item) for item in target)
+            if not self.reads_file(evidence):
+                TOOLS[evidence.platform.tool("pam")].set_argument(
+                    self.module, demand.key, value or "", evidence, desired
+                )
+                return
             start = desired.text(self.path, evidence) or f"{MARK}\n"
             content = set_key(start, demand.key, value, separator=self.separator, section=self.section)
             desired.file(self.path, content, mode=self.mode, restart=[daemon.unit] if daemon else ())

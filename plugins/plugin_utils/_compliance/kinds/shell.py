@@ -26,10 +26,10 @@ class Shell(Kind):
     """
 
     name = "shell"
-    sections = ("shell", "text")
+    sections = ("shell", "root_shell", "text")
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"text": [PROFILE]}
+        return {"text": [PROFILE], "root_shell": None}
 
     @staticmethod
     def bad(demand: Demand, evidence: Evidence) -> list[str]:
@@ -45,6 +45,8 @@ class Shell(Kind):
             wrong.append("not set")
         elif demand.key == TMOUT and not evidence["shell"]["readonly"]:
             wrong.append("not read-only")
+        elif demand.key == TMOUT and not demand.value.holds(evidence["root_shell"]["timeout"]):
+            wrong.append(f"root's login shell gets {evidence['root_shell']['timeout'] or 'none'}")
         return Ruling("fail" if wrong else "pass", "; ".join(wrong) or places[-1]["value"], demand.value.describe())
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
@@ -60,7 +62,7 @@ class Shell(Kind):
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         wrong = self.bad(demand, evidence)
-        return wrong[0].rpartition(" in ")[2] if wrong else ""
+        return wrong[0].rpartition(" in ")[2] if wrong else "a condition that does not hold for root"
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         places = evidence["shell"][demand.key]
@@ -75,6 +77,7 @@ class Shell(Kind):
                 )
         if demand.key == TMOUT:
             made.append(matching(as_json("shell", "readonly"), {"not": {"have-len": 0}}))
+            made += checks(demand.value, "root_shell", "timeout")
         # Where ours is the only place, the exact line is looked for.
         if {place["source"] for place in places} == {PROFILE}:
             separator = "=" if demand.key == TMOUT else r"\s+"

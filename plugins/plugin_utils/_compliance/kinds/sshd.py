@@ -11,6 +11,7 @@ import typing as t
 from ....module_utils._collect.sshd_config import split
 from ....module_utils._logins import refusal
 from ..constraint import items, text
+from ..logins import administrators, groups_of
 from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import Template, checks, literal, lookup, matching
 from .settings import MARK
@@ -56,7 +57,10 @@ class Sshd(Kind):
 
     @staticmethod
     def comparable(key: str, value: str | None) -> str | None:
-        return value.replace(" ", ",") if value and key.startswith(("allow", "deny")) else value
+        if not value or not key.startswith(("allow", "deny")):
+            return value
+        # A list that lets everybody in is none.
+        return None if key.startswith("allow") and "*" in value.split() else value.replace(" ", ",")
 
     @staticmethod
     def any_list(demand: Demand) -> bool:
@@ -68,10 +72,20 @@ class Sshd(Kind):
         daemon = stale(evidence)
         return Ruling("fail", daemon, "the configuration on disk") if held.verdict == "pass" and daemon else held
 
-    @staticmethod
-    def _judge_lists(evidence: Evidence) -> Ruling:
-        shown = [f"{name} {value}" for name in ACCESS_LISTS if (value := evidence["sshd"]["effective"].get(name))]
-        return ruling(bool(shown), ", ".join(shown) or "everybody may log in", "users or groups are listed")
+    @classmethod
+    def _judge_lists(cls, evidence: Evidence) -> Ruling:
+        sshd, expected = evidence["sshd"], "users or groups are listed"
+        shown = [f"{n} {sshd['effective'][n]}" for n in ACCESS_LISTS if cls.comparable(n, sshd["effective"].get(n))]
+        lifted = [
+            _block(case) for case in sshd["cases"] if not cls._restricts({**sshd["effective"], **case["differs"]})
+        ]
+        if shown and lifted:
+            return Ruling("fail", f"everybody may log in by {lifted[0]}", expected)
+        return ruling(bool(shown), ", ".join(shown) or "everybody may log in", expected)
+
+    @classmethod
+    def _restricts(cls, settings: t.Mapping[str, str]) -> bool:
+        return any(cls.comparable(name, settings.get(name)) for name in ACCESS_LISTS)
 
     def _judge_value(self, demand: Demand, evidence: Evidence) -> Ruling:
         key = demand.key.lower()
@@ -114,10 +128,14 @@ class Sshd(Kind):
                 )
         if demand.key == "AllowGroups":
             return self._cut_by_groups(demand, evidence, connection)
-        if demand.key in FORWARDING and (behind := connection.jumpers()):
-            return f"{', '.join(behind[:5])} {'are' if len(behind) > 1 else 'is'} reached through this host: nobody could reach them"
         if demand.key == "UsePAM" and demand.value.eq == "no":
             return "without PAM, accounts with locked passwords cannot log in"
+        if demand.key in FORWARDING and (behind := connection.reached_through()):
+            more = f" and {len(behind) - 3} more" if len(behind) > 3 else ""
+            return (
+                f"{', '.join(behind[:3])}{more} of the inventory would be cut off: their logins go through this host (ProxyJump); "
+                "waive the rule for it, or reach them another way"
+            )
         if demand.key == "MaxAuthTries" and connection.identities >= int(text(demand.value.target(effective))):
             return (
                 f"the agent offers {connection.identities} keys, more than the change allows tries: "
@@ -189,6 +207,9 @@ class Sshd(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         restart = [evidence.platform.unit("ssh_server")]
+        # On SIGHUP sshd executes itself anew and reads everything (sshd(8)). Debian's unit checks the whole configuration first and
+        # keeps the daemon where it does not hold; a restart that fails leaves none.
+        desired.add("reloadable", restart)
         if stale(evidence):
             desired.add("stale", restart)
             if self._holds(demand, evidence):
@@ -215,6 +236,10 @@ class Sshd(Kind):
             for where, value, _path in self.readings(key, evidence)
             if where and not demand.value.holds(self.comparable(key, value))
         ]
+        # One connection can be in several blocks: that which has the line comes first.
+        own = {line["match"] for line in evidence["sshd"]["directives"] if line["keyword"] == key}
+        blocks = [_block(case) for case in evidence["sshd"]["cases"] if case["criteria"] in own]
+        weaker.sort(key=lambda where: where not in blocks)
         # A block for everybody is no case of its own: its values are what sshd shows as its settings.
         weaker += [
             f"'Match all' in {line['source']}:{line['line']}"
@@ -241,12 +266,28 @@ class Sshd(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         fresh = matching(Template(_STALE), {"match-regexp": "^$"})
         if self.any_list(demand):
+            # Who may log in by which block is followed by the planner alone; this looks at what holds for everybody.
             values = " ".join(f'{{{{ {lookup("sshd", "effective", name)} | default "" }}}}' for name in ACCESS_LISTS)
-            return [matching(Template(f'"{values}"'), {"match-regexp": "\\S"}), fresh]
+            lifted = len(
+                [
+                    case
+                    for case in evidence["sshd"]["cases"]
+                    if not self._restricts({**evidence["sshd"]["effective"], **case["differs"]})
+                ]
+            )
+            return [
+                matching(Template(f'"{values}"'), {"match-regexp": "[^\\s*]"}),
+                matching(Template(f'"{lifted}"'), "0"),
+                fresh,
+            ]
         key = demand.key.lower()
         made = [fresh]
         for _where, _value, path in self.readings(key, evidence):
             made += checks(demand.value, "sshd", *path)
+            if key.startswith("allow"):
+                # A list that lets everybody in is none.
+                shown = f'"{{{{ {lookup("sshd", *path)} | default "" }}}}"'
+                made.append(matching(Template(shown), {"not": {"match-regexp": "(^|\\s)\\*(\\s|$)"}}))
         return [*made, *self._on_disk(key, evidence)]
 
     @staticmethod
@@ -333,36 +374,6 @@ def reads_drop_ins_first(evidence: Evidence) -> bool:
         return False
     patterns = [one if one.startswith("/") else f"/etc/ssh/{one}" for one in first["value"].split()]
     return fnmatch.fnmatch(DROP_IN, patterns[0])
-
-
-def groups_of(user: str, evidence: Evidence) -> set[str]:
-    groups = evidence["account"]["groups"]
-    own = {one["gid"] for one in evidence["account"]["users"] if one["name"] == user}
-    return {group["name"] for group in groups if user in group["members"] or group["gid"] in own}
-
-
-def logins(evidence: Evidence, connection: Connection) -> list[dict[str, str]]:
-    """Who must still get in after a change: the connecting user, and everybody with keys or with a password and sudo."""
-    session = evidence["sshd"]["session"] or {}
-    user, address = connection.user or session.get("user", ""), session.get("address") or "127.0.0.1"
-    others = [name for name in administrators(evidence) if name not in ("root", user)]
-    return [{"user": name, "address": address} for name in ([user] if user else []) + others]
-
-
-def administrators(evidence: Evidence) -> list[str]:
-    """Accounts that can log in: those with keys, and those with a password and sudo."""
-    names = {user["name"]: user for user in evidence["account"]["users"] if user["valid_shell"]}
-    sudoers = {member for rule in evidence["sudo"]["rules"] for member in rule["users"]}
-    keys = evidence["sshd"]["key_holders"]
-    return [
-        name
-        for name, user in names.items()
-        if name in keys
-        or (
-            user["password"] == "set"
-            and (name in sudoers or {f"%{group}" for group in groups_of(name, evidence)} & sudoers)
-        )
-    ]
 
 
 KINDS = (Sshd(),)

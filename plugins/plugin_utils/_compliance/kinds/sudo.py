@@ -31,7 +31,9 @@ class Sudo(Kind):
         return {"text": [PATH]}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
-        return section != "sudo" or demand.key in ("authenticate", "nopasswd")
+        if section != "sudo":
+            return super().concerns(demand, section, item)
+        return demand.key in ("authenticate", "nopasswd")
 
     @staticmethod
     def settings(name: str, evidence: Evidence) -> tuple[Entry | None, list[Entry]]:

@@ -8,7 +8,8 @@ import typing as t
 from ....module_utils._collect.sysctl import normalised
 from ..constraint import Constraint, text
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
-from .matchers import Template, literal, lookup, matching
+from .matchers import Template, as_text, literal, lookup, matching
+from .service import kept_from_boot, loads_at_boot
 from .settings import MARK, set_key
 
 # Files of one name order decide: nothing may come after ours (sysctl.d(5)).
@@ -28,6 +29,8 @@ COMBINED = {
 }
 # Writing these writes every interface's and the default (net/ipv4/devinet.c, inet_forward_change), so none needs a line.
 SPREAD = frozenset({"net/ipv4/conf/all/forwarding"})
+# What carries the files out at boot.
+LOADER = "sysctl_loader"
 # A parameter of an interface is 0, 1 or 2.
 VALUES = ("0", "1", "2")
 
@@ -43,11 +46,12 @@ class Sysctl(Kind):
     """A parameter, live and stored. One of `all` must hold for every interface, as the kernel combines the two."""
 
     name = "sysctl"
-    sections = ("sysctl", "text")
+    sections = ("sysctl", "service", "text")
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         ufw = platform.path("ufw_sysctl")
-        return {"sysctl": [rule.key], "text": [SYSCTL_PATH, *([ufw] if ufw else [])]}
+        units = list(platform.unit_names(LOADER))
+        return {"sysctl": [rule.key], "service": units, "text": [SYSCTL_PATH, *([ufw] if ufw else [])]}
 
     @staticmethod
     def by_ufw(parameter: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
@@ -86,9 +90,14 @@ class Sysctl(Kind):
             shown = {"live": f"{own['live']} live", "stored": f"{own['disk'] or 'nothing'} stored"}
             parts.append(f"{name}: {', '.join(shown[kind] for kind in kinds)}")
         holds = demand.value.holds(parameter["live"]) and bool(stored) and all(demand.value.holds(v) for v in stored)
+        if kept := kept_from_boot(LOADER, evidence):
+            bad["boot"] = []
+            parts.append(kept)
         return Ruling("pass" if holds and not bad else "fail", ", ".join(parts), demand.value.describe())
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if kept := kept_from_boot(LOADER, evidence):
+            return f"{kept}: nothing would be set at the next boot; systemctl unmask or revert it"
         return "this kernel has no such parameter" if evidence["sysctl"][demand.key]["live"] is None else ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
@@ -136,9 +145,17 @@ class Sysctl(Kind):
         parameter, constraint = evidence["sysctl"][demand.key], demand.value
         values = self._values(constraint, parameter["live"])
         matcher: t.Any = values[0] if len(values) == 1 else {"or": values}
-        made = [Check("kernel-param", {"name": demand.key, "value": matcher})]
+        # Which interfaces there are, Goss has from the evidence.
+        alone = normalised(demand.key) not in COMBINED
+        made = [
+            Check("kernel-param", {"name": demand.key, "value": matcher}, decides=alone),
+            *loads_at_boot(LOADER, evidence),
+        ]
         sources = [place for place in (parameter, *self.by_ufw(parameter)) if place["source"]]
         made += [self._line(place, values) for place in sources]
+        # A line that stands is not the one that counts where another follows it.
+        last = {"match-regexp": f"^({'|'.join(literal(value) for value in values)})$"}
+        made += [matching(as_text("sysctl", demand.key, "disk"), last)] if parameter["source"] else []
         if not sources:
             source = Template(f"{{{{ {lookup('sysctl', demand.key, 'source')} | toJson }}}}")
             made.append(matching(source, {"match-regexp": "^/"}))

@@ -140,7 +140,7 @@ def judges(host: Report) -> str:
     seen, judged = host["summary"]["independent"], host["summary"]["judged"]
     return (
         f"judged by planner and Goss ({host['goss']['checks']} checks, {host['goss']['seconds']:.2f} s): of {judged} rules Goss "
-        f"looked at the host itself for {seen}, and read the evidence again for {judged - seen}"
+        f"saw for itself what decides {seen}, and relied on the evidence for {judged - seen}"
     )
 
 

@@ -70,7 +70,9 @@ class SecretStore:
     reference_options: t.ClassVar[frozenset[str]] = frozenset()
     """Options that a reference may have, besides ``encoding``."""
     capabilities: t.ClassVar[frozenset[str]] = frozenset()
-    """Which of describe, list, put, versions, batch it offers."""
+    """Which of describe, dynamic, list, put, versions, batch it offers."""
+    lasting = False
+    """Whether this process lasts as long as the run, so that what ends with the run may be asked for."""
 
     any_path: t.ClassVar[bool] = False
     """Whether ``.``, ``..`` and empty parts may stand in a path; elsewhere they could lead to another secret."""
@@ -119,8 +121,16 @@ class SecretStore:
                 self._documents.update(self._read_together(missing))
 
     def forget(self) -> None:
+        """Read anew what is kept in the store; what was made for this run stays."""
         with self._lock:
-            self._documents.clear()
+            self._documents = {key: document for key, document in self._documents.items() if key.engine}
+
+    def close(self) -> None:
+        """The run has ended: give back what was made for it."""
+
+    def probe(self, reference: Reference) -> None:
+        """Raise what reading would raise, and make nothing that would have to be given back."""
+        self.resolve(reference)
 
     def _read_together(self, keys: list[Reference]) -> dict[Reference, Document | SecretError]:
         """Documents and failures of all keys, where a batch is refused read one by one: many may read what they may not list."""
@@ -157,8 +167,10 @@ class SecretStore:
             raise UnavailableError(f"store '{self.name}' failed with {type(exc).__name__}", where=where) from None
 
     def _checked(self, reference: Reference) -> str:
+        if reference.engine:
+            self.require("dynamic", str(reference))
         unknown = sorted(set(reference.options) - self.reference_options - {"encoding"})
-        if unknown:
+        if unknown and not reference.engine:
             raise UnsupportedError(f"stores of type {self.type} know no option '{unknown[0]}'", where=str(reference))
         parts = reference.path.removeprefix("/").split("/")
         if not self.any_path and {".", "..", ""} & set(parts):

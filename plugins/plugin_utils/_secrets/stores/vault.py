@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HashiCorp Vault and OpenBao, KV version 1 and 2: ``vault://path#field?version=3``."""
+"""HashiCorp Vault and OpenBao: ``vault://path#field?version=3`` of KV version 1 and 2, ``vault+db://creds/app#password`` of any engine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..errors import ForbiddenError, NotFoundError, SecretError, UnavailableErro
 from ..reference import Reference
 from .base import Description, Document, Health, SecretStore
 from .credential_end import credential_end
+from .leases import Leases
 
 KINDS = {
     "missing": NotFoundError,
@@ -22,6 +23,11 @@ KINDS = {
     "unauthorized": ForbiddenError,
     "invalid": UnsupportedError,
 }
+
+
+def _refuse_engine(reference: Reference) -> None:
+    if reference.engine:
+        raise UnsupportedError("what an engine makes can only be read", where=str(reference))
 
 
 class Vault(SecretStore):
@@ -32,21 +38,25 @@ class Vault(SecretStore):
         "kv_version": {"type": "int", "choices": [1, 2]},
     }
     reference_options = frozenset({"version"})
-    capabilities = frozenset({"describe", "list", "put", "versions"})
+    capabilities = frozenset({"describe", "dynamic", "list", "put", "versions"})
 
     def __init__(self, name: str, options: t.Mapping[str, t.Any], vault: t.Any = None) -> None:
         super().__init__(name, options, vault)
         self._connection: VaultClient | None = None
+        self._leases: Leases | None = None
         self._kv = options.get("kv_version")
 
     @property
     def mount(self) -> str:
         return str(self.options["mount"]).strip("/")
 
+    def _client(self) -> VaultClient:
+        self._connection = self._connection or VaultClient(self.options)
+        return self._connection
+
     def _ask(self, where: str, ask: t.Callable[[t.Any], t.Any]) -> t.Any:
         try:
-            self._connection = self._connection or VaultClient(self.options)
-            return ask(self._connection)
+            return ask(self._client())
         except VaultError as exc:
             raise self._error(exc, where) from None
 
@@ -65,10 +75,48 @@ class Vault(SecretStore):
         return int(self._kv)
 
     def _secret(self, reference: Reference, ask: t.Callable[[Kv], t.Any]) -> t.Any:
+        _refuse_engine(reference)
         version = self._version(str(reference))
         return self._ask(str(reference), lambda client: ask(Kv(client, self.mount, reference.path, version)))
 
+    def _made(self, reference: Reference) -> Document:
+        """What an engine makes for this run."""
+        if not self.lasting:
+            raise UnsupportedError(
+                "what an engine makes ends with the run, and this process does not last as long",
+                where=str(reference), fix="Use the lookup in a task, on Linux",
+            )  # fmt: skip
+
+        def ask(client: VaultClient) -> t.Mapping[str, t.Any]:
+            self._leases = self._leases or Leases(client, self._lock, self._retire)
+            return self._leases.read(reference)
+
+        made = self._ask(str(reference), ask)
+        if not made:
+            raise NotFoundError("the engine answers nothing there", where=str(reference))
+        return dict(made)
+
+    def _retire(self, key: Reference) -> None:
+        self._documents.pop(key, None)
+
+    def close(self) -> None:
+        if self._leases:
+            self._leases.close()
+
+    def probe(self, reference: Reference) -> None:
+        if not reference.engine:
+            return super().probe(reference)
+        path = f"{reference.engine}/{reference.path}"
+        answer = self._ask(str(reference), lambda client: client.write("sys/capabilities-self", paths=[path]))
+        has, needed = set(answer.get("data", answer)[path]), "update" if reference.options else "read"
+        if not has & {needed, "root"}:
+            what = f"store '{self.name}': {path}: needs the capability '{needed}', and this token has: {', '.join(sorted(has))}"
+            raise ForbiddenError(what, where=str(reference), fix="Add it to a policy of this token")
+        return None
+
     def read(self, reference: Reference) -> Document:
+        if reference.engine:
+            return self._made(reference)
         number = reference.options.get("version")
         if number and self._version(str(reference)) == 1:
             raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
@@ -80,6 +128,7 @@ class Vault(SecretStore):
         return dict(found)
 
     def describe(self, reference: Reference) -> Description:
+        _refuse_engine(reference)
         if self.kv == 1:
             self.read(reference)
             return Description(reference.path)
@@ -106,10 +155,11 @@ class Vault(SecretStore):
         if found is not None and same(found, dict(document)):
             return False
         self._secret(reference, lambda secret: secret.write(document, version))
-        self._documents.clear()
+        self.forget()
         return True
 
     def versions(self, reference: Reference) -> t.Sequence[Description]:
+        _refuse_engine(reference)
         if self.kv == 1:
             raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
         metadata = self._secret(reference, lambda secret: secret.metadata())

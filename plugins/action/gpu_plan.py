@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, the unified.deploy authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read a host's GPUs, and decide about their drivers on the controller."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import Request
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.show import HEADER, lines, row
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.tables import tables
+from ansible_collections.unified.deploy.plugins.plugin_utils._printable import printable_all
+
+
+class ActionModule(ControllerAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "purpose": {"type": "str", "choices": ["compute", "desktop", "media", "passthrough"], "default": "compute"},
+        "driver": {"type": "str", "default": "auto"},
+        "flavour": {"type": "str", "choices": ["auto", "open", "closed"], "default": "auto"},
+        "repository": {"type": "str", "choices": ["auto", "distribution", "vendor"], "default": "auto"},
+        "devices": {"type": "dict", "default": {}},
+    }
+
+    def act(self, arguments: Result, task_vars: Result) -> Result:
+        read = self.module_or_fail("gpu_info", {}, task_vars)
+        planned = plan(tables(), read["gpu"], Request(**arguments))
+        return {
+            "changed": False,
+            "plan": printable_all(planned),
+            "header": row(*HEADER),
+            "lines": lines(self.host(task_vars), planned),
+        }

@@ -1,0 +1,118 @@
+"""The table of a fleet's GPUs, and the playbook and role that make it, run here without a host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import GpuError, Request
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.show import lines, short
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.tables import tables
+
+from tests.unit.conftest import INSTALLED
+from tests.unit.gpu_machines import MACHINES, build
+
+PLAYBOOKS = INSTALLED / "ansible_collections" / "unified" / "deploy" / "playbooks"
+
+
+def shown(tmp_path: Path, machine: dict[str, t.Any], system: str = "debian13", **changed: t.Any) -> list[str]:
+    facts = gather(str(build(tmp_path, machine, system)), machine=machine.get("arch", "x86_64")) | changed
+    return lines("web1", plan(tables(), facts, Request()))
+
+
+def test_line_names_host_device_driver_decision_and_state(tmp_path: Path) -> None:
+    (first, why, *rest) = shown(tmp_path, MACHINES["h200"], "ubuntu2404")
+    assert first.split() == ["web1", "H200", "0000:83:00.0", "-", "install", "nvidia", "580", "open", "no", "driver"]
+    assert why.startswith("    why: Hopper: open modules possible") and "nvidia_devices.csv:" in why
+    assert any("headers" in line for line in rest)
+
+
+def test_host_without_gpu_says_where_it_was_looked(tmp_path: Path) -> None:
+    assert shown(tmp_path, {}) == [
+        "web1                 no GPU seen; looked at: 1 PCI functions, no device tree, 0 DRM nodes, 1 kernels that can boot"
+    ]
+
+
+def test_what_a_host_says_cannot_draw_on_the_terminal(tmp_path: Path) -> None:
+    tree = {"model": "x", "compatible": ["a,b\x1b[31m"], "gpu": [{"compatible": ["evil,gpu\x1b[2J"], "count": 1}]}
+    text = "\n".join(shown(tmp_path, {"arch": "aarch64", "devicetree": tree}))
+    assert "\x1b" not in text and "\\x1b[2J" in text
+
+
+def test_name_of_the_product() -> None:
+    assert (short("GH100 [H200 SXM 141GB]"), short("RIVA TNT")) == ("H200 SXM 141GB", "RIVA TNT")
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """This machine, and a host that nothing listens for."""
+    local = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    gone = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_become": False}
+    path = tmp_path / "hosts.yml"
+    path.write_text(json.dumps({"all": {"hosts": {"here": local, "gone": gone}}}))
+    return path
+
+
+def play(inventory: Path, playbook: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), str(playbook), *arguments],
+        cwd=inventory.parent,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED),
+            "ANSIBLE_HOME": str(inventory.parent / "ansible"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def on_this_machine() -> dict[str, t.Any]:
+    """The plan for this machine, which the playbook must say too."""
+    try:
+        return plan(tables(), gather(), Request())
+    except GpuError as exc:
+        pytest.skip(f"this machine cannot be decided about: {exc}")
+
+
+def test_audit_shows_this_machine_and_a_host_that_was_not_reached(inventory: Path) -> None:
+    planned = on_this_machine()
+    ran = play(inventory, PLAYBOOKS / "audit_gpus.yml", "--check")
+    assert "gone not looked at, see above" in ran.stdout
+    assert ran.returncode == 4 and "here                       : ok=2    changed=0" in ran.stdout, ran.stdout
+    # The default callback writes lists and line breaks of a message as JSON.
+    for line in lines("here", planned):
+        assert json.dumps(line)[1:-1].strip() in ran.stdout
+
+
+@pytest.mark.parametrize("mode", ["--check", "--diff"])
+def test_role_decides_and_changes_nothing(mode: str, inventory: Path) -> None:
+    planned = on_this_machine()
+    playbook = inventory.parent / "play.yml"
+    role = {"hosts": "here", "gather_facts": False, "roles": ["unified.deploy.gpu"]}
+    playbook.write_text(json.dumps([role]))
+    ran = play(inventory, playbook, mode)
+    assert (ran.returncode == 0) is not planned["blocked"], ran.stdout
+    assert "changed=0" in ran.stdout
+    for line in lines("here", planned):
+        assert json.dumps(line)[1:-1].strip() in ran.stdout
+
+
+def test_role_refuses_an_override_of_a_device_that_is_not_there(inventory: Path) -> None:
+    on_this_machine()
+    playbook = inventory.parent / "play.yml"
+    variables = {"gpu_devices": {"10de:ffff": {"branch": "580"}}}
+    role = {"hosts": "here", "gather_facts": False, "roles": ["unified.deploy.gpu"], "vars": variables}
+    playbook.write_text(json.dumps([role]))
+    ran = play(inventory, playbook)
+    assert ran.returncode == 2 and "which this host does not have" in ran.stdout + ran.stderr
