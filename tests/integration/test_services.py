@@ -44,11 +44,11 @@ DIES = """
 mkdir -p /etc/systemd/system/redis-server.service.d
 cat > /etc/systemd/system/redis-server.service.d/dies.conf <<'END'
 [Unit]
-PartOf=ssh.service
+ReloadPropagatedFrom=ssh.service
 [Service]
 Restart=no
 # Redis' own sandbox lets no shell run.
-ExecStartPre=+/bin/sh -c '! grep -qs "^MaxAuthTries 3" /etc/ssh/sshd_config.d/00-unified.conf'
+ExecReload=+/bin/sh -c 'if grep -qs "^MaxAuthTries 3" /etc/ssh/sshd_config.d/00-unified.conf; then kill -KILL $MAINPID; fi'
 END
 systemctl daemon-reload
 """

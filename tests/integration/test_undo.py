@@ -81,7 +81,8 @@ TRAP = f"""
 mkdir -p /etc/systemd/system/ssh.service.d
 cat > /etc/systemd/system/ssh.service.d/trap.conf <<'END'
 [Service]
-ExecStartPre=/bin/sh -c 'if grep -qs MaxAuthTries {DROP_IN}/00-unified.conf; then echo closed > /etc/nologin; else rm -f /etc/nologin; fi'
+ExecReload=/bin/sh -c 'if grep -qs MaxAuthTries {DROP_IN}/00-unified.conf; then echo closed > /etc/nologin; else rm -f /etc/nologin; fi'
+ExecStartPre=/bin/rm -f /etc/nologin
 END
 systemctl daemon-reload
 """
