@@ -139,6 +139,11 @@ goss:
   description: Whether Goss is on the host.
   type: bool
   returned: success
+package_tool:
+  description: What installs and removes packages on the host's platform.
+  type: str
+  returned: success
+  sample: apt
 goss_in_distribution:
   description: Whether the host's distribution has a package of Goss that is new enough.
   type: bool

@@ -14,33 +14,16 @@ description:
   - Reads and compares before it writes.
 extends_documentation_fragment:
   - unified.deploy.vault
+  - unified.deploy.vault_role
 options:
-  name:
-    description: Name of the role.
-    type: str
-    required: true
   mount:
     description: Where the engine is mounted.
     type: str
     default: ssh
-  config:
-    description:
-      - Settings, named as in the API. Settings that are not named stay as they are. Durations and lists may have any notation.
-      - See U(https://openbao.org/api-docs/secret/ssh/#create-role).
-    type: dict
-    default: {}
-  state:
-    description: Whether it is there.
-    type: str
-    choices: [present, absent]
-    default: present
-attributes:
-  diff_mode:
-    description: Shows names of settings, never values.
-    support: full
-  idempotent:
-    description: Settings that are there are not written.
-    support: full
+seealso:
+  - name: API of these roles
+    description: The settings that O(config) may have.
+    link: https://openbao.org/api-docs/secret/ssh/#create-role
 """
 
 EXAMPLES = r"""

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._change import files
+from ansible_collections.unified.deploy.plugins.module_utils._change import files, programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, PathError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import (
     Staged,
@@ -166,6 +166,11 @@ def test_directories_are_not_made_through_a_link_of_others(tmp_path: Path) -> No
     with pytest.raises(PathError, match="not followed"):
         make_directories(str(shared / "way/new"), 0o755)
     assert names(tmp_path) == ["shared", "shared/way"]
+
+
+def test_program_that_takes_too_long_is_named_and_ended() -> None:
+    with pytest.raises(ChangeError, match="'sleep 60' took longer than 0 s and was ended"):
+        programs.run(["sleep", "60"], timeout=0.1)
 
 
 def test_programs_of_others_are_not_run(tmp_path: Path) -> None:

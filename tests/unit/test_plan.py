@@ -55,6 +55,15 @@ def test_rule_that_waits_for_a_package_fails_and_is_planned(catalogue: t.Any, fr
     assert "firewall/enabled" in plan.changes
 
 
+def test_rule_does_not_wait_for_a_package_that_nobody_installs(catalogue: t.Any, fresh: t.Any) -> None:
+    waiver = _selection.Waiver("later", "me", datetime.date(2030, 1, 1))
+    plan = planned(catalogue, fresh, waivers={"package/firewall": waiver})
+    assert plan.verdicts["package/firewall"].verdict == "waived"
+    verdict = plan.verdicts["firewall/enabled"]
+    assert (verdict.verdict, verdict.waits_for) == ("not_applicable", ())
+    assert "firewall/enabled" not in plan.changes and "ufw" not in plan.desired.packages_present
+
+
 def test_stricter_value_passes_and_stays(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["settings"]["pwquality"]["minlen"]["value"] = "32"
     plan = planned(catalogue, hardened)

@@ -32,6 +32,8 @@ INTERFACES = {
     "module_utils/_change/batch.py": {
         "authselect", "firewalld", "firewalld.service", "pam-auth-update", "ufw", "ufw.service",
     },
+    # A way back for packages speaks to each package manager that a run may have used.
+    "module_utils/_change/packages.py": {"dnf"},
     # A reader looks for each tool that it knows how to ask, and says which is there.
     "module_utils/_collect/collector.py": {"authselect"},
     "module_utils/_collect/firewall.py": {"firewalld", "ufw"},

@@ -10,7 +10,7 @@ from ...module_utils._collect.section import WHOLE
 from .evidence import Evidence
 from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
-from .kinds.sshd import logins
+from .logins import logins
 from .selection import Selection, purpose_allows
 
 NOT_INSTALLED = " is not installed"
