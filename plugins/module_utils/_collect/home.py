@@ -110,8 +110,8 @@ def _dot_files(place: str, home: str, files: dict[str, t.Any]) -> dict[str, str]
         try:
             status = os.lstat(f"{place}/{name}")
             if stat.S_ISREG(status.st_mode) or name in ALWAYS:
-                granted = access_list(f"{place}/{name}") if stat.S_ISREG(status.st_mode) else []
-                files[shown(name)] = {**facts_of(status, granted), "links": status.st_nlink}
+                grants = access_list(f"{place}/{name}") if stat.S_ISREG(status.st_mode) else ()
+                files[shown(name)] = {**facts_of(status, grants), "links": status.st_nlink}
         except FileNotFoundError:
             continue
         except OSError as exc:
