@@ -58,7 +58,7 @@ molecule: setup install ## Molecule scenarios against real hosts
 test: setup install ## Every test
 	@tools/test
 
-test-scenarios: setup install ## Break every rule in every way that is known (UNIFIED_SCENARIOS=large: the large rounds only)
+test-scenarios: setup install ## Break every rule in every way that is known (UNIFIED_SCENARIOS=large: the large rounds; make integration runs the largest)
 	$(SUDO) env UNIFIED_SCENARIOS=$${UNIFIED_SCENARIOS:-all} $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
 
 test-faults: setup install ## Kill, cut, fill and attack: every drill three times, and docs/drills.md (UNIFIED_DRILLS=all for each line)

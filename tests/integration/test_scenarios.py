@@ -41,13 +41,26 @@ VARIABLES: dict[str, dict[str, t.Any]] = {
 
 
 @pytest.fixture(scope="module")
-def snapshot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def disks() -> dict[str, Path]:
+    """Disks of hardened hosts by kind: made once, whichever test is the first to need one."""
+    return {}
+
+
+@pytest.fixture
+def snapshot(
+    request: pytest.FixtureRequest, disks: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
     """A host of a kind, hardened until nothing changes, as a disk that hosts can start from."""
     kind = request.param
     if lacks := tool.KINDS[kind].missing():
         pytest.skip(f"this machine cannot run {kind} hosts: " + "; ".join(lacks))
-    directory = tmp_path_factory.mktemp(f"hardened-{kind}")
-    host = Target(tool.up(f"{host_name(request)}-{kind}", kind, "debian13"), directory)
+    if kind not in disks:
+        disks[kind] = hardened(kind, f"{host_name(request)}-{kind}", tmp_path_factory.mktemp(f"hardened-{kind}"))
+    return kind, disks[kind]
+
+
+def hardened(kind: str, name: str, directory: Path) -> Path:
+    host = Target(tool.up(name, kind, "debian13"), directory)
     try:
         host.play("harden_hosts", variables=VARIABLES[kind])
         again = host.play("harden_hosts", variables=VARIABLES[kind])
@@ -64,7 +77,7 @@ def snapshot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         tool.KINDS[kind].snapshot(host.host, directory / "disk")
     finally:
         tool.down([host.host.name])
-    return kind, directory / "disk"
+    return directory / "disk"
 
 
 @pytest.fixture(scope="module", autouse=True)

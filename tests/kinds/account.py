@@ -9,7 +9,7 @@ _HASH = "'$6$x$yyyyyyyyyyyyyyyyyyyyy'"
 SCENARIOS = (
     Scenario("account/empty_password", "empty_field", "useradd -M -s /bin/bash nopass; sed -i 's/^nopass:[^:]*:/nopass::/' /etc/shadow", alone=True),
     Scenario("account/empty_password", "empty_field_of_passwd", "useradd -M -s /bin/bash nopass; sed -i 's/^nopass:x:/nopass::/' /etc/passwd",
-             held="shadow(5)", alone=True),
+             held="in passwd(5) itself", alone=True),
     Scenario("account/gid_zero_accounts", "first_group", "useradd -M -g 0 -N -s /usr/sbin/nologin zerogroup", held="changes who may read"),
     Scenario("account/gid_zero_groups", "second_group", "groupadd -o -g 0 zero", held="Renumbering", alone=True),
     Scenario("account/groups_exist", "group_is_gone",

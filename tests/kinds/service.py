@@ -52,6 +52,7 @@ SCENARIOS = (
     Scenario("service/aide", "disabled", "systemctl disable -q --now dailyaidecheck.timer"),
     Scenario("service/aide", "stopped_only", "systemctl stop dailyaidecheck.timer"),
     Scenario("service/aide", "masked", "systemctl mask -q --now dailyaidecheck.timer"),
+    Scenario("service/cron", "masked_until_the_reboot", "systemctl mask -q --runtime cron.service", held="unmask --runtime cron.service"),
     Scenario("service/cron", "disabled", "systemctl disable -q --now cron.service"),
     Scenario("service/cron", "disabled_but_running", "systemctl disable -q cron.service"),
     Scenario("service/cron", "enabled_until_the_reboot_only", "systemctl disable -q cron.service; systemctl enable -q --runtime cron.service"),

@@ -6,6 +6,8 @@ from .scenario import Scenario
 
 DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
 SITE = "/etc/ssh/sshd_config.d/zz-site.conf"
+# What holds for everybody stands before the Match blocks of other scenarios.
+BEFORE = "/etc/ssh/sshd_config.d/zy-site.conf"
 # systemd refuses to start a unit again and again.
 LOADED = "systemctl reset-failed ssh.service; systemctl restart ssh.service"
 WRONG = {
@@ -36,8 +38,8 @@ def first(key: str, value: str) -> str:
     return f"sed -i -E '/^{key} /Id' {DROP_IN}; sed -i '1i {key} {value}' {DROP_IN}"
 
 
-def site(text: str) -> str:
-    return f"printf '%b' '{text}' >> {SITE}; sshd -t; {LOADED}"
+def site(text: str, path: str = SITE) -> str:
+    return f"printf '%b' '{text}' >> {path}; sshd -t; {LOADED}"
 
 
 def scenario(
@@ -53,8 +55,8 @@ SCENARIOS = (
     scenario("AllowGroups", "missing", f"sed -i '/^AllowGroups /d' {DROP_IN}"),
     # What only looks like a setting.
     scenario("MaxSessions", "commented_line", site("#MaxSessions 99\\n # MaxSessions 99\\n"), "pass"),
-    scenario("MaxAuthTries", "later_file_does_not_win", site("MaxAuthTries 99\\n"), "pass"),
-    scenario("LogLevel", "upper_and_lower_case_tabs_and_quotes", site('lOgLeVeL\\t"info"\\n'), "pass"),
+    scenario("MaxAuthTries", "later_file_does_not_win", site("MaxAuthTries 99\\n", BEFORE), "pass"),
+    scenario("LogLevel", "upper_and_lower_case_tabs_and_quotes", site('lOgLeVeL\\t"info"\\n', BEFORE), "pass"),
     scenario("MaxStartups", "equals_sign", f"{first('MaxStartups', '=10:30:99')}"),
     scenario("PermitEmptyPasswords", "quoted_wrong_value", first("PermitEmptyPasswords", '"yes"')),
     scenario("PermitUserEnvironment", "wrong_before_right", f"sed -i '1i permituserenvironment\\tyes' {DROP_IN}"),

@@ -416,7 +416,7 @@ def test_empty_field_of_passwd_is_an_empty_password(
     hardened["account"]["users"][-1].update(password="empty", shadowed=False)
     plan = planned(catalogue, hardened)
     ruling = plan.verdicts["account/empty_password"]
-    assert ruling.verdict == "fail" and "shadow(5)" in ruling.held
+    assert ruling.verdict == "fail" and "in passwd(5) itself" in ruling.held
 
 
 def test_accounts_that_only_getent_shows_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:

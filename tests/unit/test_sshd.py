@@ -99,6 +99,7 @@ def test_arguments_of_the_daemon_are_taken_from_its_title(title: str, options: l
 def test_session_is_no_daemon_and_a_cut_title_is_noticed() -> None:
     assert sshd_daemon._words("sshd: ansible [priv]\0") is None
     assert "[truncated]" in (sshd_daemon._words("sshd: /usr/sbin/sshd -D -o Permit") or [])
+    assert sshd_daemon._words("sshd2: /opt/sshd2 -f /x [listener] 0 of 10-100 startups") == ["-f", "/x"]
     assert sshd_daemon._words("/usr/sbin/sshd\0-D\0-oPort=1\0") == ["-D", "-oPort=1", ""]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._change import units as _units
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
@@ -556,6 +557,17 @@ def test_goss_asks_for_the_line_that_counts(catalogue: t.Any, hardened: t.Any) -
     verdicts = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts
     shown = [str(check.attributes) for check in _goss.checks(verdicts["sysctl/kernel.kptr_restrict"], hardened)]
     assert any('"disk"' in one and "match-regexp" in one for one in shown)
+
+
+def test_unit_that_is_enabled_until_the_reboot_is_enabled_anew() -> None:
+    current = {"cron.service": {"load": "loaded", "file": "enabled-runtime", "active": "active"}}
+    assert _units.settling(current, _units.Units(enabled=["cron.service"]))["enable"] == ["cron.service"]
+
+
+def test_unit_that_is_masked_until_the_reboot_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["service"]["cron.service"] = unit(file="masked-runtime", active="active")
+    verdict, desired = planned(catalogue, hardened, "service/cron")
+    assert "unmask --runtime cron.service" in verdict.held and desired.empty()
 
 
 def test_limits_that_a_login_does_not_set_are_held(catalogue: t.Any, hardened: t.Any) -> None:

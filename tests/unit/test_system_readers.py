@@ -49,7 +49,7 @@ def test_unit_file_is_read_as_systemd_reads_it(contents: list[str], storage: str
 
 
 @pytest.mark.parametrize(
-    ("written", "value"), [("true", "yes"), ("on", "yes"), ("OFF", "no"), ("0", "no"), ("1", "yes"), ("512K", "yes"), ("maybe", "maybe")]
+    ("written", "value"), [("1M", "yes"), ("true", "yes"), ("on", "yes"), ("OFF", "no"), ("0", "no"), ("1", "yes"), ("512K", "yes"), ("maybe", "maybe")]
 )  # fmt: skip
 def test_booleans_have_one_word(written: str, value: str) -> None:
     assert journald(f"[Journal]\nCompress={written}") == {"Compress": value}

@@ -9,7 +9,8 @@ from .errors import ChangeError
 from .programs import run
 
 State = t.Dict[str, str]
-_ON = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
+# Not enabled-runtime, which the next boot does not have.
+_ON = ("enabled", "static", "alias", "indirect", "generated")
 _PROPERTIES = {"load": "LoadState", "file": "UnitFileState", "active": "ActiveState"}
 
 

@@ -110,7 +110,7 @@ def merge_unit_file(content: str, path: str, section: str, values: Values) -> No
 
 def boolean(value: str) -> str:
     """yes or no for what systemd takes for it; a size switches compression on; else the value itself."""
-    word = "yes" if re.fullmatch(r"\d{2,}[KMGT]?B?|[2-9][KMGT]?B?", value) else value.lower()
+    word = "yes" if re.fullmatch(r"\d{2,}[KMGT]?B?|[2-9]B?|[1-9][KMGT]B?", value) else value.lower()
     return BOOLEANS.get(word, value)
 
 

@@ -14,7 +14,7 @@ from .command import Command, CommandError, read
 # sshd(8): options that take a value. Those of `KEPT` bear on the configuration.
 VALUED = frozenset("CEbcfghkopu")
 KEPT = frozenset("cfghop46u")
-TITLE = re.compile(r"sshd: (\S*/\S+)(.*?)( \[listener\].*)?$", re.DOTALL)
+TITLE = re.compile(r"\S+: (\S*/\S+)(.*?)( \[listener\].*)?$", re.DOTALL)
 
 
 def arguments(words: t.Iterable[str]) -> list[str]:
@@ -56,9 +56,9 @@ def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as handle:
                 line = handle.read().decode(errors="replace")
-            # A copy under another name gives itself the same title.
+            # A copy under another name gives itself that name, and the same title.
             program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0]
-            if program != "sshd" and not line.startswith("sshd: "):
+            if program != "sshd" and " [listener]" not in line:
                 continue
             if os.stat(f"/proc/{pid}/ns/mnt").st_ino != here:
                 continue
@@ -75,7 +75,7 @@ def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
 
 def _words(line: str) -> list[str] | None:
     """A listening daemon's arguments; None for a process that serves a session."""
-    if not line.startswith("sshd: "):
+    if not re.match(r"\S+: ", line):
         return line.split("\0")[1:]
     title = TITLE.match(line.rstrip("\0 "))
     if title is None:

@@ -93,7 +93,7 @@ class Account(Kind):
         if any(_changeable(entry) for entry in wrong):
             return ""
         names = ", ".join(entry["name"] for entry in wrong)
-        return f"{names}: not in this host's own files of accounts and passwords, or with a name that cannot be printed"
+        return f"{names}: not an account of this host's own files, or with an empty password in passwd(5) itself, or with a name that cannot be printed"
 
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
         if demand.rule.risk != "lockout":

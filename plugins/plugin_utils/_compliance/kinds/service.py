@@ -121,6 +121,9 @@ class Service(Kind):
         if demand.rule.spec["state"] == "unused":
             return ""
         units = evidence.platform.unit_names(demand.key)
+        masked = [name for name in units if evidence["service"][name]["file"] == "masked-runtime"]
+        if masked:
+            return f"{masked[0]} is masked until the next boot: systemctl unmask --runtime {masked[0]}"
         refused = [name for name in units if evidence["service"][name].get("refused")]
         return (
             f"{refused[0]} does not start here: a condition of its own does not hold (systemctl status {refused[0]})"
