@@ -204,3 +204,12 @@ def test_path_errors_are_both_kinds_of_error(tmp_path: Path) -> None:
         locate("x", trust())
     assert isinstance(caught.value, OSError)
     assert str(caught.value) == "x: is no absolute path without '..'"
+
+
+def test_process_that_ended_unnoticed_is_gone() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    assert files.process_start(child.pid) > 0
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert files.process_start(child.pid) == 0
+    child.wait()

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.reference import Reference, parse
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.stores import leases as module
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.stores.leases import Leases, process_start
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.stores.leases import Leases, since
 
 APP = parse("prod+db://creds/app")
 
@@ -149,7 +149,7 @@ def test_what_may_not_be_revoked_stays_written_down(state: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "revoked", "left"),
     [
-        ({}, ["old"], 0), ({"started": process_start(os.getpid()), "pid": os.getpid()}, [], 1), ({"url": "https://other"}, [], 1),
+        ({}, ["old"], 0), ({"started": since(os.getpid()), "pid": os.getpid()}, [], 1), ({"url": "https://other"}, [], 1),
         ({"namespace": "team"}, [], 1), ({"host": "another"}, [], 1), ({"processes": "pid:[1]"}, [], 1), ({"ends": 1}, [], 0),
     ],
 )  # fmt: skip

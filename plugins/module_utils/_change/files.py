@@ -182,10 +182,11 @@ def flush(directory: int) -> None:
 
 
 def process_start(pid: int) -> int:
-    """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); 0 where it is gone."""
+    """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); 0 where it is gone or has ended unnoticed (Z)."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as handle:
-            return int(handle.read().rpartition(b")")[2].split()[19])
+            state, *others = handle.read().rpartition(b")")[2].split()
+        return 0 if state in (b"Z", b"X") else int(others[18])
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -16,6 +16,7 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import process_start
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.options import AUTH_METHODS
@@ -181,15 +182,11 @@ class Leases:
             self.record.keep(left)
 
 
-def process_start(pid: int) -> str:
-    """When a process started, by which it is told from a later one of the same number; empty where there is none (proc_pid_stat(5))."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
-            started = handle.read().rpartition(")")[2].split()[19]
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-    return f"{boot} {started}"
+def since(pid: int) -> str:
+    """When a process started, by which it is told from a later one of the same number; empty where none runs."""
+    started = process_start(pid)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    return f"{boot} {started}" if started else ""
 
 
 class Record:
@@ -216,7 +213,7 @@ class Record:
         Raises:
             VaultError: there is no place for it.
         """
-        about = {**_known_by(client), "pid": os.getpid(), "started": process_start(os.getpid())}
+        about = {**_known_by(client), "pid": os.getpid(), "started": since(os.getpid())}
         record = cls(cls.directory() / f"{os.getpid()}-{secrets.token_hex(8)}.json", about)
         try:
             record.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -234,7 +231,7 @@ class Record:
         for path in sorted(cls.directory().glob("*.json")):
             try:
                 about = json.loads(path.read_text(encoding="utf-8"))
-                ended = process_start(about["pid"]) != about["started"]
+                ended = since(about["pid"]) != about["started"]
                 ours = _known_by(client).items() <= about.items()
             except (OSError, ValueError, KeyError, AttributeError, TypeError):
                 continue  # another run removed it, or is writing it
