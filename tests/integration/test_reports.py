@@ -94,14 +94,19 @@ LOST = """
 """
 PACKAGES = {
     "ansible.builtin.include_role": {"name": "unified.deploy.hardening", "tasks_from": "packages"},
-    "vars": {"__hardening_plan": {"desired": {"packages_absent": ["telnet"], "packages_present": []}}},
+    "vars": {
+        "__hardening_plan": {
+            "package_tool": "apt",
+            "desired": {"packages_absent": ["telnet"], "packages_present": []},
+        }
+    },
 }
 OPEN = {"name": "Open", "unified.deploy.hardening_batch": {"run": "r1", "name": "packages", "lock_timeout": 1}}
 
 
 @pytest.mark.parametrize(
     ("task", "arguments", "end"),
-    [(PACKAGES, ["--check"], ("unreachable", "Packages | Remove")), (OPEN, [], ("failed", "Open"))],
+    [(PACKAGES, ["--check"], ("unreachable", "Packages | Remove and install")), (OPEN, [], ("failed", "Open"))],
     ids=["of_another_collection", "of_ours"],
 )
 def test_only_host_that_is_lost_while_it_is_changed_is_reported(
