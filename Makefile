@@ -49,8 +49,8 @@ fixtures: setup install ## Record anew the evidence that unit tests judge (tests
 sanity: setup install ## ansible-test sanity
 	tools/sanity
 
-integration: setup install ## Tests against real hosts
-	$(SUDO) $(BIN)/python -m pytest tests/integration -p no:cacheprovider
+integration: setup install ## Tests against real hosts (FILES=tests/integration/test_undo.py: these only)
+	$(SUDO) $(BIN)/python -m pytest $(or $(FILES),tests/integration) -p no:cacheprovider
 
 molecule: setup install ## Molecule scenarios against real hosts
 	$(SUDO) tools/molecule

@@ -111,7 +111,7 @@ def oscap() -> tuple[int, float]:
 def catalogue_seconds() -> float:
     code = (
         "import time; t = time.monotonic()\n"
-        "from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import catalogue as _catalogue, selection as selection as s\n"
+        "from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import catalogue as _catalogue, selection as s\n"
         "c = _catalogue.Catalogue()\n"
         "for b in c.benchmarks.values():\n"
         "    for p, releases in b.platforms.items():\n"
