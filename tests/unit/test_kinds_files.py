@@ -385,9 +385,22 @@ def test_home_that_did_not_answer_is_no_pass(catalogue: t.Any, hardened: t.Any) 
 # account, root_shell
 
 
-def accounts(monkeypatch: pytest.MonkeyPatch, users: str, group: str = "root:x:0:\n", **listed: str) -> t.Any:
+def accounts(
+    monkeypatch: pytest.MonkeyPatch,
+    users: str,
+    group: str = "root:x:0:\n",
+    shadow: str = "",
+    defs: str = "",
+    **listed: str,
+) -> t.Any:
     """The section as read from files with these texts; LISTED is what getent says."""
-    texts = {"/etc/passwd": users, "/etc/group": group, "/etc/shells": "/bin/sh\n/bin/bash\n/usr/sbin/nologin\n"}
+    texts = {
+        "/etc/passwd": users,
+        "/etc/group": group,
+        "/etc/shadow": shadow,
+        "/etc/login.defs": defs,
+        "/etc/shells": "/bin/sh\n/bin/bash\n/usr/sbin/nologin\n",
+    }
 
     class Getent:
         def __init__(self, _program: str, table: str, timeout: float) -> None:
@@ -406,6 +419,17 @@ def test_empty_shell_is_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
         "users"
     ]
     assert [(user["login"], user["valid_shell"]) for user in users] == [(True, True), (False, False), (True, False)]
+
+
+def test_first_of_two_lines_of_shadow_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    shadow = "bob::20773:1:365:7:45::\nbob:!:20773:1:365:7:45::\n"
+    users = accounts(monkeypatch, "bob:x:1001:1001::/:/bin/sh\n", shadow=shadow).items["users"]
+    assert [user["password"] for user in users] == ["empty"]
+
+
+def test_last_line_of_the_first_number_of_people_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = accounts(monkeypatch, "bob:x:1001:1001::/:/bin/sh\n", defs="UID_MIN 5000\nUID_MIN 1000\n#UID_MIN 9\n")
+    assert section.items["uid_min"] == 1000
 
 
 def test_empty_field_of_passwd_is_an_empty_password(

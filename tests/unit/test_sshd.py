@@ -81,6 +81,12 @@ def test_sample_avoids_blocks_that_would_hide_its_own() -> None:
     assert sample is not None and sample["user"] == "ansible"
 
 
+def test_group_that_a_block_excludes_refuses_whatever_the_others_match() -> None:
+    groups = {"root": ["root", "sudo"], "games": ["games"]}
+    sample = sshd_config.Sampler(["Group *,!sudo"], groups).connection("Group *,!sudo")
+    assert sample is not None and sample["user"] == "games"
+
+
 @pytest.mark.parametrize(
     ("title", "options"),
     [

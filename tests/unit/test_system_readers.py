@@ -200,6 +200,15 @@ def test_limits_are_read_with_their_domains_and_exemptions(limits_files: Path) -
     assert [one["domain"] for one in items["exempt"]] == ["bob"]
 
 
+def test_limits_are_read_without_case_and_with_words_behind(limits_files: Path) -> None:
+    (limits_files / "limits.conf").write_text("Bob HARD Core Unlimited\n@sudo hard core unlimited since 2019\n\nhard\n")
+    entries = limits.Limits().read().items["entries"]
+    assert [(e["domain"], e["item"], e["value"]) for e in entries] == [
+        ("Bob", "core", "unlimited"),
+        ("@sudo", "core", "unlimited"),
+    ]
+
+
 def test_directory_or_fifo_in_place_of_a_drop_in_costs_that_item_only(limits_files: Path) -> None:
     (limits_files / "limits.conf").write_text("* hard core 0\n")
     (limits_files / "limits.d" / "a.conf").mkdir()

@@ -28,7 +28,10 @@ class Accounts(Reader):
         left_out: dict[str, str] = {}
         people, shells = uid_min(), _shells()
         today = int(time.time() // 86400)
-        shadow = {row[0]: row for row in rows("/etc/shadow", 9)}
+        shadow: dict[str, Row] = {}
+        for row in rows("/etc/shadow", 9):
+            # Of two lines of one name glibc takes the first.
+            shadow.setdefault(row[0], row)
         entries = self._rows("passwd", 7, left_out)
         users = [
             {
@@ -95,9 +98,10 @@ def number(value: str) -> int | None:
 
 
 def uid_min() -> int:
-    """The first number of people's accounts (login.defs(5))."""
-    lines = (line.split() for line in (read("/etc/login.defs") or "").splitlines())
-    return next((int(words[1]) for words in lines if words[:1] == ["UID_MIN"] and "".join(words[1:2]).isdigit()), 1000)
+    """The first number of people's accounts (login.defs(5)), whose last line counts."""
+    lines = [line.split() for line in (read("/etc/login.defs") or "").splitlines()]
+    numbers = [int(words[1]) for words in lines if words[:1] == ["UID_MIN"] and "".join(words[1:2]).isdigit()]
+    return numbers[-1] if numbers else 1000
 
 
 def may_login(shell: str) -> bool:

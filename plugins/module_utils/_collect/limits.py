@@ -20,9 +20,11 @@ class Limits(Reader):
         exempt: list[dict[str, str]] = []
         for path, content in texts([MAIN, *drop_ins(DIRECTORY)], left_out).items():
             for line in content.splitlines():
-                words = line.split("#", 1)[0].split()
+                # As pam_limits does: the first four words, and only the domain keeps its case.
+                domain, *others = line.split("#", 1)[0].split()[:4] or [""]
+                words = [domain, *(word.lower() for word in others)]
                 if len(words) == 4 and words[1] in ("hard", "-"):
-                    entries.append({"domain": words[0], "item": words[2], "value": words[3], "source": path})
+                    entries.append({"domain": domain, "item": words[2], "value": words[3], "source": path})
                 elif len(words) == 2 and words[1] == "-":
                     exempt.append({"domain": words[0], "source": path})
         return Section({"entries": entries, "exempt": exempt}, left_out)

@@ -187,7 +187,12 @@ class Sampler:
     def _fits(self, value: str, pair: tuple[str, str]) -> bool:
         name, patterns = pair
         if name == "group":
-            return any(listed(group, patterns) for group in self.groups.get(value, ()))
+            groups = self.groups.get(value, ())
+            # A negated pattern that matches any of the groups refuses, whatever the others do (groupaccess.c).
+            refused = [one[1:] for one in patterns.split(",") if one.startswith("!")]
+            return not any(listed(group, ",".join(refused)) for group in groups if refused) and any(
+                listed(group, patterns) for group in groups
+            )
         return listed(value, patterns)
 
 
