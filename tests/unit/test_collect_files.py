@@ -239,3 +239,20 @@ def test_more_dot_files_than_are_looked_at_are_told(people: Path, monkeypatch: p
     facts, unseen = home.home_facts(str(people))
     assert ".rhosts" in facts["dot_files"]
     assert unseen == {str(people): "3 of 5 dot files were looked at"}
+
+
+def test_roots_home_is_looked_at_as_peoples_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def look(homes: list[tuple[str, str]]) -> tuple[dict[str, t.Any], dict[str, str]]:
+        asked.extend(homes)
+        return {}, {}
+
+    shell, none = "/bin/sh", "/usr/sbin/nologin"
+    accounts = (("root", 0, shell), ("daemon", 1, shell), ("bob", 1001, shell), ("sync", 1002, none))
+    lines = [f"{name}:x:{uid}:{uid}::/{name}:{program}" for name, uid, program in accounts]
+    monkeypatch.setattr(home, "rows", lambda _path, _columns: [line.split(":") for line in lines])
+    monkeypatch.setattr(home, "uid_min", lambda: 1000)
+    monkeypatch.setattr(home, "look", look)
+    home.Homes().read()
+    assert asked == [("root", "/root"), ("bob", "/bob")]

@@ -38,7 +38,7 @@ class Homes(Reader):
         homes = [
             (name, path)
             for name, _hash, uid, _gid, _gecos, path, shell in rows("/etc/passwd", 7)
-            if not is_service(number(uid), people) and may_login(shell)
+            if (number(uid) == 0 or not is_service(number(uid), people)) and may_login(shell)
         ]
         answers, left_out = look(list(dict.fromkeys(homes)))
         return Section({"base": base(), "homes": answers}, left_out)
