@@ -74,8 +74,10 @@ def judge(logins: t.Sequence[Login], answers: t.Sequence[str]) -> None:
     """Compare what sshd says of the new files with what it says of today's.
 
     Raises:
-        ChangeError: somebody who gets in today would be refused.
+        ChangeError: somebody who gets in today would be refused, or sshd said nothing of somebody.
     """
+    if len(answers) < len(logins) or not all(settings(answer) for answer in answers[: len(logins)]):
+        raise ChangeError("sshd did not say of everybody who would get in by its new files; nothing was changed")
     shut_out = []
     for login, answer in zip(logins, answers):
         groups = _groups(login.user)

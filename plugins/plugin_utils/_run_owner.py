@@ -7,12 +7,11 @@ import getpass
 import os
 import platform
 import typing as t
-from pathlib import Path
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._change.files import process_start
+from ..module_utils._change.files import boot_id, process_start
 from ._compliance.run_action import keep_alive
 from ._printable import printable
 
@@ -25,7 +24,7 @@ def owner(pid: int) -> Result:
     return {
         "user": getpass.getuser(),
         "controller": platform.node(),
-        "boot": _boot(),
+        "boot": boot_id(),
         "pid": pid,
         "started": process_start(pid),
     }
@@ -35,14 +34,9 @@ def is_dead(other: t.Mapping[str, t.Any]) -> bool:
     """Whether a run's owner ran on this controller and has gone; False for every other controller's, for nobody can tell."""
     if not isinstance(other.get("pid"), int) or other.get("controller") != platform.node():
         return False
-    if other.get("boot") != _boot():
+    if other.get("boot") != boot_id():
         return bool(other.get("boot"))
     return bool(process_start(other["pid"]) != other.get("started"))
-
-
-def _boot() -> str:
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text(encoding="ascii").strip() if path.exists() else ""
 
 
 class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type information

@@ -34,6 +34,12 @@ def test_who_is_refused_today_and_who_still_gets_in_are_no_obstacle(fake_sshd: l
     assert len(fake_sshd) == 1
 
 
+@pytest.mark.parametrize("answers", [[], ["allowusers anna\n"], ["allowusers anna\n", ""]])
+def test_no_answer_is_no_leave_to_go_on(fake_sshd: list[list[str]], answers: list[str]) -> None:
+    with pytest.raises(ChangeError, match="did not say of everybody"):
+        judge([ANNA, Login("cleo", "192.0.2.7")], answers)
+
+
 @pytest.mark.parametrize(
     ("effective", "groups", "reason"),
     [

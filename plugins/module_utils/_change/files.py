@@ -181,6 +181,15 @@ def flush(directory: int) -> None:
         os.close(descriptor)
 
 
+def boot_id() -> str:
+    """Which boot of this machine it is (random(4)); empty where the kernel does not say."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as handle:
+            return handle.read().strip()
+    except OSError:
+        return ""
+
+
 def process_start(pid: int) -> int:
     """When a process started, in clock ticks since boot (proc_pid_stat(5), field 22); 0 where it is gone or has ended unnoticed (Z)."""
     try:

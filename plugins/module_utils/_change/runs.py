@@ -12,6 +12,7 @@ import typing as t
 from . import fileset, packages, revert, timer
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
+from .files import boot_id
 from .lock import Lock
 from .packages import versions
 from .record import BASE, Fields, Journal, discard, make_private, read_json, write_json
@@ -25,14 +26,6 @@ def machine_id() -> str:
     """What tells this host from others (machine-id(5)); empty where it has none."""
     try:
         with open("/etc/machine-id", encoding="ascii") as handle:
-            return handle.read().strip()
-    except OSError:
-        return ""
-
-
-def boot_id() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as handle:
             return handle.read().strip()
     except OSError:
         return ""

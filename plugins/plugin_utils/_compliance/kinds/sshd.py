@@ -24,7 +24,6 @@ APART = "/etc/ssh/sshd_unified.conf"
 # What sshd would read once the staged file is in place: its first value wins, so the file goes before all others.
 MERGED = ("sh", "-c", f'{{ cat "$1"; cat {MAIN}; }} | sshd -t -f /dev/stdin', "sh", "%s")
 ACCESS_LISTS = ("allowusers", "allowgroups", "denyusers", "denygroups")
-FORWARDING = ("AllowTcpForwarding", "DisableForwarding")
 ALGORITHMS = ("ciphers", "kexalgorithms", "macs")
 # A process starts some time after the clock tick that the kernel notes for it.
 TICK = 0.02
@@ -130,7 +129,7 @@ class Sshd(Kind):
             return self._cut_by_groups(demand, evidence, connection)
         if demand.key == "UsePAM" and demand.value.eq == "no":
             return "without PAM, accounts with locked passwords cannot log in"
-        if demand.key in FORWARDING and (behind := connection.reached_through()):
+        if demand.key == "DisableForwarding" and (behind := connection.reached_through()):
             more = f" and {len(behind) - 3} more" if len(behind) > 3 else ""
             return (
                 f"{', '.join(behind[:3])}{more} of the inventory would be cut off: their logins go through this host (ProxyJump); "

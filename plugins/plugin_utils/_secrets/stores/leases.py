@@ -16,7 +16,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import process_start
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import boot_id, process_start
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import Answer, VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.options import AUTH_METHODS
@@ -185,8 +185,7 @@ class Leases:
 def since(pid: int) -> str:
     """When a process started, by which it is told from a later one of the same number; empty where none runs."""
     started = process_start(pid)
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    return f"{boot} {started}" if started else ""
+    return f"{boot_id()} {started}" if started else ""
 
 
 class Record:
