@@ -69,6 +69,7 @@ def test_sufficient_module_that_authenticates_nobody_opens_the_door(catalogue: t
     own_line(hardened, "sshd", "auth sufficient pam_succeed_if.so uid >= 1000")
     verdict = planned(catalogue, hardened).verdicts["pam/pam_unix"]
     assert verdict.verdict == "fail" and "sshd (auth): lets in whom no module has accepted" in verdict.actual
+    assert verdict.held == "/etc/pam.d/sshd is the site's own: mend it there"
 
 
 def test_root_is_told_from_others_by_the_callers_number_only(catalogue: t.Any, hardened: t.Any) -> None:

@@ -129,6 +129,7 @@ class Pam(Kind):
             yield Problem(f"the PAM service '{name}' of sshd or sudo is none of /etc/pam.d: nobody looked at it", name)
         for kind in demand.rule.spec.get("guards", ()):
             known: set[str] = set()
+            common = {f"/etc/pam.d/{name}" for name in self._bases(demand, kind, evidence)}
             # The common stacks first: a service that only includes them has no problem of its own.
             names = sorted(evidence["pam"], key=lambda name: name not in self._bases(demand, kind, evidence))
             for service in demand.rule.spec.get("services") or names:
@@ -143,6 +144,9 @@ class Pam(Kind):
                     if (line["source"] == SU if chosen else line["module"] == "pam_unix.so")
                 ]
                 source = own[0] if own else f"/etc/pam.d/{service}"
+                if source in common and service not in self._bases(demand, kind, evidence) and source not in known:
+                    # The common stack is right: what lets in stands in the service's own lines.
+                    source = next((one["source"] for one in lines if one["source"] not in common), f"/etc/pam.d/{service}")
                 if how and source not in known:
                     known.add(source)
                     yield Problem(f"{service} ({kind}): {how}", source)

@@ -11,7 +11,7 @@ from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALIT
 from ..constraint import text
 from ..daemon import Daemon
 from ..pam_tools import TOOLS
-from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, RunningDaemon
 from .matchers import checks, checks_on, literal
 
 MARK = "# Managed by unified.deploy."
@@ -145,6 +145,12 @@ class Settings(Kind):
             return None
         unit = evidence.platform.unit(self.daemon_name)
         return Daemon(unit, evidence, "settings", ("daemons", unit), ("changed", self.name))
+
+    def running_daemon(self, evidence: Evidence) -> RunningDaemon | None:
+        daemon = self.daemon(evidence) if evidence.get("settings") else None
+        if daemon is None or daemon.started is None:
+            return None
+        return RunningDaemon(daemon.unit, frozenset(daemon.changed), fresh=not daemon.stale)
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         place, daemon = self.deciding(demand, evidence), self.daemon(evidence)
