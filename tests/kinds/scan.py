@@ -32,8 +32,8 @@ SCENARIOS = (
     Scenario(
         WRITABLE,
         "connection_with_a_tmp_of_its_own",
-        "touch /tmp/written; chmod 0666 /tmp/written; d=/run/systemd/system/ssh.service.d; mkdir -p $d; printf '[Service]\\nPrivateTmp=yes\\n' > $d/x.conf; systemctl daemon-reload; "
-        "systemctl restart ssh.service",
+        "touch /tmp/written; chmod 0666 /tmp/written; d=/run/systemd/system/ssh.service.d; mkdir -p $d; "
+        "printf '[Service]\\nPrivateTmp=yes\\n' > $d/x.conf; systemctl daemon-reload; systemctl restart ssh.service",
         "error",
         alone=True,
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import account as _account
 from ansible_collections.unified.deploy.plugins.module_utils._collect import mount
-from ansible_collections.unified.deploy.plugins.module_utils._collect import root_shell as _root_shell
+from ansible_collections.unified.deploy.plugins.module_utils._collect import paths as _paths
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
@@ -563,9 +563,9 @@ def test_directory_of_the_search_path_is_looked_at_with_all_above_it(
     monkeypatch.setattr(os.path, "realpath", lambda path: path)
     facts = {path: os.stat_result((kind, 1, 1, 1, uid, 0, 0, 0, 0, 0)) for path, (kind, uid) in modes.items()}
     monkeypatch.setattr(os, "lstat", lambda path: facts[path])
-    assert _root_shell.why_unsafe("/opt/bin") == (f"/opt {reason}" if reason else "")
+    assert _paths.why_unsafe("/opt/bin") == (f"/opt {reason}" if reason else "")
 
 
 @pytest.mark.parametrize("part", ["", ".", "bin", "./bin"])
 def test_relative_part_of_the_search_path_is_unsafe(part: str) -> None:
-    assert _root_shell.why_unsafe(part) == "depends on the current directory"
+    assert _paths.why_unsafe(part) == "depends on the current directory"

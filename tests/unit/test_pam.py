@@ -145,7 +145,10 @@ def test_group_of_su_is_asked_for_once_where_another_name_includes_it(catalogue:
         ("auth sufficient pam_exec.so /bin/true\nauth required pam_unix.so", True),
         ("auth sufficient pam_listfile.so item=user sense=allow file=/etc/x\nauth required pam_unix.so", True),
         ("auth sufficient pam_rootok.so\nauth required pam_unix.so", True),
-        ("auth [success=1 default=ignore] pam_access.so\nauth requisite pam_unix.so\nauth required pam_permit.so", True),
+        (
+            "auth [success=1 default=ignore] pam_access.so\nauth requisite pam_unix.so\nauth required pam_permit.so",
+            True,
+        ),
         ("auth [default=1 success=ok] pam_localuser.so\nauth sufficient pam_unix.so\nauth required pam_deny.so", False),
         ("auth required pam_succeed_if.so user != root\nauth required pam_unix.so", False),
         ("auth sufficient pam_u2f.so\nauth required pam_unix.so", False),

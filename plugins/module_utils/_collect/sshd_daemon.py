@@ -71,7 +71,9 @@ def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
             if words is None:
                 continue
             if _namespace(pid, "mnt") != mounts and not _same_files(pid):
-                left_out[f"sshd {pid}"] = "it has other mounts than this process, and another /etc/ssh: read it from its side"
+                left_out[f"sshd {pid}"] = (
+                    "it has other mounts than this process, and another /etc/ssh: read it from its side"
+                )
                 continue
             if "[truncated]" in words:
                 left_out[f"sshd {pid}"] = "its arguments cannot be read"

@@ -146,7 +146,9 @@ class Pam(Kind):
                 source = own[0] if own else f"/etc/pam.d/{service}"
                 if source in common and service not in self._bases(demand, kind, evidence) and source not in known:
                     # The common stack is right: what lets in stands in the service's own lines.
-                    source = next((one["source"] for one in lines if one["source"] not in common), f"/etc/pam.d/{service}")
+                    source = next(
+                        (one["source"] for one in lines if one["source"] not in common), f"/etc/pam.d/{service}"
+                    )
                 if how and source not in known:
                     known.add(source)
                     yield Problem(f"{service} ({kind}): {how}", source)
