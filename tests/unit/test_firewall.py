@@ -7,7 +7,12 @@ import dataclasses
 import typing as t
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall import _base_chain, ufw_rules, zone
+from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall import (
+    _assignments,
+    _base_chain,
+    ufw_rules,
+    zone,
+)
 from ansible_collections.unified.deploy.plugins.module_utils._collect.listen import ROW
 from ansible_collections.unified.deploy.plugins.module_utils._collect.packet_rules import Opening, expanded, with_words
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Port
@@ -362,3 +367,16 @@ def test_firewalld_that_is_off_is_enabled_with_the_ports_of_logins(catalogue: t.
     plan = planned(catalogue, evidence)
     assert ["firewall-offline-cmd", "--add-port=22/tcp"] in plan.desired.commands
     assert "firewalld.service" in plan.desired.units_enabled
+
+
+@pytest.mark.parametrize("state", [{"replaced": True, "drop_ins": ["/etc/x.conf"]}, {"conditions": ["/etc/x.conf"]}])
+def test_firewall_that_something_else_is_started_for_is_held(
+    catalogue: t.Any, hardened: t.Any, state: dict[str, t.Any]
+) -> None:
+    hardened["service"]["ufw.service"].update(state)
+    verdict = planned(catalogue, hardened).verdicts["firewall/enabled"]
+    assert verdict.verdict == "fail" and verdict.held.startswith("ufw.service") and "/etc/x.conf" in verdict.held
+
+
+def test_settings_of_ufw_have_digits_in_their_names() -> None:
+    assert dict(_assignments('IPV6=no\nDEFAULT_INPUT_POLICY="DROP"\n'))["IPV6"] == "no"

@@ -427,6 +427,21 @@ def test_first_of_two_lines_of_shadow_counts(monkeypatch: pytest.MonkeyPatch) ->
     assert [user["password"] for user in users] == ["empty"]
 
 
+def test_password_without_a_day_of_change_does_not_age(
+    catalogue: t.Any, hardened: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in ("", "-1"):
+        users = accounts(monkeypatch, "bob:x:1001:1001::/:/bin/sh\n", shadow=f"bob:$y$x:{day}:1:365:7:45::\n").items[
+            "users"
+        ]
+        assert [users[0][field] for field in ("last_change", "min", "max", "warn", "inactive")] == [None] * 5
+    hardened["account"]["users"].append({**hardened["account"]["users"][0], **users[0], "local": True})
+    for rule in ("inactive_days", "password_max_days", "password_min_days", "password_warn_days"):
+        made = verdict(catalogue, hardened, f"account/{rule}")
+        assert made.verdict == "fail" and "bob: shadow(5) has no day of the last change" in made.held
+    assert "bob" not in planned(catalogue, hardened).desired.users
+
+
 def test_last_line_of_the_first_number_of_people_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     section = accounts(monkeypatch, "bob:x:1001:1001::/:/bin/sh\n", defs="UID_MIN 5000\nUID_MIN 1000\n#UID_MIN 9\n")
     assert section.items["uid_min"] == 1000

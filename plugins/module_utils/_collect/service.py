@@ -128,7 +128,7 @@ def gap(properties: str) -> float | None:
         times = [
             datetime.datetime.fromisoformat(moment)
             for moment in re.findall(
-                r"(?:Next elapse|Iteration #\d+): \w+ (\S+ \S+) UTC",
+                r"(?:Next elapse|Iter(?:ation|\.) #\d+): \w+ (\S+ \S+) UTC",
                 _analyzed("calendar", "--iterations=8", specification),
             )
         ]
