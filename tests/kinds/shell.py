@@ -40,6 +40,12 @@ SCENARIOS = (
         "echo 'if true; then umask 002; fi' > /etc/profile.d/aa.sh",
         held="/etc/profile.d/aa.sh",
     ),
+    Scenario(
+        UMASK,
+        "value_of_a_variable",
+        "printf 'M=022\\numask $M\\n' > /etc/profile.d/zzz.sh",
+        held="/etc/profile.d/zzz.sh",
+    ),
     Scenario(UMASK, "script_of_another_suffix_is_not_read", "echo 'umask 022' > /etc/profile.d/zzz.txt", "pass"),
 )
 WITHOUT: dict[str, str] = {}

@@ -83,7 +83,7 @@ class Opening:
         return False
 
 
-def _size(ranges: Ranges) -> int:
+def _size(ranges: t.Iterable[tuple[int, int]]) -> int:
     merged, end = 0, -1
     for first, last in sorted(ranges):
         merged += max(0, last - max(first, end + 1) + 1)
@@ -188,7 +188,7 @@ def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:
     if payload.get("field") == "saddr":
         return any(isinstance(one, dict) and one.get("prefix", {}).get("len", 128) < SHORTEST_PREFIX for one in listed)
     # The host's own addresses; what is sent to groups is for a few programs.
-    return payload.get("field") == "daddr" and not all(_is_group(one) for one in listed)
+    return bool(payload.get("field") == "daddr") and not all(_is_group(one) for one in listed)
 
 
 def _is_group(address: t.Any) -> bool:
