@@ -70,8 +70,8 @@ def lookups(directory: Path) -> dict[str, t.Any]:
         with_them = [
             {
                 "name": "Look up",
-                "ansible.builtin.assert": {"that": ["found | length > 9000"]},
-                "vars": {"found": looped},
+                "ansible.builtin.assert": {"that": ["looked_up | length > 9000"]},
+                "vars": {"looked_up": looped},
             }
         ]
         without = [{"name": "No look-up", "ansible.builtin.assert": {"that": ["references | length == 1000"]}}]

@@ -96,10 +96,10 @@ class Delivery:
         declared = {f"{item.kind} {item.name}" for item in self.items}
         self.removed = sorted(set(self.record.entries) - declared)
 
-    def run(self, argv: t.Sequence[str], data: bytes) -> tuple[int, str, str]:
+    def run(self, argv: t.Sequence[str], stdin: bytes) -> tuple[int, str, str]:
         if self.module.get_bin_path(argv[0]) is None:
             return 127, "", f"{argv[0]} is not installed"
-        code, out, err = self.module.run_command(list(argv), data=data, binary_data=True)
+        code, out, err = self.module.run_command(list(argv), data=stdin, binary_data=True)
         return int(code), str(out), str(err)
 
     def deliver(self) -> None:

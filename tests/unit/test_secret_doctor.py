@@ -38,7 +38,7 @@ class Repository(t.NamedTuple):
         env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "100"}
         done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, cwd=self.root)
         output = done.stdout + done.stderr
-        assert leaks.found(output, [VALUE]) == []
+        assert leaks.occurrences(output, [VALUE]) == []
         return done.returncode, output
 
 
@@ -55,7 +55,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Re
         (root / "secrets").mkdir()
         path = root / "secrets/app.yaml"
         text = f"password: {VALUE}\n".encode()
-        path.write_bytes(programs.run("sops", "encrypt", "--filename-override", path, data=text, cwd=root))
+        path.write_bytes(programs.run("sops", "encrypt", "--filename-override", path, stdin=text, cwd=root))
         (root / "site.yml").write_text("- hosts: all\n")
         programs.run("git", "init", "-q", root)
         reference = "team://secrets/app.yaml#password"

@@ -61,15 +61,15 @@ class Journal:
             flush_path(self.directory)
 
     def events(self) -> list[Fields]:
-        found = []
+        entries = []
         try:
             with open(self.path, "rb") as handle:
                 for line in handle.read().split(b"\n"):
                     with contextlib.suppress(ValueError):
-                        found.append(json.loads(line))
+                        entries.append(json.loads(line))
         except FileNotFoundError:
             return []
-        return found
+        return entries
 
     def has(self, event: str) -> bool:
         return any(entry["event"] == event for entry in self.events())

@@ -41,8 +41,8 @@ class Kv:
         answer = self.client.read(self._at("data"), **query)
         if answer is None:
             return None
-        found: Answer | None = answer["data"]["data"] if self.version == 2 else answer["data"]
-        return found
+        fields: Answer | None = answer["data"]["data"] if self.version == 2 else answer["data"]
+        return fields
 
     def read(self, number: int | None = None) -> tuple[Answer | None, int]:
         """Fields and version. Fields are None where the newest is deleted: it keeps its number for check-and-set."""
@@ -59,11 +59,11 @@ class Kv:
             return answer["data"], 0
         return answer["data"]["data"], int(answer["data"]["metadata"]["version"])
 
-    def write(self, data: t.Mapping[str, t.Any], version: int) -> int:
+    def write(self, fields: t.Mapping[str, t.Any], version: int) -> int:
         if self.version == 1:
-            self.client.request("POST", self._at("data"), json=dict(data))
+            self.client.request("POST", self._at("data"), json=dict(fields))
             return 0
-        answer = self.client.write(self._at("data"), data=dict(data), options={"cas": version})
+        answer = self.client.write(self._at("data"), data=dict(fields), options={"cas": version})
         return int(answer["data"]["version"])
 
     def metadata(self) -> Answer | None:
@@ -77,8 +77,8 @@ class Kv:
         """Every version with its state: present, deleted or destroyed."""
         if self.version == 1:
             return {1: "present"} if self.client.read(self._at("data")) else {}
-        found = self.metadata() or {"versions": {}}
-        return {int(number): _state(version) for number, version in found["versions"].items()}
+        metadata = self.metadata() or {"versions": {}}
+        return {int(number): _state(version) for number, version in metadata["versions"].items()}
 
     def change(self, state: str, versions: t.Sequence[int]) -> None:
         verb = {"deleted": "delete", "undeleted": "undelete", "destroyed": "destroy"}[state]
