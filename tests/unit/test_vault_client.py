@@ -440,6 +440,16 @@ def test_mount_that_is_not_there_is_named(server: fake.FakeVault) -> None:
         Kv(client(server), "gone", "x").fields()
 
 
+def test_mount_that_vanishes_in_the_middle_of_a_run_is_named(server: fake.FakeVault) -> None:
+    """It is no secret that is not there, for which a lookup would take its default."""
+    secret = Kv(client(server), "secret", "web", 2)
+    secret.write({"a": "1"}, 0)
+    assert secret.fields() == {"a": "1"}
+    secret.client.request("DELETE", "sys/mounts/secret")
+    with pytest.raises(VaultError, match="there is no mount secret, or this token may use nothing of it"):
+        secret.fields()
+
+
 def test_writer_without_a_right_on_metadata_creates_a_secret(server: fake.FakeVault) -> None:
     server.tokens["s.writer"] = None
     server.grants["s.writer"] = ["secret/data/.*:create,update,read"]

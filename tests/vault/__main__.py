@@ -14,7 +14,7 @@ from .server import ADDRESS, SWITCH, binary, target
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS, MADE = ROOT / "tests/vault/recordings", ROOT / "build/vault-recordings"
-PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=12"]
 
 
 def half(name: str, argv: list[str]) -> tuple[str, bool]:
