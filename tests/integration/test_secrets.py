@@ -199,6 +199,15 @@ def test_template_and_reload(container: Target, store: Path) -> None:
     assert run(container, tasks, app_user="web").changed(container.host.name) == 0
 
 
+def test_unit_that_does_not_exist_is_warned_of(container: Target, store: Path) -> None:
+    item = {"path": "/etc/later.conf", "reference": "team://token", "restart": ["latr.service"]}
+    tasks = [{"name": "Deliver", "unified.deploy.secret_set": {"name": "later", "files": [item]}}]
+    said = " ".join(run(container, tasks, "-v").output.split())
+    assert "there is no unit latr.service on this host" in said
+    assert '"restarted": []' in said
+    assert run(container, tasks).changed(container.host.name) == 0
+
+
 def test_credentials_are_encrypted_where_the_host_can(container: Target, store: Path) -> None:
     credentials = [
         {"name": "app-token", "reference": "team://token"},
