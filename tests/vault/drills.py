@@ -20,7 +20,7 @@ import typing as t
 from pathlib import Path
 
 from . import drill_actions as actions
-from .cluster import FIRST, REAL, Cluster, servers
+from .cluster import FIRST, NAMES, REAL, Cluster, servers
 from .load import WRITERS, Load
 from .server import SWITCH
 
@@ -36,6 +36,7 @@ DRILLS: dict[str, tuple[t.Callable[[Cluster, Load, int], None], str]] = {
     "disk": (actions.fill_disk, "disk of the leader full"),
     "certificate": (actions.end_certificate, "certificate of a member ended, the role run again"),
     "share": (actions.lose_share, "one share lost and the leader killed, unsealed with the others"),
+    "clock": (actions.shift_clock, "clock of a member three days behind, then ahead, restarted with each"),
     "restore": (actions.restore_all, "all disks wiped, `restore_vault` run with a snapshot"),
 }
 
@@ -90,9 +91,24 @@ def main() -> int:
         print("test-vault-drills: set BAO_BIN or VAULT_BIN to a server's program", file=sys.stderr)
         return 2
     names = arguments.drills or [name for name in DRILLS if name != "upgrade" or OLDER]
+    # Containers share the machine's clock.
+    groups = [
+        ([name for name in names if name != "clock"], ()),
+        ([name for name in names if name == "clock"], NAMES[1:2]),
+    ]
+    outcomes = [outcome for group, kernels in groups if group for outcome in practise(group, kernels, arguments.kills)]
+    lost = sum(row["lost"] for _name, row in outcomes if row)
+    failed = [name for name, row in outcomes if not row]
+    print(f"test-vault-drills: {lost} acknowledged writes lost; failed: {', '.join(failed) or 'none'}")
+    return 1 if lost or failed else 0
+
+
+def practise(
+    names: t.Sequence[str], kernels: t.Collection[str], kills: int
+) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """Drills on a cluster of their own, each with its counts; empty for one that failed."""
     results: dict[str, t.Any] = json.loads(RESULTS.read_text())
-    failed = []
-    with tempfile.TemporaryDirectory() as directory, servers(Path(directory)) as cluster:
+    with tempfile.TemporaryDirectory() as directory, servers(Path(directory), kernels=kernels) as cluster:
         if "upgrade" in names:
             cluster.builds(Path(OLDER))
         cluster.play()
@@ -101,18 +117,16 @@ def main() -> int:
         for name in names:
             print(f"{name}: {DRILLS[name][1]}", flush=True)
             try:
-                results[name] = drill(cluster, name, arguments.kills if name == "kill" else 1)
+                results[name] = drill(cluster, name, kills if name == "kill" else 1)
             except Exception:
                 # What comes later may still be seen.
                 traceback.print_exc()
-                failed.append(name)
+                yield name, {}
                 continue
             print(f"  {results[name]}", flush=True)
             RESULTS.write_text(json.dumps(results, indent=2) + "\n")
             GUIDE.write_text(guide(GUIDE.read_text(), results))
-    lost = sum(results[name]["lost"] for name in names if name not in failed)
-    print(f"test-vault-drills: {lost} acknowledged writes lost; failed: {', '.join(failed) or 'none'}")
-    return 1 if lost or failed else 0
+            yield name, results[name]
 
 
 if __name__ == "__main__":
