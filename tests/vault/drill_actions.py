@@ -87,7 +87,7 @@ def fill_disk(cluster: Cluster, load: Load, _times: int) -> None:
     host = cluster.hosts[name]
     host.shell(
         f"systemctl stop {FLAVOUR}; cp -a {STATE} /root/kept; size=$(du -sm {STATE} | cut -f1); "
-        f"mount -t tmpfs -o size=$((size + 24))m,mode=0700,uid=$(id -u {FLAVOUR}),gid=$(id -g {FLAVOUR}) tmpfs {STATE}; "
+        f"mount -t tmpfs -o size=$((size + 64))m,mode=0700,uid=$(id -u {FLAVOUR}),gid=$(id -g {FLAVOUR}) tmpfs {STATE}; "
         f"cp -a /root/kept/. {STATE}; rm -rf /root/kept; systemctl start {FLAVOUR}"
     )
     unsealed(cluster)
