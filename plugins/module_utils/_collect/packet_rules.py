@@ -167,7 +167,7 @@ def _is_wide(step: Step) -> bool:
     if match.get("left") in PROTOCOLS:
         return bool(_protocols(match))
     # What all but a few are is wide.
-    return _takes_in(match.get("left"), _listed(match.get("right"))) != (match["op"] == "!=")
+    return _takes_in(match.get("left"), _listed(match.get("right"))) is not bool(match["op"] == "!=")
 
 
 def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:

@@ -313,8 +313,10 @@ class Combined(Settings):
 
 def less_credits(length: str | None, credits: t.Sequence[str | None]) -> str | None:
     """pwquality.conf(5), minlen: kinds of characters with a credit count for as many characters of the length."""
-    given = sum(max(0, int(one)) for one in credits if one is not None and re.fullmatch(r"-?\d{1,9}", one))
-    return str(int(length) - given) if given and re.fullmatch(r"\d{1,9}", length or "") else length
+    credit = sum(max(0, int(one)) for one in credits if one is not None and re.fullmatch(r"-?\d{1,9}", one))
+    if not credit or length is None or not re.fullmatch(r"\d{1,9}", length):
+        return length
+    return str(int(length) - credit)
 
 
 def locks_root(even: str | None, others: t.Sequence[str | None]) -> str | None:
