@@ -25,7 +25,7 @@ SCENARIOS = (
     Scenario("account/password_change_past", "in_the_future", "chage -d 2050-01-01 ansible", held="wrong clock"),
     Scenario("account/password_max_days", "for_ever", "chage -M 99999 ansible"),
     Scenario("account/password_max_days", "not_set", "chage -M -1 ansible"),
-    Scenario("account/password_max_days", "no_day_of_the_last_change", "chage -d -1 ansible", held="has no day of the last change", alone=True),
+    Scenario("account/password_max_days", "no_day_of_the_last_change", "chage -d -1 ansible", held="no day of the last change", alone=True),
     Scenario("account/password_max_days", "stricter", "chage -M 90 ansible", "pass"),
     Scenario("account/password_min_days", "none", "chage -m 0 ansible"),
     Scenario("account/password_warn_days", "none", "chage -W 0 ansible"),

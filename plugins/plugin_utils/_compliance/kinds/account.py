@@ -95,7 +95,7 @@ class Account(Kind):
         undated = [entry["name"] for entry in wrong if _changeable(entry)]
         if undated:
             return (
-                f"{', '.join(undated)}: shadow(5) has no day of the last change, without which nothing ages: "
+                f"{', '.join(undated)}: no day of the last change is stored, without which nothing ages: "
                 "change these passwords, or set the day (chage -d)"
             )
         names = ", ".join(entry["name"] for entry in wrong)
