@@ -179,6 +179,7 @@ _AUDITD = {
     "space_left": "25%",
     "space_left_action": "email|exec|single|halt",
 }
+_STORED = "case $(systemd-analyze cat-config systemd/journald.conf | sed -n 's/^MaxLevelStore=//p' | tail -1) in ''|debug|info) ;; *) exit 1;; esac\n"
 OBSERVERS = {
     **{f"pwquality/{key}": ask.pam(key, "pam_pwquality.so", QUALITY, test) for key, test in _PWQUALITY.items()},
     **{f"faillock/{key}": ask.pam(key, "pam_faillock.so", FAILLOCK, test) for key, test in _LOCKS.items()},
@@ -193,6 +194,7 @@ if [ -n "$v" ]; then [ "$v" -ge 60 ]; else grep -x even_deny_root {FAILLOCK}; fi
         f"journald/{key}": ask.systemd(
             "journald.conf", "Journal", key, f'echo "$v" | grep -qxE "{value}"', unit="systemd-journald.service"
         )
+        + (_STORED if key == "Storage" else "")
         for key, value in {"Compress": _YES, "ForwardToSyslog": _NO, "Storage": "persistent"}.items()
     },
     **{

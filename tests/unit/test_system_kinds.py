@@ -591,6 +591,7 @@ def test_credits_are_taken_from_the_length(catalogue: t.Any, hardened: t.Any) ->
     verdict, desired = planned(catalogue, hardened, "pwquality/minlen")
     assert verdict.verdict == "fail" and "because of dcredit 3" in verdict.actual
     assert "dcredit = 0" in desired.files[path]["content"]
+    assert "ucredit = -1" in desired.files[path]["content"], "what shortens nothing stays"
     hardened["settings"]["pwquality"]["minlen"]["value"] = "21"
     assert planned(catalogue, hardened, "pwquality/minlen")[0].verdict == "pass"
 

@@ -291,9 +291,15 @@ class Combined(Settings):
         return made
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
+        values = evidence["settings"][self.name]
+        own = values[demand.key]["value"] if demand.key in values else None
         spoilt = any(place.because and not demand.value.holds(place.value) for place in self.places(demand, evidence))
-        for key in self.others.get(demand.key, ()) if spoilt else ():
-            setting = evidence["settings"][self.name].get(key)
+        keys = self.others.get(demand.key, ()) if spoilt else ()
+        for index, key in enumerate(keys):
+            setting = values.get(key)
+            alone = [setting["value"] if setting and number == index else None for number in range(len(keys))]
+            if self.combine(own, alone) == own:
+                continue
             start = desired.text(self.path, evidence) or f"{MARK}\n"
             here = re.findall(rf"^\s*{re.escape(key)}[\s=]+(\S+)", start, re.MULTILINE)
             # Another rule may have planned a value for it already.
