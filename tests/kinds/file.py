@@ -172,9 +172,11 @@ _PATTERNS = {
     "/var/log/lastlog*": ("0664", "root|utmp"),
 }
 _LOGS = """
-find -L /var/log -xdev -type f ! -path /var/log/README ! -path '/var/log/audit/*' ! -path '/var/log/journal/*/user-*' ! -path '/var/log/apt/history.log*' \\
+{ find /var/log -xdev -type f ! -path '/var/log/audit/*' ! -path '/var/log/journal/*/user-*' ! -path '/var/log/apt/history.log*' \\
   ! -path '/var/log/apt/eipp.log*' ! -regex '/var/log/\\([bw]tmp\\|lastlog\\|faillog\\|dpkg.log\\|alternatives.log\\).*' \\
-  -printf '%m %u %U %g\\n' | sort -u > /run/logs.seen
+  -printf '%m %u %U %g\\n'
+  find /var/log -xdev -type l ! -lname '*/usr/*' -exec find -L {} -maxdepth 0 -type f -printf '%m %u %U %g\\n' \\;
+} | sort -u > /run/logs.seen
 while read -r mode owner uid group; do
   [ $(( 0$mode & ~0640 )) = 0 ]
   # Its owner is root or a service, whose first group it has then.
