@@ -87,19 +87,22 @@ class Service(Kind):
             gone = all(unit["load"] == "not-found" for unit in units.values())
             fine = "not installed" if gone else "masked or disabled"
             return ruling(not used, "; ".join(used) or fine, "not in use")
-        wrong = [problem for name, unit in units.items() for problem in self._problems(demand, name, unit, evidence)]
-        shown = "; ".join([*(self._shown(name, unit) for name, unit in units.items()), *wrong])
-        return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
+        wrong = {name: self._problems(demand, unit, evidence) for name, unit in units.items()}
+        shown = "; ".join(
+            self._shown(name, unit) + (f": {', '.join(wrong[name])}" if wrong[name] else "")
+            for name, unit in units.items()
+        )
+        return ruling(not any(wrong.values()), shown, "enabled and active" if state == "enabled" else "active")
 
     @staticmethod
-    def _problems(demand: Demand, name: str, unit: Unit, evidence: Evidence) -> list[str]:
+    def _problems(demand: Demand, unit: Unit, evidence: Evidence) -> list[str]:
         """What keeps a unit that must run from doing its work, now or after the next boot."""
-        wrong = [f"{name} is not active"] if unit["active"] != "active" else []
-        wrong += [f"{name} runs another program"] if unit["replaced"] else []
+        wrong = ["not active"] if unit["active"] != "active" else []
+        wrong += ["another program"] if unit["replaced"] else []
         if demand.rule.spec["state"] == "enabled" and not starts_at_boot(unit):
-            wrong.append(f"{name} is not started at boot")
+            wrong.append("not started at boot")
         if not unit.get("elapses", True):
-            wrong.append(f"{name} never elapses")
+            wrong.append("never elapses")
         started = evidence["service"].get(unit.get("triggers", ""))
         if started and (started["load"] != "loaded" or started["replaced"]):
             state = "runs another program" if started["replaced"] else f"is {started['load']}"
