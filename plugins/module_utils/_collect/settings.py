@@ -37,6 +37,7 @@ BOOLEAN_KEYS = ("Compress", "ForwardToSyslog")
 KERNEL_ARGUMENTS = {"systemd.journald.forward_to_syslog": ("journald", "ForwardToSyslog")}
 PAM = {"faillock": "/etc/security/faillock.conf", "pwhistory": "/etc/security/pwhistory.conf"}
 SHELL = {
+    "aide_default": "/etc/default/aide",
     "ufw": "/etc/default/ufw",
     "ufw_main": "/etc/ufw/ufw.conf",
     "useradd": "/etc/default/useradd",

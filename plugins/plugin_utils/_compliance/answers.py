@@ -14,6 +14,7 @@ import json
 import typing as t
 import zlib
 
+from ...module_utils._collect.scan import SYSTEM_LISTS
 from .._errors import EvidenceError
 from .shape import COUNT, FLAG, NUMBER, TEXT, Shape, by_name, each, maybe, mismatch, record, too_much
 
@@ -173,6 +174,7 @@ SECTIONS: dict[str, Shape] = {
         world_writable_directories=each(TEXT),
         unowned=each(TEXT),
         set_id=each(TEXT),
+        **{name: each(TEXT) for name in SYSTEM_LISTS},
     ),
     "service": by_name(
         record(
@@ -191,6 +193,7 @@ SECTIONS: dict[str, Shape] = {
         )
     ),
     "settings": record(
+        aide_default=_SETTINGS,
         auditd=_SETTINGS,
         coredump=_SETTINGS,
         faillock=_SETTINGS,

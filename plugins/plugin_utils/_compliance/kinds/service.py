@@ -55,13 +55,14 @@ def names_of(key: str, evidence: Evidence) -> list[str]:
 
 
 class Service(Kind):
-    """Rules on units: ``unused`` (neither enabled nor active), ``enabled`` (and active), ``running`` (active)."""
+    """Rules on units: ``unused`` (neither enabled nor active), ``masked`` (whatever asks for it), ``enabled`` (and active),
+    ``running`` (active)."""
 
     name = "service"
     sections = ("service", "package")
     constrained = ()
     required = ("state",)
-    fields: t.ClassVar = {"state": {"enum": ["unused", "enabled", "running"]}}
+    fields: t.ClassVar = {"state": {"enum": ["unused", "masked", "enabled", "running"]}}
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {"service": list(platform.unit_names(rule.key))}
@@ -87,6 +88,9 @@ class Service(Kind):
             gone = all(unit["load"] == "not-found" for unit in units.values())
             fine = "not installed" if gone else "masked or disabled"
             return ruling(not used, "; ".join(used) or fine, "not in use")
+        if state == "masked":
+            open_ = [self._shown(name, unit) for name, unit in units.items() if unit["file"] != "masked"]
+            return ruling(not open_, "; ".join(open_) or "masked", "masked")
         wrong = {name: self._problems(demand, unit, evidence) for name, unit in units.items()}
         shown = "; ".join(
             self._shown(name, unit) + (f": {', '.join(wrong[name])}" if wrong[name] else "")
@@ -141,6 +145,8 @@ class Service(Kind):
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
             there = [unit for unit in names_of(demand.key, evidence) if states[unit]["load"] != "not-found"]
             desired.add("units_masked", there)
+        elif demand.rule.spec["state"] == "masked":
+            desired.add("units_masked", [unit for unit in units if states[unit]["file"] != "masked"])
         else:
             # One that is enabled and not reached stays as it is: `winner` names what keeps it.
             off = [
@@ -170,6 +176,9 @@ class Service(Kind):
             active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
             targets = as_json("service", unit, "wanted_by")
             facts = evidence["service"][unit]
+            if state == "masked":
+                made.append(matching(file, {"match-regexp": "^masked$"}))
+                continue
             if state == "unused":
                 made.append(matching(active, {"match-regexp": "^(inactive|failed|deactivating|maintenance)?$"}))
                 if facts["load"] != "masked":

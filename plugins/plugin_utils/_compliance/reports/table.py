@@ -132,7 +132,7 @@ def _listed(title: str, listed: list[Row], width: int) -> list[str]:
         ids = ", ".join(dict.fromkeys(row.control["id"] for row in same))
         reason = f"not changed: {facts['held']}" if facts["held"] else f"wants {facts['expected']}"
         name = rule or control["title"]
-        head = f"{ids:11} {name:34}" if len(ids) <= 11 else f"{ids} {name}"
+        head = f"{ids:11} {name:34}" if len(ids) <= 11 else f"{ids}  {name} "
         text = f"{head} {facts['actual']}" + (f" ({reason})" if facts["expected"] else "")
         lines += _wrapped(text, width, hang=DEEP, most=MOST_LINES)
     if len(asked) > MOST_FAILURES:
