@@ -48,7 +48,10 @@ SCENARIOS = (
     Scenario("pwquality/retry", "argument_wins", "sed -i 's/retry=3/retry=9/' /etc/pam.d/common-password", held="retry=9", alone=True),
     Scenario("pwquality/retry", "argument_wins_over_the_file", _set(_QUALITY, "retry", "9"), "pass"),
     Scenario("service/ctrl_alt_del", "unmasked", "systemctl unmask -q ctrl-alt-del.target"),
-    Scenario("service/ctrl_alt_del", "masked_until_the_reboot", "systemctl unmask -q ctrl-alt-del.target; systemctl mask -q --runtime ctrl-alt-del.target", held="unmask --runtime"),
+    Scenario(
+        "service/ctrl_alt_del", "masked_until_the_reboot",
+        "systemctl unmask -q ctrl-alt-del.target; systemctl mask -q --runtime ctrl-alt-del.target", held="unmask --runtime",
+    ),
     Scenario("sshd/PubkeyAuthentication", "default_holds", f"sed -i 's/^PubkeyAuthentication .*/#/' {_SSHD}; {LOADED}", "pass", alone=True),
     Scenario("sshd/X11Forwarding", "on", f"sed -i 's/^X11Forwarding .*/x11forwarding YES/' {_SSHD}"),
     Scenario("sshd/X11UseLocalhost", "off", f"sed -i '1i X11UseLocalhost no' {_SSHD}"),

@@ -71,6 +71,15 @@ def test_walk_that_left_programs_out_is_no_pass(catalogue: t.Any, host: t.Any, i
     assert planned(catalogue, host, RULE)[0].verdict == "error"
 
 
+def test_mount_that_was_not_seen_takes_nothing_from_its_programs(catalogue: t.Any, host: t.Any) -> None:
+    audited(host, *LINES)
+    host["mount"]["live"]["/"]["options"] = ["rw", "nosuid"]
+    assert planned(catalogue, host, RULE)[0].verdict == "pass"
+    host["scan"]["set_id"].append("/srv/x")
+    host.document["sections"]["mount"]["left_out"]["/srv"] = "told differently"
+    assert "path=/srv/x" in planned(catalogue, host, RULE)[0].actual
+
+
 def test_container_has_none(catalogue: t.Any, host: t.Any) -> None:
     host["host"]["container"] = True
     assert planned(catalogue, host, RULE)[0].verdict == "not_applicable"

@@ -31,12 +31,15 @@ class Privileged(Audit):
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
         if section == "scan":
             return item in (WALK, "set_id")
+        if section == "mount":
+            return False  # what is not known of a mount takes nothing from a program on it
         return super().concerns(demand, section, item)
 
     @staticmethod
     def programs(evidence: Evidence) -> list[str]:
-        mounts = evidence["mount"]["live"]
-        return [path for path in evidence["scan"]["set_id"] if not POWERLESS & set(_options(path, mounts))]
+        options = {point: mount["options"] for point, mount in evidence["mount"]["live"].items()}
+        options.update(dict.fromkeys(evidence.left_out("mount"), ()))
+        return [path for path in evidence["scan"]["set_id"] if not POWERLESS & set(_above(path, options))]
 
     def lines(self, demand: Demand, evidence: Evidence) -> list[str]:
         return [LINE.format(path) for path in self.programs(evidence) if SPEAKABLE.fullmatch(path)]
@@ -76,10 +79,10 @@ def _lines(content: str) -> set[str]:
     return set(content.splitlines())
 
 
-def _options(path: str, mounts: t.Mapping[str, t.Any]) -> list[str]:
-    """The options of the file system that a path lies on."""
-    above = [point for point in mounts if path.startswith(f"{point.rstrip('/')}/")]
-    return list(mounts[max(above, key=len)]["options"]) if above else []
+def _above(path: str, options: t.Mapping[str, t.Sequence[str]]) -> t.Sequence[str]:
+    """The options of the file system that a path lies on, by mount point."""
+    above = [point for point in options if path.startswith(f"{point.rstrip('/')}/")]
+    return options[max(above, key=len)] if above else ()
 
 
 KINDS = (Privileged(),)
