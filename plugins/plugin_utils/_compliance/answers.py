@@ -87,6 +87,7 @@ SECTIONS: dict[str, Shape] = {
             )
         ),
         legacy=each(TEXT),
+        loopback=by_name(by_name(FLAG)),
         ufw=by_name(TEXT),
         rules=each(record(action=TEXT, protocol=TEXT, first=COUNT, last=COUNT)),
         zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
