@@ -158,13 +158,13 @@ class Runs:
 
     def all(self) -> list[Run]:
         """Oldest first; those that are half recorded or another host's are left out."""
-        found = []
+        dated = []
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(os.path.join(self.base, "runs")):
                 with contextlib.suppress(RunError):
                     run = Run(self.base, name)
-                    found.append((run.facts["created"], run.id, run))
-        return [run for _created, _id, run in sorted(found, key=lambda row: row[:2])]
+                    dated.append((run.facts["created"], run.id, run))
+        return [run for _created, _id, run in sorted(dated, key=lambda row: row[:2])]
 
     def open_runs(self) -> list[Run]:
         return [run for run in self.all() if run.state == "open"]
