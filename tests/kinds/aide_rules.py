@@ -10,7 +10,7 @@ SCENARIOS = (
     Scenario(RULE, "left_out", f"echo '!{TOOL}$' > {DIRECTORY}/00_site", held="00_site"),
     Scenario(RULE, "left_out_by_a_later_file", f"echo '!{TOOL}$' > {DIRECTORY}/98_site", held="98_site"),
     Scenario(RULE, "attributes_only", f"echo '{TOOL}$ f p+u+g' > {DIRECTORY}/10_site"),
-    Scenario(RULE, "weaker_sum", f"echo '/usr/sbin f p+i+n+u+g+s+b+acl+xattrs+md5' > {DIRECTORY}/10_site"),
+    Scenario(RULE, "weaker_sum", f"echo '/usr/sbin f p+i+n+u+g+s+b+acl+xattrs+sha256' > {DIRECTORY}/10_site"),
     Scenario(
         RULE, "every_attribute", f"echo '{TOOL}$ f sha512+xattrs+acl+b+s+g+u+n+i+p+caps' > {DIRECTORY}/10_site", "pass"
     ),
