@@ -113,8 +113,12 @@ def test_html_shows_severity_references_and_why(report: t.Any) -> None:
         assert text in row
 
 
-def test_filter_of_the_page_can_name_every_row(report: t.Any) -> None:
-    page = as_html(report)
+def test_filter_of_the_page_can_name_every_row(report: t.Any, site: t.Any) -> None:
+    for page in (as_html(report), as_html(site(kinds=("shell",)))):
+        _every_row_has_its_options(page)
+
+
+def _every_row_has_its_options(page: str) -> None:
     for attribute in ("verdict", "section", "severity"):
         options = set(
             re.findall(
@@ -314,6 +318,13 @@ def test_narrowed_run_says_in_every_format_what_it_did_not_look_at(site: t.Any) 
         assert sentence in text, name
     assert "% of what was selected" in texts["terminal"]
     assert whole["narrowed"] is None and "not looked at" not in table(site())
+
+
+def test_run_in_which_nothing_is_judged_has_no_score(site: t.Any) -> None:
+    host = site(sections=("1.2.1.1",))["hosts"][0]
+    _results.add_goss(host, {"passed": [], "failing": {}, "count": 0, "seconds": 0.0})
+    for name, text in every_format(_model.build([_results.summarise(host)])).items():
+        assert name in ("csv", "json") or ("judged by no program" in text and "none judged" in text), name
 
 
 def test_baseline_of_a_narrowed_run_is_not_compared(site: t.Any) -> None:

@@ -123,7 +123,7 @@ class Audit(Kind):
     """``rules`` are lines as auditctl(8) takes them; ``control`` is one of its options (``-e 2``, ``-c``)."""
 
     name = "audit"
-    sections = ("audit", "service", "text", "host")
+    sections: t.ClassVar[tuple[str, ...]] = ("audit", "service", "text", "host")
     constrained = ()
     fields: t.ClassVar = {"rules": TEXTS, "control": TEXT}
     path: t.ClassVar[str] = RULES

@@ -13,6 +13,8 @@ def judges(host: Report) -> str:
     if not host["goss"]:
         return "judged by the planner only"
     seen, judged = host["summary"]["independent"], host["summary"]["judged"]
+    if not judged:
+        return "judged by no program: none of what was selected can be"
     return (
         f"judged by planner and Goss ({host['goss']['checks']} checks, {host['goss']['seconds']:.2f} s): of {judged} rules Goss "
         f"saw for itself what decides {seen}, and relied on the evidence for {judged - seen}"
