@@ -568,7 +568,7 @@ def test_daily_check_that_failed_or_is_switched_off_does_not_hold(catalogue: t.A
     verdict, desired = planned(catalogue, hardened, "service/aide")
     assert verdict.verdict == "fail" and "journalctl -u dailyaidecheck.service" in verdict.held and desired.empty()
     hardened["service"]["dailyaidecheck.service"]["active"] = "inactive"
-    hardened["settings"]["aide"]["CRON_DAILY_RUN"] = {"value": "no", "source": "/etc/default/aide"}
+    hardened["settings"]["aide_default"]["CRON_DAILY_RUN"] = {"value": "no", "source": "/etc/default/aide"}
     hardened["text"]["/etc/default/aide"] = "CRON_DAILY_RUN=no\n"
     verdict, desired = planned(catalogue, hardened, "service/aide")
     assert "CRON_DAILY_RUN=no in /etc/default/aide" in verdict.actual and verdict.held == ""

@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from .command import Command, CommandError, read
+from .loopback import loopback
 from .packet_rules import Opening, Rules, expanded, jumps, with_words
 from .section import Reader, Section
 
@@ -24,7 +25,7 @@ class Firewall(Reader):
 
     Items: ``chains`` (family, table, name, type, hook, policy, ``jumps`` to other chains, whether what is not ufw's
     ``accepts`` or ``refuses`` something, and whether the chain is ``open``: what it accepts leaves its policy nothing),
-    ``legacy`` tables, ``ufw`` (its settings), ``rules`` (ports that ufw decides on for everybody, in order), and ``zone``
+    ``legacy`` tables, ``loopback`` (see there), ``ufw`` (its settings), ``rules`` (ports that ufw decides on for everybody, in order), and ``zone``
     of firewalld.
     """
 
@@ -44,6 +45,7 @@ class Firewall(Reader):
             "installed": self.command.installed,
             "chains": [_base_chain(entry["chain"], rules) for entry in entries if "hook" in entry.get("chain", {})],
             "legacy": sorted(set(legacy)),
+            "loopback": loopback(entries),
             "ufw": {name: value for path in UFW_SETTINGS for name, value in _assignments(read(path) or "")},
             "rules": ufw_rules("".join(read(path) or "" for path in UFW_RULES)),
         }

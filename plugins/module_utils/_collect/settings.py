@@ -40,7 +40,7 @@ KERNEL_ARGUMENTS = {
 }
 PAM = {"faillock": "/etc/security/faillock.conf", "pwhistory": "/etc/security/pwhistory.conf"}
 SHELL = {
-    "aide": "/etc/default/aide",
+    "aide_default": "/etc/default/aide",
     "ufw": "/etc/default/ufw",
     "ufw_main": "/etc/ufw/ufw.conf",
 }

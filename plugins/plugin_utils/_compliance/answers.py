@@ -14,6 +14,7 @@ import json
 import typing as t
 import zlib
 
+from ...module_utils._collect.scan import SYSTEM_LISTS
 from .._errors import EvidenceError
 from .shape import COUNT, FLAG, NUMBER, TEXT, Shape, by_name, each, maybe, mismatch, record, too_much
 
@@ -95,6 +96,7 @@ SECTIONS: dict[str, Shape] = {
             )
         ),
         legacy=each(TEXT),
+        loopback=by_name(by_name(FLAG)),
         ufw=by_name(TEXT),
         rules=each(record(action=TEXT, protocol=TEXT, first=COUNT, last=COUNT)),
         zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
@@ -182,6 +184,7 @@ SECTIONS: dict[str, Shape] = {
         world_writable_directories=each(TEXT),
         unowned=each(TEXT),
         set_id=each(TEXT),
+        **{name: each(TEXT) for name in SYSTEM_LISTS},
     ),
     "service": by_name(
         record(
@@ -202,7 +205,7 @@ SECTIONS: dict[str, Shape] = {
         )
     ),
     "settings": record(
-        aide=_SETTINGS,
+        aide_default=_SETTINGS,
         auditd=_SETTINGS,
         coredump=_SETTINGS,
         faillock=_SETTINGS,

@@ -11,7 +11,8 @@ from .evidence import Evidence
 from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
 from .logins import logins
-from .selection import Selection, purpose_allows
+from .results import ANSWERS
+from .selection import Attestation, Selection, Waiver, purpose_allows
 
 NOT_INSTALLED = " is not installed"
 NO_LOGIN = (
@@ -28,7 +29,8 @@ class Verdict:
         verdict: pass, fail, error, not_applicable, not_checked, waived or attested.
         held: why a failing rule is not changed; empty when it is.
         waits_for: packages that the plan installs and without which the rule cannot be judged yet.
-        attested: whether people gave the verdict.
+        waiver: by which the failure is accepted.
+        attestation: by which people gave the verdict.
     """
 
     demand: Demand
@@ -37,7 +39,12 @@ class Verdict:
     expected: str = ""
     held: str = ""
     waits_for: tuple[str, ...] = ()
-    attested: bool = False
+    waiver: Waiver | None = None
+    attestation: Attestation | None = None
+
+    @property
+    def attested(self) -> bool:
+        return self.attestation is not None
 
 
 @dataclass
@@ -186,18 +193,15 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
         if waiver is None and demand.controls and all(control in overlay.waivers for control in demand.controls):
             waiver = overlay.waivers[demand.controls[0]]
         if waiver:
-            verdict.verdict = "waived"
-            verdict.held = f"waived by {waiver.owner} until {waiver.until}: {waiver.reason}"
+            verdict.verdict, verdict.waiver = "waived", waiver
     elif verdict.verdict == "not_checked":
         answer = next((overlay.attestations[name] for name in names if name in overlay.attestations), None)
         if answer:
-            verdict.attested = True
+            verdict.attestation = answer
             verdict.verdict = {"pass": "attested", "fail": "fail", "not_applicable": "not_applicable"}[answer.answer]
-            verdict.actual = f"{answer.answer}, attested by {answer.by} until {answer.until}" + (
-                f": {answer.note}" if answer.note else ""
-            )
+            verdict.actual = ANSWERS[answer.answer]
             if answer.answer == "fail":
-                verdict.held = "people judged it as failing: people must mend it"
+                verdict.held = "nobody but people can mend it"
 
 
 def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Plan:

@@ -119,6 +119,7 @@ class Demand:
 
     Attributes:
         by_site: whether the overlay gives it a value.
+        replaced: by field, what the controls ask for where the overlay gives a value.
     """
 
     rule: Rule
@@ -126,6 +127,7 @@ class Demand:
     controls: tuple[str, ...]
     site: Site = Site()
     by_site: bool = False
+    replaced: t.Mapping[str, tuple[Constraint, ...]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

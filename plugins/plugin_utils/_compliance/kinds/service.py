@@ -67,7 +67,8 @@ def names_of(key: str, evidence: Evidence) -> list[str]:
 
 
 class Service(Kind):
-    """Rules on units: ``unused`` (neither enabled nor active), ``enabled`` (and active), ``running`` (active).
+    """Rules on units: ``unused`` (neither enabled nor active), ``masked`` (whatever asks for it), ``enabled`` (and active),
+    ``running`` (active).
 
     A timer with ``daily`` must elapse once a day. ``switch`` names a program and its setting (`_collect.settings`): where that is
     not ``yes``, what the unit starts ends without having done anything.
@@ -78,9 +79,9 @@ class Service(Kind):
     constrained = ()
     required = ("state",)
     fields: t.ClassVar = {
-        "state": {"enum": ["unused", "enabled", "running"]},
+        "state": {"enum": ["unused", "masked", "enabled", "running"]},
         "daily": {"type": "boolean"},
-        "switch": {"type": "string", "pattern": "^[a-z]+ [A-Z_]+$"},
+        "switch": {"type": "string", "pattern": "^[a-z_]+ [A-Z_]+$"},
     }
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
@@ -110,32 +111,38 @@ class Service(Kind):
             gone = all(unit["load"] == "not-found" for unit in units.values())
             fine = "not installed" if gone else "masked or disabled"
             return ruling(not used, "; ".join(used) or fine, "not in use")
-        wrong = [problem for name, unit in units.items() for problem in self._problems(demand, name, unit, evidence)]
+        if state == "masked":
+            open_ = [self._shown(name, unit) for name, unit in units.items() if unit["file"] != "masked"]
+            return ruling(not open_, "; ".join(open_) or "masked", "masked")
+        off = ""
         if "switch" in demand.rule.spec:
             program = demand.rule.spec["switch"].split()[0]
             if unread := evidence.unreadable("settings") or evidence.left_out("settings").get(
                 f"{program} {SHELL[program]}"
             ):
                 return Ruling("error", f"{SHELL[program]}: {unread}", "readable")
-            if off := switched_off(demand, evidence):
-                wrong.append(f"{off} keeps it from its work")
-        shown = "; ".join([*(self._shown(name, unit) for name, unit in units.items()), *wrong])
-        return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
+            off = switched_off(demand, evidence)
+        wrong = {name: self._problems(demand, unit, evidence) for name, unit in units.items()}
+        shown = [
+            self._shown(name, unit) + (f": {', '.join(wrong[name])}" if wrong[name] else "")
+            for name, unit in units.items()
+        ]
+        shown += [f"{off} keeps it from its work"] if off else []
+        good = not off and not any(wrong.values())
+        return ruling(good, "; ".join(shown), "enabled and active" if state == "enabled" else "active")
 
     @staticmethod
-    def _problems(demand: Demand, name: str, unit: Unit, evidence: Evidence) -> list[str]:
+    def _problems(demand: Demand, unit: Unit, evidence: Evidence) -> list[str]:
         """What keeps a unit that must run from doing its work, now or after the next boot."""
-        wrong = [f"{name} is not active"] if unit["active"] != "active" else []
-        wrong += [f"{name} runs another program"] if unit["replaced"] else []
-        wrong += (
-            [f"{name} starts only on the conditions of {' '.join(unit['conditions'])}"] if unit["conditions"] else []
-        )
+        wrong = ["not active"] if unit["active"] != "active" else []
+        wrong += ["another program"] if unit["replaced"] else []
+        wrong += [f"starts only on the conditions of {' '.join(unit['conditions'])}"] if unit["conditions"] else []
         if demand.rule.spec["state"] == "enabled" and not starts_at_boot(unit):
-            wrong.append(f"{name} is not started at boot")
+            wrong.append("not started at boot")
         if not unit.get("elapses", True):
-            wrong.append(f"{name} never elapses")
+            wrong.append("never elapses")
         elif demand.rule.spec.get("daily") and not 0 < (unit["gap"] or 0) <= DAY:
-            wrong.append(f"{name} does not elapse every day")
+            wrong.append("does not elapse every day")
         started = evidence["service"].get(unit.get("triggers", ""))
         if started and (state := _hindered(started)):
             wrong.append(f"{unit['triggers']}, which it starts, {state}")
@@ -178,6 +185,8 @@ class Service(Kind):
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
             there = [unit for unit in names_of(demand.key, evidence) if states[unit]["load"] != "not-found"]
             desired.add("units_masked", there)
+        elif demand.rule.spec["state"] == "masked":
+            desired.add("units_masked", [unit for unit in units if states[unit]["file"] != "masked"])
         else:
             # One that is enabled and not reached stays as it is: `winner` names what keeps it.
             off = [
@@ -214,6 +223,9 @@ class Service(Kind):
             active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
             targets = as_json("service", unit, "wanted_by")
             facts = evidence["service"][unit]
+            if state == "masked":
+                made.append(matching(file, {"match-regexp": "^masked$"}))
+                continue
             if state == "unused":
                 made.append(matching(active, {"match-regexp": "^(inactive|failed|deactivating|maintenance)?$"}))
                 if facts["load"] != "masked":

@@ -381,6 +381,7 @@ KINDS = (
     Settings(
         "pwhistory", PAM["pwhistory"], separator=" = ", module="pam_pwhistory.so", bare=frozenset({"enforce_for_root"})
     ),
+    Settings("aide_default", "/etc/default/aide"),
     Settings("login_defs", LOGIN_DEFS, separator="\t"),
     Settings("useradd", USERADD),
     Settings("auditd", AUDITD, separator=" = ", mode="0640", daemon="auditd"),
