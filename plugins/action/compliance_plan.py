@@ -49,6 +49,7 @@ class ActionModule(RunAction):
         "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
         "apply": {"type": "bool", "default": False},
         "guarded": {"type": "bool", "default": True},
+        "run": {"type": "str"},
         "results": {"type": "path", "required": True},
     }
 
@@ -125,8 +126,10 @@ class ActionModule(RunAction):
                 return conform(json.loads(path.read_text(encoding="utf-8"))), False
             except (OSError, ValueError, RecursionError) as exc:
                 raise EvidenceError(f"cannot be read: {exc}", where=str(path), fix="Collect it again") from exc
-        answer = self.module_or_fail("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
-        return unpack(answer.get("evidence")), bool(answer.get("unfinished_run"))
+        request = catalogue.request(walk=arguments["walk"])
+        answer = self.module_or_fail("evidence", {"request": request, "run": arguments["run"]}, task_vars)
+        # With what was asked a revert can ask the same again.
+        return {**unpack(answer.get("evidence")), "request": request}, bool(answer.get("unfinished_run"))
 
     @staticmethod
     def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:

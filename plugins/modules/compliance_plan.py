@@ -71,6 +71,9 @@ options:
     type: str
     choices: [planned, applied]
     default: planned
+  run:
+    description: Id of the run of hardening that has made its changes; the evidence is kept with it on the host.
+    type: str
   apply:
     description: Whether what is planned will be applied, so that in check mode this task reports a change where a run would change the host.
     type: bool

@@ -29,6 +29,9 @@ options:
         patterns; null reads all that the section has. A section that is not named is not read.
     type: dict
     required: true
+  run:
+    description: Id of a run of hardening that is on record on this host. What is collected is kept with it, as the evidence after it.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode, as it never changes anything.
@@ -67,7 +70,10 @@ import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Runs
+from ansible_collections.unified.deploy.plugins.module_utils._change import proof
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.record import BASE
+from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Run, Runs
 from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS, collect
 
 
@@ -79,15 +85,29 @@ def unfinished_run() -> bool:
         return False
 
 
+def keep(identifier: str, document: dict[str, t.Any], warn: t.Callable[[str], None]) -> None:
+    """Keep the evidence after a run with its record; that this fails undoes nothing."""
+    try:
+        run = Run(BASE, identifier)
+        run.check()
+        proof.keep(run.directory, proof.AFTER, document)
+    except (ChangeError, OSError) as exc:
+        warn(f"the evidence after run {identifier} is not kept on the host: {exc}")
+
+
 def main() -> t.NoReturn:
-    module = AnsibleModule(argument_spec={"request": {"type": "dict", "required": True}}, supports_check_mode=True)
+    argument_spec = {"request": {"type": "dict", "required": True}, "run": {"type": "str"}}
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
     request = module.params["request"]
     unknown = sorted(set(request) - set(READERS))
     if unknown:
         module.fail_json(
             msg=f"request names the section '{unknown[0]}', which nothing reads. Sections are {', '.join(READERS)}"
         )
-    packed = zlib.compress(json.dumps(collect(request), separators=(",", ":")).encode(), 6)
+    document = collect(request)
+    if module.params["run"] and not module.check_mode:
+        keep(module.params["run"], {**document, "request": request}, module.warn)
+    packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 6)
     module.exit_json(changed=False, evidence=base64.b64encode(packed).decode(), unfinished_run=unfinished_run())
 
 

@@ -76,6 +76,17 @@ packages:
   description: For O(state=reverted) packages that differ from before the run, with the versions C(before) and C(now), empty for none.
   type: dict
   returned: success
+compared:
+  description:
+    - For O(state=reverted) whether the run was reverted just now, and the host's evidence compared with that from before the run.
+    - Runs of which none was kept, such as batches made by hand, cannot be.
+  type: bool
+  returned: success
+differences:
+  description: For RV(compared) what differs, one sentence each. Nothing there proves that the state before the run is back.
+  type: list
+  elements: str
+  returned: success
 blocked_by:
   description: The open run that stands in the way, with C(run) and C(owner).
   type: dict
@@ -85,8 +96,10 @@ blocked_by:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change import proof
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Run, Runs
+from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS, collect
 
 Result = t.Dict[str, t.Any]
 
@@ -106,15 +119,32 @@ def settle(given: Result, *, dry: bool) -> Result:
         return {"changed": changed, "problems": said, "packages": {}, "run": run.id}
 
 
+def measured(run: Run) -> Result:
+    """What evidence differs from before RUN, the same being asked again."""
+    try:
+        before = proof.read(run.directory, proof.BEFORE)
+        if before is None:
+            return {"compared": False, "differences": []}
+        request = {name: value for name, value in before["request"].items() if name in READERS}
+        now = {**collect(request), "request": request}
+        proof.keep(run.directory, proof.REVERTED, now)
+    except (ChangeError, OSError) as exc:
+        return {"compared": False, "differences": [f"what differs from before the run is not known: {exc}"]}
+    return {"compared": True, "differences": proof.differences(before, now)}
+
+
 def revert(runs: Runs, identifier: str | None, *, dry: bool) -> Result:
     newest = runs.all()[-1:]
     if not identifier and not newest:
-        return {"changed": False, "problems": [], "packages": {}, "run": ""}
+        return {"changed": False, "problems": [], "packages": {}, "run": "", "compared": False, "differences": []}
     run = Run(runs.base, identifier) if identifier else newest[0]
     changed = runs.revertible(run)
     diff = {"before": "", "after": "".join(f"{path}\n" for path in sorted(run.paths()))}
-    problems, packages = ([], run.packages()) if dry or not changed else runs.revert(run.id)
-    return {"changed": changed, "problems": problems, "packages": packages, "diff": diff, "run": run.id}
+    answer = {"changed": changed, "diff": diff, "run": run.id}
+    if dry or not changed:
+        return {**answer, "problems": [], "packages": run.packages(), "compared": False, "differences": []}
+    problems, packages = runs.revert(run.id)
+    return {**answer, "problems": problems, "packages": packages, **measured(run)}
 
 
 def main() -> t.NoReturn:
