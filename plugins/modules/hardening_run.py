@@ -78,8 +78,9 @@ packages:
   returned: success
 compared:
   description:
-    - For O(state=reverted) whether the run was reverted just now, and the host's evidence compared with that from before the run.
-    - Runs of which none was kept, such as batches made by hand, cannot be.
+    - For O(state=reverted) whether the host's evidence was compared with that from before the run. The action compares in a call of its
+      own, for the one that reverts runs in a session that the run had hardened.
+    - Runs of which no evidence was kept, such as batches made by hand, cannot be compared.
   type: bool
   returned: success
 differences:
@@ -120,7 +121,7 @@ def settle(given: Result, *, dry: bool) -> Result:
 
 
 def measured(run: Run) -> Result:
-    """What evidence differs from before RUN, the same being asked again."""
+    """What evidence differs from before RUN, which is reverted, the same being asked again."""
     try:
         before = proof.read(run.directory, proof.BEFORE)
         if before is None:
@@ -142,9 +143,10 @@ def revert(runs: Runs, identifier: str | None, *, dry: bool) -> Result:
     diff = {"before": "", "after": "".join(f"{path}\n" for path in sorted(run.paths()))}
     answer = {"changed": changed, "diff": diff, "run": run.id}
     if dry or not changed:
-        return {**answer, "problems": [], "packages": run.packages(), "compared": False, "differences": []}
+        proved = {} if changed else measured(run)
+        return {"compared": False, "differences": [], **answer, "problems": [], "packages": run.packages(), **proved}
     problems, packages = runs.revert(run.id)
-    return {**answer, "problems": problems, "packages": packages, **measured(run)}
+    return {**answer, "problems": problems, "packages": packages, "compared": False, "differences": []}
 
 
 def main() -> t.NoReturn:

@@ -159,6 +159,19 @@ def test_port_that_the_site_has_decided_on_holds_nothing(catalogue: t.Any, harde
     assert planned(catalogue, hardened).verdicts["firewall/enabled"].held == ""
 
 
+def test_port_that_the_overlay_opens_and_a_rule_closes_holds_the_firewall(catalogue: t.Any, hardened: t.Any) -> None:
+    listening(off(hardened), 8080, "python3")
+    hardened["firewall"]["rules"] = [{"action": "deny", "protocol": "tcp", "first": 8080, "last": 8080}]
+    plan = planned(catalogue, hardened, ports=(Port(8080, 8080, "tcp"),))
+    assert "refuses 8080/tcp, which the overlay opens" in plan.verdicts["firewall/enabled"].held
+
+
+def test_port_that_a_later_overlay_does_not_name_stays_as_it_is(catalogue: t.Any, hardened: t.Any) -> None:
+    listening(hardened, 8080, "python3")
+    hardened["firewall"]["rules"] += [{"action": "allow", "protocol": "tcp", "first": 8080, "last": 8080}]
+    assert not [rule for rule in planned(catalogue, hardened).changes if rule.startswith("firewall/")]
+
+
 def test_ports_of_the_site_and_of_logins_are_opened_before_the_firewall_is_on(
     catalogue: t.Any, hardened: t.Any
 ) -> None:

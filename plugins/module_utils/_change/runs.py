@@ -9,7 +9,7 @@ import re
 import time
 import typing as t
 
-from . import fileset, package_log, packages, revert, timer
+from . import fileset, package_log, packages, revert, timer, units
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
 from .files import boot_id
@@ -157,6 +157,9 @@ class Run:
         # Without the second nobody knows which were this run's: they are named, not touched.
         if before and after:
             problems += packages.restore(before, after)
+            if before != after:
+                with contextlib.suppress(ChangeError):
+                    units.forget_gone()
         self.journal.write("reverted", problems=problems)
         return problems
 
@@ -258,7 +261,8 @@ class Runs:
             lapsed = batches[-1]
             raise RunError(
                 f"run {run.id}, batch {lapsed.name}: the host has undone it, for nobody confirmed it within "
-                f"{lapsed.plan['revert_after']} s. If people still get in and the host is slow, raise revert_after"
+                f"{lapsed.plan['revert_after']} s. If people still get in and the host is slow, raise hardening_confirm_seconds "
+                "(revert_after of hardening_batch)"
             )
 
     def confirm(self, run: Run, *, finish: bool) -> list[str]:

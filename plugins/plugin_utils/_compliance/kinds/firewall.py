@@ -82,6 +82,13 @@ class Firewall(Kind):
             for port, processes in sorted(self.served(evidence).items())
             if port not in logins and not self.named(demand, port) and not tool.decides(evidence, port)
         ]
+        contrary = [
+            port
+            for port in sorted(self.served(evidence))
+            if port not in logins and self.named(demand, port) and tool.decides(evidence, port) == "deny"
+        ]
+        if contrary:
+            return f"a rule of {tool.name} refuses {', '.join(contrary)}, which the overlay opens: remove it, or that from 'ports'"
         if closed:
             return f"it would close {', '.join(closed)}: allow or deny them in {tool.name}, or list them under 'ports' in the overlay"
         return ""
