@@ -17,6 +17,7 @@ from ..module_utils._change.files import boot_id, process_start
 from ._compliance.results_directory import ResultsDirectory
 from ._compliance.run import RUN
 from ._compliance.run_action import keep_alive
+from ._errors import ComplianceError
 from ._printable import printable
 
 Result = dict[str, t.Any]
@@ -47,11 +48,14 @@ def packed_evidence(results: str, host: str) -> str:
     """The evidence that this run has collected of a host, as modules take it.
 
     Raises:
-        ComplianceError: what lies there is another run's.
+        AnsibleActionFail: it cannot be read, or is another run's.
     """
     directory = ResultsDirectory(results)
-    directory.read_planned(host, RUN)
-    return base64.b64encode(zlib.compress((directory.host(host) / "evidence.json").read_bytes())).decode()
+    try:
+        directory.read_planned(host, RUN)
+        return base64.b64encode(zlib.compress((directory.host(host) / "evidence.json").read_bytes())).decode()
+    except (ComplianceError, OSError) as exc:
+        raise AnsibleActionFail(f"the evidence from before this run cannot be kept: {exc}") from exc
 
 
 class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type information

@@ -189,7 +189,7 @@ def restore_firewall(before: t.Mapping[str, t.Any]) -> None:
             _must([f"{program}-restore"], stdin=text)
         elif not text.strip() and run([f"{program}-save"]).out.strip():
             _open(program)
-    for key, value in before["sysctls"].items():
+    for key, value in before.get("sysctls", {}).items():
         if sysctl(key) != value:
             set_sysctl(key, value)
 
