@@ -33,6 +33,14 @@ options:
     description: Seconds to wait for another process that changes this host.
     type: int
     default: 30
+  evidence:
+    description:
+      - The host's evidence after the run, packed as M(unified.deploy.evidence) returns it. Kept in the run's directory with
+        O(state=finished). The action fills it in from O(results).
+    type: str
+  results:
+    description: The results directory of this run on the controller, from which the action takes O(evidence).
+    type: path
   owner:
     description: Who runs this. The action fills it in.
     type: dict
@@ -105,19 +113,30 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect.collector 
 Result = t.Dict[str, t.Any]
 
 
-def settle(given: Result, *, dry: bool) -> Result:
-    runs, state = Runs(), given["state"]
-    with runs.lock(f"run {given['id'] or 'of others'}, {state}", timeout=given["lock_timeout"]):
+def settle(params: Result, *, dry: bool) -> Result:
+    runs, state = Runs(), params["state"]
+    with runs.lock(f"run {params['id'] or 'of others'}, {state}", timeout=params["lock_timeout"]):
         if state == "recovered":
             waiting = runs.open_runs()
-            said = [] if dry else runs.recover(dead=given["dead"])
+            said = [] if dry else runs.recover(dead=params["dead"])
             return {"changed": bool(waiting), "problems": said, "packages": {}, "run": ""}
         if state == "reverted":
-            return revert(runs, given["id"], dry=dry)
-        run = Run(runs.base, given["id"])
+            return revert(runs, params["id"], dry=dry)
+        run = Run(runs.base, params["id"])
         changed = bool(run.awaiting()) or (state == "finished" and run.state == "open")
         said = [] if dry else runs.confirm(run, finish=state == "finished")
+        if params["evidence"] and not dry:
+            said += kept_after(run, params["evidence"])
         return {"changed": changed, "problems": said, "packages": {}, "run": run.id}
+
+
+def kept_after(run: Run, evidence: str) -> list[str]:
+    """Keep the evidence after a run; that this fails undoes nothing, and is said."""
+    try:
+        proof.keep(run.directory, proof.AFTER, proof.unpacked(evidence))
+    except OSError as exc:
+        return [f"the evidence after run {run.id} is not kept: {exc}"]
+    return []
 
 
 def measured(run: Run) -> Result:
@@ -159,6 +178,8 @@ def main() -> t.NoReturn:
                 "required": True,
             },
             "lock_timeout": {"type": "int", "default": 30},
+            "evidence": {"type": "str", "no_log": True},
+            "results": {"type": "path"},
             "owner": {"type": "dict", "default": {}},
             "dead": {"type": "list", "elements": "str", "default": []},
         },
