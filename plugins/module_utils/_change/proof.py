@@ -16,7 +16,7 @@ import zlib
 
 from .errors import RunError
 from .files import Wanted, replace
-from .record import Fields
+from .journal import Fields
 
 BEFORE, AFTER, REVERTED = MOMENTS = ("before", "after", "reverted")
 # By section the keys that tell of processes, moments and this login: never twice the same.
