@@ -199,21 +199,23 @@ def test_module_that_is_killed_fails_the_run_and_the_next_is_green(host: Target,
 
 KILL_PROGRAM = """
 rm -f /run/killed; systemd-run --quiet --unit drill-kill --collect bash -c \
-  'until pid=$(pgrep -n -x %s); do sleep 0.01; done; sleep 0.1; kill -KILL $pid; touch /run/killed'
+  'until pid=$(pgrep -n %s); do sleep 0.01; done; sleep 0.1; kill -KILL $pid; touch /run/killed'
 """
+# By name how pgrep finds it, and the rules that run it.
 PROGRAMS = {
-    "apt-get": [PACKAGE],
-    "dpkg": [PACKAGE],
-    "pam-auth-update": ["pam/pam_faillock"],
-    "ufw": ["package/firewall", "firewall/enabled", "firewall/default_incoming"],
+    "apt-get": ("-x apt-get", [PACKAGE]),
+    "dpkg": ('-f "^/usr/bin/dpkg .*--unpack"', [PACKAGE]),
+    "pam-auth-update": ("-x pam-auth-update", ["pam/pam_faillock"]),
+    "ufw": ("-x ufw", ["package/firewall", "firewall/enabled", "firewall/default_incoming"]),
 }
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_program_that_is_killed_fails_the_run_and_the_next_is_green(host: Target, program: str) -> None:
-    site = {**SITE, "compliance_rules": [*RULES, *PROGRAMS[program]]}
+    pattern, rules = PROGRAMS[program]
+    site = {**SITE, "compliance_rules": [*RULES, *rules]}
     host.shell(FRESH)
-    host.shell(KILL_PROGRAM % program)
+    host.shell(KILL_PROGRAM % pattern)
     try:
         host.play("harden_hosts", variables=site, fails=True)
         assert host.shell("ls /run/killed").strip() == "/run/killed"
