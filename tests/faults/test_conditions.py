@@ -197,30 +197,37 @@ def test_module_that_is_killed_fails_the_run_and_the_next_is_green(host: Target,
     ends_well(host, SITE)
 
 
-KILL_PROGRAM = """
-rm -f /run/killed; systemd-run --quiet --unit drill-kill --collect bash -c \
-  'until pid=$(pgrep -n %s); do sleep 0.01; done; sleep 0.1; kill -KILL $pid; touch /run/killed'
+# In its place: where it is called with WORD, the program is killed after a moment, and so is what was called.
+KILLED = """
+real=$(readlink -f $(command -v {program})); mv $real $real.real
+cat > $real <<'END'
+#!/bin/sh
+case " $* " in *"{word}"*) "$0.real" "$@" & sleep 0.2; touch /run/killed; kill -KILL $! $$;; esac
+exec "$0.real" "$@"
+END
+chmod 755 $real; rm -f /run/killed
 """
-# By name how pgrep finds it, and the rules that run it.
 PROGRAMS = {
-    "apt-get": ("-x apt-get", [PACKAGE]),
-    "dpkg": ('-f "^/usr/bin/dpkg .*--unpack"', [PACKAGE]),
-    "pam-auth-update": ("-x pam-auth-update", ["pam/pam_faillock"]),
-    "ufw": ("-x ufw", ["package/firewall", "firewall/enabled", "firewall/default_incoming"]),
+    "apt-get": (" install ", [PACKAGE]),
+    "dpkg": (" --unpack ", [PACKAGE]),
+    "pam-auth-update": ("--", ["pam/pam_faillock"]),
+    "ufw": (" enable ", ["package/firewall", "firewall/enabled", "firewall/default_incoming"]),
 }
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_program_that_is_killed_fails_the_run_and_the_next_is_green(host: Target, program: str) -> None:
-    pattern, rules = PROGRAMS[program]
+    word, rules = PROGRAMS[program]
     site = {**SITE, "compliance_rules": [*RULES, *rules]}
+    if program == "ufw":
+        host.shell("DEBIAN_FRONTEND=noninteractive apt-get -qq install -y ufw >/dev/null")
     host.shell(FRESH)
-    host.shell(KILL_PROGRAM % pattern)
+    host.shell(KILLED.format(program=program, word=word))
     try:
         host.play("harden_hosts", variables=site, fails=True)
         assert host.shell("ls /run/killed").strip() == "/run/killed"
     finally:
-        host.shell("systemctl stop drill-kill 2>/dev/null || true; rm -f /run/killed")
+        host.shell(f"real=$(readlink -f $(command -v {program})); mv $real.real $real")
     ends_well(host, site)
 
 
