@@ -236,10 +236,11 @@ def batches(made: Plan, evidence: Evidence, connection: Connection) -> list[Batc
     parts: list[Batch] = []
     for name, identifiers in groups.items():
         part = _batch(name, identifiers, made, evidence)
-        for index, other in enumerate(parts):
-            if other.desired.files.keys() & part.desired.files.keys():
-                parts[index] = part = _batch(other.name, other.rules + part.rules, made, evidence)
-                break
+        if sharing := [other for other in parts if other.desired.files.keys() & part.desired.files.keys()]:
+            together = [rule for other in (*sharing, part) for rule in other.rules]
+            part, place = _batch(sharing[0].name, together, made, evidence), parts.index(sharing[0])
+            parts = [other for other in parts if other not in sharing]
+            parts.insert(place, part)
         else:
             parts.append(part)
     _read_again(parts, evidence)
