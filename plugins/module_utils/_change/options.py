@@ -87,6 +87,7 @@ COMMANDS: dict[str, t.Any] = {
         "argv": {"type": "list", "elements": "str", "required": True},
         "undo": {"type": "list", "elements": "str", "default": []},
         "saves": {"type": "list", "elements": "str", "default": []},
+        "into": {"type": "str", "default": ""},
         "required": {"type": "bool", "default": True},
     },
 }

@@ -26,7 +26,10 @@ def options(
         "attributes": list(desired.attributes.values()),
         "sysctls": desired.sysctls,
         "accounts": list(desired.users.values()),
-        "commands": [_command(argv) for argv in desired.commands],
+        "commands": [
+            *(_command(argv) for argv in desired.commands),
+            *({"argv": argv, "into": path} for path, argv in desired.derived.items()),
+        ],
     }
     units = {
         "enabled": desired.units_enabled,

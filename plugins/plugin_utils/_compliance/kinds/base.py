@@ -212,6 +212,9 @@ class Desired:
     sysctls: dict[str, str] = field(default_factory=dict)
     """Settings of the running kernel, so that a revert knows what they were; `commands` load them from the files, too."""
     commands: list[list[str]] = field(default_factory=list)
+    derived: dict[str, list[str]] = field(default_factory=dict)
+    """Files that a program makes of others, each with that program: its argument ``%s`` stands for the new file, which takes the old
+    one's place whole."""
     reboot: list[str] = field(default_factory=list)
     banner: str = "Authorised use only. Activity on this system is recorded.\n"
 
@@ -266,6 +269,10 @@ class Desired:
         if list(argv) not in self.commands:
             self.commands.append(list(argv))
 
+    def derive(self, path: str, *argv: str) -> None:
+        """Plan that a program makes PATH anew of what is planned, once."""
+        self.derived[path] = list(argv)
+
     def add(self, name: str, items: t.Iterable[str]) -> None:
         known = getattr(self, name)
         known += [item for item in items if item not in known]
@@ -278,7 +285,7 @@ class Desired:
     def empty(self) -> bool:
         return not any(
             (self.packages_absent, self.packages_present, self.files, self.attributes, self.units_masked, self.units_enabled,
-             self.stale, self.users, self.commands)
+             self.stale, self.users, self.commands, self.derived)
         )  # fmt: skip
 
 
