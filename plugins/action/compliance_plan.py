@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
@@ -19,6 +20,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 )
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import boot_password
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
     ResultsDirectory,
@@ -49,6 +51,7 @@ class ActionModule(RunAction):
         "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
         "apply": {"type": "bool", "default": False},
         "guarded": {"type": "bool", "default": True},
+        "boot_password": {"type": "str", "default": "", "no_log": True},
         "results": {"type": "path", "required": True},
     }
 
@@ -56,6 +59,7 @@ class ActionModule(RunAction):
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
         overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
+        overlay = replace(overlay, boot_password=boot_password.fingerprint(arguments["boot_password"]))
         document, unfinished = self._evidence(arguments, catalogue, task_vars)
         evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
         wishes = [(wish["name"], wish["level"]) for wish in arguments["benchmarks"]]

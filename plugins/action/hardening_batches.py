@@ -23,6 +23,7 @@ ARGUMENTS: dict[str, t.Any] = {
             "options": {"type": "dict", "required": True},
         },
     },
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
     "confirm_seconds": {"type": "int", "default": 120},
     "lock_timeout": {"type": "int", "default": 30},
 }
@@ -48,6 +49,8 @@ class ActionModule(OwnedAction):
                 **batch["options"], "run": arguments["run"], "name": batch["name"], "revert_after": seconds,
                 "lock_timeout": arguments["lock_timeout"], "keep": bool(waits),
             }  # fmt: skip
+            if names := options.get("secrets"):
+                options["secrets"] = {path: arguments["secrets"][name] for path, name in names.items()}
             answer = self._over(waits, "hardening_batch", options, arguments, task_vars)
             if answer.get("failed"):
                 # Nobody knows how far a module came that did not answer: its timer decides, and nothing keeps the batch.

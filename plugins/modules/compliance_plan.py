@@ -81,6 +81,12 @@ options:
         connections, where there is none.
     type: bool
     default: true
+  boot_password:
+    description:
+      - Hash of the password that the boot menu is to ask for, as C(grub-mkpasswd-pbkdf2) prints it. Without one a host whose menu
+        is open is left so. Give the hash, never the password.
+    type: str
+    default: ""
   results:
     description: Directory on the controller for evidence and results. Directories in it are made with mode V(0700).
     type: path

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import batch as _batch
+from ansible_collections.unified.deploy.plugins.module_utils._change import options as _options
 from ansible_collections.unified.deploy.plugins.module_utils._change.derived import derive
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Change
 from ansible_collections.unified.deploy.plugins.module_utils._collect import boot as _boot
 from ansible_collections.unified.deploy.plugins.module_utils._collect import boot_entries, boot_grub, boot_words
 from ansible_collections.unified.deploy.plugins.module_utils._collect.shell_words import assigned
@@ -19,7 +21,9 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import boot_password
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import SelectionError
 
 MENU = """
 set default="0"
@@ -345,6 +349,110 @@ def test_value_that_needs_quotes_is_never_written(catalogue: t.Any, hardened: t.
     selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, hardened["host"], filters)
     made = _plan.plan(selection, hardened, Connection(user="ansible"))
     assert "not written" in made.verdicts[RULE].held and made.desired.empty()
+
+
+# The password of the menu.
+
+HASH = "grub.pbkdf2.sha512.10000.0A0B.0C0D"
+LOCKED = {"menu": "/boot/grub/grub.cfg", "superusers": ["root"], "hashed": ["root"], "plain": [], "fingerprint": ""}
+OPEN = {**LOCKED, "superusers": [], "hashed": []}
+MENU_RULE = "boot_password/menu"
+
+
+def locked(catalogue: t.Any, evidence: t.Any, password: t.Any, given: str = "") -> tuple[_plan.Verdict, t.Any]:
+    machine(evidence, "grub", [entry("one", "1")], live="1", future=later("1"))
+    evidence["boot"]["password"] = password
+    overlay = _selection.Overlay(boot_password=boot_password.fingerprint(given))
+    filters = _selection.Filters((), (), (MENU_RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, evidence["host"], filters)
+    made = _plan.plan(selection, evidence, Connection(user="ansible"))
+    _goss.generate(made.verdicts, evidence)
+    return made.verdicts[MENU_RULE], made.desired
+
+
+def test_lock_script_is_read_back_with_the_hash_and_entries_that_start_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text(boot_password.SCRIPT + MENU)
+    monkeypatch.setattr(boot_grub, "MENUS", (str(menu),))
+    assert boot_grub.password({})["hashed"] == [], "no file with a hash, no password"
+    (tmp_path / "user.cfg").write_text(f"GRUB2_PASSWORD={HASH}\n")
+    read = boot_grub.password({})
+    assert (read["superusers"], read["hashed"], read["plain"]) == (["root"], ["root"], [])
+    assert read["fingerprint"] == boot_password.fingerprint(HASH) and HASH not in str(read)
+    assert 'menuentry_id_option="--unrestricted ' in boot_password.SCRIPT
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ('set superusers="admin"\npassword admin letmein', "as it is"),
+        ('set superusers="admin,other"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb', "no password for other"),
+        ('set superusers="admin"\npassword_pbkdf2 admin ${NOTHING}', "no password for admin"),
+        ('set superusers="admin"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb\nset superusers=""', "no superuser"),
+    ],
+)
+def test_menu_that_only_looks_locked_fails(
+    catalogue: t.Any, hardened: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, wrong: str
+) -> None:
+    (tmp_path / "grub.cfg").write_text(line + "\n")
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    verdict, desired = locked(catalogue, hardened, boot_grub.password({}))
+    assert verdict.verdict == "fail" and wrong in verdict.actual and verdict.held and desired.empty()
+
+
+def test_open_menu_is_held_until_the_site_gives_a_hash(catalogue: t.Any, hardened: t.Any) -> None:
+    verdict, desired = locked(catalogue, hardened, OPEN)
+    assert "hardening_boot_password" in verdict.held and desired.empty()
+
+
+def test_hash_of_the_site_is_named_and_never_part_of_the_plan(catalogue: t.Any, hardened: t.Any) -> None:
+    _verdict, desired = locked(catalogue, hardened, OPEN, HASH)
+    made = options(desired, hardened["text"])
+    assert made["secrets"] == {"/boot/grub/user.cfg": "boot_password"} and HASH not in str(made)
+    assert [command["into"] for command in made["commands"]] == ["/boot/grub/grub.cfg"]
+
+
+def test_another_hash_replaces_ours_without_a_new_menu(catalogue: t.Any, hardened: t.Any) -> None:
+    verdict, desired = locked(catalogue, hardened, {**LOCKED, "fingerprint": "00"}, HASH)
+    assert (
+        "another password" in verdict.actual and list(desired.files) == ["/boot/grub/user.cfg"] and not desired.derived
+    )
+    assert (
+        locked(catalogue, hardened, {**LOCKED, "fingerprint": boot_password.fingerprint(HASH)}, HASH)[0].verdict
+        == "pass"
+    )
+
+
+@pytest.mark.parametrize("given", ["letmein", "grub.pbkdf2.sha512.0.AA.BB", f"{HASH}\n", f"{HASH};x"])
+def test_what_is_no_hash_is_refused_untold(given: str) -> None:
+    with pytest.raises(SelectionError) as refused:
+        boot_password.fingerprint(given)
+    assert given.strip() not in str(refused.value)
+
+
+def test_module_puts_the_hash_in_and_shows_it_nowhere() -> None:
+    entry_of_file = {
+        "path": "/x/user.cfg", "content": "GRUB2_PASSWORD=%s\n", "encoding": "utf-8", "mode": "0600", "owner": "root",
+        "group": "root", "validate": [], "digest": "", "required": True, "keep_times": False,
+    }  # fmt: skip
+    given = {
+        "name": "boot", "files": [entry_of_file], "secrets": {"/x/user.cfg": HASH}, "checks": [], "attributes": [],
+        "sysctls": {}, "accounts": [], "units": {}, "commands": [],
+    }  # fmt: skip
+    made = _options.plan(given, dry=False)
+    assert made.files[0].content == f"GRUB2_PASSWORD={HASH}\n".encode()
+    change = Change(made.files[0], "/x/user.cfg", None)
+    assert HASH not in str(_options.diff([change])) and "********" in str(_options.diff([change]))
+
+
+@pytest.mark.parametrize("loader", ["extlinux", "raspberry", "systemd-boot"])
+def test_boot_loader_without_a_password_is_not_checked(catalogue: t.Any, hardened: t.Any, loader: str) -> None:
+    machine(hardened, loader, [entry("one", "1", made_by="")], live="1")
+    filters = _selection.Filters((), (), (MENU_RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"], filters)
+    assert _plan.judge(selection, hardened)[MENU_RULE].verdict == "not_checked"
 
 
 # A file that a program makes.

@@ -119,7 +119,7 @@ def environment(left_out: dict[str, str]) -> dict[str, str]:
 def password(left_out: dict[str, str]) -> dict[str, t.Any]:
     """Who may edit entries and use GRUB's console.
 
-    ``superusers``; ``hashed``, users with a hash of their password, and ``plain``, those whose password stands there as it is;
+    ``menu``, the path of it; ``superusers``; ``hashed``, users with a hash of their password, and ``plain``, those whose password stands there as it is;
     ``fingerprint``, the SHA-256 of the hash in PASSWORD_FILE: who has it learns nothing of the hash, whose salt is in it too.
     """
     path = _menu_path()
@@ -137,6 +137,7 @@ def password(left_out: dict[str, str]) -> dict[str, t.Any]:
                 locked[command].append(rest[0])
     secret = own.get("GRUB2_PASSWORD", "")
     return {
+        "menu": path,
         "superusers": superusers,
         "hashed": sorted(set(locked["password_pbkdf2"])),
         "plain": sorted(set(locked["password"])),

@@ -43,6 +43,7 @@ class Overlay:
 
     Attributes:
         ports: what must stay open: those that are written, and those that the purposes imply.
+        boot_password: as `Site` has it; it comes from a variable, for the overlay is no place for secrets.
     """
 
     path: str = ""
@@ -52,6 +53,7 @@ class Overlay:
     waivers: t.Mapping[str, Waiver] = field(default_factory=dict)
     attestations: t.Mapping[str, Attestation] = field(default_factory=dict)
     banner: str = ""
+    boot_password: str = ""
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ def select(
             controls[selected.id] = selected
             for rule in rules if applicable else ():
                 asked.setdefault(rule, {})[selected.id] = control.constraints(catalogue.rules[rule], platform)
-    site = Site(overlay.purposes, overlay.ports)
+    site = Site(overlay.purposes, overlay.ports, overlay.boot_password)
     demands = {
         rule: _merge(catalogue.rules[rule].on(platform), asks, overlay, site, platform) for rule, asks in asked.items()
     }
