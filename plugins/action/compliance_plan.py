@@ -157,6 +157,7 @@ class ActionModule(RunAction):
             "goss": bool(evidence["goss"]["path"]),
             "goss_in_distribution": evidence.platform.release(evidence["host"]["os"], evidence["host"]["version"])
             in evidence.platform.goss,
+            "architecture": evidence["host"]["architecture"],
             "package_tool": evidence.platform.tool("packages"),
             "changes": made.changes,
             "held": held,

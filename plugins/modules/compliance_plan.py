@@ -145,6 +145,11 @@ goss:
   description: Whether Goss is on the host.
   type: bool
   returned: success
+architecture:
+  description: The host's architecture, as C(uname -m) names it.
+  type: str
+  returned: success
+  sample: x86_64
 package_tool:
   description: What installs and removes packages on the host's platform.
   type: str

@@ -83,6 +83,8 @@ MACHINES = {
         arguments="-M virt -cpu rv64 -kernel /usr/lib/u-boot/qemu-riscv64_smode/uboot.elf",
     ),
 }  # fmt: skip
+NAMES = {"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}
+"""What the kernel calls Debian's architectures (uname(2))."""
 # Mount point to size in MiB, in the order of the disk; the EFI system partition comes before them.
 PARTITIONS = {
     "/": 3000,
