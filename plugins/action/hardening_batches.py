@@ -50,7 +50,7 @@ class ActionModule(OwnedAction):
                 "lock_timeout": arguments["lock_timeout"], "keep": bool(waits),
             }  # fmt: skip
             if names := options.get("secrets"):
-                options["secrets"] = {path: arguments["secrets"][name] for path, name in names.items()}
+                options["secrets"] = _secrets(names, arguments["secrets"])
             answer = self._over(waits, "hardening_batch", options, arguments, task_vars)
             if answer.get("failed"):
                 # Nobody knows how far a module came that did not answer: its timer decides, and nothing keeps the batch.
@@ -94,6 +94,13 @@ class ActionModule(OwnedAction):
                 f"On a console: python3 -I /var/lib/unified/runs/{run}/revert"
             ),
         }
+
+
+def _secrets(names: Result, secrets: Result) -> Result:
+    """By path the secrets of which a batch has the names."""
+    if missing := sorted(set(names.values()) - secrets.keys()):
+        raise AnsibleActionFail(f"a batch needs the secret '{missing[0]}': give it in the option secrets")
+    return {path: secrets[name] for path, name in names.items()}
 
 
 def _is_no_answer(answer: Result) -> bool:

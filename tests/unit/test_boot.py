@@ -15,6 +15,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.transaction
 from ansible_collections.unified.deploy.plugins.module_utils._collect import boot as _boot
 from ansible_collections.unified.deploy.plugins.module_utils._collect import boot_entries, boot_grub, boot_words
 from ansible_collections.unified.deploy.plugins.module_utils._collect.shell_words import assigned
+from ansible_collections.unified.deploy.plugins.module_utils._collect.text import Texts
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import boot_loaders
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
@@ -189,6 +190,125 @@ def test_every_platform_says_of_every_loader_how_it_is_written_or_why_not(catalo
         for loader in boot_loaders.LOADERS.values():
             loader.texts(platform)
             assert isinstance(loader.obstacle(platform), str)
+
+
+def tree(root: Path, **files: str) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"EFI/systemd/systemd-bootx64.efi": "", "EFI/Linux/one.efi": "", "loader/entries/1.conf": SNIPPET}
+    tree(
+        tmp_path,
+        **files,
+        **{"loader/entries/firmware.conf": "title no kernel\nefi /x.efi\n", "cmdline": "root=1 audit=1\n"},
+    )
+    monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path), str(tmp_path)))
+    monkeypatch.setattr(boot_entries, "SNIPPETS", (f"{tmp_path}/loader/entries/*.conf",) * 2)
+    monkeypatch.setattr(boot_entries, "KERNEL_CMDLINE", (f"{tmp_path}/none", f"{tmp_path}/cmdline"))
+    left_out: dict[str, str] = {}
+    stored = boot_entries.systemd_boot(left_out)
+    assert stored is not None
+    read = stored.as_dict(["audit"])
+    assert [one["values"] for one in read["entries"]] == [{"audit": "0"}]
+    assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": {"audit": "1"}}
+    assert "unified kernel image" in left_out[f"{tmp_path}/EFI/Linux/one.efi"]
+
+
+def test_entries_without_their_boot_loader_are_none_of_systemd_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, **{"loader/entries/1.conf": SNIPPET})
+    monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path),))
+    assert boot_entries.systemd_boot({}) is None
+
+
+def test_raspberry_pi_boots_the_first_line_and_debian_makes_it_of_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, **{"config.txt": "", "cmdline.txt": "root=1 audit=1\naudit=0\n", "hook": "", "extra": "audit=0\n"})
+    monkeypatch.setattr(boot_entries, "FIRMWARE", (str(tmp_path / "none"), str(tmp_path)))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "no hook"))
+    stored = boot_entries.raspberry({})
+    assert stored is not None and stored.as_dict(["audit"])["entries"][0]["values"] == {"audit": "1"}
+    assert stored.future is None
+    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "hook"))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_EXTRA", str(tmp_path / "extra"))
+    again = boot_entries.raspberry({})
+    assert again is not None and again.future == ["audit=0"]
+
+
+@pytest.mark.parametrize(
+    ("defaults", "kernel", "future"),
+    [
+        ("", "", "ro quiet"),
+        ('U_BOOT_PARAMETERS="ro audit=1"\n', "root=1 ro", "ro audit=1"),
+        ("", "root=1 ro audit=1", "root=1 ro audit=1"),
+    ],
+)
+def test_u_boot_s_parameters_come_from_where_its_program_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defaults: str, kernel: str, future: str
+) -> None:
+    tree(tmp_path, **{"u-boot": defaults, "extlinux.conf": EXTLINUX, **({"cmdline": kernel} if kernel else {})})
+    monkeypatch.setattr(boot_entries, "EXTLINUX", (str(tmp_path / "extlinux.conf"),))
+    monkeypatch.setattr(boot_entries, "U_BOOT", str(tmp_path / "u-boot"))
+    monkeypatch.setattr(boot_entries, "U_BOOT_DROP_INS", ())
+    monkeypatch.setattr(boot_entries, "KERNEL_CMDLINE", (str(tmp_path / "cmdline"), str(tmp_path / "none")))
+    stored = boot_entries.extlinux({})
+    assert stored is not None and stored.future == future.split()
+    assert {one.made_by for one in stored.entries} == {"u-boot-update"}
+
+
+def test_grub_with_snippets_takes_their_variables_from_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(
+        tmp_path,
+        **{
+            "grub.cfg": "insmod blscfg\nblscfg\n",
+            "grubenv": "# GRUB Environment Block\nkernelopts=root=1 ro audit=1\n####",
+            "entries/1.conf": "title one\nlinux /vmlinuz\noptions $kernelopts $tuned_params\n",
+            "entries/2.conf": "title two\nlinux /vmlinuz\noptions root=1\n",
+        },
+    )
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "SNIPPETS", (f"{tmp_path}/entries/*.conf",))
+    left_out: dict[str, str] = {}
+    stored = boot_grub.snippets(left_out)
+    assert stored is not None and boot_grub.menu({}) is None
+    assert [one["values"]["audit"] for one in stored.as_dict(["audit"])["entries"]] == ["1", None]
+    assert left_out == {}
+
+
+def test_grub_s_menu_has_what_its_settings_give_to_later_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = (
+        'GRUB_CMDLINE_LINUX="console=ttyS0"\nGRUB_CMDLINE_LINUX_DEFAULT="quiet audit=0"\n',
+        boot_loaders.with_line("", "audit", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=1"'),
+    )
+    tree(tmp_path, **{"grub.cfg": MENU, "grub": first, "d/zz.cfg": last})
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "DEFAULTS", str(tmp_path / "grub"))
+    monkeypatch.setattr(boot_grub, "DROP_INS", f"{tmp_path}/d/*.cfg")
+    stored = boot_grub.menu({})
+    assert stored is not None and stored.future == ["console=ttyS0", "audit=1", "quiet", "audit=0"]
+    assert stored.as_dict(["audit"])["future"]["values"] == {"audit": "0"}, "what comes last wins"
+
+
+def test_texts_of_boot_loader_entries_are_those_that_a_pattern_matches_without_secrets(tmp_path: Path) -> None:
+    entries = tmp_path / "loader/entries"
+    entries.mkdir(parents=True)
+    (entries / "1.conf").write_text(SNIPPET)
+    (entries / "2.conf").write_text("options rd.iscsi.password=letmein\n")
+    section = Texts([f"{entries}/*.conf", str(tmp_path / "none")]).read()
+    assert section.items == {f"{entries}/1.conf": SNIPPET, str(tmp_path / "none"): None}
+    assert "rd.iscsi.password" in section.left_out[f"{entries}/2.conf"] and "letmein" not in str(section)
 
 
 # What is judged.
