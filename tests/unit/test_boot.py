@@ -403,6 +403,18 @@ def test_entry_of_the_site_s_own_is_held_by_name(catalogue: t.Any, hardened: t.A
     assert "'Rescue'" in verdict.held and "40_custom" in verdict.held and desired.empty()
 
 
+def test_setting_that_comes_after_ours_is_held_by_name_and_nothing_is_made_anew(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    site = "/etc/default/grub.d/zzz-site.cfg"
+    machine(
+        hardened, "grub", [entry("one", "0")], live="0", future=later("0", "/etc/default/grub.d/zz-unified.cfg", site)
+    )
+    hardened["text"]["/etc/default/grub.d/zz-unified.cfg"] = 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=1"\n'
+    verdict, desired = planned(catalogue, hardened)
+    assert site in verdict.held and "zz-unified" not in verdict.held and desired.empty()
+
+
 def test_changes_of_the_boot_come_last_and_by_themselves(catalogue: t.Any, hardened: t.Any) -> None:
     machine(hardened, "grub", [entry("one", None)], live=None, future=later(None))
     hardened["sysctl"]["kernel.dmesg_restrict"]["live"] = "0"

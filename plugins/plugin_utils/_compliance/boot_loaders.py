@@ -75,7 +75,8 @@ class Grub(Loader):
         path = evidence.platform.path("grub_drop_in")
         if bad.later:
             line = f'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {key}={value}"'
-            desired.file(path, with_line(desired.text(path, evidence), key, line))
+            if not add_line(path, key, line, evidence, desired):
+                return
         if bad.later or any(self.own(entry) for entry in bad.entries):
             for menu in {str(entry["source"]) for entry in evidence["boot"]["loaders"][self.name]["entries"]}:
                 desired.derive(menu, evidence.platform.tool("grub_menu"), "-o", "%s")
@@ -144,7 +145,8 @@ class Extlinux(Loader):
             desired.file(KERNEL_CMDLINE[0], with_word(base, key, f"{key}={value}") + "\n")
         elif bad.later:
             line = f'{U_BOOT_PARAMETERS}="${{{U_BOOT_PARAMETERS}:-{U_BOOT_DEFAULT}}} {key}={value}"'
-            desired.file(U_BOOT, with_line(desired.text(U_BOOT, evidence), key, line))
+            if not add_line(U_BOOT, key, line, evidence, desired):
+                return
         if bad.later or any(self.own(entry) for entry in bad.entries):
             desired.run(evidence.platform.tool("extlinux_menu"))
 
@@ -188,8 +190,19 @@ def with_option(content: str, key: str, word: str) -> str:
     return "\n".join([*lines, ""])
 
 
+def add_line(path: str, key: str, line: str, evidence: Evidence, desired: Desired) -> bool:
+    """Plan `with_line` for the file PATH; false where it has the line already, so that something else takes its effect away."""
+    before = desired.text(path, evidence)
+    after = with_line(before, key, line)
+    if after != before:
+        desired.file(path, after)
+    return after != before
+
+
 def with_line(content: str, key: str, line: str) -> str:
     """A file of assignments with LINE, which adds the parameter KEY, at its end, and no other line of ours for KEY."""
+    if line in content.splitlines():
+        return content
     ours = re.compile(rf'^\w+="\$\S*( [^" ]+)* {re.escape(key)}=[^" ]*"$')
     kept = [one for one in content.splitlines() if not ours.match(one)]
     return "\n".join([*(kept or [MARK]), line, ""])

@@ -93,7 +93,11 @@ class Boot(Kind):
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         for loader, stored in self.loaders(evidence):
-            for entry in self.bad(demand, stored).entries:
+            bad = self.bad(demand, stored)
+            own = loader.texts(evidence.platform)
+            if others := [source for source in stored["future"]["sources"] if source not in own] if bad.later else []:
+                return f"what {' or '.join(others)} says of {demand.key}"
+            for entry in bad.entries:
                 if not loader.own(entry):
                     made_by = f" (written by {entry['made_by']})" if entry["made_by"] else ""
                     return f"the entry '{entry['title']}' of {entry['source']}{made_by}"
