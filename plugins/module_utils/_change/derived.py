@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import typing as t
 
 from .errors import ChangeError
 from .files import Wanted, read, replace
 from .paths import locate, trust
 from .programs import Answer, run
+from .record import make_private
 
 
 def derive(argv: t.Sequence[str], path: str, directory: str, *, timeout: float) -> Answer:
@@ -31,7 +31,9 @@ def derive(argv: t.Sequence[str], path: str, directory: str, *, timeout: float) 
     """
     with locate(path, trust()) as place:
         before = read(place)
-    scratch = tempfile.mkdtemp(dir=directory)
+    scratch = os.path.join(directory, "derived")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a run that died
+    make_private(scratch)
     try:
         made = os.path.join(scratch, os.path.basename(path))
         answer = run([part.replace("%s", made) for part in argv], timeout=timeout)
