@@ -121,12 +121,12 @@ def main() -> t.NoReturn:
     if tree.left_out:
         module.fail_json(msg=f"the host's GPUs cannot be read: {tree.left_out}. Run this as root")
     specs, left_out = cdi.specifications(gpus, kfd=tree.is_directory("sys/class/kfd/kfd"))
-    wanted = specs if module.params["state"] == "present" else {}
+    desired = specs if module.params["state"] == "present" else {}
     files, before, after = [], "", ""
     try:
         for kind in cdi.ALL_KINDS:
             path = os.path.join(module.params["directory"], cdi.file_name(kind))
-            content = json.dumps(wanted[kind], indent=2) + "\n" if kind in wanted else ""
+            content = json.dumps(desired[kind], indent=2) + "\n" if kind in desired else ""
             old = read(path)
             if old == content:
                 continue
@@ -136,7 +136,7 @@ def main() -> t.NoReturn:
                 replace(module, path, content)
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
-    names = [f"{kind}={device['name']}" for kind, spec in wanted.items() for device in spec["devices"]]
+    names = [f"{kind}={device['name']}" for kind, spec in desired.items() for device in spec["devices"]]
     diff = {"before": before, "after": after}
     module.exit_json(changed=bool(files), files=files, devices=names, left_out=left_out, diff=diff)
 
