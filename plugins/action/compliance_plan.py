@@ -8,7 +8,6 @@ import base64
 import json
 import typing as t
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
@@ -23,7 +22,6 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.answers import check_answer
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import boot_password
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
     ResultsDirectory,
@@ -62,8 +60,7 @@ class ActionModule(RunAction):
     def act(self, arguments: Result, task_vars: Result) -> Result:
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
-        overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
-        overlay = replace(overlay, boot_password=boot_password.fingerprint(arguments["boot_password"]))
+        overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today(), arguments["boot_password"])
         results_directory, name = ResultsDirectory(arguments["results"]), self.host(task_vars)
         before = results_directory.gossfile(name) if arguments["verify"] and not arguments["evidence"] else ""
         document, answer = self._evidence(arguments, catalogue, before, task_vars)

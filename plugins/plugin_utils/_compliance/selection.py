@@ -15,6 +15,7 @@ from .benchmark import Benchmark, Control, in_section
 from .catalogue import Catalogue, constraints, port
 from .constraint import Constraint, EmptyMeetError
 from .kinds.base import Demand, Port, Rule, Site
+from .kinds.boot_password import fingerprint
 from .kinds.registry import KINDS
 from .platform import Platform, platform_of
 from .schema import check_file, line_of, load_documents
@@ -98,15 +99,20 @@ def unknown(what: str, name: str, known: t.Iterable[str], *, where: str = "") ->
     return SelectionError(f"unknown {what} '{name}'", where=where, fix=hint)
 
 
-def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overlay:
+def load_overlay(path: str, catalogue: Catalogue, today: datetime.date, boot_password: str = "") -> Overlay:
     """Read and check a site's overlay.
+
+    Args:
+        boot_password: hash of the boot menu's password, of which the overlay gets the fingerprint.
 
     Raises:
         CatalogueError: not YAML, more than one document, an unknown key, a value of the wrong type.
-        SelectionError: an unknown rule, control or purpose, two entries on one, or an expired waiver or attestation.
+        SelectionError: an unknown rule, control or purpose, two entries on one, or an expired waiver or attestation; a hash that
+            is none.
     """
+    password = fingerprint(boot_password)
     if not path:
-        return Overlay()
+        return Overlay(boot_password=password)
     file = Path(path).expanduser()
     documents = load_documents(file, most=1)
     check_file(file, documents, catalogue.schema("overlay"))
@@ -148,6 +154,7 @@ def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overl
             for name, entry in attestations.items()
         },
         banner=raw.get("banner", ""),
+        boot_password=password,
     )
 
 
