@@ -54,6 +54,11 @@ options:
         description: The address from which that user comes.
         type: str
         required: true
+  secrets:
+    description:
+      - By path of one of O(files), the text that C(%s) in its content stands for. It is shown and logged nowhere.
+    type: dict
+    default: {}
   keep:
     description:
       - Keep the batch of this run that waits to be confirmed, before making this one. Say so over a new connection only, for
@@ -256,6 +261,7 @@ def main() -> t.NoReturn:
                 "default": [],
                 "options": {"user": {"type": "str", "required": True}, "address": {"type": "str", "required": True}},
             },
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
             "keep": {"type": "bool", "default": False},
             "packages": {"type": "list", "elements": "str", "default": []},
             "evidence": {"type": "str", "no_log": True},

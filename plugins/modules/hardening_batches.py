@@ -41,6 +41,10 @@ options:
         description: Further options of M(unified.deploy.hardening_batch).
         type: dict
         required: true
+  secrets:
+    description: Secrets by the names that batches have for them. They go to the one file that lacks them, and nowhere else.
+    type: dict
+    default: {}
   confirm_seconds:
     description: Seconds from a batch's last change until the host undoes it by itself. V(0) for never.
     type: int

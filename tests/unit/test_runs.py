@@ -324,3 +324,13 @@ def test_timer_that_is_armed_is_not_armed_again(tmp_path: Path, monkeypatch: pyt
     for seconds in (60, 60, 90):
         timer.arm("/bin/true", run_id="one", seconds=seconds)
     assert [argv[1] for argv in called] == ["enable", "is-active", "enable"]
+
+
+def test_way_back_of_its_own_has_every_module_that_it_needs(tmp_path: Path) -> None:
+    archive = tmp_path / "revert"
+    revert.write(str(archive))
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(archive)!r}); from _change import revert, runs"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
