@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands written down while apt works, so that the next run finishes or undoes what was killed; and what was installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.packages import way_back
+from ansible_collections.unified.deploy.plugins.module_utils._change.record import (
+    BASE,
+    make_private,
+    read_json,
+    write_json,
+)
+
+from . import archive
+from .archive import DriverError
+
+STATE = os.path.join(BASE, "gpu")
+RECORD, TRANSACTION = os.path.join(STATE, "driver.json"), os.path.join(STATE, "transaction.json")
+KEPT = os.path.join(STATE, "kept")
+OWN_FILES = (archive.PREFERENCES, archive.UNATTENDED)
+
+
+def begun() -> bool:
+    """Whether a run was killed while apt worked."""
+    return os.path.exists(TRANSACTION)
+
+
+def versions() -> dict[str, str]:
+    return {name: one.version for name, one in archive.installed().items()}
+
+
+def begin(original: t.Mapping[str, str], replaced: t.Mapping[str, str]) -> None:
+    """Write down what there is, before apt changes it.
+
+    Args:
+        original: versions before this run, by name: what came since is ours.
+        replaced: versions of what apt will replace.
+    """
+    make_private(STATE)
+    _keep(replaced)
+    files = {path: text(path) + "\n" if os.path.exists(path) else "" for path in OWN_FILES}
+    write_json(TRANSACTION, {"before": versions(), "original": dict(original), "files": files})
+
+
+def installed() -> list[str]:
+    """What runs of ours installed."""
+    record = read_json(RECORD) or {"installed": []}
+    return list(record["installed"])
+
+
+def end(original: t.Mapping[str, str] | None = None) -> None:
+    """Forget the transaction; what came since ORIGINAL is remembered as ours."""
+    if original is not None:
+        came = set(archive.installed()) - set(original)
+        write_json(RECORD, {"installed": sorted({*installed(), *came})})
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(TRANSACTION)
+    shutil.rmtree(KEPT, ignore_errors=True)
+
+
+def recover() -> list[str]:
+    """Finish what a killed run began, or undo it.
+
+    Raises:
+        DriverError: it could only be undone.
+    """
+    transaction = read_json(TRANSACTION)
+    if transaction is None:
+        end()
+        return []
+    answer = programs.run(["dpkg", "--configure", "-a"], timeout=archive.SECONDS)
+    if answer.code or archive.broken():
+        why = answer.said or f"dpkg did not finish {', '.join(archive.broken())}"
+        raise DriverError(f"what a killed run began cannot be finished: {why}. {undo()}")
+    end(transaction["original"])
+    return ["finished what a killed run began"]
+
+
+def undo() -> str:
+    """Bring back the packages and files of before the transaction; returns what to tell."""
+    transaction = read_json(TRANSACTION)
+    before = transaction["before"]
+    now = {name: one.version for name, one in archive.installed().items()}
+    way = way_back(before, now, now)
+    failures = []
+    if new := [*way.purge, *way.remove]:
+        answer = programs.run(["dpkg", "--purge", "--force-remove-reinstreq", *new], timeout=archive.SECONDS)
+        failures += [answer.said] if answer.code else []
+    if way.install:
+        kept = [os.path.join(KEPT, name) for name in sorted(os.listdir(KEPT))] if os.path.isdir(KEPT) else []
+        targets = kept or [f"{name}={version}" for name, version in way.install.items()]
+        answer = programs.run([*archive.INSTALL, "install", *targets], timeout=archive.SECONDS)
+        failures += [answer.said] if answer.code else []
+    for path, content in transaction["files"].items():
+        write(path, content)
+    if failures or archive.broken():
+        return f"It could not be undone wholly: {'; '.join(failures)}; dpkg did not finish {', '.join(archive.broken()) or 'nothing'}"
+    end(transaction["original"])
+    return "The driver of before is there again"
+
+
+def _keep(replaced: t.Mapping[str, str]) -> None:
+    """The packages that would be replaced, as far as the archive still has them: the way back must not depend on it."""
+    shutil.rmtree(KEPT, ignore_errors=True)
+    if replaced:
+        make_private(KEPT)
+    for name, version in replaced.items():
+        programs.run(
+            ["sh", "-c", 'cd "$1" && apt-get -qq download "$2"', "sh", KEPT, f"{name}={version}"],
+            timeout=archive.SECONDS,
+        )
+
+
+def write(path: str, content: str) -> None:
+    """The file with its content; without any, no file."""
+    if content:
+        replace(Wanted(path, content.encode(), 0o644))
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
