@@ -110,6 +110,10 @@ def package(base: Path, target: Path, one: dict[str, str]) -> None:
     (control / "control").write_text("".join(f"{name}: {value}\n" for name, value in fields.items() if value))
     if one["name"].endswith("-dkms"):
         dkms(root, control, one)
+    if one["name"].endswith("-persistenced"):
+        unit = root / "usr/lib/systemd/system" / f"{one['name']}.service"
+        unit.parent.mkdir(parents=True)
+        unit.write_text("[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n")
     run(
         [
             "dpkg-deb",

@@ -117,6 +117,15 @@ def chosen(names: t.Sequence[str], branch: str, version: str = "") -> list[Packa
     return packages
 
 
+def companions(names: t.Sequence[str], driver: t.Sequence[Package]) -> list[Package]:
+    """Of packages beside the driver's, those that the archive has in its version: they are pinned with it."""
+    if not driver:
+        return []
+    version = upstream(driver[0].version)
+    fits = [[one for one in available(name) if upstream(one.version) == version] for name in names]
+    return [newest(listed) for listed in fits if listed]
+
+
 def preferences(packages: t.Sequence[Package]) -> str:
     """The pin (apt_preferences(5)): of these sources this version, and no other, whatever the binary packages are called."""
     pinned = {one.source: one.version for one in packages}

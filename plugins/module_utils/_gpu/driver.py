@@ -94,7 +94,9 @@ def planned(driver: Driver, releases: t.Sequence[str]) -> Plan:
     """What apt would do, refused where it would take away what is no driver."""
     chosen = archive.chosen(driver.packages, driver.branch, driver.version) if driver.packages else []
     needed = ["dkms", *archive.headers(releases)] if chosen else []
-    targets = [f"{one.name}={one.version}" for one in chosen] + list(driver.extra)
+    chosen += archive.companions(driver.extra, chosen)
+    named = {one.name for one in chosen}
+    targets = [f"{one.name}={one.version}" for one in chosen] + [name for name in driver.extra if name not in named]
     pins = archive.preferences(chosen)
     steps = archive.simulate([*needed, *targets], pins, WORK)
     there = archive.installed()
