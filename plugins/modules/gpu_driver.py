@@ -39,7 +39,9 @@ options:
     type: str
     default: ""
   version:
-    description: The upstream version, such as V(580.178.04). The newest of the branch where it is empty.
+    description:
+      - The upstream version, such as V(580.178.04), or V(newest) of the branch. Where it is empty, a driver of the branch that is there stays as it
+        is, and where there is none the newest comes.
     type: str
     default: ""
   state:

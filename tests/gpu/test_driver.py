@@ -118,6 +118,25 @@ def test_driver_is_built_proven_installed_and_kept_by_a_second_run(seller: Vendo
     assert role(seller, "--check").changed(seller.target.host.name) == 0
 
 
+@pytest.mark.parametrize(
+    ("module", "edit", "said"),
+    [
+        ("nvidia", "s/vermagic=6/vermagic=5/", "nvidia.ko.xz was built for '5."),
+        ("nvidia-uvm", "s/standin_answer/standin_absent/g", "nvidia-uvm.ko.xz needs unknown symbol standin_absent"),
+    ],
+)
+def test_module_that_would_not_load_is_told(seller: Vendor, module: str, edit: str, said: str) -> None:
+    place = f"$(modinfo -k $(ls /lib/modules) -n {module})"
+    seller.target.shell(
+        f"f={place}; cp $f /srv/kept; xz -dc $f | sed '{edit}' | xz --check=crc32 > /srv/edited; cp /srv/edited $f"
+    )
+    try:
+        ran = role(seller, fails=True)
+    finally:
+        seller.target.shell(f"cp /srv/kept {place}")
+    assert said in ran.output, ran.output
+
+
 def test_unattended_upgrade_moves_nothing_of_the_driver(seller: Vendor) -> None:
     seller.publish("driver", "vendor", *packages("580.178.04-1"))
     # All that the archive has would be allowed.
@@ -161,6 +180,7 @@ def test_kernel_without_headers_blocks_and_is_named(seller: Vendor) -> None:
 def test_upgrade_that_is_killed_half_way_is_finished_or_undone_by_the_next_run(seller: Vendor) -> None:
     seller.publish("driver", "vendor", *packages("550.200.00-1"))
     seller.target.shell("apt-get -qq update")
+    assert role(seller).changed(seller.target.host.name) == 0
     # Kills the module, apt and what it started as soon as dpkg has unpacked the new DKMS package.
     killer = """cat > /srv/killer <<'END'
 until dpkg-query -W -f '${db:Status-Status} ${Version}' nvidia-kernel-dkms | grep -qE '^(half-configured|unpacked) 550.200'; do sleep 0.05; done
@@ -168,9 +188,9 @@ kill -9 $(pgrep -f AnsiballZ_gpu_driver) $(pgrep -x apt-get) $(pgrep -x dpkg) $(
 END
 systemd-run --quiet --unit killer bash /srv/killer"""
     seller.target.shell(killer)
-    role(seller, fails=True)
+    role(seller, fails=True, gpu_version="newest")
     assert "nvidia-kernel-dkms" in seller.target.shell("dpkg --audit; ls /var/lib/unified/gpu/transaction.json")
-    role(seller)
+    role(seller, gpu_version="newest")
     assert seller.target.shell(STATE) == INSTALLED.replace("550.163.01-2", "550.200.00-1")
     assert seller.target.shell("dpkg --audit; ls /var/lib/unified/gpu; dkms status | wc -l").split()[-1] == "1"
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import archive, openpgp, proof, source
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import archive, driver, openpgp, proof, source
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,25 @@ def test_fabric_manager_gets_the_version_of_the_driver_or_nothing_is_chosen(monk
     known(monkeypatch, driver="580.2-1", fabric="580.1-1")
     with pytest.raises(archive.DriverError, match=r"no version in common: driver 580\.2-1, fabric 580\.1-1"):
         archive.chosen(["driver", "fabric"], "580")
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "version"),
+    [
+        ({}, "", ""),
+        ({"driver": "580.1-1", "dkms": "580.1-2"}, "", "580.1"),
+        ({"driver": "580.1-1", "dkms": "580.1-2"}, "newest", ""),
+        ({"driver": "580.1-1", "dkms": "580.1-2"}, "580.2", "580.2"),
+        ({"driver": "550.1-1", "dkms": "550.1-2"}, "", ""),
+        ({"driver": "580.1-1", "dkms": "580.2-2"}, "", ""),
+        ({"driver": "580.1-1"}, "", ""),
+    ],
+)
+def test_driver_stays_in_its_version_until_another_is_asked_for(
+    there: dict[str, str], asked: str, version: str
+) -> None:
+    installed = {name: archive.Package(name, one, name) for name, one in there.items()}
+    assert driver.version(driver.Driver("nvidia", ("driver", "dkms"), (), "580", asked), installed) == version
 
 
 def test_exclusion_is_of_whole_names() -> None:

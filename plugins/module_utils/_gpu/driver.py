@@ -17,6 +17,7 @@ from .tree import Tree
 
 # Where apt's own user can write, and what a killed run left is found again.
 WORK = "/var/cache/unified-gpu"
+NEWEST = "newest"
 Proofs = t.Dict[str, t.List[str]]
 """By kernel what keeps its modules from loading."""
 
@@ -29,7 +30,7 @@ class Driver(t.NamedTuple):
         packages: of one branch and version.
         extra: firmware and user space, in whatever version apt prefers.
         branch: of the packages; empty where the kernel has the driver, and only `extra` is installed.
-        version: upstream version; empty for the newest of the branch.
+        version: upstream version; NEWEST of the branch; empty for what is there, or else the newest.
     """
 
     name: str
@@ -92,20 +93,29 @@ def present(driver: Driver, *, dry: bool) -> Outcome:
 
 def planned(driver: Driver, releases: t.Sequence[str]) -> Plan:
     """What apt would do, refused where it would take away what is no driver."""
-    chosen = archive.chosen(driver.packages, driver.branch, driver.version) if driver.packages else []
+    there = archive.installed()
+    chosen = archive.chosen(driver.packages, driver.branch, version(driver, there)) if driver.packages else []
     needed = ["dkms", *archive.headers(releases)] if chosen else []
     chosen += archive.companions(driver.extra, chosen)
     named = {one.name for one in chosen}
     targets = [f"{one.name}={one.version}" for one in chosen] + [name for name in driver.extra if name not in named]
     pins = archive.preferences(chosen)
     steps = archive.simulate([*needed, *targets], pins, WORK)
-    there = archive.installed()
     strange = sorted(name for name in steps.removed if name in there and driver.name not in there[name].source)
     if strange:
         raise DriverError(
             f"apt would remove {', '.join(strange)}, which are no parts of a driver. Remove them, or what they are for, first"
         )
     return Plan(targets, needed, pins, frozenset(one.source for one in chosen), steps)
+
+
+def version(driver: Driver, there: t.Mapping[str, archive.Package]) -> str:
+    """The upstream version to install, empty for the newest of the branch: what is there stays until another is asked for."""
+    if driver.version:
+        return "" if driver.version == NEWEST else driver.version
+    versions = {archive.upstream(there[name].version) if name in there else "" for name in driver.packages}
+    kept = versions.pop() if len(versions) == 1 else ""
+    return kept if kept.split(".")[0] == driver.branch else ""
 
 
 def _versions(plan: Plan) -> dict[str, str]:
