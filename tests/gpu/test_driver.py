@@ -206,3 +206,13 @@ def test_absent_takes_back_all_that_came(seller: Vendor) -> None:
         == ""
     )
     assert role(seller, gpu_state="absent").changed(seller.target.host.name) == 0
+
+
+def test_packages_that_bring_no_module_are_taken_back(seller: Vendor) -> None:
+    seller.publish("driver", "vendor", {"name": "nvidia-lone", "version": "570.1-1"})
+    key = {"key": seller.armored("vendor"), "fingerprints": [seller.keys["vendor"]]}
+    seller.module("gpu_repository", {"name": "lone", "url": f"{URL}/driver/", "suites": ["/"], **key})
+    answer = seller.module("gpu_driver", {"packages": ["nvidia-lone"], "branch": "570"})
+    assert answer["blocked"] and "the installed packages have no module nvidia for it" in answer["because"], answer
+    assert "The driver of before is there again" in answer["because"]
+    assert seller.target.shell(STATE) == ""

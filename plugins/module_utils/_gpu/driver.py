@@ -57,6 +57,7 @@ class Outcome(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What apt is to do."""
 
+    name: str
     targets: list[str]
     needed: list[str]
     pins: str
@@ -86,7 +87,9 @@ def present(driver: Driver, *, dry: bool) -> Outcome:
             said += carried_out(plan, releases)
         said += _files(plan)
         said += completed(plan, releases)
-        return Outcome(said, _versions(plan), prove(plan, releases))
+        proofs = prove(plan, releases)
+        transaction.end_drift(releases)
+        return Outcome(said, _versions(plan), proofs)
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
 
@@ -106,7 +109,7 @@ def planned(driver: Driver, releases: t.Sequence[str]) -> Plan:
         raise DriverError(
             f"apt would remove {', '.join(strange)}, which are no parts of a driver. Remove them, or what they are for, first"
         )
-    return Plan(targets, needed, pins, frozenset(one.source for one in chosen), steps)
+    return Plan(driver.name, targets, needed, pins, frozenset(one.source for one in chosen), steps)
 
 
 def version(driver: Driver, there: t.Mapping[str, archive.Package]) -> str:
@@ -131,9 +134,7 @@ def foreseen(plan: Plan, releases: t.Sequence[str]) -> list[str]:
     ]
     if not said:
         missing = [f"build for {release}" for release, _module in unbuilt(plan.sources, releases)]
-        return missing + [
-            f"{release}: {one}" for release, listed in proven(plan.sources, releases).items() for one in listed
-        ]
+        return missing + [f"{release}: {one}" for release, listed in proven(plan, releases).items() for one in listed]
     return said
 
 
@@ -146,13 +147,12 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
     room(releases)
     original = transaction.versions()
     if fresh := [name for name in plan.needed if name in plan.steps.installed]:
+        # They stay where the driver does not build: they hurt nobody, and the next try needs them.
         transaction.begin(original, {})
         _install(fresh, "the headers and DKMS")
+        transaction.end(original)
     _download(plan)
-    blocking = tried(releases)
-    # Headers and DKMS stay, which hurt nobody and which the next try needs.
-    transaction.end(original)
-    if blocking:
+    if blocking := tried(releases):
         raise DriverError("; ".join(blocking))
     transaction.begin(original, plan.steps.replaced)
     transaction.write(archive.PREFERENCES, plan.pins)
@@ -173,7 +173,7 @@ def prove(plan: Plan, releases: t.Sequence[str]) -> Proofs:
     Raises:
         DriverError: something keeps one from loading.
     """
-    proofs = proven(plan.sources, releases)
+    proofs = proven(plan, releases)
     if blocking := [f"{release}: {problem}" for release, listed in proofs.items() for problem in listed]:
         raise DriverError("; ".join(blocking))
     return proofs
@@ -239,17 +239,20 @@ def completed(plan: Plan, releases: t.Sequence[str]) -> list[str]:
     return said
 
 
-def proven(sources: t.Collection[str], releases: t.Sequence[str]) -> Proofs:
-    """What keeps the installed modules from loading, by kernel."""
-    ours, keys = modules(sources), proof.trusted_keys(Tree())
+def proven(plan: Plan, releases: t.Sequence[str]) -> Proofs:
+    """What keeps the installed modules from loading, by kernel; nothing where only the kernel's own drivers are decided."""
+    ours, keys = modules(plan.sources), proof.trusted_keys(Tree())
     proofs: Proofs = {}
-    for release in releases if ours else ():
+    for release in releases if plan.sources else ():
         missing = [
             f"{one.name} {one.version} is not installed for it" for one in ours if not proof.placed(one, release)
         ]
         files = [file for one in ours for file in proof.placed(one, release)]
+        if not ours:
+            # Built and signed by the distribution for this kernel.
+            files, missing = proof.prebuilt(plan.name, release, signed=keys is not None)
         os.makedirs(WORK, mode=0o755, exist_ok=True)
-        proofs[release] = missing + proof.problems(files, release, WORK, keys=keys)
+        proofs[release] = missing + proof.problems(files, release, WORK, keys=keys if ours else None)
     return proofs
 
 
@@ -300,8 +303,9 @@ def absent(*, dry: bool) -> Outcome:
             answer = programs.run([*archive.INSTALL, "purge", *names], timeout=archive.SECONDS)
             if answer.code:
                 raise DriverError(f"apt could not remove the driver: {answer.said}")
-        for path in (*transaction.OWN_FILES, transaction.RECORD):
+        for path in transaction.OWN_FILES:
             transaction.write(path, "")
+        shutil.rmtree(transaction.STATE, ignore_errors=True)
     return Outcome(said, {}, {})
 
 

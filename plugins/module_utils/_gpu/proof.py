@@ -123,6 +123,26 @@ def unresolved(files: t.Sequence[str], release: str, scratch: str) -> list[str]:
     return said
 
 
+def prebuilt(name: str, release: str, *, signed: bool) -> tuple[list[str], list[str]]:
+    """The file of a module that came with the kernel's packages, and what is missing of it.
+
+    Args:
+        signed: whether the kernel insists on signatures. It trusts its own distribution's.
+    """
+    file = _kmod("modinfo", "-k", release, "-n", name).out.strip()
+    if not file:
+        return [], [f"the installed packages have no module {name} for it"]
+    unsigned = signed and not _kmod("modinfo", "-F", "signer", file).out.strip()
+    return [file], [f"{os.path.basename(file)} is not signed"] if unsigned else []
+
+
+def same_build(name: str, tree: Tree) -> bool:
+    """Whether the loaded module is the one that lies there for the running kernel; true where one of them says nothing of its source."""
+    loaded = tree.text("sys/module", name, "srcversion")
+    there = _kmod("modinfo", "-k", tree.text("proc/sys/kernel/osrelease"), "-F", "srcversion", name).out.strip()
+    return not loaded or not there or loaded == there
+
+
 def _kmod(*argv: str) -> programs.Answer:
     """One of kmod's programs: all are links to one, which asks by what name it was called."""
     return programs.run(["sh", "-c", 'exec "$@"', "sh", *argv])

@@ -24,6 +24,8 @@ from .archive import DriverError
 STATE = os.path.join(BASE, "gpu")
 RECORD, TRANSACTION = os.path.join(STATE, "driver.json"), os.path.join(STATE, "transaction.json")
 KEPT = os.path.join(STATE, "kept")
+# Where the hook after a kernel's package (roles/gpu/templates/kernel-hook.sh.j2) writes what it could not prove.
+DRIFT = os.path.join(STATE, "drift")
 OWN_FILES = (archive.PREFERENCES, archive.UNATTENDED)
 
 
@@ -63,6 +65,13 @@ def end(original: t.Mapping[str, str] | None = None) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(TRANSACTION)
     shutil.rmtree(KEPT, ignore_errors=True)
+
+
+def end_drift(releases: t.Iterable[str]) -> None:
+    """Forget what the hook said of kernels for which the driver is proven now."""
+    for release in releases:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(DRIFT, release))
 
 
 def recover() -> list[str]:
