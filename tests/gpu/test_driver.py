@@ -27,8 +27,8 @@ INSTALLED = """installed nvidia-driver 550.163.01-2
 installed nvidia-kernel-dkms 550.163.01-2
 installed nvidia-persistenced 550.163.01-2
 unified-gpu
-unified-gpu.conf
 zz-unified-gpu
+unified-gpu.conf
 """
 
 
