@@ -70,8 +70,8 @@ test-faults: setup install ## Kill, cut, fill and attack: every drill three time
 test-vault: setup install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN or UNIFIED_TEST_VAULT_ADDR), and record it
 	@SUDO="$(SUDO)" $(BIN)/python -m tests.vault
 
-test-vault-drills: setup install ## Kill the leader of a real cluster under load (BAO_BIN or VAULT_BIN); counts go to docs/vault.md
-	@$(SUDO) env UNIFIED_TEST_VAULT=1 BAO_BIN="$(BAO_BIN)" VAULT_BIN="$(VAULT_BIN)" $(BIN)/python -m tests.vault.drills
+test-vault-drills: setup install ## Break a real cluster under load (BAO_BIN or VAULT_BIN; UNIFIED_TEST_VAULT_OLDER to upgrade from); counts go to docs/vault.md
+	@$(SUDO) env UNIFIED_TEST_VAULT=1 UNIFIED_TEST_VAULT_OLDER="$(UNIFIED_TEST_VAULT_OLDER)" BAO_BIN="$(BAO_BIN)" VAULT_BIN="$(VAULT_BIN)" $(BIN)/python -m tests.vault.drills
 
 test-clients: setup install ## The contract of the stores with the newest clients of the vendors, in an environment of its own
 	tools/clients

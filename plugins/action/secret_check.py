@@ -42,7 +42,7 @@ class ActionModule(ControllerAction):
                 self._display.display(f"checking {len(files)} files below {directory}")
                 findings += doctor.check_encryption(directory, files)
                 if arguments["scan"]:
-                    findings += doctor.check_leaks(directory, files, doctor.values_of(resolver, references))
+                    findings += doctor.check_leaks(directory, files, doctor.values_of(resolver, references), references)
             except SecretError as exc:
                 raise AnsibleActionFail(str(exc)) from None
         self._display.display(doctor.table(findings, shutil.get_terminal_size().columns))

@@ -203,12 +203,12 @@ def metadata(content: bytes, kind: str) -> tuple[dict[str, t.Any], dict[str, t.A
         SopsError: there is none (`plain`), it has lost its authentication code (`tampered`), or the file is no such text.
     """
     text = content.decode(errors="replace")
-    data: t.Any = {}
+    document: t.Any = {}
     section: t.Any = None
     try:
         if kind in ("yaml", "json", "binary"):
-            data = _yaml12.load(text) if kind == "yaml" else json.loads(text)
-            section = data.pop("sops", None) if isinstance(data, dict) else None
+            document = _yaml12.load(text) if kind == "yaml" else json.loads(text)
+            section = document.pop("sops", None) if isinstance(document, dict) else None
         else:
             lines = [line for line in text.splitlines() if "=" in line and not line.startswith((";", "#"))]
             flat = {key.strip(): value.strip() for key, value in (line.split("=", 1) for line in lines)}
@@ -216,7 +216,7 @@ def metadata(content: bytes, kind: str) -> tuple[dict[str, t.Any], dict[str, t.A
             inside = text.rpartition("[sops]")[2] if kind == "ini" else text
             names = {key for key in flat if key.startswith("sops_")} if prefix else set(_keys(inside))
             section = _nested({key[len(prefix) :]: flat[key] for key in names}) if "[sops]" in text or prefix else None
-            data = {key: value for key, value in flat.items() if key not in names}
+            document = {key: value for key, value in flat.items() if key not in names}
     except Exception as exc:
         # The parser's message quotes the text, but for that of our own loader.
         line = f" ({exc})" if isinstance(exc, _yaml12.MalformedYamlError) else ""
@@ -226,7 +226,7 @@ def metadata(content: bytes, kind: str) -> tuple[dict[str, t.Any], dict[str, t.A
         raise SopsError("its message authentication code was removed", kind="tampered", fix=fix)
     if not isinstance(section, dict) or "mac" not in section:
         raise SopsError("is not encrypted by sops", kind="plain", fix="Encrypt it first")
-    return data, section
+    return document, section
 
 
 def _keys(text: str) -> list[str]:

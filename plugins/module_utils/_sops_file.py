@@ -169,11 +169,11 @@ def plain_secrets(content: bytes, kind: str, allowed: t.Collection[str] = ()) ->
     """Paths of values that stay plain in an encrypted file although everything is to be encrypted, or they look like secrets."""
     if kind == "binary":
         return []
-    data, section = _sops.metadata(content, kind)
+    document, section = _sops.metadata(content, kind)
     partial = any(section.get(name) for name in SELECTION if name != "unencrypted_suffix")
     suffix = section.get("unencrypted_suffix") or "_unencrypted"
     plain = []
-    for path, value in _sops.leaves(data):
+    for path, value in _sops.leaves(document):
         names = [str(part) for part in path if not isinstance(part, int)]
         known = _sops.written(path) in allowed or any(name in allowed for name in names)
         if value in ("", None, {}, []) or _sops.encrypted(value) or known:

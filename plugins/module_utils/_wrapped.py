@@ -34,9 +34,9 @@ class Wrapper:
     """
 
     def __init__(self, module: t.Any) -> None:
-        def run(argv: t.Sequence[str], data: bytes, environment: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
+        def run(argv: t.Sequence[str], stdin: bytes, environment: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
             result: tuple[int, bytes, bytes] = module.run_command(
-                list(argv), data=data, binary_data=True, encoding=None, environ_update=dict(environment)
+                list(argv), data=stdin, binary_data=True, encoding=None, environ_update=dict(environment)
             )
             return result
 

@@ -95,11 +95,11 @@ def main() -> t.NoReturn:
         },
         supports_check_mode=True,
     )
-    given = module.params
+    params = module.params
     try:
-        planned = files(given["files"], dry=module.check_mode)
-        timeout = given["lock_timeout"]
-        outcome = apply_files(planned, checks(given["checks"]), dry=module.check_mode, timeout=timeout)
+        planned = files(params["files"], dry=module.check_mode)
+        timeout = params["lock_timeout"]
+        outcome = apply_files(planned, checks(params["checks"]), dry=module.check_mode, timeout=timeout)
     except StaleError as exc:
         module.fail_json(msg=str(exc), stale=exc.paths)
     except ChangeError as exc:

@@ -115,7 +115,7 @@ def replace(module: AnsibleModule, path: str, content: str) -> None:
             os.unlink(temporary)
 
 
-def wanted_files(
+def desired_files(
     asked: t.Mapping[str, t.Any], tree: Tree, gpus: t.Sequence[t.Mapping[str, t.Any]]
 ) -> tuple[dict[str, str], dict[str, t.Any], dict[str, str]]:
     """Content by path, empty for what is not to be there; the specifications by kind; and why a GPU has none."""
@@ -162,22 +162,22 @@ def main() -> t.NoReturn:
     if tree.left_out:
         module.fail_json(msg=f"the host's GPUs cannot be read: {tree.left_out}. Run this as root")
     try:
-        wanted, specs, left_out = wanted_files(module.params, tree, gpus)
-        old = {path: read(path) for path in wanted}
-        files = [path for path, content in wanted.items() if old[path] != content]
+        desired, specs, left_out = desired_files(module.params, tree, gpus)
+        old = {path: read(path) for path in desired}
+        files = [path for path, content in desired.items() if old[path] != content]
         units = [os.path.basename(path) for path in files if path.startswith(module.params["unit_directory"] + "/")]
-        going = [name for name in units if not wanted[os.path.join(module.params["unit_directory"], name)]]
+        going = [name for name in units if not desired[os.path.join(module.params["unit_directory"], name)]]
         if not module.check_mode:
             set_units(going, on=False)
             for path in files:
-                replace(module, path, wanted[path])
+                replace(module, path, desired[path])
             set_units([name for name in units if name not in going], on=True)
     except ChangeError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
     names = [f"{kind}={device['name']}" for kind, spec in specs.items() for device in spec["devices"]]
-    diff = {"before": "".join(old[path] for path in files), "after": "".join(wanted[path] for path in files)}
+    diff = {"before": "".join(old[path] for path in files), "after": "".join(desired[path] for path in files)}
     module.exit_json(changed=bool(files), files=files, devices=names, left_out=left_out, diff=diff)
 
 

@@ -130,7 +130,7 @@ def main() -> t.NoReturn:
     asked = module.params
     if asked["packages"] and not asked["branch"].isdecimal():
         module.fail_json(msg="packages of a driver need its branch, such as 580: a name alone may move to another")
-    wanted = driver.Driver(
+    desired = driver.Driver(
         asked["name"], tuple(asked["packages"]), tuple(asked["extra"]), asked["branch"], asked["version"]
     )
     outcome, because, reason = driver.Outcome([], {}, {}), "", ""
@@ -139,8 +139,8 @@ def main() -> t.NoReturn:
             if asked["state"] == "absent":
                 outcome = driver.absent(dry=module.check_mode)
             else:
-                outcome = driver.present(wanted, dry=module.check_mode)
-                reason = driver.reboot_reason(wanted)
+                outcome = driver.present(desired, dry=module.check_mode)
+                reason = driver.reboot_reason(desired)
     except driver.DriverError as exc:
         because = str(exc)
     except ChangeError as exc:

@@ -120,9 +120,9 @@ class Gpu:
         # nvidia-smi ends with an error where there is no instance.
         self.there = mig.instances(programs.run(["nvidia-smi", "mig", "-i", slot, "-lgi"]).out) if on else []
         self.known = mig.profiles(smi("mig", "-i", slot, "-lgip"), smi("mig", "-i", slot, "-lgipp")) if on else {}
-        self.wanted = mig.placed(asked, self.known, self.there) if on else []
+        self.desired = mig.placed(asked, self.known, self.there) if on else []
         self.switch = bool(asked) and not on
-        self.steps = mig.steps(self.there, self.wanted)
+        self.steps = mig.steps(self.there, self.desired)
 
     @property
     def changes(self) -> bool:
@@ -162,7 +162,7 @@ class Gpu:
 
 def persist(gpus: t.Sequence[Gpu], *, dry: bool) -> bool:
     """Write the unit of the partitions; returns whether it differed."""
-    content = mig.unit([mig.creation(gpu.slot, gpu.wanted, gpu.known) for gpu in gpus if gpu.wanted])
+    content = mig.unit([mig.creation(gpu.slot, gpu.desired, gpu.known) for gpu in gpus if gpu.desired])
     if text(UNIT) == content.strip():
         return False
     if not dry:
@@ -200,7 +200,7 @@ def main() -> t.NoReturn:
     except (mig.MigError, ChangeError) as exc:
         module.fail_json(msg=str(exc))
     before = [line for gpu in gpus for line in gpu.named(gpu.there)]
-    after = [line for gpu in gpus for line in gpu.named(gpu.wanted)]
+    after = [line for gpu in gpus for line in gpu.named(gpu.desired)]
     module.exit_json(
         changed=bool(changing) or persisted,
         created=[line for gpu in changing for line in gpu.named(gpu.steps.create)],

@@ -139,9 +139,9 @@ def main() -> t.NoReturn:
         supports_check_mode=True,
     )
     before = state()
-    wanted = module.params["manage"] and before == "absent"
+    requesting = module.params["manage"] and before == "absent"
     try:
-        if wanted and not module.check_mode:
+        if requesting and not module.check_mode:
             make(module.params["private_key"], module.params["certificate"])
             # The key may have been trusted before this knew of it.
             if state() == "absent":
@@ -150,10 +150,10 @@ def main() -> t.NoReturn:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
-    after = "pending" if wanted and module.check_mode else state()
-    if wanted and after == "absent":
+    after = "pending" if requesting and module.check_mode else state()
+    if requesting and after == "absent":
         module.fail_json(msg="mokutil ended well, and no import is requested. Does the host boot by shim?")
-    module.exit_json(changed=wanted, state=after)
+    module.exit_json(changed=requesting, state=after)
 
 
 if __name__ == "__main__":

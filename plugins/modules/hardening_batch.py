@@ -181,35 +181,35 @@ def described(difference: Difference, said: list[str]) -> Result:
     }
 
 
-def planned(given: Result, *, dry: bool) -> Plan:
-    plan = options.plan(given, dry=dry)
-    return plan._replace(checks=[*plan.checks, *_logins.checks(logins(given))])
+def planned(params: Result, *, dry: bool) -> Plan:
+    plan = options.plan(params, dry=dry)
+    return plan._replace(checks=[*plan.checks, *_logins.checks(logins(params))])
 
 
-def logins(given: Result) -> list[_logins.Login]:
-    return [_logins.Login(**entry) for entry in given["logins"]]
+def logins(params: Result) -> list[_logins.Login]:
+    return [_logins.Login(**entry) for entry in params["logins"]]
 
 
-def judged(given: Result, said: t.Sequence[str]) -> None:
-    _logins.judge(logins(given), said[len(given["checks"]) :])
+def judged(params: Result, said: t.Sequence[str]) -> None:
+    _logins.judge(logins(params), said[len(params["checks"]) :])
 
 
-def foresee(given: Result) -> Result:
+def foresee(params: Result) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         transaction = Transaction(scratch, dry=True)
-        difference = Difference(planned(given, dry=True), transaction)
+        difference = Difference(planned(params, dry=True), transaction)
         said = transaction.prepare(difference.files, difference.plan.checks)
-        judged(given, said)
+        judged(params, said)
     return {**described(difference, said), "batch": "", "recovered": []}
 
 
-def make(given: Result) -> Result:
+def make(params: Result) -> Result:
     runs = Runs()
-    with runs.lock(f"run {given['run']}, batch {given['name']}", timeout=given["lock_timeout"]):
-        run, recovered = runs.begin(given["run"], given["owner"], dead=given["dead"], keep=given["keep"])
-        plan = planned(given, dry=False)
+    with runs.lock(f"run {params['run']}, batch {params['name']}", timeout=params["lock_timeout"]):
+        run, recovered = runs.begin(params["run"], params["owner"], dead=params["dead"], keep=params["keep"])
+        plan = planned(params, dry=False)
         batch, difference, said = apply_batch(
-            run, plan, revert_after=given["revert_after"], accept=lambda said: judged(given, said)
+            run, plan, revert_after=params["revert_after"], accept=lambda said: judged(params, said)
         )
     result = {**described(difference, said), "batch": batch.name if batch else "", "recovered": recovered}
     result["refused"] += [{"path": "", "reason": reason} for reason in (batch.problems if batch else [])]

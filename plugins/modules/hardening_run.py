@@ -91,16 +91,16 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.runs import
 Result = t.Dict[str, t.Any]
 
 
-def settle(given: Result, *, dry: bool) -> Result:
-    runs, state = Runs(), given["state"]
-    with runs.lock(f"run {given['id'] or 'of others'}, {state}", timeout=given["lock_timeout"]):
+def settle(params: Result, *, dry: bool) -> Result:
+    runs, state = Runs(), params["state"]
+    with runs.lock(f"run {params['id'] or 'of others'}, {state}", timeout=params["lock_timeout"]):
         if state == "recovered":
             waiting = runs.open_runs()
-            said = [] if dry else runs.recover(dead=given["dead"])
+            said = [] if dry else runs.recover(dead=params["dead"])
             return {"changed": bool(waiting), "problems": said, "packages": {}, "run": ""}
         if state == "reverted":
-            return revert(runs, given["id"], dry=dry)
-        run = Run(runs.base, given["id"])
+            return revert(runs, params["id"], dry=dry)
+        run = Run(runs.base, params["id"])
         changed = bool(run.awaiting()) or (state == "finished" and run.state == "open")
         said = [] if dry else runs.confirm(run, finish=state == "finished")
         return {"changed": changed, "problems": said, "packages": {}, "run": run.id}

@@ -96,10 +96,10 @@ class Delivery:
         declared = {f"{item.kind} {item.name}" for item in self.items}
         self.removed = sorted(set(self.record.entries) - declared)
 
-    def run(self, argv: t.Sequence[str], data: bytes) -> tuple[int, str, str]:
+    def run(self, argv: t.Sequence[str], stdin: bytes) -> tuple[int, str, str]:
         if self.module.get_bin_path(argv[0]) is None:
             return 127, "", f"{argv[0]} is not installed"
-        code, out, err = self.module.run_command(list(argv), data=data, binary_data=True)
+        code, out, err = self.module.run_command(list(argv), data=stdin, binary_data=True)
         return int(code), str(out), str(err)
 
     def deliver(self) -> None:
@@ -134,23 +134,25 @@ class Delivery:
                 if self.record.pending.get(unit) != "restart":
                     self.record.pending[unit] = verb
 
-    def restart(self) -> list[str]:
-        """Restart what is owed. A unit that is not active reads its secrets when it starts."""
+    def restart(self) -> tuple[list[str], list[str]]:
+        """Restart what is owed: units that were, and those that there are not. One that is not active reads its secrets when it starts."""
         verbs = {"restart": "try-restart", "reload": "try-reload-or-restart"}
-        done = []
+        done: list[str] = []
+        absent: list[str] = []
         for unit, verb in sorted(self.record.pending.items()):
             code, _out, err = self.run(["systemctl", verbs[verb], "--", unit], b"")
-            if code and "not found" not in err:
+            unknown = bool(code) and "not found" in err
+            if code and not unknown:
                 self.record.save()
                 raise DeliveryError(
                     f"the secrets are delivered, but 'systemctl {verbs[verb]} {unit}' ended with {code}. See 'journalctl -u {unit}'; "
                     "the next run tries again"
                 )
             del self.record.pending[unit]
-            done.append(unit)
-        if done:
+            (absent if unknown else done).append(unit)
+        if done or absent:
             self.record.save()
-        return done
+        return done, absent
 
 
 def main() -> t.NoReturn:
@@ -165,7 +167,11 @@ def main() -> t.NoReturn:
             changes.append(f"unit {delivery.unit.name}")
         if not module.check_mode:
             delivery.deliver()
-            restarted = delivery.restart()
+            restarted, absent = delivery.restart()
+            for unit in absent:
+                module.warn(
+                    f"there is no unit {unit} on this host, so nothing of that name was restarted. Correct it, or install it"
+                )
     except DeliveryError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:

@@ -195,9 +195,9 @@ def main() -> t.NoReturn:
         module.exit_json(changed=there, actions=["removed"] if there else [], changes={}, recipients=[])
     keys = {name: module.params[name] or "" for name in ("age_key", "age_key_file", "gnupg_home")}
 
-    def run(argv: t.Sequence[str], data: bytes, environment: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
+    def run(argv: t.Sequence[str], stdin: bytes, environment: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
         return module.run_command(
-            list(argv), data=data, binary_data=True, encoding=None, environ_update=dict(environment)
+            list(argv), data=stdin, binary_data=True, encoding=None, environ_update=dict(environment)
         )
 
     scratch = tempfile.mkdtemp(dir=module.tmpdir)

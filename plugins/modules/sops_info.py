@@ -92,7 +92,7 @@ def describe(path: str) -> dict[str, t.Any]:
     with open(path, "rb") as handle:
         content = handle.read()
     try:
-        data, section = _sops.metadata(content, kind)
+        document, section = _sops.metadata(content, kind)
     except SopsError as exc:
         if exc.kind == "plain" or kind == "binary":
             return {"encrypted": False, "format": kind}
@@ -105,7 +105,7 @@ def describe(path: str) -> dict[str, t.Any]:
         "classic_recipients": _sops.undone(groups, _sops.threshold(section, groups)),
         "last_modified": str(section.get("lastmodified", "")),
         "version": str(section.get("version", "")),
-        "names": sorted(_sops.written(name) for name, _value in _sops.leaves(data)),
+        "names": sorted(_sops.written(name) for name, _value in _sops.leaves(document)),
         "plain": _sops_file.plain_secrets(content, kind),
     }
 

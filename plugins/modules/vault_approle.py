@@ -89,22 +89,22 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path = f"auth/{given['mount'].strip('/')}/role/{segment(given['name'], 'name')}"
-    result = settle(client, path, given["config"], state=given["state"], check_mode=check_mode)
-    answer = client.read(f"{path}/role-id") if given["state"] == "present" else None
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    path = f"auth/{params['mount'].strip('/')}/role/{segment(params['name'], 'name')}"
+    result = settle(client, path, params["config"], state=params["state"], check_mode=check_mode)
+    answer = client.read(f"{path}/role-id") if params["state"] == "present" else None
     if answer is None:
         return result
     result["role_id"] = answer["data"]["role_id"]
-    if given["role_id_path"] and text(given["role_id_path"]) != result["role_id"]:
+    if params["role_id_path"] and text(params["role_id_path"]) != result["role_id"]:
         result["changed"] = True
         if not check_mode:
-            replace(Wanted(given["role_id_path"], f"{result['role_id']}\n".encode()))
-    if given["secret_id_path"] and not valid(client, path, text(given["secret_id_path"])):
+            replace(Wanted(params["role_id_path"], f"{result['role_id']}\n".encode()))
+    if params["secret_id_path"] and not valid(client, path, text(params["secret_id_path"])):
         result["changed"] = True
         if not check_mode:
             made = client.write(f"{path}/secret-id")["data"]["secret_id"]
-            replace(Wanted(given["secret_id_path"], f"{made}\n".encode()))
+            replace(Wanted(params["secret_id_path"], f"{made}\n".encode()))
     return result
 
 

@@ -116,21 +116,21 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path = (given["path"] or given["type"]).strip("/")
-    mount = {**given, "path": path, "config": given["tune"], "options": {}}
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    path = (params["path"] or params["type"]).strip("/")
+    mount = {**params, "path": path, "config": params["tune"], "options": {}}
     result = settle_mount(client, "auth", mount, check_mode=check_mode)
-    if given["state"] == "absent" or (check_mode and "type" in result["changed_names"]):
+    if params["state"] == "absent" or (check_mode and "type" in result["changed_names"]):
         return result
-    parts = [("", f"auth/{path}/config", given["config"])] if given["config"] else []
+    parts = [("", f"auth/{path}/config", params["config"])] if params["config"] else []
     parts += [
-        (f"{name}.", f"auth/{path}/{ROLES[given['type']]}/{segment(name, 'roles')}", settings or {})
-        for name, settings in given["roles"].items()
+        (f"{name}.", f"auth/{path}/{ROLES[params['type']]}/{segment(name, 'roles')}", settings or {})
+        for name, settings in params["roles"].items()
     ]
     unchecked: list[str] = []
     remarks: list[str] = []
     for prefix, place, settings in parts:
-        secrets = Secrets(client, given, place, settings)
+        secrets = Secrets(client, params, place, settings)
         one = settle(
             client, place, settings, check_mode=check_mode, write_only=WRITE_ONLY, outdated=secrets.outdated
         )  # fmt: skip
@@ -154,15 +154,15 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
 class Secrets:
     """The write-only settings of one object: which have to be sent, and, after that was asked, which could not be compared."""
 
-    def __init__(self, client: VaultClient, given: Answer, place: str, settings: Answer) -> None:
-        self.client, self.given, self.place, self.settings = client, given, place, settings
+    def __init__(self, client: VaultClient, params: Answer, place: str, settings: Answer) -> None:
+        self.client, self.params, self.place, self.settings = client, params, place, settings
         self.names = [name for name in WRITE_ONLY if name in settings]
         self.unchecked: list[str] = []
 
     def outdated(self) -> list[str]:
-        if self.given["update_secrets"] == "always":
+        if self.params["update_secrets"] == "always":
             return self.names
-        if self.given["type"] != "userpass" or self.names != ["password"]:
+        if self.params["type"] != "userpass" or self.names != ["password"]:
             self.unchecked = self.names
             return []
         login = self.place.replace("/users/", "/login/")

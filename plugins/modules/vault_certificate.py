@@ -114,29 +114,29 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    ttl, before = span(given["ttl"], "ttl"), span(given["renew_before"], "renew_before", less_than=given["ttl"])
-    wanted = {given["common_name"], *given["alt_names"], *given["ip_sans"]}
-    reason, expires = certificate_state(text(given["cert_path"]), text(given["key_path"]), wanted, before)
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    ttl, before = span(params["ttl"], "ttl"), span(params["renew_before"], "renew_before", less_than=params["ttl"])
+    names = {params["common_name"], *params["alt_names"], *params["ip_sans"]}
+    reason, expires = certificate_state(text(params["cert_path"]), text(params["key_path"]), names, before)
     result = {"changed": bool(reason), "reason": reason, "expires": expires}
     result["diff"] = {"before": "", "after": f"{reason}\n" if reason else ""}
     if not reason or check_mode:
         return result
     issued = client.write(
-        f"{given['mount'].strip('/')}/issue/{segment(given['name'], 'name')}", common_name=given["common_name"], alt_names=",".join(given["alt_names"]),
-        ip_sans=",".join(given["ip_sans"]), ttl=f"{ttl}s",
+        f"{params['mount'].strip('/')}/issue/{segment(params['name'], 'name')}", common_name=params["common_name"], alt_names=",".join(params["alt_names"]),
+        ip_sans=",".join(params["ip_sans"]), ttl=f"{ttl}s",
     )  # fmt: skip
     result["lease_id"] = issued.get("lease_id") or ""
     answer = issued["data"]
     chain = "\n".join(dict.fromkeys([answer["certificate"], *(answer.get("ca_chain") or [answer["issuing_ca"]])]))
     files = [
-        Wanted(given["key_path"], f"{answer['private_key']}\n".encode(), 0o600),
-        Wanted(given["cert_path"], f"{chain}\n".encode(), 0o644),
+        Wanted(params["key_path"], f"{answer['private_key']}\n".encode(), 0o600),
+        Wanted(params["cert_path"], f"{chain}\n".encode(), 0o644),
     ]
-    if given["issuer_path"] and text(given["issuer_path"]) != answer["issuing_ca"]:
-        files.append(Wanted(given["issuer_path"], f"{answer['issuing_ca']}\n".encode(), 0o644))
+    if params["issuer_path"] and text(params["issuer_path"]) != answer["issuing_ca"]:
+        files.append(Wanted(params["issuer_path"], f"{answer['issuing_ca']}\n".encode(), 0o644))
     replace(*files)
-    result["expires"] = certificate_state(chain, answer["private_key"], wanted, 0)[1]
+    result["expires"] = certificate_state(chain, answer["private_key"], names, 0)[1]
     return result
 
 

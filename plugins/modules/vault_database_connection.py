@@ -119,30 +119,30 @@ SPEC: dict[str, dict[str, t.Any]] = {
 SHOWN = ("plugin_name", "connection_url", "username", "allowed_roles")
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    if given["rotate"] and given["update_password"] == "always":
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    if params["rotate"] and params["update_password"] == "always":
         what = "rotate and update_password: always contradict each other"
         raise VaultError(
             what, kind="invalid", fix="The password that is given is no longer the one after it was rotated"
         )
-    mount, name = given["mount"].strip("/"), segment(given["name"], "name")
+    mount, name = params["mount"].strip("/"), segment(params["name"], "name")
     path = f"{mount}/config/{name}"
     answer = client.read(path)
     shown = {**answer["data"], **(answer["data"].get("connection_details") or {})} if answer else None
-    if given["state"] == "absent":
+    if params["state"] == "absent":
         if shown is not None and not check_mode:
             client.delete(path)
         return {"changed": shown is not None, "changed_names": [], "diff": names_diff(shown or (), shown, None)}
-    settings = {**given["config"], **{option: given[option] for option in SHOWN if given[option] is not None}}
+    settings = {**params["config"], **{option: params[option] for option in SHOWN if params[option] is not None}}
     changed = differing(settings, shown)
-    password = {"password": given["database_password"]} if given["database_password"] is not None else {}
-    if password and (shown is None or given["update_password"] == "always"):
+    password = {"password": params["database_password"]} if params["database_password"] is not None else {}
+    if password and (shown is None or params["update_password"] == "always"):
         changed = sorted([*changed, "database_password"])
     remarks: list[str] = []
     if changed and not check_mode:
         sent = password if "database_password" in changed else {}
-        remarks = warnings_of(client.write(path, **settings, **sent, verify_connection=given["verify"]), settings)
-        if shown is None and given["rotate"]:
+        remarks = warnings_of(client.write(path, **settings, **sent, verify_connection=params["verify"]), settings)
+        if shown is None and params["rotate"]:
             client.write(f"{mount}/rotate-root/{name}")
     return {
         "changed": bool(changed),

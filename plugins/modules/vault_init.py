@@ -120,16 +120,16 @@ class Ceremony:
     """
 
     def __init__(self, module: AnsibleModule, client: VaultClient) -> None:
-        given = self.given = module.params
+        params = self.params = module.params
         self.client = client
         self.wrapper = Wrapper(module)
         status = client.ask("GET", "sys/seal-status")
         self.needed = not status["initialized"]
         # Only a seal that needs people to open has unseal keys.
         self.kind = "unseal" if status["type"] == "shamir" else "recovery"
-        directory = os.path.abspath(given["directory"])
-        everyone = {"age": given["age"], "pgp": given["pgp"]}
-        keepers = given["custodians"] or [everyone] * given["shares"]
+        directory = os.path.abspath(params["directory"])
+        everyone = {"age": params["age"], "pgp": params["pgp"]}
+        keepers = params["custodians"] or [everyone] * params["shares"]
         self.shares = [
             Sealed(os.path.join(directory, f"{self.kind}_key_{number}.sops.json"), **keeper)
             for number, keeper in enumerate(keepers, 1)
@@ -143,7 +143,7 @@ class Ceremony:
     def hold(self) -> None:
         self.wrapper.prove([*self.shares, self.root])
         prefix = "secret" if self.kind == "unseal" else "recovery"
-        counts = {f"{prefix}_shares": self.given["shares"], f"{prefix}_threshold": self.given["threshold"]}
+        counts = {f"{prefix}_shares": self.params["shares"], f"{prefix}_threshold": self.params["threshold"]}
         made = self._initialise(counts)
         keys = made["keys_base64"] if self.kind == "unseal" else made["recovery_keys_base64"]
         sealed = [share._replace(content=_json(key=key)) for share, key in zip(self.shares, keys)]
@@ -155,18 +155,18 @@ class Ceremony:
                 fix="It holds nothing yet: stop the servers, empty their data directories, and run again",
             ) from None
         if self.kind == "unseal":
-            for key in keys[: self.given["threshold"]]:
+            for key in keys[: self.params["threshold"]]:
                 self.client.ask("PUT", "sys/unseal", json={"key": key})
         self._wait()
-        if self.given["audit_path"]:
+        if self.params["audit_path"]:
             self.client.become(made["root_token"])
-            options = {"type": "file", "options": {"file_path": self.given["audit_path"]}}
+            options = {"type": "file", "options": {"file_path": self.params["audit_path"]}}
             try:
                 self.client.request("PUT", "sys/audit/file", json=options)
             except VaultError as exc:
                 raise VaultError(
                     f"the server is initialised and its keys are kept, but its audit device could not be enabled ({exc.what})",
-                    fix=f"Mend that, then 'vault audit enable file file_path={self.given['audit_path']}'",
+                    fix=f"Mend that, then 'vault audit enable file file_path={self.params['audit_path']}'",
                 ) from None
 
     def _initialise(self, counts: Answer) -> Answer:
@@ -198,9 +198,9 @@ def _json(**values: str) -> bytes:
     return json.dumps(values).encode()
 
 
-def check(given: Answer) -> None:
+def check(params: Answer) -> None:
     """Refuse counts that the server would refuse, or that leave shares without a keeper."""
-    shares, threshold, keepers = given["shares"], given["threshold"], len(given["custodians"])
+    shares, threshold, keepers = params["shares"], params["threshold"], len(params["custodians"])
     if not 1 <= threshold <= shares <= 255 or (threshold == 1 and shares > 1):
         raise VaultError(
             f"{threshold} of {shares} shares cannot be",

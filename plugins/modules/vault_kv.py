@@ -106,46 +106,50 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def present(kv: Kv, given: Answer, check_mode: bool) -> Answer:
-    found, version = kv.read()
-    if given["cas"] is not None and given["cas"] != version:
+def present(kv: Kv, params: Answer, check_mode: bool) -> Answer:
+    current, version = kv.read()
+    if params["cas"] is not None and params["cas"] != version:
         raise VaultError(
-            f"{kv.path} has version {version}, not {given['cas']}", kind="invalid", fix="Read it again, and decide anew"
+            f"{kv.path} has version {version}, not {params['cas']}",
+            kind="invalid",
+            fix="Read it again, and decide anew",
         )
-    wanted = given["data"]
-    if wanted is None:
-        wanted = found or {}
-    elif given["merge"]:
-        wanted = {**(found or {}), **wanted}
+    desired = params["data"]
+    if desired is None:
+        desired = current or {}
+    elif params["merge"]:
+        desired = {**(current or {}), **desired}
     changed = sorted(
-        name for name in {**(found or {}), **wanted} if not same((found or {}).get(name, kv), wanted.get(name, kv))
+        name
+        for name in {**(current or {}), **desired}
+        if not same((current or {}).get(name, kv), desired.get(name, kv))
     )
-    write = bool(changed) or (found is None and given["data"] is not None)
-    metadata = differing(given["metadata"], kv.metadata()) if given["metadata"] else []
+    write = bool(changed) or (current is None and params["data"] is not None)
+    metadata = differing(params["metadata"], kv.metadata()) if params["metadata"] else []
     if not check_mode:
         if metadata:
-            kv.write_metadata(given["metadata"])
+            kv.write_metadata(params["metadata"])
         if write:
-            version = kv.write(wanted, version)
+            version = kv.write(desired, version)
     return {
         "changed": write or bool(metadata),
         "changed_names": [*changed, *metadata],
         "version": version,
-        "diff": names_diff(changed, found, wanted),
+        "diff": names_diff(changed, current, desired),
     }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    kv = Kv(client, given["mount"], given["path"], given["kv_version"])
-    state = given["state"]
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    kv = Kv(client, params["mount"], params["path"], params["kv_version"])
+    state = params["state"]
     if kv.version == 1 and (
-        given["metadata"] or given["cas"] is not None or state in ("deleted", "undeleted", "destroyed")
+        params["metadata"] or params["cas"] is not None or state in ("deleted", "undeleted", "destroyed")
     ):
         raise VaultError(
             f"{kv.path} lies in version 1 of KV, which keeps no versions", kind="invalid", fix="Use state absent"
         )
     if state == "present":
-        return present(kv, given, check_mode)
+        return present(kv, params, check_mode)
     names = kv.stored_versions()
     number = max(names, default=0)
     if state == "absent":
@@ -158,20 +162,20 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
             "version": 0,
             "diff": {"before": f"{kv.path}\n" * there, "after": ""},
         }
-    chosen = given["versions"] or [number]
+    chosen = params["versions"] or [number]
     missing = [version for version in chosen if version not in names]
-    if missing and (state == "undeleted" or given["versions"]):
+    if missing and (state == "undeleted" or params["versions"]):
         raise VaultError(
             f"{kv.path} has no version {missing[0]}", kind="missing", fix=f"There are {sorted(names) or 'none'}"
         )
-    wanted = [
+    affected = [
         version for version in chosen if version in names and names[version] != state.replace("undeleted", "present")
     ]
-    wanted = [version for version in wanted if names[version] != "destroyed"]
-    if wanted and not check_mode:
-        kv.change(state, wanted)
-    lines = "".join(f"version {version}: {state}\n" for version in wanted)
-    return {"changed": bool(wanted), "changed_names": [], "version": number, "diff": {"before": "", "after": lines}}
+    affected = [version for version in affected if names[version] != "destroyed"]
+    if affected and not check_mode:
+        kv.change(state, affected)
+    lines = "".join(f"version {version}: {state}\n" for version in affected)
+    return {"changed": bool(affected), "changed_names": [], "version": number, "diff": {"before": "", "after": lines}}
 
 
 def main() -> t.NoReturn:

@@ -87,17 +87,17 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    kv = Kv(client, given["mount"], given["path"], given["kv_version"])
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    kv = Kv(client, params["mount"], params["path"], params["kv_version"])
     del check_mode  # reading changes nothing
-    if given["read"] == "list":
+    if params["read"] == "list":
         names = kv.list()
         return {"changed": False, "exists": bool(names), "names": names}
-    if given["read"] == "metadata":
+    if params["read"] == "metadata":
         metadata = kv.metadata()
         return {"changed": False, "exists": metadata is not None, "metadata": metadata or {}}
-    data, number = kv.read(given["version"])
-    return {"changed": False, "exists": data is not None, "data": data or {}, "version": number}
+    fields, number = kv.read(params["version"])
+    return {"changed": False, "exists": fields is not None, "data": fields or {}, "version": number}
 
 
 def main() -> t.NoReturn:

@@ -72,13 +72,13 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    lease, before = given["lease_id"], span(given["renew_before"], "renew_before")
-    if given["prefix"]:
-        if given["state"] == "present":
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    lease, before = params["lease_id"], span(params["renew_before"], "renew_before")
+    if params["prefix"]:
+        if params["state"] == "present":
             raise VaultError("a prefix can only be revoked", kind="invalid", fix="Set state: absent")
         if not check_mode:
-            client.write(f"sys/leases/revoke-prefix/{given['prefix'].strip('/')}")
+            client.write(f"sys/leases/revoke-prefix/{params['prefix'].strip('/')}")
         return {"changed": True}
     try:
         ttl = int(client.write("sys/leases/lookup", lease_id=lease)["data"]["ttl"])
@@ -86,19 +86,19 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
         # That is how a lease that ended looks.
         if exc.kind not in ("invalid", "missing"):
             raise
-        if given["state"] == "absent":
+        if params["state"] == "absent":
             return {"changed": False, "ttl": 0}
         raise VaultError(
             f"there is no lease {lease}", kind="missing", fix="It has ended: ask for a new secret"
         ) from None
-    if given["state"] == "absent":
+    if params["state"] == "absent":
         if not check_mode:
             client.write("sys/leases/revoke", lease_id=lease)
         return {"changed": True, "ttl": 0}
     if ttl > before:
         return {"changed": False, "ttl": ttl}
     if not check_mode:
-        increment = {"increment": span(given["increment"], "increment")} if given["increment"] else {}
+        increment = {"increment": span(params["increment"], "increment")} if params["increment"] else {}
         ttl = int(client.write("sys/leases/renew", lease_id=lease, **increment)["lease_duration"])
     return {"changed": True, "ttl": ttl}
 

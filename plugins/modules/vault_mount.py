@@ -79,8 +79,8 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    return settle_mount(client, "mounts", given, check_mode=check_mode)
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    return settle_mount(client, "mounts", params, check_mode=check_mode)
 
 
 def main() -> t.NoReturn:

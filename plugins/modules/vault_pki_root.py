@@ -78,8 +78,8 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    mount = given["mount"].strip("/")
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    mount = params["mount"].strip("/")
     issuers = client.read(f"{mount}/config/issuers")
     made: Answer = {}
     missing = not issuers or not issuers["data"].get("default")
@@ -87,19 +87,19 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     if missing:
         if check_mode:
             return result
-        ttl = f"{span(given['ttl'], 'ttl')}s"
+        ttl = f"{span(params['ttl'], 'ttl')}s"
         made = client.write(
-            f"{mount}/root/generate/internal", **given["config"], common_name=given["common_name"], ttl=ttl
+            f"{mount}/root/generate/internal", **params["config"], common_name=params["common_name"], ttl=ttl
         )
-        result["warnings"] = warnings_of(made, given["config"])
+        result["warnings"] = warnings_of(made, params["config"])
     else:
         made = client.request("GET", f"{mount}/issuer/default")
     certificate = made["data"]["certificate"].strip()
     result.update(certificate=certificate, issuer_id=made["data"]["issuer_id"])
-    if given["cert_path"] and text(given["cert_path"]) != certificate:
+    if params["cert_path"] and text(params["cert_path"]) != certificate:
         result["changed"] = True
         if not check_mode:
-            replace(Wanted(given["cert_path"], f"{certificate}\n".encode(), 0o644))
+            replace(Wanted(params["cert_path"], f"{certificate}\n".encode(), 0o644))
     return result
 
 

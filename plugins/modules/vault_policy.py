@@ -64,9 +64,9 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path = f"sys/policies/acl/{given['name']}"
-    return settle(client, path, {"policy": given["policy"]}, state=given["state"], check_mode=check_mode)
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    path = f"sys/policies/acl/{params['name']}"
+    return settle(client, path, {"policy": params["policy"]}, state=params["state"], check_mode=check_mode)
 
 
 def main() -> t.NoReturn:

@@ -107,17 +107,17 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path = given["path"].strip("/")
-    if given["list"]:
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    path = params["path"].strip("/")
+    if params["list"]:
         names = client.list(path)
         return {"changed": False, "exists": bool(names), "names": names}
-    if given["dynamic"] and check_mode:
+    if params["dynamic"] and check_mode:
         return {"changed": True}
-    wrap = span(given["wrap_ttl"], "wrap_ttl") if given["wrap_ttl"] else None
-    answer = client.read(path, wrap=wrap, **given["params"])
+    wrap = span(params["wrap_ttl"], "wrap_ttl") if params["wrap_ttl"] else None
+    answer = client.read(path, wrap=wrap, **params["params"])
     result = answered(answer or {})
-    return {"changed": given["dynamic"] or bool(result["lease_id"]), "exists": answer is not None, **result}
+    return {"changed": params["dynamic"] or bool(result["lease_id"]), "exists": answer is not None, **result}
 
 
 def main() -> t.NoReturn:

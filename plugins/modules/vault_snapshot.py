@@ -109,31 +109,31 @@ def inspect(content: bytes, name: str) -> Answer:
     return {"index": index, "size": len(content)}
 
 
-def leading(client: VaultClient, given: Answer) -> VaultClient:
+def leading(client: VaultClient, params: Answer) -> VaultClient:
     """The server that leads: a standby hands requests on, but not ones of any size."""
     leader = client.request("GET", "sys/leader")
     if leader.get("is_self") or not leader.get("leader_address"):
         return client
-    return VaultClient({**given, "url": leader["leader_address"]})
+    return VaultClient({**params, "url": leader["leader_address"]})
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path, there = given["path"], os.path.exists(given["path"])
-    if given["state"] == "restored" or there:
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    path, there = params["path"], os.path.exists(params["path"])
+    if params["state"] == "restored" or there:
         with open(path, "rb") as handle:
             content = handle.read()
-        result = {"changed": given["state"] == "restored", **inspect(content, path)}
-        if given["state"] == "restored" and not check_mode:
-            leading(client, given).request(
-                "POST", f"sys/storage/raft/snapshot{'-force' if given['force'] else ''}", data=content
+        result = {"changed": params["state"] == "restored", **inspect(content, path)}
+        if params["state"] == "restored" and not check_mode:
+            leading(client, params).request(
+                "POST", f"sys/storage/raft/snapshot{'-force' if params['force'] else ''}", data=content
             )
         return result
     if check_mode:
         return {"changed": True, "diff": {"before": "", "after": f"{path}\n"}}
-    content = leading(client, given).request("GET", "sys/storage/raft/snapshot").get("content", b"")
-    found = inspect(content, f"what {client.url} sent")
+    content = leading(client, params).request("GET", "sys/storage/raft/snapshot").get("content", b"")
+    snapshot = inspect(content, f"what {client.url} sent")
     replace(Wanted(path, content, 0o600))
-    return {"changed": True, "diff": {"before": "", "after": f"{path}\n"}, **found}
+    return {"changed": True, "diff": {"before": "", "after": f"{path}\n"}, **snapshot}
 
 
 def main() -> t.NoReturn:

@@ -69,10 +69,10 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path = f"{given['mount'].strip('/')}/config/ca"
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    path = f"{params['mount'].strip('/')}/config/ca"
     public = public_key(client, path)
-    if given["state"] == "absent":
+    if params["state"] == "absent":
         if public and not check_mode:
             client.delete(path)
         return {"changed": bool(public), "diff": {"before": f"{path}\n" * bool(public), "after": ""}}
@@ -80,13 +80,13 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     if not public:
         if check_mode:
             return result
-        made = client.write(path, generate_signing_key=True, key_type=given["key_type"])
+        made = client.write(path, generate_signing_key=True, key_type=params["key_type"])
         public = str(made["data"]["public_key"]).strip()
     result["public_key"] = public
-    if given["public_key_path"] and text(given["public_key_path"]) != public:
+    if params["public_key_path"] and text(params["public_key_path"]) != public:
         result["changed"] = True
         if not check_mode:
-            replace(Wanted(given["public_key_path"], f"{public}\n".encode(), 0o644))
+            replace(Wanted(params["public_key_path"], f"{public}\n".encode(), 0o644))
     return result
 
 

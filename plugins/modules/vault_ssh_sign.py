@@ -100,12 +100,12 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    ttl, before = span(given["ttl"], "ttl"), span(given["renew_before"], "renew_before", less_than=given["ttl"])
-    public = text(given["public_key_path"])
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    ttl, before = span(params["ttl"], "ttl"), span(params["renew_before"], "renew_before", less_than=params["ttl"])
+    public = text(params["public_key_path"])
     if not public:
-        raise VaultError(f"there is no public key {given['public_key_path']}", kind="invalid", fix="Make it first")
-    reason = ssh_certificate_state(text(given["cert_path"]), public, set(given["principals"]), before)
+        raise VaultError(f"there is no public key {params['public_key_path']}", kind="invalid", fix="Make it first")
+    reason = ssh_certificate_state(text(params["cert_path"]), public, set(params["principals"]), before)
     result = {
         "changed": bool(reason),
         "reason": reason,
@@ -113,10 +113,10 @@ def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
     }
     if reason and not check_mode:
         answer = client.write(
-            f"{given['mount'].strip('/')}/sign/{segment(given['name'], 'name')}", public_key=public, cert_type=given["cert_type"],
-            valid_principals=",".join(given["principals"]), ttl=f"{ttl}s",
+            f"{params['mount'].strip('/')}/sign/{segment(params['name'], 'name')}", public_key=public, cert_type=params["cert_type"],
+            valid_principals=",".join(params["principals"]), ttl=f"{ttl}s",
         )  # fmt: skip
-        replace(Wanted(given["cert_path"], answer["data"]["signed_key"].strip().encode() + b"\n", 0o644))
+        replace(Wanted(params["cert_path"], answer["data"]["signed_key"].strip().encode() + b"\n", 0o644))
     return result
 
 

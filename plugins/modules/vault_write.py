@@ -131,31 +131,31 @@ SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
-def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-    path, state, compare = given["path"].strip("/"), given["state"], given["compare"]
+def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+    path, state, compare = params["path"].strip("/"), params["state"], params["compare"]
     answers: list[Answer] = []
 
     def write(place: str, config: Answer) -> Answer:
-        wrap = span(given["wrap_ttl"], "wrap_ttl") if given["wrap_ttl"] else None
+        wrap = span(params["wrap_ttl"], "wrap_ttl") if params["wrap_ttl"] else None
         answer = client.request("POST", place, json=config, wrap=wrap)
         answers.append(answered(answer))
         return answer
 
     if compare == "never" and state == "present":
-        remarks = [] if check_mode else warnings_of(write(path, given["data"]), given["data"])
+        remarks = [] if check_mode else warnings_of(write(path, params["data"]), params["data"])
         return {"changed": True, "warnings": remarks, **(answers[0] if answers else {})}
-    write_only = given["write_only"] if compare == "settings" else list(given["data"])
+    write_only = params["write_only"] if compare == "settings" else list(params["data"])
     try:
         result = settle(
-            client, path, given["data"], state=state, check_mode=check_mode, write_only=write_only, write=write,
-            merge=given["merge"],
+            client, path, params["data"], state=state, check_mode=check_mode, write_only=write_only, write=write,
+            merge=params["merge"],
         )  # fmt: skip
     except VaultError as exc:
         if "unsupported operation" not in exc.what:
             raise
         raise VaultError(exc.what, kind="invalid", fix="What cannot be read cannot be compared: set compare") from None
     sent = result["changed"] or state == "absent" or compare == "existence"
-    result["unchecked_names"] = [] if sent else [name for name in write_only if name in given["data"]]
+    result["unchecked_names"] = [] if sent else [name for name in write_only if name in params["data"]]
     return {**result, **(answers[0] if answers else {})}
 
 

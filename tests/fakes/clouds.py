@@ -74,8 +74,8 @@ class FakeMetadata:
         if not self.identity:
             return 404, ""
         if path == "/latest/api/token":
-            given = headers.get("X-aws-ec2-metadata-token-ttl-seconds")
-            return (200, "session-1") if method == "PUT" and given else (400, "")
+            seconds = headers.get("X-aws-ec2-metadata-token-ttl-seconds")
+            return (200, "session-1") if method == "PUT" and seconds else (400, "")
         if path.startswith("/latest/"):
             return self._aws(path, headers)
         if path.startswith("/metadata/"):
@@ -129,7 +129,7 @@ class FakeVaultInClouds(FakeVault):
             return False
         host = urlsplit(url).hostname or ""
         region = host.split(".")[1] if host.count(".") == 3 else "us-east-1"
-        given = headers.pop("Authorization")
+        authorization = headers.pop("Authorization")
         signer = SigV4Auth(Credentials(KEY["AccessKeyId"], KEY["SecretAccessKey"], KEY["Token"]), "sts", region)
         signed = AWSRequest(body["iam_http_request_method"], url, headers=headers, data=text)
         signed.context["timestamp"] = headers["X-Amz-Date"]
@@ -139,7 +139,7 @@ class FakeVaultInClouds(FakeVault):
         # Of AWS: the session's token and the server's header have to be among what is signed.
         needed = {"host", "x-amz-date", *(["x-vault-aws-iam-server-id"] if self.server_id else [])}
         scope = signer.scope(signed)
-        return needed <= set(names.split(";")) and given == (
+        return needed <= set(names.split(";")) and authorization == (
             f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}"
         )
 

@@ -110,21 +110,21 @@ class FakeVault(Engines, FakeServer):
         own = ["create", "list", "read", "update", "delete"]
         if token in self.grants:
             grants = [grant.partition(":")[::2] for grant in self.grants[token]]
-            found = [
+            capabilities = [
                 right
                 for pattern, rights in grants
                 if re.fullmatch(pattern.replace("*", ".*"), path)
                 for right in rights.split(",")
             ]
-            return sorted(set(found)) or (own if re.fullmatch(OWN, path) else ["deny"])
+            return sorted(set(capabilities)) or (own if re.fullmatch(OWN, path) else ["deny"])
         policies = self.tokens.get(token, self.last.get(token, []))
         if policies in (None, ["root"]):
             return ["root"]
         rules = [rule for name in policies for rule in self._rules(name)]
-        found = [right for pattern, rights in rules if re.fullmatch(pattern, path) for right in rights]
-        if not found and "default" in policies and re.fullmatch(OWN, path):
+        capabilities = [right for pattern, rights in rules if re.fullmatch(pattern, path) for right in rights]
+        if not capabilities and "default" in policies and re.fullmatch(OWN, path):
             return own
-        return sorted(set(found)) or ["deny"]
+        return sorted(set(capabilities)) or ["deny"]
 
     def _rules(self, policy: str) -> t.Iterator[tuple[str, list[str]]]:
         for path, rights in re.findall(
@@ -289,9 +289,9 @@ class FakeVault(Engines, FakeServer):
     @route("POST", "/v1/sys/(?P<kind>mounts|auth)/(?P<name>[^/]+)/tune")
     def tune(self, request: Request, kind: str, name: str) -> t.Any:
         mount = self._table(kind)[name]
-        given = {key: value for key, value in request.body.items() if key not in ("description", "options")}
-        mount.update({key: value for key, value in request.body.items() if key not in given})
-        mount["config"].update(self._tuned(given))
+        settings = {key: value for key, value in request.body.items() if key not in ("description", "options")}
+        mount.update({key: value for key, value in request.body.items() if key not in settings})
+        mount["config"].update(self._tuned(settings))
 
     @route("DELETE", "/v1/sys/(?P<kind>mounts|auth)/(?P<name>[^/]+)")
     def disable(self, request: Request, kind: str, name: str) -> t.Any:

@@ -84,9 +84,9 @@ def seconds(duration: t.Any) -> int:
     return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([smhd])", str(duration)))
 
 
-def shown(defaults: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def shown(defaults: t.Mapping[str, t.Any], sent: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """GIVEN settings as a server shows them: durations in seconds, lists as lists, addresses without /32, unknown ones left out."""
-    return {name: _like(defaults[name], value, name) for name, value in given.items() if name in defaults}
+    return {name: _like(defaults[name], value, name) for name, value in sent.items() if name in defaults}
 
 
 def _like(default: t.Any, value: t.Any, name: str) -> t.Any:

@@ -57,11 +57,11 @@ class Engines:
         path: str,
         defaults: t.Mapping[str, t.Any] | None,
         own: t.Mapping[str, t.Any],
-        given: t.Mapping[str, t.Any],
+        sent: t.Mapping[str, t.Any],
     ) -> None:
         entry = self.objects.setdefault(path, {**(defaults or {}), **own})
-        entry.update(given if defaults is None else shown(defaults, given))
-        entry.update({name: given[name] for name in WRITE_ONLY if name in given})
+        entry.update(sent if defaults is None else shown(defaults, sent))
+        entry.update({name: sent[name] for name in WRITE_ONLY if name in sent})
 
     def _object(self, request: Request, mount: str, mounted: str, rest: str) -> t.Any:
         path, kind = f"{mount}/{rest}", rest.partition("/")[0]
@@ -293,8 +293,8 @@ class Engines:
             )
             details = {name: value for name, value in request.body.items() if name not in own}
             old = self.objects.get(f"{mount}/{rest}", {}).get("connection_details", {})
-            given = {**request.body, "connection_details": {**old, **details}}
-            self.write_object(f"{mount}/{rest}", OBJECTS["database", "config"], {}, given)
+            sent = {**request.body, "connection_details": {**old, **details}}
+            self.write_object(f"{mount}/{rest}", OBJECTS["database", "config"], {}, sent)
             return None
         return self._object(request, mount, "database", rest)
 

@@ -105,12 +105,12 @@ def by_descriptor(asked: Wish) -> None:
 
 def hit() -> list[str]:
     """Which victims are not as they were."""
-    found = []
+    hits = []
     for path in VICTIMS:
         facts = os.stat(path)
         if (stat.S_IMODE(facts.st_mode), facts.st_uid) != (0o600, 0):
-            found.append(path)
-    return found
+            hits.append(path)
+    return hits
 
 
 def main(case: str, who: str) -> None:

@@ -31,18 +31,18 @@ def traced(act: t.Callable[[], object], each: t.Callable[[str], None]) -> None:
 
 def lines(act: t.Callable[[], object]) -> list[str]:
     """Every line that ACT runs, in order."""
-    found: list[str] = []
-    traced(act, found.append)
-    return found
+    ran: list[str] = []
+    traced(act, ran.append)
+    return ran
 
 
 def kill_points(act: t.Callable[[], object]) -> list[int]:
     """Which of the lines that ACT runs to kill it at: the first and the last time each is reached; with UNIFIED_DRILLS=all every one."""
-    found = lines(act)
+    ran = lines(act)
     if os.environ.get("UNIFIED_DRILLS") == "all":
-        return list(range(1, len(found) + 1))
-    first = {line: number for number, line in reversed(list(enumerate(found, 1)))}
-    last = {line: number for number, line in enumerate(found, 1)}
+        return list(range(1, len(ran) + 1))
+    first = {line: number for number, line in reversed(list(enumerate(ran, 1)))}
+    last = {line: number for number, line in enumerate(ran, 1)}
     return sorted({*first.values(), *last.values()})
 
 

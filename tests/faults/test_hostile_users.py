@@ -103,6 +103,6 @@ def test_programs_that_a_user_owns_are_not_run(host: Target) -> None:
         "print(trusted_program('visudo'))\n"
         "try:\n    trusted_program('onlyhere')\nexcept OSError as exc:\n    print(exc)\n"
     )
-    found, refused = host.shell(f"cd /root/drill; PYTHONPATH=. python3 - <<E\n{script}E").splitlines()
-    assert found == "/usr/sbin/visudo"
+    trusted, refused = host.shell(f"cd /root/drill; PYTHONPATH=. python3 - <<E\n{script}E").splitlines()
+    assert trusted == "/usr/sbin/visudo"
     assert "/usr/local/bin/onlyhere: others than root can write to it" in refused

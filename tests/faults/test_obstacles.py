@@ -68,15 +68,15 @@ def test_disk_of_the_record_is_full(container: Target) -> None:
 def test_bytes_come_through_ansible_with_a_diff(container: Target, content: bytes) -> None:
     container.shell("printf 'old \\351\\n' > /etc/plain")
     encoded = base64.b64encode(content).decode()
-    wanted = {"path": "/etc/plain", "content": encoded, "encoding": "base64"}
-    assert "old \\xe9" in container.play(book(container, file_set(wanted)), "--diff").output
+    file = {"path": "/etc/plain", "content": encoded, "encoding": "base64"}
+    assert "old \\xe9" in container.play(book(container, file_set(file)), "--diff").output
     assert base64.b64decode(container.shell("base64 < /etc/plain")) == content
-    assert container.play(book(container, file_set(wanted)), "--diff").changed(container.host.name) == 0
+    assert container.play(book(container, file_set(file)), "--diff").changed(container.host.name) == 0
 
 
 def test_password_of_a_share_is_not_shown(container: Target) -> None:
     container.shell("cp /etc/fstab /root/fstab; echo '//nas/x /mnt cifs user=a,password=hunter2 0 0' >> /etc/fstab")
-    wanted = {"path": "/etc/fstab", "content": "//nas/x /mnt cifs user=a,password=hunter2,nodev 0 0\n"}
-    said = container.play(book(container, file_set(wanted)), "--diff", "--check").output
+    file = {"path": "/etc/fstab", "content": "//nas/x /mnt cifs user=a,password=hunter2,nodev 0 0\n"}
+    said = container.play(book(container, file_set(file)), "--diff", "--check").output
     assert "password=********,nodev" in said and "hunter2" not in said
     container.shell("mv /root/fstab /etc/fstab")

@@ -69,12 +69,12 @@ def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drill:
 
 
 def leftovers(drill: Drill) -> list[str]:
-    found = [
+    left = [
         *Path(drill.base).glob("runs/*/*/new"),
         *Path(drill.base).rglob(".unified-*"),
         *drill.etc.glob(".unified-*"),
     ]
-    return [str(path) for path in found]
+    return [str(path) for path in left]
 
 
 def test_batch_killed_at_any_line_is_as_it_was_or_finished(

@@ -42,9 +42,9 @@ class Drill:
                 (self.etc / name).write_bytes(content)
 
     def apply(self) -> None:
-        wanted = [Planned(str(self.etc / name), content, **OWN) for name, content in self.new.items()]
-        wanted[0] = wanted[0]._replace(validate=["true", "%s"])
-        apply_files(wanted, base=self.base)
+        planned = [Planned(str(self.etc / name), content, **OWN) for name, content in self.new.items()]
+        planned[0] = planned[0]._replace(validate=["true", "%s"])
+        apply_files(planned, base=self.base)
 
     def state(self) -> State:
         paths = {name: self.etc / name for name in self.new}
@@ -53,9 +53,9 @@ class Drill:
     def leftovers(self) -> list[str]:
         kept = {self.etc / name for name in self.new} | {self.etc / "deep"}
         places = (self.etc, self.other, Path(self.base), self.other.parent)
-        found = {path for place in places[:3] for path in place.rglob("*") if path not in kept}
-        found |= set(self.other.parent.glob(".unified-*"))
-        return sorted(str(path) for path in found if path.name not in ("lock", "transactions"))
+        left = {path for place in places[:3] for path in place.rglob("*") if path not in kept}
+        left |= set(self.other.parent.glob(".unified-*"))
+        return sorted(str(path) for path in left if path.name not in ("lock", "transactions"))
 
 
 @pytest.fixture

@@ -56,8 +56,8 @@ class Vendor:
             check=False,
             env={**os.environ, **ANSIBLE, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
         )
-        state, found, answer = done.stdout.partition("=> ")
-        assert found, done.stdout + done.stderr
+        state, arrow, answer = done.stdout.partition("=> ")
+        assert arrow, done.stdout + done.stderr
         return {**json.loads(answer), "failed": "FAILED" in state}
 
 

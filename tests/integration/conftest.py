@@ -43,9 +43,9 @@ class Play:
     results: Path
 
     def changed(self, host: str) -> int:
-        found = re.search(rf"^{host}\s*: .*changed=(\d+)", self.output, re.MULTILINE)
-        assert found, self.output[-3000:]
-        return int(found[1])
+        recap = re.search(rf"^{host}\s*: .*changed=(\d+)", self.output, re.MULTILINE)
+        assert recap, self.output[-3000:]
+        return int(recap[1])
 
     def model(self, host: str) -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", json.loads((self.results / "hosts" / host / "result.json").read_text()))
@@ -76,9 +76,9 @@ class Target:
         inventory = inventory or str(self.directory / "inventory.json")
         (self.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
         results = self.directory / "results"
-        given = {"compliance_results": str(results), **(variables or {})}
+        values = {"compliance_results": str(results), **(variables or {})}
         book = book if book.endswith(".yml") else f"unified.deploy.{book}"
-        limits = ["-l", self.host.name, "-e", json.dumps(given), *arguments]
+        limits = ["-l", self.host.name, "-e", json.dumps(values), *arguments]
         return playbook(self.directory, book, inventory, *limits, fails=fails, python=python, results=results)
 
 

@@ -24,22 +24,22 @@ def judged(model: dict[str, t.Any], rules: t.Iterable[str]) -> dict[str, tuple[s
 @pytest.fixture(scope="module")
 def rules(uml: Target) -> dict[str, t.Any]:
     """The rules of a hardened host, without the one that makes audit rules immutable."""
-    wanted = [
+    without_lock = [
         rule
         for rule in uml.play("audit_hosts", variables=SITE).model(uml.host.name)["rules"]
         if rule != "audit/immutable"
     ]
-    WITHOUT_LOCK["compliance_rules"] = wanted
+    WITHOUT_LOCK["compliance_rules"] = without_lock
     return t.cast("dict[str, t.Any]", uml.play("harden_hosts", variables=WITHOUT_LOCK).model(uml.host.name)["rules"])
 
 
 def test_kernel_rules_hold_and_a_second_run_changes_nothing(uml: Target, rules: dict[str, t.Any]) -> None:
     assert {
-        rule: (found["verdict"], found["actual"])
-        for rule, found in rules.items()
-        if found["verdict"] in ("fail", "error")
+        rule: (verdict["verdict"], verdict["actual"])
+        for rule, verdict in rules.items()
+        if verdict["verdict"] in ("fail", "error")
     } == {}
-    assert {rule.split("/")[0] for rule, found in rules.items() if found["verdict"] == "pass"} == set(KINDS)
+    assert {rule.split("/")[0] for rule, verdict in rules.items() if verdict["verdict"] == "pass"} == set(KINDS)
     assert uml.play("harden_hosts", variables=WITHOUT_LOCK).changed(uml.host.name) == 0
 
 
@@ -49,8 +49,8 @@ def test_kernel_really_refuses_a_blocked_module_and_records_what_it_should(
     assert rules["kmod/cramfs"]["verdict"] == "pass"
     assert uml.shell("modprobe cramfs 2>&1 || true; lsmod | grep -c cramfs || true").splitlines()[-1] == "0"
     uml.shell("touch /etc/group")
-    found = uml.shell("sleep 1; ausearch --input-logs -k identity --raw | grep -c 'name=\"/etc/group\"' || true")
-    assert int(found) >= 1
+    events = uml.shell("sleep 1; ausearch --input-logs -k identity --raw | grep -c 'name=\"/etc/group\"' || true")
+    assert int(events) >= 1
 
 
 def test_everything_survives_a_reboot_and_immutable_rules_wait_for_one(uml: Target, rules: dict[str, t.Any]) -> None:

@@ -68,8 +68,8 @@ def run(
 
 def role(target: Target, *arguments: str, fails: bool = False, **variables: t.Any) -> Play:
     task = {"name": "Deliver", "ansible.builtin.include_role": {"name": "unified.deploy.secrets"}}
-    given = {f"secrets_{name}": value for name, value in variables.items()}
-    return run(target, [task], *arguments, fails=fails, **given)
+    declared = {f"secrets_{name}": value for name, value in variables.items()}
+    return run(target, [task], *arguments, fails=fails, **declared)
 
 
 def starts(target: Target, name: str = "consumer") -> int:
@@ -97,7 +97,7 @@ def test_files_follow_check_apply_check_apply_change_remove(container: Target, s
     assert watch.seen == []
     # The consumer itself has them by EnvironmentFile= in other tests, and nothing else ever does.
     assert watch.in_environment == []
-    assert leaks.found(first.output, VALUES) == []
+    assert leaks.occurrences(first.output, VALUES) == []
     facts = container.shell("stat -c '%a %U %G' /run/app/env /etc/app/key.pem; stat -f -c %T /run/app/env")
     assert facts.split("\n")[:3] == ["600 root root", "640 root daemon", "tmpfs"]
     assert container.shell("cat /etc/app/key.pem") == KEY
@@ -135,11 +135,11 @@ def test_systemd_reads_hostile_values_as_they_are(container: Target, store: Path
     import base64
 
     pairs = base64.b64decode(container.shell(script)).decode().split("\0")
-    found = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    read = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     # A secret file's one final newline is not part of the secret.
     expected = {name: value.removesuffix("\n") if name == "NEWLINE" else value for name, value in HOSTILE.items()}
-    assert {name: found.get(name) for name in HOSTILE} == {**expected, "NEWLINE": found["NEWLINE"]}
-    assert found["NEWLINE"].startswith("one\ntwo\n\nthree")
+    assert {name: read.get(name) for name in HOSTILE} == {**expected, "NEWLINE": read["NEWLINE"]}
+    assert read["NEWLINE"].startswith("one\ntwo\n\nthree")
     role(container, files=[], set="hostile")
 
 
@@ -193,10 +193,19 @@ def test_template_and_reload(container: Target, store: Path) -> None:
     }
     tasks = [{"name": "Deliver", "unified.deploy.secret_set": {"name": "template", "files": [item]}}]
     first = run(container, tasks, "-vvv", app_user="web")
-    assert leaks.found(first.output, VALUES) == []
+    assert leaks.occurrences(first.output, VALUES) == []
     assert container.shell("cat /etc/app.conf") == f"user = web\npassword = {PASSWORD}\n"
     assert container.shell("sleep 0.3; cat /var/lib/consumer.reloads | wc -l").strip() == "1"
     assert run(container, tasks, app_user="web").changed(container.host.name) == 0
+
+
+def test_unit_that_does_not_exist_is_warned_of(container: Target, store: Path) -> None:
+    item = {"path": "/etc/later.conf", "reference": "team://token", "restart": ["latr.service"]}
+    tasks = [{"name": "Deliver", "unified.deploy.secret_set": {"name": "later", "files": [item]}}]
+    said = " ".join(run(container, tasks, "-v").output.split())
+    assert "there is no unit latr.service on this host" in said
+    assert '"restarted": []' in said
+    assert run(container, tasks).changed(container.host.name) == 0
 
 
 def test_credentials_are_encrypted_where_the_host_can(container: Target, store: Path) -> None:
@@ -207,7 +216,7 @@ def test_credentials_are_encrypted_where_the_host_can(container: Target, store: 
     with leaks.ArgvWatch(VALUES) as watch:
         first = role(container, "-vvv", credentials=credentials, set="credentials")
     assert watch.seen == []
-    assert leaks.found(first.output, VALUES) == []
+    assert leaks.occurrences(first.output, VALUES) == []
     assert role(container, credentials=credentials, set="credentials").changed(container.host.name) == 0
     where = container.shell("ls /etc/credstore.encrypted /etc/credstore 2>/dev/null")
     assert "app-token" in where
@@ -235,7 +244,7 @@ def test_podman_secrets(container: Target, store: Path) -> None:
     with leaks.ArgvWatch(VALUES) as watch:
         first = role(container, "-vvv", podman=podman, set="podman")
     assert watch.seen == []
-    assert leaks.found(first.output, VALUES) == []
+    assert leaks.occurrences(first.output, VALUES) == []
     assert container.shell("podman secret inspect --showsecret --format '{{.SecretData}}' app").strip() == KEY
     assert role(container, podman=podman, set="podman").changed(container.host.name) == 0
     container.shell("podman secret rm app; echo other | podman secret create app -")
@@ -278,7 +287,7 @@ def test_every_missing_reference_is_listed_before_the_host_is_touched(container:
 def test_bad_declarations_are_named(container: Target, store: Path, files: list[t.Any], message: str) -> None:
     failed = role(container, files=files, fails=True, set="bad")
     assert message in failed.output
-    assert leaks.found(failed.output, VALUES) == []
+    assert leaks.occurrences(failed.output, VALUES) == []
 
 
 @pytest.mark.parametrize("disk", ["full", "read-only"])
@@ -296,7 +305,7 @@ def test_disk_that_takes_nothing_keeps_the_old_file(container: Target, store: Pa
         failed = role(container, "-vvv", files=[item], set=disk, fails=True)
         reason = "No space left on device" if disk == "full" else "Read-only file system"
         assert f"{reason}; the old files are as they were" in failed.output
-        assert leaks.found(failed.output, VALUES) == []
+        assert leaks.occurrences(failed.output, VALUES) == []
         assert container.shell("cat /mnt/small/secret") == before
         assert container.shell("ls -A /mnt/small | grep -v filler").split() == ["secret"]
     finally:
@@ -341,7 +350,7 @@ def test_command_gets_secrets_and_its_output_is_redacted(container: Target, stor
             environment={"PASSWORD": "team://password", "KEY": "team://key"}, files={"KEY_FILE": "team://key"},
         )  # fmt: skip
     assert watch.seen == []
-    assert leaks.found(ran.output, VALUES) == []
+    assert leaks.occurrences(ran.output, VALUES) == []
     assert "canary+key" not in ran.output
     assert "same" in ran.output
     assert "tmpfs" in ran.output
@@ -359,7 +368,7 @@ def test_command_that_fails_passes_its_code_on_and_leaks_nothing(container: Targ
     )  # fmt: skip
     assert "'sh' ended with 7" in failed.output
     assert '"rc": 7' in failed.output
-    assert leaks.found(failed.output, VALUES) == []
+    assert leaks.occurrences(failed.output, VALUES) == []
 
 
 def test_command_that_hangs_is_killed_with_all_that_it_started(container: Target, store: Path) -> None:
@@ -396,7 +405,7 @@ def test_lookup_leaks_nothing_when_its_task_fails(container: Target, store: Path
         },
     ]  # fmt: skip
     failed = run(container, tasks, "-vvv", "--diff", fails=True)
-    assert leaks.found(failed.output, VALUES) == []
+    assert leaks.occurrences(failed.output, VALUES) == []
 
 
 def test_tools_are_installed_by_their_sums(container: Target, tmp_path: Path) -> None:
@@ -456,7 +465,7 @@ def test_files_below_run_are_there_after_a_reboot_before_their_consumer(uml: Tar
         {"path": "/run/app/lost", "reference": "team://token"},
     ]
     first = role(uml, "-vvv", "--diff", files=files)
-    assert leaks.found(first.output, VALUES) == []
+    assert leaks.occurrences(first.output, VALUES) == []
     assert "+boot /run/app/env: changed" in first.output
     assert "+unit unified-secrets-default.service: changed" in first.output
     before = uml.shell("cat /run/app/env")

@@ -91,7 +91,7 @@ def test_makes_a_cluster_whose_keys_only_its_keepers_have(cluster: Cluster) -> N
     lines = [line for line in authority.splitlines()[1:-1] if line not in shown]
     assert len(lines) >= 3
     secrets = [*cluster.secrets, *lines]
-    assert leaks.found(first.output, secrets) == []
+    assert leaks.occurrences(first.output, secrets) == []
     for name, host in cluster.hosts.items():
         assert leaks.left_behind(host.shell, secrets) == "", name
     files = sorted(cluster.directory.joinpath("vault").iterdir())
@@ -109,7 +109,7 @@ def test_a_second_run_changes_nothing_in_five_executions_a_host(cluster: Cluster
     before = cluster.starts()
     again = cluster.play("-vvv")
     assert [again.changed(name) for name in NAMES] == [0, 0, 0]
-    assert leaks.found(again.output, cluster.secrets) == []
+    assert leaks.occurrences(again.output, cluster.secrets) == []
     assert all(1 <= number <= 5 for number in cluster.executions(again).values()), cluster.executions(again)
     assert [cluster.play("--check").changed(name) for name in NAMES] == [0, 0, 0]
     assert cluster.starts() == before
@@ -118,9 +118,9 @@ def test_a_second_run_changes_nothing_in_five_executions_a_host(cluster: Cluster
 def test_the_unit_is_hardened_and_every_request_audited(cluster: Cluster) -> None:
     for name, host in cluster.hosts.items():
         host.shell(f"systemd-analyze --no-pager verify /etc/systemd/system/{FLAVOUR}.service")
-        found = host.shell(f"systemd-analyze --no-pager security {FLAVOUR} | tail -1")
-        exposure = float(re.search(r"level for \S+: ([\d.]+)", found)[1])  # type: ignore[index]
-        assert exposure < 2.0, (name, found)
+        verdict = host.shell(f"systemd-analyze --no-pager security {FLAVOUR} | tail -1")
+        exposure = float(re.search(r"level for \S+: ([\d.]+)", verdict)[1])  # type: ignore[index]
+        assert exposure < 2.0, (name, verdict)
         shown = host.shell(
             f"stat -c '%U %a' /var/lib/{FLAVOUR} /var/log/{FLAVOUR}; stat -c '%U %G %a' /etc/{FLAVOUR}/server.hcl /etc/{FLAVOUR}/tls/server.key"
         ).splitlines()
@@ -154,7 +154,7 @@ def test_a_killed_leader_loses_nothing(cluster: Cluster) -> None:
     cluster.hosts[leader].shell(f"systemctl unmask --runtime {FLAVOUR}; systemctl reset-failed {FLAVOUR} || true")
     with leaks.ArgvWatch(cluster.secrets) as watch:
         back = cluster.play("-vvv")
-    assert (watch.seen, watch.in_environment, leaks.found(back.output, cluster.secrets)) == ([], [], [])
+    assert (watch.seen, watch.in_environment, leaks.occurrences(back.output, cluster.secrets)) == ([], [], [])
     assert back.changed(leader) in (1, 2), "it is unsealed, and started unless systemd was faster"
     assert cluster.awake() == NAMES
     assert [cluster.read(leader, f"kept-{number}") for number in (0, 19)] == ["0", "19"]
@@ -219,7 +219,7 @@ def test_a_snapshot_is_restored_and_a_broken_one_is_not(cluster: Cluster) -> Non
     assert not path.exists()
     taken = cluster.play("-vvv", entry="snapshot", vault_snapshot_path=str(path))
     assert taken.changed(FIRST) == 1
-    assert leaks.found(taken.output, cluster.secrets) == []
+    assert leaks.occurrences(taken.output, cluster.secrets) == []
     assert path.stat().st_mode & 0o777 == 0o600
     assert cluster.play(entry="snapshot", vault_snapshot_path=str(path)).changed(FIRST) == 0
     cluster.write("state", "after")
@@ -232,7 +232,7 @@ def test_a_snapshot_is_restored_and_a_broken_one_is_not(cluster: Cluster) -> Non
     cluster.play("--check", entry="restore", vault_snapshot_path=str(path))
     assert cluster.read(cluster.leader(), "state") == "after"
     cluster.play(entry="restore", vault_snapshot_path=str(path))
-    programs.until(lambda: cluster.read(cluster.leader(), "state"), lambda found: found == "before", 30)
+    programs.until(lambda: cluster.read(cluster.leader(), "state"), lambda value: value == "before", 30)
     assert cluster.read(cluster.leader(), "kept-3") == "3"
 
 
@@ -285,7 +285,7 @@ def lost_and_rebuilt(cluster: Cluster) -> None:
     for host in cluster.hosts.values():
         assert host.shell(f"systemctl is-active {FLAVOUR} || true; ls /var/lib/{FLAVOUR}") == "inactive\n", "touched"
     recovered = cluster.rebuild(path, "-vvv")
-    assert leaks.found(recovered.output, cluster.secrets) == []
+    assert leaks.occurrences(recovered.output, cluster.secrets) == []
     assert programs.until(cluster.awake, lambda awake: awake == names, 60) == names
     assert cluster.voters() == names
     assert {file.name: file.read_bytes() for file in (cluster.directory / "vault").iterdir()} == kept
@@ -378,8 +378,8 @@ SEAL = base64.b64encode(hashlib.sha256(b"canary-seal").digest()).decode()
 def given_elsewhere(alone: Cluster, tmp_path: Path) -> None:
     """A certificate and the secret of a seal, made without the role."""
     ca, pair = certificate(tmp_path, next(iter(alone.hosts.values())).host.address)
-    found = re.finditer(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", Path(pair).read_text(), re.DOTALL)
-    blocks = {block[1].rpartition(" ")[2]: block[0] for block in reversed(list(found))}
+    matches = re.finditer(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", Path(pair).read_text(), re.DOTALL)
+    blocks = {block[1].rpartition(" ")[2]: block[0] for block in reversed(list(matches))}
     store = tmp_path / "store"
     store.mkdir()
     for secret, text in (("key", blocks["KEY"]), ("seal", SEAL)):
@@ -416,10 +416,10 @@ def test_one_server_with_all_that_can_be_given(alone: Cluster, tmp_path: Path) -
     kind = "recovery" if "vault_seal" in alone.variables else "unseal"
     kept = {path.name for path in (tmp_path / "vault").iterdir()}
     assert kept == {"root_token.sops.json", *(f"{kind}_key_{number}.sops.json" for number in (1, 2, 3))}
-    found = [keeper_reads(tmp_path, f"{kind}_key_{share}", keeper) for share in (1, 2, 3) for keeper in (1, 2, 3)]
-    assert [bool(text) for text in found] == [share == keeper for share in (1, 2, 3) for keeper in (1, 2, 3)]
-    shares = [text for text in found if text]
-    assert leaks.found(first.output, [*shares, SEAL]) == []
+    keys = [keeper_reads(tmp_path, f"{kind}_key_{share}", keeper) for share in (1, 2, 3) for keeper in (1, 2, 3)]
+    assert [bool(text) for text in keys] == [share == keeper for share in (1, 2, 3) for keeper in (1, 2, 3)]
+    shares = [text for text in keys if text]
+    assert leaks.occurrences(first.output, [*shares, SEAL]) == []
     assert leaks.left_behind(host.shell, [*shares, SEAL]) == ""
     assert alone.awake() == [name]
     assert host.shell(f"stat -c %a /etc/{alone.unit}/environment").strip() == "600"

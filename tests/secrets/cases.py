@@ -101,7 +101,7 @@ def sops(tmp: Path, monkeypatch: pytest.MonkeyPatch, _stack: Stack) -> Case:
     base.mkdir()
     (base / ".sops.yaml").write_text(f"creation_rules:\n  - age: {recipient}\n")
     for name, text in (("plain.txt", VALUE), ("document.json", DOCUMENT)):
-        encrypted = programs.run("sops", "encrypt", "--filename-override", base / name, data=text.encode(), cwd=base)
+        encrypted = programs.run("sops", "encrypt", "--filename-override", base / name, stdin=text.encode(), cwd=base)
         (base / name).write_bytes(encrypted)
     store = {"type": "sops", "base": str(base), "age_key_file": str(key)}
     other = tmp / "other.txt"
@@ -121,7 +121,7 @@ def password_store(tmp: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack) -> 
     environment = {**os.environ, "PASSWORD_STORE_DIR": str(store)}
     programs.run("pass", "init", fingerprint, env=environment)
     for name, text in (("web/plain", VALUE), ("web/document", DOCUMENT)):
-        programs.run("pass", "insert", "--multiline", name, data=f"{text}\n".encode(), env=environment)
+        programs.run("pass", "insert", "--multiline", name, stdin=f"{text}\n".encode(), env=environment)
     monkeypatch.delenv("GNUPGHOME")
     declared = {"type": "pass", "directory": str(store), "gnupg_home": str(home)}
     empty = Path(stack.enter_context(programs.short_directory()))

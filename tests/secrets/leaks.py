@@ -17,7 +17,7 @@ def forms(value: str) -> dict[str, str]:
     return {"plain": value, "base64": encoded, "URL": quote(value, safe=""), "JSON": json.dumps(value)[1:-1]}
 
 
-def found(text: str, values: t.Iterable[str]) -> list[str]:
+def occurrences(text: str, values: t.Iterable[str]) -> list[str]:
     """What of the values stands in the text, as 'form of value'."""
     return [f"{form} of {value[:12]}..." for value in values for form, shown in forms(value).items() if shown in text]
 

@@ -18,10 +18,10 @@ Result = dict[str, t.Any]
 def run(name: str, arguments: Result, *, check: bool = False) -> Result:
     module = importlib.import_module(f"ansible_collections.unified.deploy.plugins.modules.{name}")
     out = io.StringIO()
-    given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": "/tmp"}
+    parameters = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": "/tmp"}
     # Where a test beside has loaded the controller's half, warnings would go to its display and not into the result.
     as_on_a_host = mock.patch.object(_internal, "is_controller", False)
-    with patch_module_args(given), as_on_a_host, contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+    with patch_module_args(parameters), as_on_a_host, contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         module.main()
     result: Result = json.loads(out.getvalue().splitlines()[-1])
     return result

@@ -81,8 +81,8 @@ def need(*names: str) -> None:
             pytest.fail(f"'{name}' is not installed: run 'make setup', or apt-get install {packages.get(name, name)}")
 
 
-def run(*argv: t.Any, data: bytes = b"", **options: t.Any) -> bytes:
-    done = subprocess.run([str(part) for part in argv], input=data, capture_output=True, check=False, **options)
+def run(*argv: t.Any, stdin: bytes = b"", **options: t.Any) -> bytes:
+    done = subprocess.run([str(part) for part in argv], input=stdin, capture_output=True, check=False, **options)
     assert done.returncode == 0, f"{argv}: {done.stderr.decode()}"
     return done.stdout
 

@@ -86,8 +86,8 @@ def test_every_cci_is_known_to_the_table(catalogue: t.Any) -> None:
 
 
 def test_purposes_in_conditions_are_known(catalogue: t.Any) -> None:
-    things = [*catalogue.rules.values(), *(c for b in catalogue.benchmarks.values() for c in b.controls.values())]
-    used = {purpose for thing in things for side in (thing.when, thing.unless) for purpose in side.get("purpose", ())}
+    conditional = [*catalogue.rules.values(), *(c for b in catalogue.benchmarks.values() for c in b.controls.values())]
+    used = {purpose for part in conditional for side in (part.when, part.unless) for purpose in side.get("purpose", ())}
     assert used <= set(catalogue.purposes)
 
 

@@ -142,11 +142,11 @@ def test_killed_writers_leftovers_go_with_the_next_write(tmp_path: Path) -> None
 
 def test_attributes_are_set_by_descriptor(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
-    wanted = Wanted(str(tmp_path / "a"), b"", 0o640, os.geteuid(), os.getegid())
-    assert attributes_set(wanted) and not attributes_set(wanted)
+    desired = Wanted(str(tmp_path / "a"), b"", 0o640, os.geteuid(), os.getegid())
+    assert attributes_set(desired) and not attributes_set(desired)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
     with pytest.raises(FileNotFoundError):
-        attributes_set(wanted._replace(path=str(tmp_path / "none")))
+        attributes_set(desired._replace(path=str(tmp_path / "none")))
 
 
 def test_directories_get_their_mode_whatever_the_umask(tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_timer_that_is_armed_is_not_armed_again(tmp_path: Path, monkeypatch: pyt
     called: list[list[str]] = []
     monkeypatch.setattr(timer, "DIRECTORY", str(tmp_path))
     monkeypatch.setattr(timer.os.path, "isdir", lambda path: True)
-    monkeypatch.setattr(timer, "replace", lambda *wanted: [Path(one.path).write_bytes(one.content) for one in wanted])
+    monkeypatch.setattr(timer, "replace", lambda *files: [Path(one.path).write_bytes(one.content) for one in files])
     monkeypatch.setattr(timer, "run", lambda argv: called.append(argv) or Answer(0, "", ""))
     for seconds in (60, 60, 90):
         timer.arm("/bin/true", run_id="one", seconds=seconds)

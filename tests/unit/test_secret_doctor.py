@@ -23,10 +23,11 @@ class Repository(t.NamedTuple):
     root: Path
     variables: dict[str, t.Any]
 
-    def check(self, **more: t.Any) -> tuple[int, str]:
+    def check(self, inventory: Path | None = None, **more: t.Any) -> tuple[int, str]:
         """Exit code and output of the playbook, at -vvv."""
-        inventory = self.root.parent / "inventory.yml"
-        inventory.write_text(yaml.safe_dump({"all": {"hosts": {"web1": {}}, "vars": {**self.variables, **more}}}))
+        if inventory is None:
+            inventory = self.root.parent / "inventory.yml"
+            inventory.write_text(yaml.safe_dump({"all": {"hosts": {"web1": {}}, "vars": {**self.variables, **more}}}))
         argv = [
             Path(sys.executable).parent / "ansible-playbook",
             "unified.deploy.check_secrets",
@@ -38,7 +39,7 @@ class Repository(t.NamedTuple):
         env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "100"}
         done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env, cwd=self.root)
         output = done.stdout + done.stderr
-        assert leaks.found(output, [VALUE]) == []
+        assert leaks.occurrences(output, [VALUE]) == []
         return done.returncode, output
 
 
@@ -55,7 +56,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Re
         (root / "secrets").mkdir()
         path = root / "secrets/app.yaml"
         text = f"password: {VALUE}\n".encode()
-        path.write_bytes(programs.run("sops", "encrypt", "--filename-override", path, data=text, cwd=root))
+        path.write_bytes(programs.run("sops", "encrypt", "--filename-override", path, stdin=text, cwd=root))
         (root / "site.yml").write_text("- hosts: all\n")
         programs.run("git", "init", "-q", root)
         reference = "team://secrets/app.yaml#password"
@@ -70,6 +71,22 @@ def test_all_is_well(repository: Repository) -> None:
     assert "ok    reference   team://secrets/app.yaml#password" in output
     assert "ok    encryption" in output
     assert "3 checks, 0 failed" in output
+
+
+def test_guide_s_own_site_is_well(repository: Repository) -> None:
+    """An inventory that is a directory, references in its variables, stores beside it, and no localhost in it."""
+    inventory = repository.root / "inventories/mine"
+    (inventory / "group_vars").mkdir(parents=True)
+    (inventory / "hosts").write_text("web1\n")
+    declared = {
+        name: {**store, "base": "{{ inventory_dir }}/../.."}
+        for name, store in repository.variables["secret_stores"].items()
+    }
+    variables = {**repository.variables, "secret_stores": declared}
+    (inventory / "group_vars/all.yml").write_text(yaml.safe_dump(variables, default_flow_style=True, width=1000))
+    code, output = repository.check(inventory)
+    assert code == 0, output
+    assert "ok    reference   team://secrets/app.yaml#password" in output
 
 
 def test_everything_that_is_wrong_is_listed_at_once(repository: Repository) -> None:

@@ -28,9 +28,11 @@ def play(directory: Path, tasks: list[dict[str, t.Any]], **variables: t.Any) -> 
     """Output of a play on this machine, with its arguments watched, and what it left in its temporary directories searched."""
     book, temporary = directory / "play.yml", directory / "tmp"
     temporary.mkdir(exist_ok=True)
-    given = {"ansible_python_interpreter": sys.executable, "ansible_remote_tmp": str(temporary), **variables}
+    hostvars = {"ansible_python_interpreter": sys.executable, "ansible_remote_tmp": str(temporary), **variables}
     book.write_text(
-        yaml.safe_dump([{"hosts": "all", "gather_facts": False, "connection": "local", "vars": given, "tasks": tasks}])
+        yaml.safe_dump(
+            [{"hosts": "all", "gather_facts": False, "connection": "local", "vars": hostvars, "tasks": tasks}]
+        )
     )
     env = {
         **os.environ, "ANSIBLE_COLLECTIONS_PATH": str(INSTALLED), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(temporary),
@@ -43,13 +45,13 @@ def play(directory: Path, tasks: list[dict[str, t.Any]], **variables: t.Any) -> 
     assert watch.samples > 10
     assert watch.seen == []
     output = done.stdout + done.stderr
-    assert leaks.found(output, [CANARY, OTHER]) == []
+    assert leaks.occurrences(output, [CANARY, OTHER]) == []
     kept = [
         path
         for path in directory.rglob("*")
         if path.is_file() and path.name != "play.yml" and "allowed" not in path.parts
     ]
-    assert [path for path in kept if leaks.found(path.read_text(errors="replace"), [CANARY, OTHER])] == []
+    assert [path for path in kept if leaks.occurrences(path.read_text(errors="replace"), [CANARY, OTHER])] == []
     return output
 
 
@@ -146,6 +148,6 @@ def test_modules_that_make_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             next(line for line in (allowed / "age").read_text().splitlines() if line.startswith("AGE-SECRET-KEY")),
             case.declared["team"]["token"],
         ]
-        assert leaks.found(output, made) == []
+        assert leaks.occurrences(output, made) == []
         kept = [path for path in tmp_path.rglob("*") if path.is_file() and "allowed" not in path.parts]
-        assert [path for path in kept if leaks.found(path.read_text(errors="replace"), made)] == []
+        assert [path for path in kept if leaks.occurrences(path.read_text(errors="replace"), made)] == []

@@ -54,8 +54,8 @@ class FakeClient:
             }
         return {}
 
-    def paths(self, *wanted: str) -> list[tuple[str, t.Any]]:
-        return [(path, body) for _verb, path, body in self.asked if path in wanted]
+    def paths(self, *paths: str) -> list[tuple[str, t.Any]]:
+        return [(path, body) for _verb, path, body in self.asked if path in paths]
 
 
 @pytest.fixture

@@ -160,8 +160,8 @@ def test_sops_dotenv_and_ini_have_fields(tmp_path: Path, monkeypatch: pytest.Mon
     with contextlib.ExitStack() as stack:
         case = CASES["sops"](tmp_path, monkeypatch, stack)
         base = tmp_path / "base"
-        data = programs.run("sops", "encrypt", "--filename-override", base / name, data=text.encode(), cwd=base)
-        (base / name).write_bytes(data)
+        encrypted = programs.run("sops", "encrypt", "--filename-override", base / name, stdin=text.encode(), cwd=base)
+        (base / name).write_bytes(encrypted)
         resolver = Resolver(case.declared)
         field = "B" if name == "x.env" else "s.a"
         assert resolver.resolve(f"team://{name}#{field}") == ("two words" if name == "x.env" else "1")

@@ -32,21 +32,21 @@ def test_dotenv_comes_back_through_bash(tmp_path: Path, values: dict[str, str]) 
     done = subprocess.run(
         ["bash", "-c", script, "bash", path], env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True
     )
-    found = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if "=" in line)
-    assert {name: found[name] for name in values} == values
+    read = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if "=" in line)
+    assert {name: read[name] for name in values} == values
     assert transform.from_dotenv(path.read_text()) == values
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "values"),
     [
         ("A=1\n", {"A": "1"}),
         ("export A='x # y' # why\n\n# comment\nB = two words \n", {"A": "x # y", "B": "two words"}),
         ('A="one\ntwo"\nB=\n', {"A": "one\ntwo", "B": ""}),
     ],
 )
-def test_simple_dotenv_files_are_read(text: str, found: dict[str, str]) -> None:
-    assert transform.from_dotenv(text) == found
+def test_simple_dotenv_files_are_read(text: str, values: dict[str, str]) -> None:
+    assert transform.from_dotenv(text) == values
 
 
 def test_dotenv_refuses_what_no_environment_holds() -> None:

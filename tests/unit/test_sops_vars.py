@@ -30,7 +30,7 @@ class Site(t.NamedTuple):
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         argv = ["sops", "encrypt", "--filename-override", path]
-        path.write_bytes(programs.run(*argv, data=text.encode(), cwd=self.root, env=self.environment))
+        path.write_bytes(programs.run(*argv, stdin=text.encode(), cwd=self.root, env=self.environment))
         return path
 
     def run(self, *argv: t.Any, fails: bool = False, **environment: str) -> str:
@@ -210,7 +210,7 @@ def test_registered_variables_are_in_no_output_and_no_fact_cache(site: Site) -> 
     ]  # fmt: skip
     cache = site.root.parent / "facts"
     output = site.play(tasks, "-vvv", ANSIBLE_CACHE_PLUGIN="jsonfile", ANSIBLE_CACHE_PLUGIN_CONNECTION=str(cache))
-    assert leaks.found(output, [CANARY]) == []
+    assert leaks.occurrences(output, [CANARY]) == []
     assert [path for path in cache.rglob("*") if path.is_file() and CANARY in path.read_text()] == []
     assert len(site.decryptions()) == 1
     assert "none.sops.yaml" in output

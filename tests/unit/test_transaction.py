@@ -46,11 +46,11 @@ def leftovers(base: str) -> list[str]:
 
 
 def test_writes_all_then_changes_nothing(base: str, etc: Path) -> None:
-    wanted = [Planned(str(etc / name), f"{name}\n".encode(), 0o600) for name in ("a", "sub/b")]
-    assert [change.path for change in apply(base, *wanted).changes] == [str(etc / "a"), str(etc / "sub/b")]
+    planned = [Planned(str(etc / name), f"{name}\n".encode(), 0o600) for name in ("a", "sub/b")]
+    assert [change.path for change in apply(base, *planned).changes] == [str(etc / "a"), str(etc / "sub/b")]
     first = everything(etc)
     assert {name: row[:2] for name, row in first.items()} == {"a": (b"a\n", 0o600), "sub/b": (b"sub/b\n", 0o600)}
-    assert apply(base, *wanted).changes == []
+    assert apply(base, *planned).changes == []
     assert everything(etc) == first
     assert leftovers(base) == []
 
@@ -65,12 +65,12 @@ def test_dry_run_validates_and_leaves_nothing_behind(tmp_path: Path, base: str, 
 def test_one_refusing_validator_keeps_every_file(base: str, etc: Path) -> None:
     (etc / "a").write_text("old\n")
     before = everything(etc)
-    wanted = [
+    planned = [
         Planned(str(etc / "a"), b"new\n"),
         Planned(str(etc / "b"), b"bad\n", validate=["grep", "-q", "good", "%s"]),
     ]
     with pytest.raises(ChangeError, match="b: 'grep' refuses the new text"):
-        apply(base, *wanted)
+        apply(base, *planned)
     assert everything(etc) == before
     assert leftovers(base) == []
 
@@ -86,9 +86,13 @@ def test_check_sees_all_new_files_in_their_places(base: str, etc: Path) -> None:
     (etc / "sub").mkdir()
     for name in ("a", "sub/b", "gone"):
         (etc / name).write_text("old ")
-    wanted = [Planned(str(etc / "a"), b"new "), Planned(str(etc / "sub/c"), b"more "), Planned(str(etc / "gone"), None)]
+    planned = [
+        Planned(str(etc / "a"), b"new "),
+        Planned(str(etc / "sub/c"), b"more "),
+        Planned(str(etc / "gone"), None),
+    ]
     script = f"cd {etc} && cat a sub/b sub/c && ! test -e gone"
-    outcome = apply(base, *wanted, checks=[Check(["sh", "-c", script], [str(etc)])])
+    outcome = apply(base, *planned, checks=[Check(["sh", "-c", script], [str(etc)])])
     assert outcome.said == ["new old more "]
     refusing = Check(["sh", "-c", f"grep -q old {etc}/a || {{ echo no old; exit 3; }}"], [str(etc)])
     with pytest.raises(ChangeError, match="refuses the new files: no old; nothing was changed"):
@@ -142,11 +146,11 @@ def test_directory_of_others_refuses_the_whole_unless_not_required(base: str, et
     shared = etc / "shared"
     shared.mkdir()
     shared.chmod(0o777)
-    wanted = [Planned(str(etc / "a"), b"x"), Planned(str(shared / "b"), b"x")]
+    planned = [Planned(str(etc / "a"), b"x"), Planned(str(shared / "b"), b"x")]
     with pytest.raises(ChangeError, match=r"others than root can write to .*shared.*nothing was changed"):
-        apply(base, *wanted)
+        apply(base, *planned)
     assert not (etc / "a").exists()
-    outcome = apply(base, wanted[0], wanted[1]._replace(required=False))
+    outcome = apply(base, planned[0], planned[1]._replace(required=False))
     assert [row["path"] for row in outcome.refused] == [str(shared / "b")]
     assert (etc / "a").exists() and not (shared / "b").exists()
 
@@ -160,13 +164,13 @@ def test_pipe_in_place_of_a_file_is_refused_at_once(base: str, etc: Path) -> Non
 
 def test_file_that_is_not_what_it_was_planned_from_is_stale(base: str, etc: Path) -> None:
     (etc / "a").write_text("theirs")
-    wanted = [Planned(str(etc / "a"), b"ours", digest=digest(b"old")), Planned(str(etc / "b"), b"ours", digest=ABSENT)]
+    planned = [Planned(str(etc / "a"), b"ours", digest=digest(b"old")), Planned(str(etc / "b"), b"ours", digest=ABSENT)]
     with pytest.raises(StaleError, match="Plan again") as caught:
-        apply(base, *wanted)
+        apply(base, *planned)
     assert caught.value.paths == [str(etc / "a")]
     assert (etc / "a").read_text() == "theirs" and not (etc / "b").exists()
-    apply(base, wanted[0]._replace(digest=digest(b"theirs")), wanted[1])
-    assert apply(base, *wanted).changes == []  # what is as wanted is not stale
+    apply(base, planned[0]._replace(digest=digest(b"theirs")), planned[1])
+    assert apply(base, *planned).changes == []  # what is as wanted is not stale
 
 
 def test_file_that_changes_between_staging_and_rename_stays(

@@ -136,12 +136,12 @@ def test_namespace_goes_with_every_request(server: fake.FakeVault) -> None:
 
 def whole_request(connection: socket.socket) -> str:
     """Head and body, which may come apart: an answer before the end of the body would reset the connection."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
-    head, _mark, body = data.partition(b"\r\n\r\n")
-    found = re.search(rb"content-length: (\d+)", head.lower())
-    while len(body) < (int(found[1]) if found else 0):
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65536)
+    head, _mark, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    while len(body) < (int(length[1]) if length else 0):
         body += connection.recv(65536)
     return head.decode()
 
@@ -173,13 +173,13 @@ def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
                     connection.sendall(head + body)
 
     threading.Thread(target=serve, daemon=True).start()
-    given = {
+    options = {
         "url": f"https://127.0.0.1:{listener.getsockname()[1]}",
         "ca_path": ca,
         "client_cert": pair,
         "client_key": pair,
     }
-    made = VaultClient({**given, "auth_method": "cert", "role": "web", "timeout": 5.0})
+    made = VaultClient({**options, "auth_method": "cert", "role": "web", "timeout": 5.0})
     made.request("GET", "secret/data/x")
     assert [request.split()[:2] for _peer, request in seen] == [
         ["POST", "/v1/auth/cert/login"],
@@ -190,7 +190,7 @@ def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "same"),
+    ("desired", "current", "same"),
     [
         ("1h", 3600, True), ("1h30m", 5400, True), ("30d", 2592000, True), (10, "10", True), ("90s", "1m", False),
         (["b", "a"], ["a", "b"], True), ("a,b", ["b", "a"], True), (["a"], ["a", "b"], False), (True, "true", True),
@@ -200,8 +200,8 @@ def test_client_certificate_is_shown_to_the_server(tmp_path: Path) -> None:
         ({}, None, True), ({}, {"a": 1}, False), (0, None, False), ("0", "", False),
     ],
 )  # fmt: skip
-def test_settings_compare_by_meaning(wanted: t.Any, found: t.Any, same: bool) -> None:
-    assert equal(wanted, found) is same
+def test_settings_compare_by_meaning(desired: t.Any, current: t.Any, same: bool) -> None:
+    assert equal(desired, current) is same
 
 
 def test_setting_that_a_server_leaves_out_is_an_empty_one() -> None:
@@ -244,9 +244,9 @@ def test_environment_fills_what_options_leave_out() -> None:
         0,
         True,
     )
-    given = {"url": "u", "token_path": "p", "client_cert": "c", "timeout": 1.0, "retries": 2}
-    values = completed(given, every)
-    assert {name: values[name] for name in given} == given
+    options = {"url": "u", "token_path": "p", "client_cert": "c", "timeout": 1.0, "retries": 2}
+    values = completed(options, every)
+    assert {name: values[name] for name in options} == options
     assert (values["token"], values["client_key"]) == (None, None), (
         "a file's token, a certificate's key are given already"
     )
@@ -438,6 +438,16 @@ def test_certificate_of_another_name_or_authority_is_refused(server: fake.FakeVa
 def test_mount_that_is_not_there_is_named(server: fake.FakeVault) -> None:
     with pytest.raises(VaultError, match="there is no mount gone, or this token may use nothing of it"):
         Kv(client(server), "gone", "x").fields()
+
+
+def test_mount_that_vanishes_in_the_middle_of_a_run_is_named(server: fake.FakeVault) -> None:
+    """It is no secret that is not there, for which a lookup would take its default."""
+    secret = Kv(client(server), "secret", "web", 2)
+    secret.write({"a": "1"}, 0)
+    assert secret.fields() == {"a": "1"}
+    secret.client.request("DELETE", "sys/mounts/secret")
+    with pytest.raises(VaultError, match="there is no mount secret, or this token may use nothing of it"):
+        secret.fields()
 
 
 def test_writer_without_a_right_on_metadata_creates_a_secret(server: fake.FakeVault) -> None:

@@ -106,7 +106,7 @@ def test_authority_is_made_once_and_its_key_is_only_kept_encrypted(
     private = programs.run("sops", "decrypt", key).decode()
     issuer = made.decode()
     host_key = programs.run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
-    public = programs.run("openssl", "pkey", "-pubout", data=host_key).decode()
+    public = programs.run("openssl", "pkey", "-pubout", stdin=host_key).decode()
     names = certificate.Names("v1", ("vault.example.org",), ("10.0.0.1", "127.0.0.1"))
     signed, _expires = certificate.sign(issuer, private, public, names, 90, 30)
     (tmp_path / "ca").write_text(issuer)
@@ -122,7 +122,9 @@ def test_authority_is_made_once_and_its_key_is_only_kept_encrypted(
     more = names._replace(alt_names=(), ip_sans=("10.0.0.9", "127.0.0.1"))
     differing = "its names are others: +10.0.0.9, -10.0.0.1, -vault.example.org"
     assert certificate.state(signed, public, issuer, more, 30)[0] == differing
-    other = programs.run("openssl", "pkey", "-pubout", data=programs.run("openssl", "genpkey", "-algorithm", "ed25519"))
+    other = programs.run(
+        "openssl", "pkey", "-pubout", stdin=programs.run("openssl", "genpkey", "-algorithm", "ed25519")
+    )
     assert certificate.state(signed, other.decode(), issuer, names, 30)[0] == "the key is another"
     path.unlink()
     key.unlink()
@@ -165,29 +167,29 @@ class Uninitialised(FakeServer):
 
     tls = True
     keys: t.ClassVar[list[str]] = ["canary-key-0001", "canary-key-0002", "canary-key-0003"]
-    given: t.ClassVar[set[str]] = set()
+    shares: t.ClassVar[set[str]] = set()
     initialized = False
     delay = 0.0
 
     @route("GET", "/v1/sys/seal-status")
     def seal_status(self, _request: Request) -> t.Any:
-        return {"type": "shamir", "initialized": self.initialized, "sealed": len(self.given) < 2}
+        return {"type": "shamir", "initialized": self.initialized, "sealed": len(self.shares) < 2}
 
     @route("PUT", "/v1/sys/init")
     def init(self, request: Request) -> t.Any:
         assert request.body == {"secret_shares": 3, "secret_threshold": 2}
-        self.initialized, self.given = True, set()  # type: ignore[misc]
+        self.initialized, self.shares = True, set()  # type: ignore[misc]
         time.sleep(self.delay)
         return {"keys_base64": self.keys, "root_token": "canary-root-token"}
 
     @route("PUT", "/v1/sys/unseal")
     def unseal(self, request: Request) -> t.Any:
-        self.given.add(request.body["key"])
-        return {"sealed": len(self.given) < 2}
+        self.shares.add(request.body["key"])
+        return {"sealed": len(self.shares) < 2}
 
     @route("GET", "/v1/sys/health")
     def health(self, _request: Request) -> t.Any:
-        return {"initialized": True, "sealed": len(self.given) < 2, "standby": False}
+        return {"initialized": True, "sealed": len(self.shares) < 2, "standby": False}
 
 
 def test_initialises_once_and_never_without_a_place_for_the_keys(
@@ -232,7 +234,7 @@ def test_initialises_once_and_never_without_a_place_for_the_keys(
             "unseal_key_1.sops.json", "unseal_key_2.sops.json", "unseal_key_3.sops.json", "root_token.sops.json",
         ]  # fmt: skip
         assert "canary" not in json.dumps(done)
-        assert server.given == set(server.keys[:2])
+        assert server.shares == set(server.keys[:2])
         monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "age"))
         assert json.loads(programs.run("sops", "decrypt", done["files"][2])) == {"key": "canary-key-0003"}
         assert json.loads(programs.run("sops", "decrypt", done["files"][3])) == {"token": "canary-root-token"}
@@ -247,9 +249,9 @@ def test_initialises_once_and_never_without_a_place_for_the_keys(
     ],
 )
 def test_counts_of_shares_that_cannot_be(shares: int, threshold: int, custodians: int, said: str) -> None:
-    given = {"shares": shares, "threshold": threshold, "custodians": [{}] * custodians}
+    params = {"shares": shares, "threshold": threshold, "custodians": [{}] * custodians}
     with pytest.raises(VaultError, match=said):
-        vault_init.check(given)
+        vault_init.check(params)
     vault_init.check({"shares": 1, "threshold": 1, "custodians": []})
 
 

@@ -133,8 +133,8 @@ def test_certificate_that_has_ended_is_replaced_before_anything_is_asked(cluster
     server = server_of(cluster, timeout=0.01)
     cluster.ended = {server.node.url}
     (tmp_path / "server.pem").write_text(CERTIFICATE)
-    server.given = {
-        **server.given, "cert_path": str(tmp_path / "server.pem"), "program": "/none", "files": [], "restart": "never", "join": False,
+    server.params = {
+        **server.params, "cert_path": str(tmp_path / "server.pem"), "program": "/none", "files": [], "restart": "never", "join": False,
         "unseal_keys": [], "foreseen": False,
     }  # fmt: skip
     run = server.run

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from .server import ADDRESS, SWITCH, binary, given
+from .server import ADDRESS, SWITCH, binary, target
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS, MADE = ROOT / "tests/vault/recordings", ROOT / "build/vault-recordings"
-PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=12"]
 
 
 def half(name: str, argv: list[str]) -> tuple[str, bool]:
@@ -25,7 +25,7 @@ def half(name: str, argv: list[str]) -> tuple[str, bool]:
 
 def main() -> int:
     os.environ[SWITCH] = "1"
-    if not given():
+    if not target():
         print(
             f"test-vault: set BAO_BIN or VAULT_BIN to a server's program, or {ADDRESS}, {SWITCH}_TOKEN and {SWITCH}_CACERT to an empty "
             "server's address, root token and CA",

@@ -70,9 +70,9 @@ class Cluster:
 
     def rebuild(self, snapshot: Path, *arguments: str, fails: bool = False) -> Play:
         """Run the playbook restore_vault, as an operator would whose variables stand in the inventory."""
-        given = ["-e", f"vault_snapshot_path={snapshot}"]
+        snapshot_arguments = ["-e", f"vault_snapshot_path={snapshot}"]
         book = "unified.deploy.restore_vault"
-        return playbook(self.directory, book, self._inventory(), *given, *arguments, fails=fails)
+        return playbook(self.directory, book, self._inventory(), *snapshot_arguments, *arguments, fails=fails)
 
     def _inventory(self) -> str:
         groups = t.cast("dict[str, t.Any]", tool.inventory())["all"]["children"]
@@ -93,8 +93,8 @@ class Cluster:
     def ask(self, name: str, path: str, body: t.Any = None, *, token: str = "", method: str = "") -> t.Any:
         context = ssl.create_default_context(cafile=self.ca)
         url = f"https://{self.hosts[name].host.address}:8200/v1/{path}"
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data, {"X-Vault-Token": token} if token else {}, method=method or None)
+        content = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(url, content, {"X-Vault-Token": token} if token else {}, method=method or None)
         with urllib.request.urlopen(request, context=context, timeout=10) as answer:
             return json.loads(answer.read() or b"{}")
 
@@ -108,11 +108,11 @@ class Cluster:
         return [name for name in self.hosts if not self.health(name)["sealed"]]
 
     def leader(self) -> str:
-        def found() -> list[str]:
+        def leaders() -> list[str]:
             return [name for name in self.hosts if not self.health(name)["standby"] and not self.health(name)["sealed"]]
 
         # An election takes a dozen seconds on an idle machine.
-        return programs.until(found, lambda names: len(names) == 1, 120)[0]
+        return programs.until(leaders, lambda names: len(names) == 1, 120)[0]
 
     def mount(self) -> None:
         """A KV engine of version 2 at ``secret``, and wait until it is ready to be written to."""
@@ -155,15 +155,16 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def servers(directory: Path, names: t.Sequence[str] = NAMES) -> t.Iterator[Cluster]:
-    """Hosts for a cluster whose keys one age key opens."""
+def servers(directory: Path, names: t.Sequence[str] = NAMES, kernels: t.Collection[str] = ()) -> t.Iterator[Cluster]:
+    """Hosts for a cluster whose keys one age key opens. Those named in KERNELS have a kernel, and so a clock, of their own."""
     patch = pytest.MonkeyPatch()
     programs.on_path(patch)
     key = directory / "age.txt"
     programs.run("age-keygen", "-o", key)
     patch.setenv("SOPS_AGE_KEY_FILE", str(key))
     try:
-        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in zip(names, SUITES)}
+        kinds = {name: "uml" if name in kernels else "container" for name in names}
+        hosts = {name: Target(tool.up(name, kinds[name], suite), directory) for name, suite in zip(names, SUITES)}
         made = Cluster(directory, hosts)
         made.variables["vault_age"] = [programs.run("age-keygen", "-y", key).decode().strip()]
         made.builds(Path(REAL) if REAL else programs.fake_bao("2.4.1"))

@@ -16,7 +16,7 @@ from tests.fakes import vault as fake
 from tests.unit.conftest import INSTALLED
 
 from .recording import RECORDINGS, REPLAYED_RUN, Player, Recorder, Scrubber, load
-from .server import Server, given, live, reset
+from .server import Server, live, reset, target
 
 # Where a live run leaves its recordings; they are moved when all of it has passed.
 MADE = INSTALLED.parent / "vault-recordings"
@@ -39,9 +39,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" not in metafunc.fixturenames:
         return
     marks = {mark.name: mark for mark in metafunc.definition.iter_markers()}
-    real = "live" if given() else "recording"
+    real = "live" if target() else "recording"
     kinds = [kind for kind in ("fake", real) if not (kind == "fake" and "live_only" in marks)]
-    if given() and "not_recorded" in marks:
+    if target() and "not_recorded" in marks:
         kinds = ["live"]  # the fake has its turn in `make test`
     if "fake_only" in marks:
         kinds = ["fake"]
@@ -55,8 +55,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_terminal_summary(terminalreporter: t.Any) -> None:
     recorded = sorted(RECORDINGS.glob("*.json"))
-    if given():
-        said = f"vault: against the real server {given()}, and the fake"
+    if target():
+        said = f"vault: against the real server {target()}, and the fake"
     elif recorded:
         name, date, _exchanges = load(recorded[0])
         said = f"vault: replayed {len(recorded)} recordings of {name}, made {date}, and ran against the fake"
@@ -68,7 +68,7 @@ def pytest_terminal_summary(terminalreporter: t.Any) -> None:
 @pytest.fixture(scope="session")
 def run() -> str:
     """Part of each name on the server: what one run makes is never another's."""
-    return secrets.token_hex(4) if given() else REPLAYED_RUN
+    return secrets.token_hex(4) if target() else REPLAYED_RUN
 
 
 @pytest.fixture(scope="session")

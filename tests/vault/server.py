@@ -41,7 +41,7 @@ class Server(t.NamedTuple):
     run: str
 
 
-def given(environment: t.Mapping[str, str] | None = None) -> str:
+def target(environment: t.Mapping[str, str] | None = None) -> str:
     """The binary or address to test against. Empty outside of `make test-vault`, whatever an operator has in the environment."""
     environment = os.environ if environment is None else environment
     if not environment.get(SWITCH):
@@ -78,10 +78,10 @@ def refuse_foreign(url: str, ca: str, token: str) -> None:
         "auth": ask(url, ca, "sys/auth", token=token)["data"],
         "policies": ask(url, ca, "sys/policies/acl?list=true", token=token)["data"]["keys"],
     }
-    found = foreign(listed)
-    if found:
+    names = foreign(listed)
+    if names:
         raise RuntimeError(
-            f"{url} was not made for these tests and is left alone. It holds {', '.join(found)}. "
+            f"{url} was not made for these tests and is left alone. It holds {', '.join(names)}. "
             "Give the address of an empty server, or BAO_BIN"
         )
 

@@ -16,10 +16,10 @@ from tests.fakes.server import FakeServer
 
 from .conftest import KNOWN, MADE
 from .recording import RECORDINGS, REPLAYED_RUN, Exchange, Scrubber, load
-from .server import given
+from .server import target
 
 # Of a live run, what it has just recorded; else what is committed.
-SOURCE = MADE if given() else RECORDINGS
+SOURCE = MADE if target() else RECORDINGS
 
 
 def names() -> list[str]:
@@ -29,11 +29,11 @@ def names() -> list[str]:
 def differences(recorded: t.Any, answered: t.Any, at: str = "") -> list[str]:
     """Where two answers differ, by the path of the field."""
     if isinstance(recorded, dict) and isinstance(answered, dict):
-        found = [
+        differing = [
             f"{at}.{key}: only the {'fake' if key in answered else 'server'} has it"
             for key in set(recorded) ^ set(answered)
         ]
-        return found + [
+        return differing + [
             line
             for key in set(recorded) & set(answered)
             for line in differences(recorded[key], answered[key], f"{at}.{key}")
@@ -102,14 +102,14 @@ def test_fake_answers_what_the_real_server_answered(name: str, tmp_path: Path) -
     _server, _date, exchanges = load(SOURCE / f"{name}.json")
     with Plain(tmp_path) as server:
         replica = Replica(server)
-        found = []
+        differing = []
         for number, exchange in enumerate(exchanges, 1):
             status, answered = replica.ask(exchange)
             lines = differences(exchange.answer, answered)
             if status != exchange.status:
                 lines.insert(0, f" status: the server says {exchange.status}, the fake {status}")
-            found += [f"{number}: {exchange.method} {exchange.path}{line}" for line in lines]
-    assert found == []
+            differing += [f"{number}: {exchange.method} {exchange.path}{line}" for line in lines]
+    assert differing == []
 
 
 def test_a_difference_is_found() -> None:

@@ -27,16 +27,16 @@ def postgres() -> t.Iterator[str]:
 
 
 def started(tmp_path: Path) -> t.Iterator[str]:
-    found = [
+    directories = [
         *glob.glob("/usr/lib/postgresql/*/bin"),
         *(os.path.dirname(path) for path in [shutil.which("initdb") or ""] if path),
     ]
-    if not found:
+    if not directories:
         pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    data = tmp_path / "pg"
+    directory = tmp_path / "pg"
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         subprocess.run(["chown", "-R", "postgres", tmp_path], check=True)
@@ -44,9 +44,28 @@ def started(tmp_path: Path) -> t.Iterator[str]:
     password = tmp_path / "password"
     password.write_text("admin-password\n")
     password.chmod(0o644)
-    init = [f"{found[-1]}/initdb", "-D", str(data), "-U", "admin", "-A", "scram-sha-256", f"--pwfile={password}"]
+    init = [
+        f"{directories[-1]}/initdb",
+        "-D",
+        str(directory),
+        "-U",
+        "admin",
+        "-A",
+        "scram-sha-256",
+        f"--pwfile={password}",
+    ]
     subprocess.run([*as_user, *init], check=True, capture_output=True)
-    argv = [f"{found[-1]}/postgres", "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", str(tmp_path)]
+    argv = [
+        f"{directories[-1]}/postgres",
+        "-D",
+        str(directory),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-k",
+        str(tmp_path),
+    ]
     server = subprocess.Popen([*as_user, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
@@ -69,14 +88,14 @@ def test_database_issues_users_and_leases_end(server: Server, postgres: str) -> 
     vault, port = Vault(server), postgres.rpartition(":")[2]
     mount = vault.name("database")
     vault.run("mount", path=mount, type="database")
-    given: dict[str, t.Any] = {
+    connection: dict[str, t.Any] = {
         "name": "main", "plugin_name": "postgresql-database-plugin", "username": "admin", "database_password": "admin-password",
         "allowed_roles": ["app"], "connection_url": f"postgresql://{{{{username}}}}:{{{{password}}}}@{postgres}/postgres",
     }  # fmt: skip
-    wrong = vault.fails("database_connection", **{**given, "name": "other", "database_password": "wrong-password"})
+    wrong = vault.fails("database_connection", **{**connection, "name": "other", "database_password": "wrong-password"})
     assert "error verifying connection" in wrong
     assert "wrong-password" not in wrong
-    vault.steps("database_connection", **given, rotate=True)
+    vault.steps("database_connection", **connection, rotate=True)
     assert psql(port, "admin", "admin-password", "select 1") == "", "nobody but the server has its password now"
     create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
     config = {"db_name": "main", "creation_statements": [create], "default_ttl": "10m", "max_ttl": "1h"}

@@ -36,20 +36,20 @@ class Vault:
         """A name of this run for a mount, an auth method or a policy."""
         return f"{PREFIX}{self.server.run}-{name}"
 
-    def given(self, module: str, given: dict[str, t.Any]) -> dict[str, t.Any]:
+    def parameters(self, module: str, parameters: dict[str, t.Any]) -> dict[str, t.Any]:
         mount = {"mount": self.name(MOUNTS[module])} if module in MOUNTS else {}
-        return {**self.options, **mount, **given}
+        return {**self.options, **mount, **parameters}
 
-    def run(self, module: str, /, check: bool = False, **given: t.Any) -> Result:
-        result = run(f"vault_{module}", self.given(module, given), check=check)
+    def run(self, module: str, /, check: bool = False, **parameters: t.Any) -> Result:
+        result = run(f"vault_{module}", self.parameters(module, parameters), check=check)
         assert CANARY not in json.dumps({key: value for key, value in result.items() if key != "data"})
         return result
 
-    def steps(self, module: str, /, **given: t.Any) -> Result:
-        return five_steps(f"vault_{module}", self.given(module, given))
+    def steps(self, module: str, /, **parameters: t.Any) -> Result:
+        return five_steps(f"vault_{module}", self.parameters(module, parameters))
 
-    def fails(self, module: str, /, **given: t.Any) -> str:
-        result = self.run(module, **given)
+    def fails(self, module: str, /, **parameters: t.Any) -> str:
+        result = self.run(module, **parameters)
         assert result.get("failed") is True, result
         return str(result["msg"])
 
@@ -240,16 +240,16 @@ def test_long_paths_are_refused_or_kept(vault: Vault) -> None:
 def test_approle_keeps_valid_credentials_and_logs_in(vault: Vault, tmp_path: Path) -> None:
     vault.run("auth", type="approle", path=vault.name("approle"))
     role, secret = tmp_path / "role-id", tmp_path / "secret-id"
-    given = {
+    approle = {
         "name": "deploy", "config": {"token_policies": ["default"], "token_ttl": "5m"},
         "role_id_path": str(role), "secret_id_path": str(secret),
     }  # fmt: skip
     vault.run("approle", name="deploy", state="absent")
-    result = vault.steps("approle", **given)
+    result = vault.steps("approle", **approle)
     assert role.read_text().strip() == result["role_id"]
     assert oct(secret.stat().st_mode & 0o777) == "0o600"
     secret.write_text("no-longer-valid\n")
-    assert vault.run("approle", **given)["changed"] is True
+    assert vault.run("approle", **approle)["changed"] is True
     login = {
         "auth_method": "approle", "role_id": role.read_text().strip(), "secret_id": secret.read_text().strip(), "token": None,
         "auth_mount": vault.name("approle"),
@@ -278,17 +278,17 @@ def test_pki_role_and_certificate(vault: Vault, tmp_path: Path) -> None:
     vault.run("pki_role", name="web", state="absent")
     vault.steps("pki_role", name="web", config=config)
     cert, key, issuer = tmp_path / "web.pem", tmp_path / "web.key", tmp_path / "ca.pem"
-    given = {
+    certificate = {
         "name": "web", "common_name": "www.example.org", "ttl": "30d", "renew_before": "7d",
         "cert_path": str(cert), "key_path": str(key), "issuer_path": str(issuer),
     }  # fmt: skip
-    assert vault.steps("certificate", **given)["reason"] == "there is none"
+    assert vault.steps("certificate", **certificate)["reason"] == "there is none"
     assert oct(key.stat().st_mode & 0o777) == "0o600"
     shown = subprocess.run(["openssl", "x509", "-noout", "-checkend", "2400000", "-in", cert], check=False)
     assert shown.returncode == 0
-    renewed = vault.run("certificate", **{**given, "ttl": "60d", "renew_before": "40d"})
+    renewed = vault.run("certificate", **{**certificate, "ttl": "60d", "renew_before": "40d"})
     assert renewed["reason"].startswith("it ends in ")
-    names = {**given, "alt_names": ["api.example.org"], "ip_sans": ["127.0.0.1"]}
+    names = {**certificate, "alt_names": ["api.example.org"], "ip_sans": ["127.0.0.1"]}
     assert vault.steps("certificate", **names)["reason"] == "its names are others: +127.0.0.1, +api.example.org"
     key.write_text(
         subprocess.run(
@@ -296,8 +296,8 @@ def test_pki_role_and_certificate(vault: Vault, tmp_path: Path) -> None:
         ).stdout
     )
     assert vault.run("certificate", **names)["reason"] == "the key is another"
-    assert "is not less than the ttl" in vault.fails("certificate", **{**given, "renew_before": "30d"})
-    assert "'soon' is no duration" in vault.fails("certificate", **{**given, "ttl": "soon"})
+    assert "is not less than the ttl" in vault.fails("certificate", **{**certificate, "renew_before": "30d"})
+    assert "'soon' is no duration" in vault.fails("certificate", **{**certificate, "ttl": "soon"})
     kept = cert.read_text()
     assert vault.fails("certificate", **{**names, "name": "nobody", "common_name": "new.example.org"})
     assert cert.read_text() == kept
@@ -313,17 +313,17 @@ def test_ssh_sign(vault: Vault, tmp_path: Path) -> None:
     role = {"key_type": "ca", "allow_user_certificates": True, "allowed_users": "*", "max_ttl": "24h"}
     vault.steps("ssh_role", name="users", config=role)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
-    given = {
+    certificate = {
         "name": "users", "public_key_path": str(tmp_path / "id.pub"), "cert_path": str(tmp_path / "id-cert.pub"),
         "principals": ["ann", "bob"], "ttl": "8h",
     }  # fmt: skip
-    vault.steps("ssh_sign", **given)
+    vault.steps("ssh_sign", **certificate)
     shown = subprocess.run(
-        ["ssh-keygen", "-L", "-f", given["cert_path"]], capture_output=True, text=True, check=True
+        ["ssh-keygen", "-L", "-f", certificate["cert_path"]], capture_output=True, text=True, check=True
     ).stdout
     assert "ann" in shown
-    assert vault.steps("ssh_sign", **{**given, "principals": ["ann"]})["reason"] == "its principals are others"
-    assert vault.run("ssh_sign", **{**given, "principals": ["ann"], "ttl": "12h", "renew_before": "11h"})[
+    assert vault.steps("ssh_sign", **{**certificate, "principals": ["ann"]})["reason"] == "its principals are others"
+    assert vault.run("ssh_sign", **{**certificate, "principals": ["ann"], "ttl": "12h", "renew_before": "11h"})[
         "reason"
     ].startswith("it ends in")
 
@@ -335,17 +335,19 @@ def test_database_connection_and_role(vault: Vault) -> None:
     """Without a database: with one, see test_database.py."""
     vault.run("mount", path=vault.name("database"), type="database")
     base: dict[str, t.Any] = {"name": "main"}
-    given = {
+    connection = {
         **base, "plugin_name": "postgresql-database-plugin", "connection_url": URL, "username": "admin",
         "database_password": CANARY, "allowed_roles": ["app"], "verify": False,
     }  # fmt: skip
-    assert vault.steps("database_connection", **given)["changed_names"][-1] == "username"
-    assert vault.steps("database_connection", **{**given, "allowed_roles": ["app", "web"]})["changed_names"] == [
+    assert vault.steps("database_connection", **connection)["changed_names"][-1] == "username"
+    assert vault.steps("database_connection", **{**connection, "allowed_roles": ["app", "web"]})["changed_names"] == [
         "allowed_roles"
     ]
-    always = vault.run("database_connection", **{**given, "allowed_roles": ["app", "web"], "update_password": "always"})
+    always = vault.run(
+        "database_connection", **{**connection, "allowed_roles": ["app", "web"], "update_password": "always"}
+    )
     assert always["changed_names"] == ["database_password"]
-    assert "contradict" in vault.fails("database_connection", **given, rotate=True, update_password="always")
+    assert "contradict" in vault.fails("database_connection", **connection, rotate=True, update_password="always")
     config = {"db_name": "main", "creation_statements": ["CREATE ROLE x"], "default_ttl": "1h", "max_ttl": "24h"}
     vault.steps("database_role", name="app", config=config)
     vault.steps("database_role", name="app", config={**config, "default_ttl": "2h"})
@@ -358,11 +360,11 @@ def test_any_path_is_read_and_written(vault: Vault) -> None:
     vault.run("mount", path=mount, type="pki")
     role = f"{mount}/roles/web"
     assert vault.run("read", path=role) | {"exists": False, "data": {}} == vault.run("read", path=role)
-    given = {
+    request = {
         "path": role,
         "data": {"allowed_domains": "example.org", "max_ttl": "24h", "key_type": "ec", "key_bits": 256},
     }
-    first = vault.steps("write", **given)
+    first = vault.steps("write", **request)
     assert first["changed_names"] == ["allowed_domains", "key_bits", "key_type", "max_ttl"]
     assert vault.run("read", path=f"/{role}/")["data"]["max_ttl"] == 86400
     assert vault.steps("write", path=role, data={"max_ttl": "2d"})["changed_names"] == ["max_ttl"]
@@ -402,9 +404,9 @@ def test_settings_of_a_role_that_are_not_named_stay(
 
 def test_what_does_something_is_written_at_each_run(vault: Vault) -> None:
     path = "sys/tools/hash"
-    given = {"path": path, "data": {"input": "YQ=="}, "compare": "never"}
-    assert vault.run("write", **given, check=True)["changed"] is True
-    assert vault.run("write", **given)["data"]["sum"]
+    encryption = {"path": path, "data": {"input": "YQ=="}, "compare": "never"}
+    assert vault.run("write", **encryption, check=True)["changed"] is True
+    assert vault.run("write", **encryption)["data"]["sum"]
     assert "What cannot be read cannot be compared" in vault.fails("write", path=path, data={"input": "YQ=="})
 
 
@@ -414,12 +416,12 @@ def test_leases_have_ids_and_are_revoked(vault: Vault) -> None:
     root = vault.run("pki_root", common_name="Test CA")
     assert "is longer than permitted maxTTL" in str(root["warnings"])
     vault.run("pki_role", name="web", config={"allow_any_name": True, "generate_lease": True, "max_ttl": "2h"})
-    given: dict[str, t.Any] = {
+    connection: dict[str, t.Any] = {
         "path": f"{mount}/issue/web",
         "data": {"common_name": "www.example.org", "ttl": "1h"},
         "compare": "never",
     }
-    made = vault.run("write", **given)
+    made = vault.run("write", **connection)
     assert made["lease_id"]
     assert 3590 < made["lease_duration"] <= 3600
     assert made["renewable"] is False

@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import KNOWN
 from .recording import RECORDINGS, Scrubber
-from .server import PREFIX, foreign, given
+from .server import PREFIX, foreign, target
 
 SECRETS = {
     "canary": "|".join(re.escape(value) for value in KNOWN),
@@ -77,7 +77,7 @@ def test_every_recording_is_of_a_test_and_of_the_same_run(request: pytest.Fixtur
         and "recording" in parts_of(item)
         and not any(mark.name in ("live_only", "not_recorded") for mark in item.iter_markers())
     }
-    if given() or not played:
+    if target() or not played:
         pytest.skip("a live run makes recordings anew, and plays none")
     assert set(stored) == played
 
@@ -92,24 +92,24 @@ OPERATOR = {
 
 
 def test_what_an_operator_has_in_the_environment_is_never_tested_against() -> None:
-    assert given(OPERATOR) == ""
-    assert given({**OPERATOR, "UNIFIED_TEST_VAULT_ADDR": "https://x"}) == "", "only make test-vault sets the switch"
+    assert target(OPERATOR) == ""
+    assert target({**OPERATOR, "UNIFIED_TEST_VAULT_ADDR": "https://x"}) == "", "only make test-vault sets the switch"
     addressed: dict[str, str] = {
         "UNIFIED_TEST_VAULT": "1",
         "VAULT_ADDR": "https://prod",
         "UNIFIED_TEST_VAULT_ADDR": "https://x",
     }
-    assert given(addressed) == "https://x"
-    assert given({**OPERATOR, "UNIFIED_TEST_VAULT": "1"}) == "/bin/bao"
+    assert target(addressed) == "https://x"
+    assert target({**OPERATOR, "UNIFIED_TEST_VAULT": "1"}) == "/bin/bao"
 
 
 @pytest.mark.parametrize(
-    ("listed", "found"),
+    ("listed", "names"),
     [
         ({"mounts": ["sys/", "cubbyhole/", "identity/"], "auth": ["token/"], "policies": ["root", "default"]}, []),
         ({"mounts": ["secret/"]}, ["mounts: secret/"]), ({"auth": ["approle/"]}, ["auth: approle/"]),
         ({"policies": ["ops"], "mounts": [f"{PREFIX}0-kv2/", "team/"]}, ["mounts: team/", "policies: ops"]),
     ],
 )  # fmt: skip
-def test_server_of_others_is_refused(listed: dict[str, t.Any], found: list[str]) -> None:
-    assert foreign(listed) == found
+def test_server_of_others_is_refused(listed: dict[str, t.Any], names: list[str]) -> None:
+    assert foreign(listed) == names

@@ -18,10 +18,10 @@ def host(request: pytest.FixtureRequest) -> t.Any:
 
 def test_report_covers_both_hosts_with_their_own_benchmark() -> None:
     report = json.loads((RESULTS / "report.json").read_text())
-    found = {
+    benchmarks = {
         one["name"]: (one["benchmarks"][0]["id"], sum(one["summary"]["controls"].values())) for one in report["hosts"]
     }
-    assert found == {"mol-debian12": ("cis_debian12", 249), "mol-debian13": ("cis_debian13", 262)}
+    assert benchmarks == {"mol-debian12": ("cis_debian12", 249), "mol-debian13": ("cis_debian13", 262)}
     assert not [r for one in report["hosts"] for r in one["rules"].values() if r["verdict"] == "error"]
 
 
@@ -35,7 +35,7 @@ def test_evidence_agrees_with_the_host(host: t.Any) -> None:
     name = next(known for known, one in HOSTS.items() if one is host)
     evidence = json.loads((RESULTS / "hosts" / name / "evidence.json").read_text())
     shadow = host.file("/etc/shadow")
-    sections = {section: found["items"] for section, found in evidence["sections"].items()}
+    sections = {section: answer["items"] for section, answer in evidence["sections"].items()}
     facts = sections["file"]["/etc/shadow"]["/etc/shadow"]
     assert {key: facts[key] for key in ("type", "mode", "owner", "group")} == {
         "type": "file",

@@ -16,8 +16,9 @@ from functools import partial
 from . import attributes, states, units
 from .attributes import Wish
 from .errors import ChangeError, PathError
+from .journal import Fields, read_json
 from .programs import run
-from .record import Fields, discard, make_private, read_json, write_json
+from .record import discard, make_private, write_json
 from .transaction import Change, Check, Planned, Transaction
 
 # What programs change besides what they are told to: saved before they run.
@@ -124,8 +125,8 @@ class Difference:
         return list(dict.fromkeys(names))
 
     def __bool__(self) -> bool:
-        wanted = (self.files, self.attributes, self.sysctls, self.accounts, self.changed_units(), self.plan.commands)
-        return any(wanted)
+        parts = (self.files, self.attributes, self.sysctls, self.accounts, self.changed_units(), self.plan.commands)
+        return any(parts)
 
 
 class Batch:
@@ -247,9 +248,9 @@ class Batch:
             if first:  # what served before a run that died may have gone since for reasons of its own
                 self._look(plan)
         else:
-            wanted = units.Units(**plan["units"])
-            current = units.states(wanted.names())
-            verbs = units.settling(current, wanted) if kind == "units" else units.waking(current, wanted)
+            desired = units.Units(**plan["units"])
+            current = units.states(desired.names())
+            verbs = units.settling(current, desired) if kind == "units" else units.waking(current, desired)
             for verb, names in verbs.items():
                 units.act(verb, names)
 
@@ -348,8 +349,8 @@ class Batch:
     @staticmethod
     def _restore_units(plan: Fields, problems: list[str]) -> None:
         problems += units.restore(plan["unit_states"])
-        wanted = units.Units(**plan["units"])
-        for verb, names in units.waking(units.states(wanted.names()), wanted).items():
+        desired = units.Units(**plan["units"])
+        for verb, names in units.waking(units.states(desired.names()), desired).items():
             units.act(verb, names)
 
     @staticmethod

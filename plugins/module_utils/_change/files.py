@@ -228,17 +228,17 @@ class Staged:
         OSError: there is no room, or no right; nothing is left behind.
     """
 
-    def __init__(self, wanted: Wanted, who: Trust | None = None) -> None:
-        self.place = locate(os.path.abspath(wanted.path), who or trust(wanted.owner, wanted.group))
+    def __init__(self, desired: Wanted, who: Trust | None = None) -> None:
+        self.place = locate(os.path.abspath(desired.path), who or trust(desired.owner, desired.group))
         self.name, self.old = _temporary(), ""
         try:
             sweep(self.place)
-            owner, group, attributes = self._inherited(wanted)
+            owner, group, attributes = self._inherited(desired)
             create(
                 self.place.directory,
                 self.name,
-                wanted.content,
-                mode=wanted.mode,
+                desired.content,
+                mode=desired.mode,
                 owner=owner,
                 group=group,
                 attributes=attributes,
@@ -247,19 +247,19 @@ class Staged:
             self.place.close()
             raise
 
-    def _inherited(self, wanted: Wanted) -> tuple[int, int, dict[str, bytes]]:
+    def _inherited(self, desired: Wanted) -> tuple[int, int, dict[str, bytes]]:
         """Owner, group and label."""
         descriptor = opened(self.place)
         if descriptor is None:
-            return wanted.owner, wanted.group, default_label(self.place.path)
+            return desired.owner, desired.group, default_label(self.place.path)
         before = described(descriptor)
         os.close(descriptor)
         if not self.place.closed:
             # What somebody else may have put there could open the new content to them.
-            return wanted.owner, wanted.group, {}
+            return desired.owner, desired.group, {}
         label = {name: value for name, value in before.attributes.items() if name == _LABEL}
-        owner = before.owner if wanted.owner < 0 else wanted.owner
-        return owner, before.group if wanted.group < 0 else wanted.group, label
+        owner = before.owner if desired.owner < 0 else desired.owner
+        return owner, before.group if desired.group < 0 else desired.group, label
 
     def fill(self, source: str) -> None:
         """Take the content from another file, however large."""
@@ -310,8 +310,8 @@ def replace(*files: Wanted) -> None:
     """
     staged: list[Staged] = []
     try:
-        for wanted in files:
-            staged.append(Staged(wanted))
+        for desired in files:
+            staged.append(Staged(desired))
         for file in staged:
             file.commit(reversible=len(staged) > 1)
     except BaseException:
@@ -323,22 +323,22 @@ def replace(*files: Wanted) -> None:
             file.drop()
 
 
-def attributes_set(wanted: Wanted) -> bool:
+def attributes_set(desired: Wanted) -> bool:
     """Give a file that is there its mode, owner and group, by descriptor; returns whether they differed.
 
     Raises:
         OSError: PathError among them; there is none.
     """
-    with locate(os.path.abspath(wanted.path), trust(wanted.owner, wanted.group)) as place:
+    with locate(os.path.abspath(desired.path), trust(desired.owner, desired.group)) as place:
         descriptor = opened(place)
         if descriptor is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), wanted.path)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), desired.path)
     try:
         facts = os.fstat(descriptor)
-        if (stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid) == (wanted.mode, wanted.owner, wanted.group):
+        if (stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid) == (desired.mode, desired.owner, desired.group):
             return False
-        os.fchown(descriptor, wanted.owner, wanted.group)
-        os.fchmod(descriptor, wanted.mode)
+        os.fchown(descriptor, desired.owner, desired.group)
+        os.fchmod(descriptor, desired.mode)
     finally:
         os.close(descriptor)
     return True

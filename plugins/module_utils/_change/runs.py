@@ -13,22 +13,13 @@ from . import fileset, packages, revert, timer
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
 from .files import boot_id
+from .journal import BASE, Fields, machine_id, read_json, state
 from .lock import Lock
 from .packages import versions
-from .record import BASE, Fields, Journal, discard, make_private, read_json, write_json
+from .record import Journal, discard, make_private, write_json
 
 KEPT_RUNS, KEPT_DAYS, ALWAYS_KEPT = 30, 365, 5
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-_ENDS = ("finished", "reverted")
-
-
-def machine_id() -> str:
-    """What tells this host from others (machine-id(5)); empty where it has none."""
-    try:
-        with open("/etc/machine-id", encoding="ascii") as handle:
-            return handle.read().strip()
-    except OSError:
-        return ""
 
 
 class Run:
@@ -68,8 +59,7 @@ class Run:
     @property
     def state(self) -> str:
         """``open``, ``finished`` or ``reverted``."""
-        events = [event["event"] for event in self.journal.events()]
-        return next((event for event in reversed(events) if event in _ENDS), "open")
+        return state(self.journal.events())
 
     @property
     def console_command(self) -> str:
@@ -168,13 +158,13 @@ class Runs:
 
     def all(self) -> list[Run]:
         """Oldest first; those that are half recorded or another host's are left out."""
-        found = []
+        dated = []
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(os.path.join(self.base, "runs")):
                 with contextlib.suppress(RunError):
                     run = Run(self.base, name)
-                    found.append((run.facts["created"], run.id, run))
-        return [run for _created, _id, run in sorted(found, key=lambda row: row[:2])]
+                    dated.append((run.facts["created"], run.id, run))
+        return [run for _created, _id, run in sorted(dated, key=lambda row: row[:2])]
 
     def open_runs(self) -> list[Run]:
         return [run for run in self.all() if run.state == "open"]

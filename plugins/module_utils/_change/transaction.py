@@ -18,9 +18,10 @@ import typing as t
 from . import programs
 from .errors import ChangeError, PathError, StaleError
 from .files import ABSENT, Original, absent, create, default_label, digest, flush, keep, read
+from .journal import Fields, read_json
 from .obstacles import mount_id, mount_root, obstacle
 from .paths import Place, locate, make_directories, trust
-from .record import Fields, Journal, make_private, read_json, write_json
+from .record import Journal, make_private, write_json
 
 
 class Planned(t.NamedTuple):
@@ -81,7 +82,7 @@ class Transaction:
             StaleError: a file differs from what it was planned from, too.
             ChangeError: a path stands twice, or a required file cannot be changed.
         """
-        found, stale, problems = [], [], []
+        changes, stale, problems = [], [], []
         asked = [planned.path for planned in files]
         for planned in files:
             try:
@@ -98,15 +99,15 @@ class Transaction:
             before = digest(change.before.content if change.before else None)
             if planned.digest and planned.digest != before:
                 stale.append(planned.path)
-            found.append(change)
-        resolved = [change.path for change in found]
+            changes.append(change)
+        resolved = [change.path for change in changes]
         twice = [path for path in asked if asked.count(path) > 1] + [p for p in resolved if resolved.count(p) > 1]
         problems += [f"{path} stands twice in this transaction: merge the two" for path in twice]
         if problems:
             raise ChangeError("; ".join(dict.fromkeys(problems)) + "; nothing was changed")
         if stale:
             raise StaleError(stale)
-        return found
+        return changes
 
     @staticmethod
     def _change(planned: Planned) -> Change | None:

@@ -130,7 +130,7 @@ def foreseen(plan: Plan, releases: t.Sequence[str]) -> list[str]:
     said = [f"install {name} {version}" for name, version in plan.steps.installed.items()]
     said += [f"remove {name}" for name in plan.steps.removed]
     said += [
-        f"write {path}" for path, content in _wanted_files(plan).items() if content and text(path) != content.strip()
+        f"write {path}" for path, content in _desired_files(plan).items() if content and text(path) != content.strip()
     ]
     if not said:
         missing = [f"build for {release}" for release, _module in unbuilt(plan.sources, releases)]
@@ -335,16 +335,16 @@ def _download(plan: Plan) -> None:
         raise DriverError(f"the driver's packages cannot be downloaded: {answer.said}")
 
 
-def _wanted_files(plan: Plan) -> dict[str, str]:
+def _desired_files(plan: Plan) -> dict[str, str]:
     names = [name for name, one in archive.installed().items() if one.source in plan.sources]
     return {archive.PREFERENCES: plan.pins, archive.UNATTENDED: archive.unattended(names)}
 
 
 def _files(plan: Plan) -> list[str]:
     """Pin and exclusion as they are to be."""
-    differing = [path for path, content in _wanted_files(plan).items() if text(path) != content.strip()]
+    differing = [path for path, content in _desired_files(plan).items() if text(path) != content.strip()]
     for path in differing:
-        transaction.write(path, _wanted_files(plan)[path])
+        transaction.write(path, _desired_files(plan)[path])
     return [f"wrote {path}" for path in differing]
 
 

@@ -86,11 +86,11 @@ def placed(
     today = {(one.profile, one.start) for one in there}
     # What has the fewest places goes first: fixed ones, then the largest.
     order = sorted(layout, key=lambda one: (one["start"] is None, -known[one["profile"]].size))
-    found = _place(order, known, today, [])
-    if found is None:
+    arrangement = _place(order, known, today, [])
+    if arrangement is None:
         wish = ", ".join(one["profile"] for one in layout)
         raise MigError(f"{wish} do not fit on the GPU together")
-    return found
+    return arrangement
 
 
 def _place(
@@ -106,24 +106,24 @@ def _place(
     for start in sorted(starts, key=lambda one: ((profile.name, one) not in today, one)):
         one = Instance(profile.name, start, profile.size)
         if not any(one.overlaps(other) for other in taken):
-            found = _place(rest[1:], known, today, [*taken, one])
-            if found is not None:
-                return found
+            arrangement = _place(rest[1:], known, today, [*taken, one])
+            if arrangement is not None:
+                return arrangement
     return None
 
 
-def steps(there: t.Sequence[Instance], wanted: t.Sequence[Instance]) -> Steps:
+def steps(there: t.Sequence[Instance], desired: t.Sequence[Instance]) -> Steps:
     """What goes and what comes; what has its profile and place stays."""
-    keep = {(one.profile, one.start) for one in there} & {(one.profile, one.start) for one in wanted}
+    keep = {(one.profile, one.start) for one in there} & {(one.profile, one.start) for one in desired}
     return Steps(
         [one for one in there if (one.profile, one.start) not in keep],
-        [one for one in wanted if (one.profile, one.start) not in keep],
+        [one for one in desired if (one.profile, one.start) not in keep],
     )
 
 
-def creation(slot: str, wanted: t.Sequence[Instance], known: t.Mapping[str, Profile]) -> list[str]:
+def creation(slot: str, desired: t.Sequence[Instance], known: t.Mapping[str, Profile]) -> list[str]:
     """The command that makes instances, each with one compute instance over all of it."""
-    places = ",".join(f"{known[one.profile].id}:{one.start}" for one in wanted)
+    places = ",".join(f"{known[one.profile].id}:{one.start}" for one in desired)
     return ["nvidia-smi", "mig", "-i", slot, "-cgi", places, "-C"]
 
 

@@ -56,24 +56,24 @@ class VaultClient:
         self._fixed = False
 
     def _connection(self, url: str) -> Http:
-        given = self.options
+        options = self.options
         try:
             context = None
             if url.startswith("https:"):
                 context = tls_context(
-                    given["ca_path"] or "", given["client_cert"] or "", given["client_key"] or "", verify=given["validate_certs"]
+                    options["ca_path"] or "", options["client_cert"] or "", options["client_key"] or "", verify=options["validate_certs"]
                 )  # fmt: skip
             return Http(
                 url.rstrip("/"),
-                given["timeout"],
+                options["timeout"],
                 context=context,
-                name=given["server_name"] or "",
-                proxy=given["proxy"],
+                name=options["server_name"] or "",
+                proxy=options["proxy"],
             )
         except ValueError as exc:
             raise VaultError(str(exc), kind="invalid", fix="Correct 'url' or 'proxy'") from None
         except OSError as exc:
-            named = ", ".join(str(given[name]) for name in ("ca_path", "client_cert", "client_key") if given[name])
+            named = ", ".join(str(options[name]) for name in ("ca_path", "client_cert", "client_key") if options[name])
             reason = exc.strerror or type(exc).__name__
             raise VaultError(
                 f"{named}: {reason}", kind="invalid", fix="Give PEM files of certificates, and the key of client_cert"

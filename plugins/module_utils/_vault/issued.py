@@ -32,19 +32,19 @@ def certificate_state(certificate: str, key: str, names: t.Collection[str], rene
     if not certificate or not key:
         return "there is none", ""
     try:
-        found = x509.load_pem_x509_certificate(certificate.encode())
+        current = x509.load_pem_x509_certificate(certificate.encode())
         private = serialization.load_pem_private_key(key.encode(), None)
     except ValueError:
         return "it cannot be read", ""
-    until = ends(found)
+    until = ends(current)
     expires = until.isoformat()
-    if public(found.public_key()) != public(private.public_key()):
+    if public(current.public_key()) != public(private.public_key()):
         return "the key is another", expires
     left = (until - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
     if left < renew_before:
         return "it has ended" if left < 0 else f"it ends in {int(left // 3600)} h", expires
     try:
-        extension = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        extension = current.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         has = {str(name.value) for name in extension}
     except x509.ExtensionNotFound:
         has = set()
@@ -57,14 +57,14 @@ def ssh_certificate_state(certificate: str, public_key: str, principals: t.Colle
     if not certificate:
         return "there is none"
     try:
-        found: t.Any = serialization.load_ssh_public_identity(certificate.encode())
+        current: t.Any = serialization.load_ssh_public_identity(certificate.encode())
         key: t.Any = serialization.load_ssh_public_key(public_key.encode())
-        has = {name.decode() for name in found.valid_principals}
+        has = {name.decode() for name in current.valid_principals}
     except (ValueError, AttributeError):
         return "it cannot be read"
-    if public(found.public_key()) != public(key):
+    if public(current.public_key()) != public(key):
         return "the key is another"
-    left = found.valid_before - time.time()
+    left = current.valid_before - time.time()
     if left < renew_before:
         return "it has ended" if left < 0 else f"it ends in {int(left // 60)} min"
     if has != set(principals):

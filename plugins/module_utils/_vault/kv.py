@@ -17,9 +17,13 @@ def kv_version(client: VaultClient, mount: str) -> int:
         if exc.kind != "forbidden":
             raise
         # That is also how a mount that is not there looks, whatever the token may do.
-        what = f"there is no mount {mount}, or this token may use nothing of it"
-        raise VaultError(what, kind="forbidden", fix="Check 'mount', and the token's policies") from None
+        raise _no_mount(mount) from None
     return int((answer["data"].get("options") or {}).get("version") or 1)
+
+
+def _no_mount(mount: str) -> VaultError:
+    what = f"there is no mount {mount}, or this token may use nothing of it"
+    return VaultError(what, kind="forbidden", fix="Check 'mount', and the token's policies")
 
 
 class Kv:
@@ -37,12 +41,7 @@ class Kv:
 
     def fields(self, number: int = 0) -> Answer | None:
         """The fields of a version, by default the newest, in one request."""
-        query = {"version": number} if number else {}
-        answer = self.client.read(self._at("data"), **query)
-        if answer is None:
-            return None
-        found: Answer | None = answer["data"]["data"] if self.version == 2 else answer["data"]
-        return found
+        return self.read(number)[0]
 
     def read(self, number: int | None = None) -> tuple[Answer | None, int]:
         """Fields and version. Fields are None where the newest is deleted: it keeps its number for check-and-set."""
@@ -52,6 +51,9 @@ class Kv:
         except VaultError as exc:
             if exc.kind != "missing":
                 raise
+            # A secret may lie there that whoever asks would do without.
+            if any("no handler for route" in str(reason) for reason in exc.body.get("errors") or ()):
+                raise _no_mount(self.mount) from None
             # The answer for a deleted version says its number, so nobody needs a right on the metadata.
             metadata = (exc.body.get("data") or {}).get("metadata") or {}
             return None, int(metadata.get("version", 0))
@@ -59,11 +61,11 @@ class Kv:
             return answer["data"], 0
         return answer["data"]["data"], int(answer["data"]["metadata"]["version"])
 
-    def write(self, data: t.Mapping[str, t.Any], version: int) -> int:
+    def write(self, fields: t.Mapping[str, t.Any], version: int) -> int:
         if self.version == 1:
-            self.client.request("POST", self._at("data"), json=dict(data))
+            self.client.request("POST", self._at("data"), json=dict(fields))
             return 0
-        answer = self.client.write(self._at("data"), data=dict(data), options={"cas": version})
+        answer = self.client.write(self._at("data"), data=dict(fields), options={"cas": version})
         return int(answer["data"]["version"])
 
     def metadata(self) -> Answer | None:
@@ -77,8 +79,8 @@ class Kv:
         """Every version with its state: present, deleted or destroyed."""
         if self.version == 1:
             return {1: "present"} if self.client.read(self._at("data")) else {}
-        found = self.metadata() or {"versions": {}}
-        return {int(number): _state(version) for number, version in found["versions"].items()}
+        metadata = self.metadata() or {"versions": {}}
+        return {int(number): _state(version) for number, version in metadata["versions"].items()}
 
     def change(self, state: str, versions: t.Sequence[int]) -> None:
         verb = {"deleted": "delete", "undeleted": "undelete", "destroyed": "destroy"}[state]

@@ -43,22 +43,22 @@ def run_role_module(mount: str) -> t.NoReturn:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
 
-    def act(client: VaultClient, given: Answer, check_mode: bool) -> Answer:
-        path = f"{given['mount'].strip('/')}/roles/{segment(given['name'], 'name')}"
-        return settle(client, path, given["config"], state=given["state"], check_mode=check_mode, merge=True)
+    def act(client: VaultClient, params: Answer, check_mode: bool) -> Answer:
+        path = f"{params['mount'].strip('/')}/roles/{segment(params['name'], 'name')}"
+        return settle(client, path, params["config"], state=params["state"], check_mode=check_mode, merge=True)
 
     run_module(spec, act)
 
 
 def warnings_of(answer: Answer, config: t.Mapping[str, t.Any]) -> list[str]:
     """What the server remarked on a write, less the parameters it ignored that only merging has sent."""
-    found = []
+    remarks = []
     for warning in answer.get("warnings") or []:
         ignored = re.search(r"unrecognized parameters: \[([^\]]*)\]", warning)
         if ignored and not set(ignored[1].split()) & set(config):
             continue
-        found.append(without([warning], config))
-    return found
+        remarks.append(without([warning], config))
+    return remarks
 
 
 def _derived(name: str, changed: t.Collection[str]) -> bool:
@@ -98,24 +98,24 @@ def settle(
         outdated: which of them have to be sent though nothing else changes; asked only where the object is there.
     """
     answer = client.read(path)
-    found = answer["data"] if answer else None
+    current = answer["data"] if answer else None
     if state == "absent":
-        if found is not None and not check_mode:
+        if current is not None and not check_mode:
             client.delete(path)
-        return {"changed": found is not None, "changed_names": [], "diff": names_diff(found or (), found, None)}
+        return {"changed": current is not None, "changed_names": [], "diff": names_diff(current or (), current, None)}
     visible = {name: value for name, value in config.items() if name not in write_only}
-    changed = differing(visible, found)
-    if found is not None:
+    changed = differing(visible, current)
+    if current is not None:
         changed = sorted({*changed, *outdated()})
     remarks: list[str] = []
-    differs = found is None or bool(changed)
+    differs = current is None or bool(changed)
     if differs and not check_mode:
-        kept = {name: value for name, value in (found or {}).items() if not _derived(name, changed)} if merge else {}
+        kept = {name: value for name, value in (current or {}).items() if not _derived(name, changed)} if merge else {}
         sent = {**kept, **config}
         remarks = warnings_of(write(path, sent) if write else client.write(path, **sent), config)
     return {
         "changed": differs,
         "warnings": remarks,
         "changed_names": changed,
-        "diff": names_diff(changed, found, {**visible, **dict.fromkeys(changed)}),
+        "diff": names_diff(changed, current, {**visible, **dict.fromkeys(changed)}),
     }

@@ -72,10 +72,10 @@ class Node:
         raise NodeError(f"{self.url}: {path.partition('?')[0]} was answered with {answer.status}", answer.status)
 
     def health(self) -> Health:
-        found = self.ask(HEALTH)
-        initialized, sealed = bool(found["initialized"]), bool(found["sealed"])
-        active = initialized and not sealed and not found["standby"]
-        return Health(initialized, sealed, active, str(found.get("version", "")))
+        answer = self.ask(HEALTH)
+        initialized, sealed = bool(answer["initialized"]), bool(answer["sealed"])
+        active = initialized and not sealed and not answer["standby"]
+        return Health(initialized, sealed, active, str(answer.get("version", "")))
 
     def reached(self) -> Health | None:
         """Its state, or None where it cannot be reached."""
@@ -131,8 +131,8 @@ def wait(what: str, ready: t.Callable[[], t.Any], timeout: float) -> t.Any:
     while True:
         last = ""
         try:
-            if found := ready():
-                return found
+            if result := ready():
+                return result
         except NodeError as exc:
             last = f": {exc}"
         if time.monotonic() > deadline:

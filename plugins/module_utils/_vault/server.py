@@ -29,10 +29,10 @@ class Server:
         NodeError: what could not be done, and what to do about it.
     """
 
-    def __init__(self, given: t.Mapping[str, t.Any], run: t.Callable[..., t.Any], *, dry: bool) -> None:
-        self.given, self.run, self.dry = given, run, dry
-        self.unit = f"{given['unit']}.service"
-        self.timeout: int = given["timeout"]
+    def __init__(self, params: t.Mapping[str, t.Any], run: t.Callable[..., t.Any], *, dry: bool) -> None:
+        self.params, self.run, self.dry = params, run, dry
+        self.unit = f"{params['unit']}.service"
+        self.timeout: int = params["timeout"]
         self.actions: list[str] = []
         self.warnings: list[str] = []
         self.joined = False
@@ -71,11 +71,11 @@ class Server:
 
     @functools.cached_property
     def node(self) -> Node:
-        return Node(self.given["url"], self.given["ca_path"])
+        return Node(self.params["url"], self.params["ca_path"])
 
     @functools.cached_property
     def peers(self) -> list[Node]:
-        return [Node(url, self.given["ca_path"]) for url in self.given["peers"]]
+        return [Node(url, self.params["ca_path"]) for url in self.params["peers"]]
 
     def health(self) -> Health:
         return t.cast(Health, wait(f"an answer of {self.node.url}", self.node.health, self.timeout))
@@ -84,14 +84,14 @@ class Server:
         """Whether the process runs another program than the installed one, or started before a file was written."""
         pid = self.shown["MainPID"]
         try:
-            runs, installed = os.stat(f"/proc/{pid}/exe"), os.stat(self.given["program"])
+            runs, installed = os.stat(f"/proc/{pid}/exe"), os.stat(self.params["program"])
             with open(f"/proc/{pid}/stat", encoding="utf-8") as handle:
                 ticks = int(handle.read().rpartition(")")[2].split()[19])  # proc_pid_stat(5): starttime
         except OSError:
             return False  # it is about to be started anew
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
         started = time.time() - age
-        changed = [path for path in self.given["files"] if os.path.exists(path) and os.stat(path).st_mtime > started]
+        changed = [path for path in self.params["files"] if os.path.exists(path) and os.stat(path).st_mtime > started]
         return (runs.st_dev, runs.st_ino) != (installed.st_dev, installed.st_ino) or bool(changed)
 
     def restart(self, health: Health) -> Health:
@@ -107,27 +107,27 @@ class Server:
         return health
 
     def _keep_quorum(self, own: Health) -> None:
-        found = {node.url: node.reached() for node in self.peers}
-        lacking = [url for url, health in found.items() if health is None or health.sealed]
+        states = {node.url: node.reached() for node in self.peers}
+        lacking = [url for url, health in states.items() if health is None or health.sealed]
         if lacking:
             raise NodeError(
-                f"{lacking[0]} is {'sealed' if found[lacking[0]] else 'not reachable'}, so {self.unit} was not restarted: the cluster "
+                f"{lacking[0]} is {'sealed' if states[lacking[0]] else 'not reachable'}, so {self.unit} was not restarted: the cluster "
                 "might lose its quorum. Bring that server back first"
             )
-        if self.peers and not own.active and not any(health and health.active for health in found.values()):
+        if self.peers and not own.active and not any(health and health.active for health in states.values()):
             raise NodeError(f"no server leads the cluster, so {self.unit} was not restarted. See its log first")
         if self.peers:
             self.await_votes(self.peers)
 
     def show_certificate(self) -> None:
         node = self.node
-        with open(self.given["cert_path"], encoding="utf-8") as handle:
+        with open(self.params["cert_path"], encoding="utf-8") as handle:
             end = "-----END CERTIFICATE-----"
-            wanted = ssl.PEM_cert_to_DER_cert(handle.read().partition(end)[0].strip() + f"\n{end}\n")
-        if node.certificate() != wanted:
+            certificate = ssl.PEM_cert_to_DER_cert(handle.read().partition(end)[0].strip() + f"\n{end}\n")
+        if node.certificate() != certificate:
             self.act("reloaded", "reload", self.unit)
             if not self.dry:
-                wait("the new certificate", lambda: node.certificate() == wanted, self.timeout)
+                wait("the new certificate", lambda: node.certificate() == certificate, self.timeout)
 
     def untrusted(self) -> bool:
         """Whether it shows a certificate that nobody accepts, an ended one or another authority's: it would answer nothing that is asked."""
@@ -137,7 +137,7 @@ class Server:
             return False  # it is not up yet
 
     def prove_audit(self) -> None:
-        path = self.given["audit_path"]
+        path = self.params["audit_path"]
         if path and not os.path.exists(path):
             raise NodeError(
                 f"{self.node.url} leads, and its audit log {path} is not there. Reload {self.unit} if it was moved away. Otherwise no audit "
@@ -157,7 +157,7 @@ class Server:
         if self.dry:
             return node.health()
         try:
-            for key in self.given["unseal_keys"]:
+            for key in self.params["unseal_keys"]:
                 if not node.unseal(key):
                     break
             wait(f"that {node.url} unseals", lambda: not node.health().sealed, self.timeout)
@@ -209,10 +209,10 @@ class Server:
 
     def _may_ask(self, leader: Node) -> bool:
         """Whether the token, if there is one, shows who votes."""
-        if not self.given["token"]:
+        if not self.params["token"]:
             return False
         try:
-            leader.voters(self.given["token"])
+            leader.voters(self.params["token"])
         except NodeError as exc:
             if exc.status == 403:
                 self.warnings.append(
@@ -223,30 +223,30 @@ class Server:
 
     def _has_vote(self, node: Node) -> bool:
         leader = self._leader()
-        return leader is not None and node.host.lower() in leader.voters(self.given["token"])
+        return leader is not None and node.host.lower() in leader.voters(self.params["token"])
 
 
 def settle(server: Server) -> tuple[Health, bool]:
     """Bring the server to what is wanted; its state, and whether it still has to be restarted."""
-    given = server.given
+    params = server.params
     server.start()
     if not server.runs:
         return NOTHING, False
     if server.untrusted():
         server.show_certificate()
     health = server.health()
-    stale = server.stale() or (server.dry and given["foreseen"])
+    stale = server.stale() or (server.dry and params["foreseen"])
     if stale and (
-        given["restart"] == "always" or (given["restart"] == "standby" and not (health.active and server.peers))
+        params["restart"] == "always" or (params["restart"] == "standby" and not (health.active and server.peers))
     ):
         health, stale = server.restart(health), False
     elif not stale:
         server.show_certificate()
-    if given["join"] and not health.initialized and not server.dry:
+    if params["join"] and not health.initialized and not server.dry:
         health = server.join()
-    if health.initialized and health.sealed and given["unseal_keys"]:
+    if health.initialized and health.sealed and params["unseal_keys"]:
         health = server.unseal()
-    if given["join"] and server.peers and not health.sealed and not server.dry:
+    if params["join"] and server.peers and not health.sealed and not server.dry:
         server.await_votes([server.node])
     if health.active and not server.dry:
         server.prove_audit()

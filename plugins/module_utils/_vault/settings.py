@@ -31,36 +31,36 @@ def span(text: str, option: str, *, less_than: str | None = None) -> int:
     Raises:
         VaultError: it is none, or not less than another.
     """
-    found = seconds(text)
-    if found is None:
+    length = seconds(text)
+    if length is None:
         raise VaultError(f"{option}: '{text}' is no duration", kind="invalid", fix="Write 90s, 15m, 24h or 30d")
-    if less_than is not None and found >= (seconds(less_than) or 0):
+    if less_than is not None and length >= (seconds(less_than) or 0):
         raise VaultError(
             f"{option}: {text} is not less than the ttl {less_than}",
             kind="invalid",
             fix="It would be renewed every time",
         )
-    return found
+    return length
 
 
-def equal(wanted: t.Any, found: t.Any) -> bool:
+def equal(desired: t.Any, current: t.Any) -> bool:
     """Whether a server shows what was asked for: lists in any order, durations in any unit, numbers as text."""
-    if wanted == found:
+    if desired == current:
         return True
-    if isinstance(found, dict) and isinstance(wanted, dict) and wanted:
-        return set(wanted) == set(found) and all(equal(value, found[key]) for key, value in wanted.items())
-    if isinstance(found, list) or isinstance(wanted, list):
-        return sorted(map(_address, _listed(wanted))) == sorted(map(_address, _listed(found)))
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return str(wanted).lower() in (
-            {"true", "yes", "1"} if found in (True, "true") else {"false", "no", "0", "none", ""}
+    if isinstance(current, dict) and isinstance(desired, dict) and desired:
+        return set(desired) == set(current) and all(equal(value, current[key]) for key, value in desired.items())
+    if isinstance(current, list) or isinstance(desired, list):
+        return sorted(map(_address, _listed(desired))) == sorted(map(_address, _listed(current)))
+    if isinstance(current, bool) or isinstance(desired, bool):
+        return str(desired).lower() in (
+            {"true", "yes", "1"} if current in (True, "true") else {"false", "no", "0", "none", ""}
         )
-    if found is None or wanted is None or wanted == {}:
-        return wanted in ("", None, {}) and found in ("", None, {})
-    length, other = seconds(wanted), seconds(found)
+    if current is None or desired is None or desired == {}:
+        return desired in ("", None, {}) and current in ("", None, {})
+    length, other = seconds(desired), seconds(current)
     if length is not None and other is not None:
         return length == other
-    return str(wanted).strip() == str(found).strip()
+    return str(desired).strip() == str(current).strip()
 
 
 def same(one: t.Any, other: t.Any) -> bool:
@@ -83,16 +83,16 @@ def _listed(value: t.Any) -> list[t.Any]:
     return value if isinstance(value, list) else [part.strip() for part in str(value).split(",")]
 
 
-def differing(wanted: t.Mapping[str, t.Any], found: t.Mapping[str, t.Any] | None) -> list[str]:
+def differing(desired: t.Mapping[str, t.Any], current: t.Mapping[str, t.Any] | None) -> list[str]:
     """Names of settings whose value is not the wanted one. Settings that are not named stay as they are."""
-    if found is None:
-        return sorted(wanted)
+    if current is None:
+        return sorted(desired)
     # What a server does not show is empty.
-    return sorted(name for name, value in wanted.items() if not equal(value, found.get(name)))
+    return sorted(name for name, value in desired.items() if not equal(value, current.get(name)))
 
 
 def names_diff(
-    changed: t.Iterable[str], before: t.Mapping[str, t.Any] | None, wanted: t.Mapping[str, t.Any] | None
+    changed: t.Iterable[str], before: t.Mapping[str, t.Any] | None, desired: t.Mapping[str, t.Any] | None
 ) -> dict[str, str]:
     """A diff of names, never of values."""
     changed = set(changed)
@@ -100,7 +100,7 @@ def names_diff(
     def side(values: t.Mapping[str, t.Any] | None, changed_word: str) -> str:
         if values is None:
             return ""
-        names = sorted(set(values) & (set(wanted or {}) | changed) if wanted is not None else set(values))
+        names = sorted(set(values) & (set(desired or {}) | changed) if desired is not None else set(values))
         return "".join(f"{name}: {changed_word if name in changed else 'unchanged'}\n" for name in names)
 
-    return {"before": side(before, "before"), "after": side(wanted, "changed")}
+    return {"before": side(before, "before"), "after": side(desired, "changed")}

@@ -21,12 +21,12 @@ def installation(tables: Tables, decisions: t.Iterable[Decision], target: Target
         gpu_repository, or empty), ``modprobe`` (the text of the file in /etc/modprobe.d), ``units`` that start with the host, and why it cannot
         be installed by the role (``refused``, empty where it can).
     """
-    wanted = [one for one in decisions if one.action in ("install", "vendor", "kernel")]
-    driven = [one for one in wanted if one.branch]
+    driving = [one for one in decisions if one.action in ("install", "vendor", "kernel")]
+    driven = [one for one in driving if one.branch]
     packages: list[str] = []
     for one in driven:
         packages += [name for name in one.packages or vendor_packages(tables, one, target) if name not in packages]
-    extra = [name for one in wanted for name in (*one.firmware, *(() if one.branch else one.packages))]
+    extra = [name for one in driving for name in (*one.firmware, *(() if one.branch else one.packages))]
     if driven:
         extra += tables.packages("nvidia", target.purpose, target.system, target.architecture)
     branch = driven[0].branch if driven else None
@@ -41,7 +41,7 @@ def installation(tables: Tables, decisions: t.Iterable[Decision], target: Target
         "packages": packages,
         "extra": list(dict.fromkeys(extra)),
         "repository": repository(tables, branch.repository, target) if branch else {},
-        "modprobe": modprobe(wanted),
+        "modprobe": modprobe(driving),
         "units": units(driven, target),
         "refused": refused,
     }

@@ -39,11 +39,11 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     names = {where: name(tables, devices.get(where, {})) for where in decisions}
     decisions = branch.agree(tables, decisions, names, request, target)
     rows = [(where, devices.get(where, {}), decision) for where, decision in decisions.items()]
-    found = conflicts.check(tables, facts, system.id, rows)
+    clashes = conflicts.check(tables, facts, system.id, rows)
     blocked = (
         # What could not be read may hold a device, or a reason against a driver.
         bool(facts["left_out"])
-        or any(conflict.blocks for conflict in found)
+        or any(conflict.blocks for conflict in clashes)
         or any(one.action in REFUSALS for one in decisions.values())
     )
     return {
@@ -62,7 +62,7 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
             }
             for where, device, decision in rows
         ],
-        "conflicts": [conflict.as_dict() for conflict in found],
+        "conflicts": [conflict.as_dict() for conflict in clashes],
         "differences": [
             line for where, device, decision in rows for line in differences(tables, where, device, decision, facts)
         ],

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import json
 import subprocess
 import sys
@@ -148,8 +149,13 @@ def check_encryption(directory: Path, files: t.Iterable[Path]) -> list[Finding]:
     return findings
 
 
-def check_leaks(directory: Path, files: t.Sequence[Path], values: t.Iterable[str]) -> list[Finding]:
-    """Resolved secrets that stand in tracked files, and what detect-secrets (https://github.com/Yelp/detect-secrets) finds."""
+def check_leaks(
+    directory: Path, files: t.Sequence[Path], values: t.Iterable[str], references: t.Iterable[str]
+) -> list[Finding]:
+    """Resolved secrets that stand in tracked files, and what detect-secrets (https://github.com/Yelp/detect-secrets) finds.
+
+    References are no secrets, though the scanner takes one behind a word like 'password' for it.
+    """
     plain = [path for path in files if not protected(path)]
     findings = []
     needles = {form.encode() for value in values if len(value) >= 8 for form in _redact.forms(value) if len(form) >= 8}
@@ -168,10 +174,10 @@ def check_leaks(directory: Path, files: t.Sequence[Path], values: t.Iterable[str
                 )
             )
     # Recipients are public keys, and look like secrets to a scanner.
-    return findings + _scan(directory, [path for path in plain if path.name != ".sops.yaml"])
+    return findings + _scan(directory, [path for path in plain if path.name != ".sops.yaml"], references)
 
 
-def _scan(directory: Path, files: t.Sequence[Path]) -> list[Finding]:
+def _scan(directory: Path, files: t.Sequence[Path], references: t.Iterable[str]) -> list[Finding]:
     argv = [sys.executable, "-m", "detect_secrets", "scan", *(str(path.relative_to(directory)) for path in files)]
     done = subprocess.run(argv, capture_output=True, check=False, cwd=directory)
     if done.returncode:
@@ -182,6 +188,8 @@ def _scan(directory: Path, files: t.Sequence[Path]) -> list[Finding]:
     baseline = directory / ".secrets.baseline"
     known = json.loads(baseline.read_text())["results"] if baseline.exists() else {}
     accepted = {(name, item["hashed_secret"]) for name, items in known.items() for item in items}
+    # The scanner's own form of what it found.
+    harmless = {hashlib.sha1(reference.encode(), usedforsecurity=False).hexdigest() for reference in references}
     return [
         Finding(
             "leak", f"{name}:{item['line_number']}", False,
@@ -189,7 +197,7 @@ def _scan(directory: Path, files: t.Sequence[Path]) -> list[Finding]:
         )
         for name, items in sorted(json.loads(done.stdout)["results"].items())
         for item in items
-        if (name, item["hashed_secret"]) not in accepted
+        if (name, item["hashed_secret"]) not in accepted and item["hashed_secret"] not in harmless
     ]  # fmt: skip
 
 

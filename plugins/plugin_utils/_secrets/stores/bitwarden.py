@@ -48,9 +48,9 @@ class SecretsManager(SecretStore):
             "arguments": arguments,
         }
         worker = Path(__file__).with_name("bitwarden_worker.py")
-        data, limit = json.dumps(asked).encode(), self.options["timeout"]
+        stdin, limit = json.dumps(asked).encode(), self.options["timeout"]
         try:
-            code, out, _err = run([sys.executable, "-P", str(worker)], store=self.name, timeout=limit, data=data)
+            code, out, _err = run([sys.executable, "-P", str(worker)], store=self.name, timeout=limit, stdin=stdin)
         except UnavailableError:
             raise self.unreachable(where, limit) from None
         answer = json.loads(out) if code == 0 else {"error": "crash"}

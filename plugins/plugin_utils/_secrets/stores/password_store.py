@@ -89,9 +89,9 @@ class PasswordStore(SecretStore):
             raise NotFoundError("there is no such entry", where=str(reference))
         return path
 
-    def _pass(self, arguments: t.Sequence[str], data: bytes = b"") -> tuple[int, bytes, bytes]:
+    def _pass(self, arguments: t.Sequence[str], stdin: bytes = b"") -> tuple[int, bytes, bytes]:
         env = {**os.environ, "PASSWORD_STORE_DIR": str(self.directory), "LC_ALL": "C"}
         if self.options.get("gnupg_home"):
             env["GNUPGHOME"] = self.options["gnupg_home"]
         program = find("pass", self.name, "the package 'pass'")
-        return run([program, *arguments], store=self.name, timeout=self.options["timeout"], data=data, env=env)
+        return run([program, *arguments], store=self.name, timeout=self.options["timeout"], stdin=stdin, env=env)

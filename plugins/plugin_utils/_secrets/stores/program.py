@@ -26,7 +26,7 @@ def find(program: str, store: str, package: str) -> str:
 
 
 def run(
-    argv: t.Sequence[str], *, store: str, timeout: float, data: bytes = b"", env: t.Mapping[str, str] | None = None
+    argv: t.Sequence[str], *, store: str, timeout: float, stdin: bytes = b"", env: t.Mapping[str, str] | None = None
 ) -> tuple[int, bytes, bytes]:
     """Exit code, stdout and stderr.
 
@@ -35,7 +35,7 @@ def run(
     """
     try:
         done = subprocess.run(
-            list(argv), input=data, capture_output=True, check=False, timeout=timeout, env=env, start_new_session=True
+            list(argv), input=stdin, capture_output=True, check=False, timeout=timeout, env=env, start_new_session=True
         )
     except subprocess.TimeoutExpired:
         name = os.path.basename(argv[0])

@@ -121,8 +121,8 @@ class Sops(File):
     def _sops(self) -> _sops.Sops:
         timeout = self.options["timeout"]
 
-        def runner(argv: t.Sequence[str], data: bytes, env: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
-            return run(argv, store=self.name, timeout=timeout, data=data, env=env)
+        def runner(argv: t.Sequence[str], stdin: bytes, env: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:
+            return run(argv, store=self.name, timeout=timeout, stdin=stdin, env=env)
 
         program = shutil.which("sops") or find("sops", self.name, "sops (https://getsops.io)")
         keys = {name: self.options.get(name) or "" for name in ("age_key", "age_key_file", "gnupg_home")}
@@ -134,12 +134,12 @@ class Sops(File):
 
 def _whole(content: bytes, kind: str) -> None:
     """A file whose encryption was meant to cover everything, but does not, was edited without sops."""
-    data, section = _sops.metadata(content, kind)
+    document, section = _sops.metadata(content, kind)
     partial = ("encrypted_regex", "encrypted_suffix", "unencrypted_regex", "unencrypted_comment_regex")
     if any(section.get(name) for name in partial) or kind in ("dotenv", "ini"):
         return
     suffix = section.get("unencrypted_suffix") or "_unencrypted"
-    for name, value in _sops.leaves(data):
+    for name, value in _sops.leaves(document):
         left_out = any(isinstance(part, str) and part.endswith(suffix) for part in name)
         if value in ("", None, {}, []) or _sops.encrypted(value) or left_out:
             continue

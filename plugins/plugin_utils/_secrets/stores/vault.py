@@ -122,10 +122,10 @@ class Vault(SecretStore):
             raise UnsupportedError("KV version 1 keeps no versions", where=str(reference))
         if number and not number.isdigit():
             raise UnsupportedError("a version is a number", where=str(reference))
-        found = self._secret(reference, lambda secret: secret.fields(int(number or 0)))
-        if found is None:
+        fields = self._secret(reference, lambda secret: secret.fields(int(number or 0)))
+        if fields is None:
             raise NotFoundError("there is no such secret or version", where=str(reference))
-        return dict(found)
+        return dict(fields)
 
     def describe(self, reference: Reference) -> Description:
         _refuse_engine(reference)
@@ -136,7 +136,7 @@ class Vault(SecretStore):
 
     def list(self, prefix: str = "") -> list[str]:
         """Every path below the prefix's folder."""
-        found: list[str] = []
+        paths: list[str] = []
         folders = [prefix.rpartition("/")[0]]
         while folders:
             folder = folders.pop()
@@ -145,14 +145,14 @@ class Vault(SecretStore):
                 if key.endswith("/"):
                     folders.append(path.rstrip("/"))
                 else:
-                    found.append(path)
-        return sorted(path for path in found if path.startswith(prefix))
+                    paths.append(path)
+        return sorted(path for path in paths if path.startswith(prefix))
 
     def put(self, reference: Reference, document: str | t.Mapping[str, t.Any]) -> bool:
         if isinstance(document, str):
             raise UnsupportedError("Vault keeps fields, not a text", where=str(reference), fix="Give named fields")
-        found, version = self._secret(reference, lambda secret: secret.read())
-        if found is not None and same(found, dict(document)):
+        current, version = self._secret(reference, lambda secret: secret.read())
+        if current is not None and same(current, dict(document)):
             return False
         self._secret(reference, lambda secret: secret.write(document, version))
         self.forget()
@@ -172,6 +172,6 @@ class Vault(SecretStore):
         ]
 
     def check(self) -> Health:
-        found = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
-        end = self._ask("", lambda client: credential_end(self.options, found, client.write))
-        return Health(str(found.get("display_name") or "token"), end)
+        token = self._ask("", lambda client: client.request("GET", "auth/token/lookup-self"))["data"]
+        end = self._ask("", lambda client: credential_end(self.options, token, client.write))
+        return Health(str(token.get("display_name") or "token"), end)
