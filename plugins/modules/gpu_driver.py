@@ -109,8 +109,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE
 from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
-from ansible_collections.unified.deploy.plugins.module_utils._change.record import BASE
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import driver
 
 

@@ -10,13 +10,9 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE, read_json
 from ansible_collections.unified.deploy.plugins.module_utils._change.packages import way_back
-from ansible_collections.unified.deploy.plugins.module_utils._change.record import (
-    BASE,
-    make_private,
-    read_json,
-    write_json,
-)
+from ansible_collections.unified.deploy.plugins.module_utils._change.record import make_private, write_json
 
 from . import archive
 from .archive import DriverError
