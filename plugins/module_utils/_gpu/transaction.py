@@ -71,21 +71,23 @@ def end_drift(releases: t.Iterable[str]) -> None:
 
 
 def recover() -> list[str]:
-    """Finish what a killed run began, or undo it.
+    """Finish what a killed run began, or undo it; returns what was done.
 
     Raises:
-        DriverError: it could only be undone.
+        DriverError: neither could be done wholly.
     """
     transaction = read_json(TRANSACTION)
     if transaction is None:
         end()
         return []
     answer = programs.run(["dpkg", "--configure", "-a"], timeout=archive.SECONDS)
-    if answer.code or archive.broken():
-        why = answer.said or f"dpkg did not finish {', '.join(archive.broken())}"
-        raise DriverError(f"what a killed run began cannot be finished: {why}. {undo()}")
-    end(transaction["original"])
-    return ["finished what a killed run began"]
+    if not answer.code and not archive.broken():
+        end(transaction["original"])
+        return ["finished what a killed run began"]
+    said = undo()
+    if begun():
+        raise DriverError(f"what a killed run began cannot be finished: {answer.said}. {said}")
+    return ["undid what a killed run began"]
 
 
 def undo() -> str:
@@ -98,10 +100,12 @@ def undo() -> str:
     if new := [*way.purge, *way.remove]:
         answer = programs.run(["dpkg", "--purge", "--force-remove-reinstreq", *new], timeout=archive.SECONDS)
         failures += [answer.said] if answer.code else []
-    if way.install:
+    # What was killed while it was unpacked has its old version, and must be unpacked anew.
+    back = {**way.install, **{name: before[name] for name in archive.broken() if name in before}}
+    if back:
         kept = [os.path.join(KEPT, name) for name in sorted(os.listdir(KEPT))] if os.path.isdir(KEPT) else []
-        targets = kept or [f"{name}={version}" for name, version in way.install.items()]
-        answer = programs.run([*archive.INSTALL, "install", *targets], timeout=archive.SECONDS)
+        targets = kept or [f"{name}={version}" for name, version in back.items()]
+        answer = programs.run([*archive.INSTALL, "--reinstall", "install", *targets], timeout=archive.SECONDS)
         failures += [answer.said] if answer.code else []
     for path, content in transaction["files"].items():
         write(path, content)
