@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import archive, driver, openpgp, proof, source
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
+    archive,
+    driver,
+    openpgp,
+    proof,
+    source,
+    transaction,
+)
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +184,36 @@ def test_dkms_module_is_named_by_its_file_and_not_by_its_directory(tmp_path: Pat
         (tmp_path / "usr/src" / entry / "dkms.conf").write_text(text)
     assert [(one.name, one.version) for one in proof.sources(str(tmp_path))] == [("a-b", "1.0")]
     assert proof.sources(str(tmp_path / "nowhere")) == []
+
+
+def test_host_without_a_kernel_is_no_proof() -> None:
+    with pytest.raises(archive.DriverError, match="no kernel that can boot was seen"):
+        driver.planned(driver.Driver("nvidia", ("driver",), (), "580"), [])
+
+
+def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that went, one that was replaced, one that was killed while it was unpacked, and one that is new."""
+    for name in ("STATE", "RECORD", "TRANSACTION", "KEPT"):
+        monkeypatch.setattr(transaction, name, str(tmp_path / name))
+    before = {"gone": "1-1", "newer": "1-1", "torn": "1-1"}
+    (tmp_path / "TRANSACTION").write_text(json.dumps({"before": before, "original": before, "files": {}}))
+    (tmp_path / "KEPT").mkdir()
+    (tmp_path / "KEPT/newer_1-1_amd64.deb").touch()
+    now = {"newer": "2-1", "torn": "1-1", "new": "1-1"}
+    monkeypatch.setattr(
+        archive, "installed", lambda: {name: archive.Package(name, one, name) for name, one in now.items()}
+    )
+    torn = [["torn"], []]
+    monkeypatch.setattr(archive, "broken", lambda: torn.pop(0) if torn else [])
+    calls: list[list[str]] = []
+    monkeypatch.setattr(programs, "run", lambda argv, **_more: calls.append(list(argv)) or programs.Answer(0, "", ""))
+    assert transaction.undo() == "The driver of before is there again"
+    assert calls[0] == ["dpkg", "--purge", "--force-remove-reinstreq", "new"]
+    assert set(calls[1][calls[1].index("install") + 1 :]) == {
+        str(tmp_path / "KEPT/newer_1-1_amd64.deb"),
+        "gone=1-1",
+        "torn=1-1",
+    }
+    assert not transaction.begun()

@@ -95,7 +95,11 @@ def present(driver: Driver, *, dry: bool) -> Outcome:
 
 
 def planned(driver: Driver, releases: t.Sequence[str]) -> Plan:
-    """What apt would do, refused where it would take away what is no driver."""
+    """What apt would do, refused where it would take away what is no driver, or where there is no kernel to prove anything for."""
+    if driver.packages and not releases:
+        raise DriverError(
+            "no kernel that can boot was seen in /boot or /lib/modules, so that nothing can be proven. Install one"
+        )
     there = archive.installed()
     chosen = archive.chosen(driver.packages, driver.branch, version(driver, there)) if driver.packages else []
     needed = ["dkms", *archive.headers(releases)] if chosen else []
@@ -154,7 +158,7 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
     _download(plan)
     if blocking := tried(releases):
         raise DriverError("; ".join(blocking))
-    transaction.begin(original, plan.steps.replaced)
+    transaction.begin(original, {**plan.steps.replaced, **plan.steps.removed})
     transaction.write(archive.PREFERENCES, plan.pins)
     _install(plan.targets, "the driver")
     try:

@@ -39,7 +39,7 @@ def begin(original: t.Mapping[str, str], replaced: t.Mapping[str, str]) -> None:
 
     Args:
         original: versions before this run, by name: what came since is ours.
-        replaced: versions of what apt will replace.
+        replaced: versions of what apt will replace or remove.
     """
     make_private(STATE)
     _keep(replaced)
@@ -103,8 +103,7 @@ def undo() -> str:
     # What was killed while it was unpacked has its old version, and must be unpacked anew.
     back = {**way.install, **{name: before[name] for name in archive.broken() if name in before}}
     if back:
-        kept = [os.path.join(KEPT, name) for name in sorted(os.listdir(KEPT))] if os.path.isdir(KEPT) else []
-        targets = kept or [f"{name}={version}" for name, version in back.items()]
+        targets = [_kept(name) or f"{name}={version}" for name, version in back.items()]
         answer = programs.run([*archive.INSTALL, "--reinstall", "install", *targets], timeout=archive.SECONDS)
         failures += [answer.said] if answer.code else []
     for path, content in transaction["files"].items():
@@ -113,6 +112,12 @@ def undo() -> str:
         return f"It could not be undone wholly: {'; '.join(failures)}; dpkg did not finish {', '.join(archive.broken()) or 'nothing'}"
     end(transaction["original"])
     return "The driver of before is there again"
+
+
+def _kept(name: str) -> str:
+    """The file of a package that was kept; empty where the archive no longer had it."""
+    files = [file for file in sorted(os.listdir(KEPT)) if file.startswith(f"{name}_")] if os.path.isdir(KEPT) else []
+    return os.path.join(KEPT, files[0]) if files else ""
 
 
 def _keep(replaced: t.Mapping[str, str]) -> None:
