@@ -146,7 +146,8 @@ class ActionModule(RunAction):
         if gossfile:
             asked["gossfile"] = base64.b64encode(zlib.compress(gossfile.encode())).decode()
         answer = self.module_or_fail("evidence", asked, task_vars)
-        return unpack(answer.get("evidence")), answer
+        # With what was asked a revert can ask the same again.
+        return {**unpack(answer.get("evidence")), "request": asked["request"]}, answer
 
     @staticmethod
     def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:

@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, t.Any] = {
     },
     "confirm_seconds": {"type": "int", "default": 120},
     "lock_timeout": {"type": "int", "default": 30},
+    "results": {"type": "path"},
 }
 
 
@@ -43,12 +44,15 @@ class ActionModule(OwnedAction):
         made = _Made()
         waits: Result = {}
         batch: Result = {"name": "none"}
+        # The first call opens the run.
+        opening = {"results": arguments["results"]}
         for batch in arguments["batches"]:
             options = {
                 **batch["options"], "run": arguments["run"], "name": batch["name"], "revert_after": seconds,
-                "lock_timeout": arguments["lock_timeout"], "keep": bool(waits),
+                "lock_timeout": arguments["lock_timeout"], "keep": bool(waits), **opening,
             }  # fmt: skip
             answer = self._over(waits, "hardening_batch", options, arguments, task_vars)
+            opening = {}
             if answer.get("failed"):
                 # Nobody knows how far a module came that did not answer: its timer decides, and nothing keeps the batch.
                 unknown = {"waits": batch["name"]} if seconds and _is_no_answer(answer) else {}

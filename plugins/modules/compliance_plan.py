@@ -91,6 +91,11 @@ options:
     description: Directory on the controller for evidence and results. Directories in it are made with mode V(0700).
     type: path
     required: true
+seealso:
+  - module: unified.deploy.compliance_verify
+  - module: unified.deploy.compliance_report
+  - module: unified.deploy.hardening_batches
+  - module: unified.deploy.evidence
 attributes:
   check_mode:
     description: Never changes the host. With O(apply) it reports a change where a run would change the host.
@@ -118,6 +123,22 @@ summary:
   description: How many controls and rules have each verdict.
   type: dict
   returned: success
+  contains:
+    controls:
+      description: Number of controls by verdict.
+      type: dict
+    rules:
+      description: Number of rules by verdict.
+      type: dict
+    judged:
+      description: Number of rules that Goss judged too.
+      type: int
+    independent:
+      description: Number of those of which Goss saw for itself what decides.
+      type: int
+    loosened:
+      description: Number of rules with a value of the overlay that the benchmark would not accept.
+      type: int
 changes:
   description: Rules that apply would bring to their desired state.
   type: list

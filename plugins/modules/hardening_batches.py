@@ -49,6 +49,9 @@ options:
     description: Seconds to wait for another process that changes this host.
     type: int
     default: 30
+  results:
+    description: The results directory of this run on the controller; the evidence in it is kept with the run on the host.
+    type: path
 attributes:
   check_mode:
     description: Can run in check mode, and lets every validator and check judge then too. Commands are not run.
