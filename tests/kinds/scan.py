@@ -29,6 +29,14 @@ SCENARIOS = (
     ),
     Scenario(WRITABLE, "name_with_quotes_and_braces", 'touch "/opt/{{ x }} \'"; chmod 0666 /opt/*x*'),
     Scenario(WRITABLE, "link", "ln -s /nowhere /opt/link; ln -s /dev/null /opt/null", "pass"),
+    Scenario(
+        WRITABLE,
+        "connection_with_a_tmp_of_its_own",
+        "touch /tmp/written; chmod 0666 /tmp/written; d=/run/systemd/system/ssh.service.d; mkdir -p $d; "
+        "printf '[Service]\\nPrivateTmp=yes\\n' > $d/x.conf; systemctl daemon-reload; systemctl restart ssh.service",
+        "error",
+        alone=True,
+    ),
     Scenario(OPEN, "directory", "mkdir -m 0777 /opt/open"),
     Scenario(OPEN, "sticky_directory", "mkdir /opt/sticky; chmod 1777 /opt/sticky", "pass"),
     Scenario(OPEN, "below_a_mount", "mkdir -p /data; mount -t tmpfs tmpfs /data; mkdir -m 0777 /data/open"),
@@ -73,7 +81,11 @@ _CLOSED = (
     "$([ $(stat -c %a /var/lib/docker 2>/dev/null || echo 755) = 710 ] && echo /var/lib/docker/overlay2 || echo -)"
 )
 OBSERVERS = {
-    WRITABLE: f'for t in {_TREES}; do [ -z "$(find $t -xdev -path {_CLOSED} -prune -o -type f -perm -0002 -print -quit)" ] || exit 1; done',
+    # As the system sees it, whatever the login sees.
+    WRITABLE: f"""nsenter -t 1 -m bash -eu <<'EOF'
+for t in {_TREES}; do [ -z "$(find $t -xdev -path {_CLOSED} -prune -o -type f -perm -0002 -print -quit)" ] || exit 1; done
+EOF
+""",
     OPEN: f'for t in {_TREES}; do [ -z "$(find $t -xdev -type d -perm -0002 ! -perm -1000 -print -quit)" ] || exit 1; done',
     UNOWNED: f'for t in {_TREES}; do [ -z "$(find $t -xdev \\( -nouser -o -nogroup \\) -print -quit)" ] || exit 1; done',
     "scan/library_writable": _none(_LIBRARIES, "-type f -perm /0022"),

@@ -74,6 +74,40 @@ def test_kernels_own_file_systems_are_no_files_of_anybody(devices: dict[str, int
     assert choose([mounted("/"), mounted("/sys", "sysfs"), mounted("/proc", "proc")], TYPES).left_out == {}
 
 
+def test_mounts_of_this_process_alone_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "9 1 0:{} / {} rw - tmpfs tmpfs rw\n"
+    tables = {"/proc/1/mountinfo": line.format(3, "/run"), "/proc/self/mountinfo": line.format(3, "/run")}
+    monkeypatch.setattr(filesystems, "read", tables.__getitem__)
+    assert filesystems.private() == {}
+    tables["/proc/self/mountinfo"] += line.format(4, "/tmp")
+    assert list(filesystems.private()) == ["/tmp"]
+    tables["/proc/1/mountinfo"] += line.format(5, "/tmp")
+    assert list(filesystems.private()) == ["/tmp"]
+
+
+def test_walk_of_a_tmp_of_its_own_is_not_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "mounted", lambda: [mounted("/tmp", "tmpfs"), mounted("/dev/mqueue", "mqueue")])
+    monkeypatch.setattr(scan, "choose", lambda mounts, types: None)
+    monkeypatch.setattr(scan, "Child", lambda run: Done(({"inodes": 100}, {})))
+    monkeypatch.setattr(scan, "private", lambda: {"/dev/mqueue": "other"})
+    assert scan.Scan().read().whole
+    monkeypatch.setattr(scan, "private", lambda: {"/tmp": "other"})
+    assert "/tmp (other)" in scan.Scan().read().left_out[scan.WALK]
+
+
+class Done:
+    """A child that has ended."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def next(self, seconds: float) -> object:
+        return self.answer
+
+    def close(self) -> None:
+        pass
+
+
 def test_local_types_come_from_the_kernel() -> None:
     types = filesystems.local_types()
     assert {"tmpfs", "overlay", "zfs"} <= types

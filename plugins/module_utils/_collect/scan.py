@@ -14,7 +14,7 @@ import typing as t
 
 from .child import Child
 from .command import SEARCH_PATH, CommandError, kill_group, read
-from .filesystems import Choice, choose, local_types, mounted
+from .filesystems import KERNEL, Choice, choose, local_types, mounted, private
 from .paths import group_name, shown, user_name
 from .section import Reader, Section
 
@@ -155,7 +155,10 @@ class Scan(Reader):
 
     def __init__(self, request: None = None) -> None:
         super().__init__(request)
-        self.choice = choose(mounted(), local_types())
+        mounts = mounted()
+        self.choice = choose(mounts, local_types())
+        kernel = {one.point for one in mounts if one.type in KERNEL}
+        self.private = [f"{point} ({reason})" for point, reason in private().items() if point not in kernel]
         self.child = Child(lambda: [walk(self.choice)])
 
     def read(self) -> Section:
@@ -163,6 +166,8 @@ class Scan(Reader):
             items, left_out = self.child.next(SECONDS + 5)
         finally:
             self.child.close()
+        if self.private:
+            left_out[WALK] = f"the system's {', '.join(self.private[:3])} was not walked"
         return Section(items, left_out)
 
 

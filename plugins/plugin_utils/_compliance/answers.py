@@ -26,7 +26,16 @@ _SETTING = record(value=TEXT, source=TEXT, written=TEXT)
 _SETTINGS = by_name(_SETTING)
 _STORED = record(live=maybe(TEXT), disk=maybe(TEXT), source=maybe(TEXT), written=maybe(TEXT))
 _FILE = record(
-    type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), service_group=TEXT, more=COUNT, links=COUNT
+    type=TEXT,
+    mode=TEXT,
+    owner=TEXT,
+    group=TEXT,
+    acl=each(TEXT),
+    service_group=TEXT,
+    more=COUNT,
+    links=COUNT,
+    target=TEXT,
+    unsafe=TEXT,
 )
 _MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {
@@ -56,7 +65,7 @@ SECTIONS: dict[str, Shape] = {
         groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),
-    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT, configured=TEXT))),
+    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT, configured=TEXT, entries=COUNT))),
     "audit": record(
         installed=FLAG,
         disk=each(record(rule=TEXT, line=TEXT, source=TEXT)),
@@ -191,6 +200,8 @@ SECTIONS: dict[str, Shape] = {
             drop_ins=each(TEXT),
             exec=each(TEXT),
             replaced=FLAG,
+            conditions=each(TEXT),
+            gap=maybe(NUMBER),
         )
     ),
     "settings": record(

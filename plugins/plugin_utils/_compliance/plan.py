@@ -242,10 +242,26 @@ def batches(made: Plan, evidence: Evidence, connection: Connection) -> list[Batc
                 break
         else:
             parts.append(part)
+    _read_again(parts, evidence)
     for part in parts:
         if any(made.verdicts[name].demand.rule.kind == "sshd" for name in part.rules):
             part.logins = logins(evidence, connection)
     return [part for part in parts if part.rules]
+
+
+def _read_again(parts: t.Sequence[Batch], evidence: Evidence) -> None:
+    """Let daemons read files again whose attributes a batch changes: nothing else tells that change from one of the content.
+
+    One that is stale and that no batch restarts stays as it is: what it would load has a rule against it.
+    """
+    daemons = [daemon for kind in KINDS.values() if (daemon := kind.running_daemon(evidence))]
+    restarted: set[str] = set()
+    for part in parts:
+        restarted |= {*part.desired.units_restarted, *part.desired.units_reloaded}
+        for daemon in daemons:
+            if daemon.files & part.desired.attributes.keys() and (daemon.fresh or daemon.unit in restarted):
+                part.desired.add("stale", [daemon.unit])
+                part.desired.add("reloadable", [daemon.unit] if daemon.reloads else [])
 
 
 def _batch(name: str, rules: list[str], made: Plan, evidence: Evidence) -> Batch:

@@ -24,6 +24,7 @@ __all__ = [
     "Port",
     "Rule",
     "Ruling",
+    "RunningDaemon",
     "Schema",
     "Site",
     "UnreadTextError",
@@ -158,6 +159,21 @@ class Check:
     resource: str
     attributes: t.Mapping[str, t.Any]
     decides: bool = False
+
+
+class RunningDaemon(t.NamedTuple):
+    """A daemon that runs, and what it reads when it starts.
+
+    Attributes:
+        files: files and directories, as the evidence names them.
+        fresh: whether it has read them since they last changed.
+        reloads: whether a reload makes it read them all.
+    """
+
+    unit: str
+    files: frozenset[str]
+    fresh: bool
+    reloads: bool = False
 
 
 @dataclass(frozen=True)
@@ -340,6 +356,10 @@ class Kind:
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         """What overrides all that `want` could write (a Match block, a later drop-in, a vendor's script), by name."""
         return ""
+
+    def running_daemon(self, evidence: Evidence) -> RunningDaemon | None:
+        """The daemon that this kind's rules are about; None where none runs, or where nothing was collected about it."""
+        return None
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         """Goss resources that show that the rule holds; those that decide it (`Check.decides`) are the second judge's own look."""

@@ -10,7 +10,7 @@ from ..constraint import text
 from ..firewall_tools import HOOKS, TOOLS, Tool
 from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import as_json, as_text, matching
-from .service import STARTED, starts_at_boot
+from .service import STARTED, kept_from_boot, loads_at_boot, starts_at_boot
 
 
 class Firewall(Kind):
@@ -32,8 +32,10 @@ class Firewall(Kind):
         if demand.key == "enabled":
             enabled = "yes" if tool.enabled(evidence) else "no"
             late = [name for name in self.units(evidence) if not starts_at_boot(evidence["service"][name])]
-            holds = demand.value.holds(enabled) and loaded == "chains loaded" and not late
+            kept = kept_from_boot("firewall", evidence)
+            holds = demand.value.holds(enabled) and loaded == "chains loaded" and not late and not kept
             shown = f"{enabled}, {loaded}" + "".join(f", {name} is not started at boot" for name in late)
+            shown += f", {kept}" if kept else ""
             return ruling(holds, shown, f"{demand.value.describe()}, chains loaded")
         policy = tool.policy(evidence, demand.key)
         live = {chain["policy"] for chain in tool.chains(evidence, HOOKS[demand.key])}
@@ -60,6 +62,8 @@ class Firewall(Kind):
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         tool = self.tool(evidence)
+        if demand.key == "enabled" and (kept := kept_from_boot("firewall", evidence)) and "masked" not in kept:
+            return f"{kept}: mend it there"
         if demand.key != "enabled" and (wide := self.wide(demand, evidence)):
             return f"a rule in {wide}, or in one that it jumps to, accepts everything: remove it"
         stored = demand.key != "enabled" and demand.value.holds(tool.policy(evidence, demand.key))
@@ -134,6 +138,7 @@ class Firewall(Kind):
         policies = [policy for policy in ("deny", "reject", "allow") if demand.value.holds(policy)]
         made = self.tool(evidence).asserts(demand.key, policies)
         if demand.key == "enabled":
+            made += loads_at_boot("firewall", evidence)
             made += [matching(as_json("service", name, "reached"), True) for name in self.units(evidence)]
             made += [
                 matching(as_text("service", name, "file"), {"match-regexp": STARTED}) for name in self.units(evidence)
