@@ -81,6 +81,12 @@ options:
         connections, where there is none.
     type: bool
     default: true
+  boot_password:
+    description:
+      - Hash of the password that the boot menu is to ask for, as C(grub-mkpasswd-pbkdf2) prints it. Without one a host whose menu
+        is open is left so. Give the hash, never the password.
+    type: str
+    default: ""
   verify:
     description:
       - Whether Goss judges in the same call, with the file of the host's last run. That counts only where this run asks for the
@@ -170,6 +176,11 @@ goss:
   description: Whether Goss is on the host.
   type: bool
   returned: success
+architecture:
+  description: The host's architecture, as C(uname -m) names it.
+  type: str
+  returned: success
+  sample: x86_64
 package_tool:
   description: What installs and removes packages on the host's platform.
   type: str

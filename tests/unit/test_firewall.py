@@ -16,6 +16,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall i
 from ansible_collections.unified.deploy.plugins.module_utils._collect.listen import ROW
 from ansible_collections.unified.deploy.plugins.module_utils._collect.packet_rules import Opening, expanded, with_words
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Port
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.firewall import FORWARDING
 
 from tests.unit.access import planned
 
@@ -240,6 +241,34 @@ def test_port_that_the_site_has_decided_on_holds_nothing(catalogue: t.Any, harde
     assert planned(catalogue, hardened).verdicts["firewall/enabled"].held == ""
 
 
+def test_port_that_the_overlay_opens_and_a_rule_closes_holds_the_firewall(catalogue: t.Any, hardened: t.Any) -> None:
+    listening(off(hardened), 8080, "python3")
+    hardened["firewall"]["rules"] = [{"action": "deny", "protocol": "tcp", "first": 8080, "last": 8080}]
+    plan = planned(catalogue, hardened, ports=(Port(8080, 8080, "tcp"),))
+    assert "refuses 8080/tcp, which the overlay opens" in plan.verdicts["firewall/enabled"].held
+
+
+def test_published_ports_hold_ufw_until_the_site_names_the_purpose_which_lets_them_through(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    off(hardened)["firewall"]["chains"] = [own_chain(table="netavark", type="nat", hook="prerouting")]
+    held = planned(catalogue, hardened, purposes=frozenset()).verdicts["firewall/enabled"].held
+    assert "sent on to others (table inet netavark)" in held and "container_host" in held
+    plan = planned(catalogue, hardened, purposes=frozenset({"container_host"}))
+    commands = [command for command in plan.desired.commands if command[0] == "ufw"]
+    assert commands[-2:] == [["ufw", "default", "allow", "routed"], ["ufw", "--force", "enable"]]
+
+
+def test_purposes_that_send_packets_on_are_those_of_the_rule(catalogue: t.Any) -> None:
+    assert set(catalogue.rules["firewall/default_routed"].unless["purpose"]) == FORWARDING
+
+
+def test_port_that_a_later_overlay_does_not_name_stays_as_it_is(catalogue: t.Any, hardened: t.Any) -> None:
+    listening(hardened, 8080, "python3")
+    hardened["firewall"]["rules"] += [{"action": "allow", "protocol": "tcp", "first": 8080, "last": 8080}]
+    assert not [rule for rule in planned(catalogue, hardened).changes if rule.startswith("firewall/")]
+
+
 def test_ports_of_the_site_and_of_logins_are_opened_before_the_firewall_is_on(
     catalogue: t.Any, hardened: t.Any
 ) -> None:
@@ -256,7 +285,7 @@ def test_ports_of_the_site_and_of_logins_are_opened_before_the_firewall_is_on(
     hardened["sshd"]["effective"]["port"] = "22"
     ports = (Port(443, 443, "tcp"), Port(9000, 9010, "udp", "10.0.0.0/8"))
     commands = [c for c in planned(catalogue, hardened, ports=ports).desired.commands if c[0] == "ufw"]
-    assert commands[:-1] == [
+    assert commands[:-2] == [
         *(["ufw", "allow", f"{port}/tcp"] for port in (2022, 22, 2200, 2222, 443)),
         ["ufw", "allow", "proto", "udp", "from", "10.0.0.0/8", "to", "any", "port", "9000:9010"],
     ]

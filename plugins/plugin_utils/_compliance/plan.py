@@ -64,6 +64,8 @@ RISKS = {
     "sysctl": "network",
 }  # fmt: skip
 OTHERS = "settings"
+BOOT = "boot"
+"""What the next boot depends on: last and by itself, so that where it fails (a full /boot) all else is made."""
 
 
 @dataclass
@@ -229,17 +231,19 @@ def batches(made: Plan, evidence: Evidence, connection: Connection) -> list[Batc
     """
     rules = [made.verdicts[name].demand.rule for name in made.changes if not made.verdicts[name].waits_for]
     risky = {RISKS.get(rule.kind) for rule in rules if rule.risk == "lockout"}
-    groups: dict[str, list[str]] = {name: [] for name in (*RISKS.values(), OTHERS)}
+    groups: dict[str, list[str]] = {name: [] for name in (*RISKS.values(), OTHERS, BOOT)}
     for rule in rules:
         name = RISKS.get(rule.kind)
-        groups[name if name and name in risky else OTHERS].append(rule.id)
+        others = BOOT if rule.risk == BOOT else OTHERS
+        groups[name if name and name in risky else others].append(rule.id)
     parts: list[Batch] = []
     for name, identifiers in groups.items():
         part = _batch(name, identifiers, made, evidence)
-        for index, other in enumerate(parts):
-            if other.desired.files.keys() & part.desired.files.keys():
-                parts[index] = part = _batch(other.name, other.rules + part.rules, made, evidence)
-                break
+        if sharing := [other for other in parts if other.desired.files.keys() & part.desired.files.keys()]:
+            together = [rule for other in (*sharing, part) for rule in other.rules]
+            part, place = _batch(sharing[0].name, together, made, evidence), parts.index(sharing[0])
+            parts = [other for other in parts if other not in sharing]
+            parts.insert(place, part)
         else:
             parts.append(part)
     _read_again(parts, evidence)

@@ -15,6 +15,7 @@ from .benchmark import Benchmark, Control, in_section
 from .catalogue import Catalogue, constraints, port
 from .constraint import Constraint, EmptyMeetError
 from .kinds.base import Demand, Port, Rule, Site
+from .kinds.boot_password import fingerprint
 from .kinds.registry import KINDS
 from .platform import Platform, platform_of
 from .schema import check_file, line_of, load_documents
@@ -47,6 +48,7 @@ class Overlay:
 
     Attributes:
         ports: what must stay open: those that are written, and those that the purposes imply.
+        boot_password: as `Site` has it; it comes from a variable, for the overlay is no place for secrets.
     """
 
     path: str = ""
@@ -56,6 +58,7 @@ class Overlay:
     waivers: t.Mapping[str, Waiver] = field(default_factory=dict)
     attestations: t.Mapping[str, Attestation] = field(default_factory=dict)
     banner: str = ""
+    boot_password: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,15 +116,20 @@ def unknown(what: str, name: str, known: t.Iterable[str], *, where: str = "") ->
     return SelectionError(f"unknown {what} '{name}'", where=where, fix=hint)
 
 
-def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overlay:
+def load_overlay(path: str, catalogue: Catalogue, today: datetime.date, boot_password: str = "") -> Overlay:
     """Read and check a site's overlay.
+
+    Args:
+        boot_password: hash of the boot menu's password, of which the overlay gets the fingerprint.
 
     Raises:
         CatalogueError: not YAML, more than one document, an unknown key, a value of the wrong type.
-        SelectionError: an unknown rule, control or purpose, two entries on one, or an expired waiver or attestation.
+        SelectionError: an unknown rule, control or purpose, two entries on one, or an expired waiver or attestation; a hash that
+            is none.
     """
+    password = fingerprint(boot_password)
     if not path:
-        return Overlay()
+        return Overlay(boot_password=password)
     file = Path(path).expanduser()
     documents = load_documents(file, most=1)
     check_file(file, documents, catalogue.schema("overlay"))
@@ -164,6 +172,7 @@ def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overl
             for name, (index, entry) in attestations.items()
         },
         banner=raw.get("banner", ""),
+        boot_password=password,
     )
 
 
@@ -305,7 +314,7 @@ def select(
                 asked.setdefault(rule, {})[selected.id] = control.constraints(catalogue.rules[rule], platform)
     if not controls:
         raise _nothing(filters, chosen)
-    site = Site(overlay.purposes, overlay.ports)
+    site = Site(overlay.purposes, overlay.ports, overlay.boot_password)
     demands = {
         rule: _merge(catalogue.rules[rule].on(platform), asks, overlay, site, platform) for rule, asks in asked.items()
     }

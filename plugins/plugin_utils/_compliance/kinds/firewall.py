@@ -12,6 +12,9 @@ from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, 
 from .matchers import as_json, as_text, matching
 from .service import STARTED, kept_from_boot, loads_at_boot, starts_at_boot
 
+# Purposes that send packets on: as firewall/default_routed has them.
+FORWARDING = frozenset({"container_host", "kubernetes_node", "router"})
+
 
 class Firewall(Kind):
     """The settings of the platform's firewall, and the policies that the kernel's base chains really have."""
@@ -86,6 +89,21 @@ class Firewall(Kind):
             for port, processes in sorted(self.served(evidence).items())
             if port not in logins and not self.named(demand, port) and not tool.decides(evidence, port)
         ]
+        contrary = [
+            port
+            for port in sorted(self.served(evidence))
+            if port not in logins and self.named(demand, port) and tool.decides(evidence, port) == "deny"
+        ]
+        redirected = (
+            tool.redirected(evidence) if demand.key == "enabled" and not FORWARDING & demand.site.purposes else []
+        )
+        if redirected:
+            return (
+                f"it would close ports that are sent on to others (table {', '.join(redirected)}): say in the overlay that this is its "
+                f"purpose ({', '.join(sorted(FORWARDING))})"
+            )
+        if contrary:
+            return f"a rule of {tool.name} refuses {', '.join(contrary)}, which the overlay opens: remove it, or that from 'ports'"
         if closed:
             return f"it would close {', '.join(closed)}: allow or deny them in {tool.name}, or list them under 'ports' in the overlay"
         return ""
@@ -130,6 +148,8 @@ class Firewall(Kind):
                 ):
                     tool.open(f"{span}/{one.protocol}", one.source, desired)
         if demand.key == "enabled":
+            if FORWARDING & demand.site.purposes and tool.policy(evidence, "default_routed") != "allow":
+                tool.let_through(desired)
             tool.enable(evidence, desired)
         else:
             tool.set_policy(demand.key, text(demand.value.target()), desired)

@@ -114,20 +114,22 @@ class Service(Kind):
         if state == "masked":
             open_ = [self._shown(name, unit) for name, unit in units.items() if unit["file"] != "masked"]
             return ruling(not open_, "; ".join(open_) or "masked", "masked")
-        problems = {name: self._problems(demand, unit, evidence) for name, unit in units.items()}
-        wrong = [problem for listed in problems.values() for problem in listed]
+        off = ""
         if "switch" in demand.rule.spec:
             program = demand.rule.spec["switch"].split()[0]
             if unread := evidence.unreadable("settings") or evidence.left_out("settings").get(
                 f"{program} {SHELL[program]}"
             ):
                 return Ruling("error", f"{SHELL[program]}: {unread}", "readable")
-            if off := switched_off(demand, evidence):
-                wrong.append(f"{off} keeps it from its work")
-        named = {name: f": {', '.join(listed)}" if listed else "" for name, listed in problems.items()}
-        shown = "; ".join(self._shown(name, unit) + named[name] for name, unit in units.items())
-        shown += "".join(f"; {problem}" for problem in wrong[sum(map(len, problems.values())) :])
-        return ruling(not wrong, shown, "enabled and active" if state == "enabled" else "active")
+            off = switched_off(demand, evidence)
+        wrong = {name: self._problems(demand, unit, evidence) for name, unit in units.items()}
+        shown = [
+            self._shown(name, unit) + (f": {', '.join(wrong[name])}" if wrong[name] else "")
+            for name, unit in units.items()
+        ]
+        shown += [f"{off} keeps it from its work"] if off else []
+        good = not off and not any(wrong.values())
+        return ruling(good, "; ".join(shown), "enabled and active" if state == "enabled" else "active")
 
     @staticmethod
     def _problems(demand: Demand, unit: Unit, evidence: Evidence) -> list[str]:
