@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
+import zlib
 from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
@@ -17,6 +19,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
     results,
     selection,
 )
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.answers import check_answer
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
@@ -49,6 +52,7 @@ class ActionModule(RunAction):
         "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
         "apply": {"type": "bool", "default": False},
         "guarded": {"type": "bool", "default": True},
+        "verify": {"type": "bool", "default": False},
         "results": {"type": "path", "required": True},
     }
 
@@ -56,7 +60,9 @@ class ActionModule(RunAction):
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
         overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
-        document, unfinished = self._evidence(arguments, catalogue, task_vars)
+        results_directory, name = ResultsDirectory(arguments["results"]), self.host(task_vars)
+        before = results_directory.gossfile(name) if arguments["verify"] and not arguments["evidence"] else ""
+        document, answer = self._evidence(arguments, catalogue, before, task_vars)
         evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
         wishes = [(wish["name"], wish["level"]) for wish in arguments["benchmarks"]]
         filters = selection.Filters(tuple(arguments["sections"]), tuple(arguments["kinds"]), tuple(arguments["rules"]))
@@ -72,12 +78,21 @@ class ActionModule(RunAction):
                 fix="Look at hosts/*/evidence.json of an earlier run, and at the host",
             ) from exc
         model = results.host_model(
-            self.host(task_vars), catalogue, selected, made, evidence, run=RUN, state=arguments["state"], stored=bool(arguments["evidence"]),
+            name, catalogue, selected, made, evidence, run=RUN, state=arguments["state"], stored=bool(arguments["evidence"]),
             independent=goss.independent(checks), changed=arguments["changed_rules"],
         )  # fmt: skip
-        self._save(ResultsDirectory(arguments["results"]), document, model, goss.render(checks))
-        answer = self._answer(model, made, evidence, connection, foretell=arguments["apply"] and self._task.check_mode)
-        return {**answer, "unfinished_run": unfinished}
+        gossfile = goss.render(checks)
+        # Goss has judged this host with the same checks, over this very evidence: it need not be asked again.
+        verified = bool(before) and "goss" in answer and gossfile == before
+        if verified:
+            results.add_goss(model, check_answer(answer["goss"]))
+        self._save(results_directory, document, model, gossfile)
+        foretell = arguments["apply"] and self._task.check_mode
+        return {
+            **self._answer(model, made, evidence, connection, foretell=foretell),
+            "unfinished_run": bool(answer.get("unfinished_run")),
+            "verified": verified,
+        }
 
     def _reached_by(self, arguments: Result, task_vars: Result) -> Connection:
         become = getattr(self._connection, "become", None)
@@ -117,16 +132,21 @@ class ActionModule(RunAction):
             or task_vars.get("ansible_user", "")
         )
 
-    def _evidence(self, arguments: Result, catalogue: Catalogue, task_vars: Result) -> tuple[Result, bool]:
-        """The evidence, and whether a run of hardening has not ended on the host."""
+    def _evidence(
+        self, arguments: Result, catalogue: Catalogue, gossfile: str, task_vars: Result
+    ) -> tuple[Result, Result]:
+        """The evidence, and what else the host answered."""
         if arguments["evidence"]:
             path = Path(arguments["evidence"])
             try:
-                return conform(json.loads(path.read_text(encoding="utf-8"))), False
+                return conform(json.loads(path.read_text(encoding="utf-8"))), {}
             except (OSError, ValueError, RecursionError) as exc:
                 raise EvidenceError(f"cannot be read: {exc}", where=str(path), fix="Collect it again") from exc
-        answer = self.module_or_fail("evidence", {"request": catalogue.request(walk=arguments["walk"])}, task_vars)
-        return unpack(answer.get("evidence")), bool(answer.get("unfinished_run"))
+        asked: Result = {"request": catalogue.request(walk=arguments["walk"])}
+        if gossfile:
+            asked["gossfile"] = base64.b64encode(zlib.compress(gossfile.encode())).decode()
+        answer = self.module_or_fail("evidence", asked, task_vars)
+        return unpack(answer.get("evidence")), answer
 
     @staticmethod
     def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:

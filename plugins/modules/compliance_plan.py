@@ -81,6 +81,12 @@ options:
         connections, where there is none.
     type: bool
     default: true
+  verify:
+    description:
+      - Whether Goss judges in the same call, with the file of the host's last run. That counts only where this run asks for the
+        same checks, and spares a second call. The file is used only if nobody but its owner or root can have written it.
+    type: bool
+    default: false
   results:
     description: Directory on the controller for evidence and results. Directories in it are made with mode V(0700).
     type: path
@@ -133,6 +139,10 @@ run:
   returned: success
 unfinished_run:
   description: Whether a run of hardening has been begun on the host and not ended.
+  type: bool
+  returned: success
+verified:
+  description: Whether Goss has judged too, so that M(unified.deploy.compliance_verify) has nothing left to do.
   type: bool
   returned: success
 goss:

@@ -29,6 +29,11 @@ options:
         patterns; null reads all that the section has. A section that is not named is not read.
     type: dict
     required: true
+  gossfile:
+    description:
+      - A Goss file, compressed with zlib and base64-encoded, with which Goss judges at once what was collected.
+      - Where Goss cannot do that the evidence comes back without its results.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode, as it never changes anything.
@@ -59,36 +64,55 @@ unfinished_run:
   description: Whether a run of hardening has been begun on this host and not ended.
   type: bool
   returned: success
+goss:
+  description: What M(unified.deploy.goss) returns for that evidence and O(gossfile).
+  type: dict
+  returned: when Goss judged with O(gossfile)
 """
 
 import base64
+import contextlib
 import json
 import typing as t
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Runs
+from ansible_collections.unified.deploy.plugins.module_utils._change.journal import is_any_open
 from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS, collect
+from ansible_collections.unified.deploy.plugins.module_utils._goss import GossError, judge, unpacked
 
 
 def unfinished_run() -> bool:
     """Whether what is collected may change yet: by a run that goes on, or by the timer of one that died."""
     try:
-        return bool(Runs().open_runs())
+        return is_any_open()
     except PermissionError:  # who is not root has no runs
         return False
 
 
 def main() -> t.NoReturn:
-    module = AnsibleModule(argument_spec={"request": {"type": "dict", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={
+            "request": {"type": "dict", "required": True},
+            # Large, not secret: kept out of the host's log, where every module's options go.
+            "gossfile": {"type": "str", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
     request = module.params["request"]
     unknown = sorted(set(request) - set(READERS))
     if unknown:
         module.fail_json(
             msg=f"request names the section '{unknown[0]}', which nothing reads. Sections are {', '.join(READERS)}"
         )
-    packed = zlib.compress(json.dumps(collect(request), separators=(",", ":")).encode(), 6)
-    module.exit_json(changed=False, evidence=base64.b64encode(packed).decode(), unfinished_run=unfinished_run())
+    evidence = json.dumps(collect(request), separators=(",", ":"))
+    answer = {}
+    if module.params["gossfile"]:
+        # Who asked runs the module goss where this brings nothing, and that one says why it cannot.
+        with contextlib.suppress(GossError, OSError):
+            answer["goss"] = judge(unpacked(module.params["gossfile"]), evidence, "goss")
+    packed = base64.b64encode(zlib.compress(evidence.encode(), 6)).decode()
+    module.exit_json(changed=False, evidence=packed, unfinished_run=unfinished_run(), **answer)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,27 @@ def test_first_run_is_green_and_the_second_changes_nothing(container: Target) ->
     assert second.model(name)["run"] != run
 
 
+def test_goss_is_asked_again_only_where_its_file_is_another(container: Target) -> None:
+    name, verify = container.host.name, "TASK [unified.deploy.compliance : Let Goss judge]"
+    container.play("audit_hosts", variables=SITE)
+    again = container.play("audit_hosts", variables=SITE)
+    assert verify not in again.output
+    assert again.model(name)["state"] == "verified" and again.model(name)["goss"]["checks"] > 0
+
+    container.shell("chmod 0644 /etc/shadow")
+    try:
+        broken = container.play("audit_hosts", variables=SITE)
+        assert broken.model(name)["rules"]["file//etc/shadow"]["goss"] == "fail"
+    finally:
+        container.shell("chmod 0640 /etc/shadow")
+
+    gossfile = broken.results / "hosts" / name / "goss.yml"
+    gossfile.write_text("command: {touch /root/from-another: {exit-status: 0}}")
+    gossfile.chmod(0o666)
+    assert verify in container.play("audit_hosts", variables=SITE).output
+    assert container.shell("ls /root") == ""
+
+
 def test_task_that_fails_is_named_and_its_plan_is_no_result(container: Target) -> None:
     container.shell("cp /usr/bin/goss /usr/local/bin/goss; chown nobody /usr/local/bin/goss")
     try:

@@ -8,7 +8,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.unified.deploy.plugins.modules import goss as goss_module
+from ansible_collections.unified.deploy.plugins.module_utils import _goss as goss_module
 
 GOSS = shutil.which("goss") or next(iter(Path.home().glob(".cache/unified-deploy/goss/usr/bin/goss")), None)
 

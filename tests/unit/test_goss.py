@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.unified.deploy.plugins.module_utils import _goss as goss_module
 from ansible_collections.unified.deploy.plugins.module_utils._collect.audit import canonical
-from ansible_collections.unified.deploy.plugins.modules import goss as goss_module
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import typing as t
 from pathlib import Path
@@ -63,3 +64,20 @@ def test_end_of_a_run_keeps_its_plan_and_drops_another_runs(tmp_path: Path) -> N
     assert results.ended_as("web1", "run2", "unreachable") and not results.ended_as("web1", "run1", "unreachable")
     results.write(results.host("web1") / "result.json", "{")
     assert not results.ended_as("web1", "run2", "unreachable")
+
+
+def test_goss_file_is_taken_only_where_nobody_else_could_write_it(tmp_path: Path) -> None:
+    results = ResultsDirectory(str(tmp_path / "results"))
+    assert results.gossfile("web1") == "" and not results.root.exists()
+    path = results.write(results.host("web1") / "goss.yml", "file:\n")
+    assert results.gossfile("web1") == "file:\n"
+    for step in (path, *path.parents[:3]):
+        mode = stat.S_IMODE(step.stat().st_mode)
+        for loose in (0o020, 0o002):
+            step.chmod(mode | loose)
+            assert results.gossfile("web1") == "", step
+        step.chmod(mode)
+    os.chown(path, 4242, -1)
+    assert results.gossfile("web1") == ""
+    os.chown(path, os.geteuid(), -1)
+    assert results.gossfile("web1") == "file:\n"

@@ -15,9 +15,9 @@ import typing as t
 
 from .errors import ChangeError, refused
 from .files import absent, create, flush, read
+from .journal import Fields
 from .obstacles import attribute_obstacle
 from .paths import O_PATH, Place, locate, trust
-from .record import Fields
 
 
 class Wish(t.NamedTuple):

@@ -16,8 +16,9 @@ from functools import partial
 from . import attributes, states, units
 from .attributes import Wish
 from .errors import ChangeError, PathError
+from .journal import Fields, read_json
 from .programs import run
-from .record import Fields, discard, make_private, read_json, write_json
+from .record import discard, make_private, write_json
 from .transaction import Change, Check, Planned, Transaction
 
 # What programs change besides what they are told to: saved before they run.

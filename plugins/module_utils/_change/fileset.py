@@ -9,8 +9,9 @@ import tempfile
 import typing as t
 
 from .errors import ChangeError
+from .journal import BASE
 from .lock import Lock
-from .record import BASE, discard, make_private
+from .record import discard, make_private
 from .transaction import Change, Check, Planned, Transaction
 
 

@@ -10,10 +10,8 @@ import shutil
 import typing as t
 
 from .files import Wanted, replace
+from .journal import Fields, read_events
 from .paths import make_directories, trust
-
-Fields = t.Dict[str, t.Any]
-BASE = "/var/lib/unified"
 
 
 def make_private(path: str) -> str:
@@ -25,15 +23,6 @@ def make_private(path: str) -> str:
 def write_json(path: str, value: t.Any) -> None:
     """Replace a record in one step, flushed to disk."""
     replace(Wanted(path, json.dumps(value, sort_keys=True).encode()))
-
-
-def read_json(path: str) -> t.Any:
-    """A record, or None where there is none or it was never finished."""
-    try:
-        with open(path, encoding="utf-8") as handle:
-            return json.load(handle)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
 
 
 class Journal:
@@ -61,15 +50,7 @@ class Journal:
             flush_path(self.directory)
 
     def events(self) -> list[Fields]:
-        entries = []
-        try:
-            with open(self.path, "rb") as handle:
-                for line in handle.read().split(b"\n"):
-                    with contextlib.suppress(ValueError):
-                        entries.append(json.loads(line))
-        except FileNotFoundError:
-            return []
-        return entries
+        return read_events(self.path)
 
     def has(self, event: str) -> bool:
         return any(entry["event"] == event for entry in self.events())

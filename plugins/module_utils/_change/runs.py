@@ -13,22 +13,13 @@ from . import fileset, packages, revert, timer
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
 from .files import boot_id
+from .journal import BASE, Fields, machine_id, read_json, state
 from .lock import Lock
 from .packages import versions
-from .record import BASE, Fields, Journal, discard, make_private, read_json, write_json
+from .record import Journal, discard, make_private, write_json
 
 KEPT_RUNS, KEPT_DAYS, ALWAYS_KEPT = 30, 365, 5
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-_ENDS = ("finished", "reverted")
-
-
-def machine_id() -> str:
-    """What tells this host from others (machine-id(5)); empty where it has none."""
-    try:
-        with open("/etc/machine-id", encoding="ascii") as handle:
-            return handle.read().strip()
-    except OSError:
-        return ""
 
 
 class Run:
@@ -68,8 +59,7 @@ class Run:
     @property
     def state(self) -> str:
         """``open``, ``finished`` or ``reverted``."""
-        events = [event["event"] for event in self.journal.events()]
-        return next((event for event in reversed(events) if event in _ENDS), "open")
+        return state(self.journal.events())
 
     @property
     def console_command(self) -> str:

@@ -9,8 +9,8 @@ import typing as t
 
 from . import units
 from .errors import ChangeError, PathError
+from .journal import Fields
 from .programs import run
-from .record import Fields
 
 # Kernel settings
 

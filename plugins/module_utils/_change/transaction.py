@@ -18,9 +18,10 @@ import typing as t
 from . import programs
 from .errors import ChangeError, PathError, StaleError
 from .files import ABSENT, Original, absent, create, default_label, digest, flush, keep, read
+from .journal import Fields, read_json
 from .obstacles import mount_id, mount_root, obstacle
 from .paths import Place, locate, make_directories, trust
-from .record import Fields, Journal, make_private, read_json, write_json
+from .record import Journal, make_private, write_json
 
 
 class Planned(t.NamedTuple):

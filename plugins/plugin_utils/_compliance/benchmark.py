@@ -6,15 +6,16 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 from .._errors import CatalogueError
+from .checked import checked_documents
 from .constraint import Constraint
 from .kinds.base import Kind, Rule
 from .kinds.registry import KINDS
 from .platform import Platform, is_version
-from .schema import check_file, line_of, load_documents, load_schema, load_text, read_text
+from .schema import line_of, load_text, read_text
 
 SEVERITIES = ("high", "medium", "low")
 
@@ -144,10 +145,6 @@ class Benchmarks(t.Mapping[str, Benchmark]):
             self._loaded[name] = self._load(self._files[name])
         return self._loaded[name]
 
-    @cached_property
-    def schema(self) -> dict[str, t.Any]:
-        return load_schema(self._schema)
-
     @property
     def series(self) -> dict[str, list[str]]:
         """The benchmarks of each series."""
@@ -170,9 +167,7 @@ class Benchmarks(t.Mapping[str, Benchmark]):
     def _read(self, path: Path) -> dict[str, t.Any]:
         """A benchmark's data, with that of the one it is based on: same controls, but for those that it has itself."""
         if path.stem not in self._raw:
-            documents = load_documents(path)
-            check_file(path, documents, self.schema)
-            data = documents[0]
+            data = checked_documents(path, self._schema)[0]
             if (base := data.get("based_on")) is not None:
                 if base not in self._files or base == path.stem:
                     raise CatalogueError(f"based_on: there is no benchmark '{base}'", where=_line(path, "based_on"))

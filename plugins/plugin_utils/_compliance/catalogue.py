@@ -12,12 +12,13 @@ from pathlib import Path
 
 from .._errors import CatalogueError
 from .benchmark import Benchmarks, fields
+from .checked import checked_documents
 from .constraint import Constraint
 from .evidence import ARCHITECTURES
 from .kinds.base import Kind, Port, Rule
 from .kinds.registry import KINDS
 from .platform import Platform, load_platforms, platform_of
-from .schema import Schema, check_document, check_file, line_of, load_documents, load_schema
+from .schema import Schema, check_document, line_of, load_schema
 
 ROOT = Path(__file__).resolve().parents[3] / "roles" / "compliance" / "files" / "catalogue"
 
@@ -54,16 +55,18 @@ class Catalogue:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root
-        self.platforms = load_platforms(root / "platforms", self.schema("platform"))
+        self.platforms = load_platforms(root / "platforms", self._schema("platform"))
         self.purposes = self._load_purposes(root / "purposes.yml")
         self.rules: dict[str, Rule] = {}
-        schema = self.schema("rules")
         for path in sorted((root / "rules").glob("*.yml")):
-            self._load_rules(path, schema)
+            self._load_rules(path)
         self.benchmarks = Benchmarks(root, self.rules, self.platforms)
 
     def schema(self, name: str) -> Schema:
-        return load_schema(self.root / "schema" / f"{name}.json")
+        return load_schema(self._schema(name))
+
+    def _schema(self, name: str) -> Path:
+        return self.root / "schema" / f"{name}.json"
 
     @cached_property
     def nist(self) -> dict[str, str]:
@@ -80,21 +83,16 @@ class Catalogue:
         return platform_of(self.platforms, host)[0]
 
     def _load_purposes(self, path: Path) -> dict[str, Purpose]:
-        documents = load_documents(path)
-        check_file(path, documents, self.schema("purposes"))
         made = {}
-        for name, raw in documents[0].items():
+        for name, raw in checked_documents(path, self._schema("purposes"))[0].items():
             try:
                 made[name] = Purpose(raw["title"], tuple(port(one, name) for one in raw.get("ports", ())))
             except ValueError as exc:
                 raise CatalogueError(f"{name}: {exc}", where=f"{path}:{line_of(path, 0, [name])}") from exc
         return made
 
-    def _load_rules(self, path: Path, schema: Schema) -> None:
-        for index, document in enumerate(load_documents(path)):
-            known = {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": sorted(KINDS)}}}
-            check_document(path, index, document, known)
-            check_document(path, index, document, {"$ref": f"#/$defs/{document['kind']}"}, schema)
+    def _load_rules(self, path: Path) -> None:
+        for index, document in enumerate(checked_documents(path, self._schema("rules"), _check_rules)):
             kind = KINDS[document["kind"]]
             for key, raw in document["rules"].items():
                 merged = {**document.get("defaults", {}), **raw}
@@ -177,6 +175,14 @@ class Catalogue:
             section: list(asked) if isinstance(asked, dict) and section != "file" else asked
             for section, asked in request.items()
         }
+
+
+def _check_rules(path: Path, documents: list[t.Any], schema: Schema) -> None:
+    """Raise CatalogueError for the first violation. Its kind first: what else a document must be hangs on that."""
+    kinds = {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": sorted(KINDS)}}}
+    for index, document in enumerate(documents):
+        check_document(path, index, document, kinds)
+        check_document(path, index, document, {"$ref": f"#/$defs/{document['kind']}"}, schema)
 
 
 def constraints(kind: Kind, raw: t.Any, platform: Platform) -> dict[str, Constraint]:

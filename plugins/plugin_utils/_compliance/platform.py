@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import CatalogueError, EvidenceError
-from .schema import Schema, check_file, load_documents
+from .checked import checked_documents
 
 NAMED = ("group", "path")
 """What a rule's value may name instead of writing it out: ``{group: shadow}`` is what the platform calls it."""
@@ -104,7 +104,7 @@ def is_version(version: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(version, pattern) or fnmatch.fnmatchcase(version, f"{pattern}.*")
 
 
-def load_platforms(directory: Path, schema: Schema) -> dict[str, Platform]:
+def load_platforms(directory: Path, schema: Path) -> dict[str, Platform]:
     """Every platform by its id.
 
     Raises:
@@ -112,9 +112,7 @@ def load_platforms(directory: Path, schema: Schema) -> dict[str, Platform]:
     """
     raw = {}
     for path in sorted(directory.glob("*.yml")):
-        documents = load_documents(path)
-        check_file(path, documents, schema)
-        raw[path.stem] = documents[0]
+        raw[path.stem] = checked_documents(path, schema)[0]
     platforms = {name: _platform(directory / f"{name}.yml", name, raw) for name in raw}
     for table in TABLES:
         names = {name: platform.id for platform in platforms.values() for name in getattr(platform, table)}

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import typing as t
 from pathlib import Path
@@ -32,8 +33,25 @@ class ResultsDirectory:
         """The directory of one host, made where it is missing: one for each name, and never outside this one."""
         directory = self.root / "hosts" / directory_name(name)
         with _writing(directory):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for made in (directory.parent, directory):
+                made.mkdir(mode=0o700, exist_ok=True)
         return directory
+
+    def gossfile(self, name: str) -> str:
+        """The Goss file of a host's last run; empty where there is none that nobody else can have written.
+
+        Root runs Goss with it on the host, so it is trusted as ssh trusts keys (StrictModes, sshd_config(5)).
+        """
+        path = self.root / "hosts" / directory_name(name) / "goss.yml"
+        try:
+            for step in (*path.parents[:3], path):
+                facts = step.lstat()
+                if facts.st_uid not in (0, os.geteuid()) or (facts.st_mode & 0o022 and not stat.S_ISLNK(facts.st_mode)):
+                    return ""
+            return path.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return ""
 
     def write(self, path: Path, content: str) -> Path:
         """Replace a file in one step."""
