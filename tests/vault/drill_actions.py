@@ -181,6 +181,7 @@ def lose_share(cluster: Cluster, load: Load, _times: int) -> None:
 
 def restore_all(cluster: Cluster, load: Load, _times: int) -> None:
     """A snapshot is taken, every disk is wiped, and the playbook restore_vault builds the cluster anew."""
+    load.more(200)
     load.end()
     path = cluster.directory / "last.snap"
     path.unlink(missing_ok=True)
