@@ -5,7 +5,7 @@ BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN,PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-clients test-faults test-scenarios test-vault test-vault-drills bench clean
+.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-arch test-clients test-faults test-scenarios test-vault test-vault-drills bench clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ integration: setup install ## Tests against real hosts (FILES=tests/integration/
 
 molecule: setup install ## Molecule scenarios against real hosts
 	$(SUDO) tools/molecule
+
+test-arch: setup install ## Whole virtual machines (UNIFIED_ARCHITECTURES=amd64,arm64,riscv64): harden, boot again, audit, break; and docs/machines.md
+	@tools/setup machines
+	$(SUDO) env UNIFIED_ARCHITECTURES=$${UNIFIED_ARCHITECTURES:-amd64,arm64,riscv64} $(BIN)/python -m pytest tests/arch -p no:cacheprovider
 
 test: setup install ## Every test
 	@tools/test

@@ -7,6 +7,7 @@ UNIFIED_TURNS says how often. As a pytest plugin it notes how each drill went; t
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import json
 import os
 import platform
@@ -23,9 +24,10 @@ RECORD = ROOT / "build/drills.jsonl"
 TABLE = ROOT / "docs/drills.md"
 HEAD = """# Fault drills
 
-Written by `make test-faults` on {date}, at {commit}, with Python {python} on Linux {kernel}; hosts are Debian 13 containers
-and kernels in user space. A drill passes when the host is reachable, no file is half-written, nothing of ours is left over, and every daemon
-is younger than its configuration, as far as that drill touches them. Points are the places at which one drill kills the code.
+Written by `make test-faults` on {date}, at {commit}, with ansible-core {ansible} and Python {python} on Linux {kernel}; hosts are
+Debian 13 containers and kernels in user space. A drill passes when the host is reachable, no file is half-written, nothing of ours is left
+over, and every daemon is younger than its configuration, as far as that drill touches them. Points are the places at which one drill kills
+the code. A drill without runs was skipped, for this machine lacks what it needs.
 
 | drill | runs | points | passed |
 |---|---:|---:|---:|
@@ -41,20 +43,21 @@ class Drill(t.NamedTuple):
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when != "call" and not report.failed:
+    if report.when != "call" and report.passed:
         return
     points = sum(value for key, value in report.user_properties if key == "points" and isinstance(value, int))
     with RECORD.open("a", encoding="utf-8") as record:
-        record.write(json.dumps([title(report.nodeid), points, report.passed]) + "\n")
+        record.write(json.dumps([title(report.nodeid), points, report.outcome]) + "\n")
 
 
 def drills() -> dict[str, Drill]:
     """What all turns have noted, by drill."""
     noted: dict[str, Drill] = {}
     for line in RECORD.read_text(encoding="utf-8").splitlines():
-        name, points, passed = json.loads(line)
+        name, points, outcome = json.loads(line)
         known = noted.get(name, Drill())
-        noted[name] = Drill(known.runs + 1, known.points + points, known.passed + passed)
+        ran, passed = outcome != "skipped", outcome == "passed"
+        noted[name] = Drill(known.runs + ran, known.points + points, known.passed + passed)
     return noted
 
 
@@ -72,6 +75,7 @@ def table(drills: t.Mapping[str, Drill]) -> str:
             ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
         ).stdout.strip()
         or "no commit",
+        ansible=importlib.metadata.version("ansible-core"),
         python=platform.python_version(),
         kernel=platform.release(),
     )
@@ -81,14 +85,16 @@ def table(drills: t.Mapping[str, Drill]) -> str:
 
 
 def main() -> int:
-    """Run all turns, write the table; returns how pytest ended where it ended badly."""
+    """Run all turns, whatever fails, and write the table after each; returns how pytest ended where it ended badly."""
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.unlink(missing_ok=True)
     files = sorted(str(path) for pattern in DRILLS for path in ROOT.glob(pattern))
-    argv = [sys.executable, "-m", "pytest", *files, "-p", "tests.drills", "-p", "no:cacheprovider", *sys.argv[1:]]
-    turns = range(int(os.environ.get("UNIFIED_TURNS", "3")))
-    codes = [subprocess.run(argv, cwd=ROOT, check=False).returncode for _turn in turns]
-    TABLE.write_text(table(drills()), encoding="utf-8")
+    argv = [sys.executable, "-m", "pytest", *files, "-p", "tests.drills", "-p", "no:cacheprovider", "-v", *sys.argv[1:]]
+    turns, codes = int(os.environ.get("UNIFIED_TURNS", "3")), [0]
+    for turn in range(1, turns + 1):
+        print(f"turn {turn} of {turns}", flush=True)
+        codes.append(subprocess.run(argv, cwd=ROOT, check=False).returncode)
+        TABLE.write_text(table(drills()), encoding="utf-8")
     return max(codes)
 
 

@@ -52,6 +52,7 @@ class ActionModule(RunAction):
         "state": {"type": "str", "choices": ["planned", "applied"], "default": "planned"},
         "apply": {"type": "bool", "default": False},
         "guarded": {"type": "bool", "default": True},
+        "boot_password": {"type": "str", "default": "", "no_log": True},
         "verify": {"type": "bool", "default": False},
         "results": {"type": "path", "required": True},
     }
@@ -59,7 +60,7 @@ class ActionModule(RunAction):
     def act(self, arguments: Result, task_vars: Result) -> Result:
         catalogue = Catalogue()
         # Before the host is touched: a mistake in the overlay must not cost a connection.
-        overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today())
+        overlay = selection.load_overlay(arguments["overlay"] or "", catalogue, today(), arguments["boot_password"])
         results_directory, name = ResultsDirectory(arguments["results"]), self.host(task_vars)
         before = results_directory.gossfile(name) if arguments["verify"] and not arguments["evidence"] else ""
         document, answer = self._evidence(arguments, catalogue, before, task_vars)
@@ -146,7 +147,8 @@ class ActionModule(RunAction):
         if gossfile:
             asked["gossfile"] = base64.b64encode(zlib.compress(gossfile.encode())).decode()
         answer = self.module_or_fail("evidence", asked, task_vars)
-        return unpack(answer.get("evidence")), answer
+        # With what was asked a revert can ask the same again.
+        return {**unpack(answer.get("evidence")), "request": asked["request"]}, answer
 
     @staticmethod
     def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:
@@ -173,6 +175,7 @@ class ActionModule(RunAction):
             "goss": bool(evidence["goss"]["path"]),
             "goss_in_distribution": evidence.platform.release(evidence["host"]["os"], evidence["host"]["version"])
             in evidence.platform.goss,
+            "architecture": evidence["host"]["architecture"],
             "package_tool": evidence.platform.tool("packages"),
             "changes": made.changes,
             "held": held,

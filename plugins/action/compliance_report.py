@@ -95,7 +95,13 @@ def _answer(report: Result, paths: dict[str, str], arguments: Result) -> Result:
         host["summary"]["controls"].get(verdict, 0) for host in report["hosts"] for verdict in ("fail", "error")
     )
     gone = [host["name"] for host in report["not_run"] if host["state"] != "waiting"]
-    answer: Result = {"changed": False, "reports": paths, "failing_controls": failing, "hosts_not_run": gone}
+    answer: Result = {
+        "changed": False,
+        "reports": paths,
+        "failing_controls": failing,
+        "hosts_not_run": gone,
+        "unmatched": report["unmatched"],
+    }
     if arguments["fail_on"] == "fail" and (failing or gone):
         where = next(iter(paths.values()), arguments["results"])
         answer.update(failed=True, msg=f"{failing} controls fail; not run: {', '.join(gone) or 'none'}. See {where}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import typing as t
 import zlib
+from pathlib import Path
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.answers import check_answer
@@ -14,6 +15,8 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run_action import RunAction
 from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import Result
+
+NO_ANSWER: Result = {"passed": [], "failing": {}, "count": 0, "seconds": 0.0}
 
 
 class ActionModule(RunAction):
@@ -26,18 +29,9 @@ class ActionModule(RunAction):
     def act(self, arguments: Result, task_vars: Result) -> Result:
         results, name = ResultsDirectory(arguments["results"]), self.host(task_vars)
         model, directory = results.read_planned(name, RUN), results.host(name)
-
-        def packed(file: str) -> str:
-            return base64.b64encode(zlib.compress((directory / file).read_bytes())).decode()
-
-        asked = {
-            "gossfile": packed("goss.yml"),
-            "evidence": packed("evidence.json"),
-            "executable": arguments["executable"],
-        }
-        if arguments["path"]:
-            asked["path"] = arguments["path"]
-        answer = check_answer(self.module_or_fail("goss", asked, task_vars))
+        # Goss refuses an empty file (exit status 78): where nothing was judged, there is nothing to ask it.
+        asked = (directory / "goss.yml").stat().st_size > 0
+        answer = self._ask(directory, arguments, task_vars) if asked else NO_ANSWER
         _results.add_goss(model, answer)
         results.write_model(name, _results.summarise(model))
         return {
@@ -47,3 +41,18 @@ class ActionModule(RunAction):
             "checks": answer["count"],
             "seconds": answer["seconds"],
         }
+
+    def _ask(self, directory: Path, arguments: Result, task_vars: Result) -> Result:
+        """What Goss says of the host."""
+
+        def packed(file: str) -> str:
+            return base64.b64encode(zlib.compress((directory / file).read_bytes())).decode()
+
+        options = {
+            "gossfile": packed("goss.yml"),
+            "evidence": packed("evidence.json"),
+            "executable": arguments["executable"],
+        }
+        if arguments["path"]:
+            options["path"] = arguments["path"]
+        return check_answer(self.module_or_fail("goss", options, task_vars))

@@ -23,8 +23,10 @@ ARGUMENTS: dict[str, t.Any] = {
             "options": {"type": "dict", "required": True},
         },
     },
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
     "confirm_seconds": {"type": "int", "default": 120},
     "lock_timeout": {"type": "int", "default": 30},
+    "results": {"type": "path"},
 }
 
 
@@ -43,12 +45,17 @@ class ActionModule(OwnedAction):
         made = _Made()
         waits: Result = {}
         batch: Result = {"name": "none"}
+        # The first call opens the run.
+        opening = {"results": arguments["results"]}
         for batch in arguments["batches"]:
             options = {
                 **batch["options"], "run": arguments["run"], "name": batch["name"], "revert_after": seconds,
-                "lock_timeout": arguments["lock_timeout"], "keep": bool(waits),
+                "lock_timeout": arguments["lock_timeout"], "keep": bool(waits), **opening,
             }  # fmt: skip
+            if names := options.get("secrets"):
+                options["secrets"] = _secrets(names, arguments["secrets"])
             answer = self._over(waits, "hardening_batch", options, arguments, task_vars)
+            opening = {}
             if answer.get("failed"):
                 # Nobody knows how far a module came that did not answer: its timer decides, and nothing keeps the batch.
                 unknown = {"waits": batch["name"]} if seconds and _is_no_answer(answer) else {}
@@ -91,6 +98,13 @@ class ActionModule(OwnedAction):
                 f"On a console: python3 -I /var/lib/unified/runs/{run}/revert"
             ),
         }
+
+
+def _secrets(names: Result, secrets: Result) -> Result:
+    """By path the secrets of which a batch has the names."""
+    if missing := sorted(set(names.values()) - secrets.keys()):
+        raise AnsibleActionFail(f"a batch needs the secret '{missing[0]}': give it in the option secrets")
+    return {path: secrets[name] for path, name in names.items()}
 
 
 def _is_no_answer(answer: Result) -> bool:

@@ -122,6 +122,12 @@ options:
         type: list
         elements: str
         default: []
+      into:
+        description:
+          - The file that the command makes of others, as C(grub-mkconfig) makes a boot menu. C(%s) in its arguments stands for a
+            new file beside it, which takes its place, owner and mode only when it is whole and on the disk.
+        type: str
+        default: ""
       required:
         description: Whether the batch fails, and is undone, where the command fails.
         type: bool

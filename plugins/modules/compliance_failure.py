@@ -33,6 +33,8 @@ options:
     type: str
     choices: [failed, unreachable]
     default: failed
+seealso:
+  - module: unified.deploy.compliance_report
 attributes:
   check_mode:
     description: Writes on the controller only.

@@ -81,6 +81,12 @@ options:
         connections, where there is none.
     type: bool
     default: true
+  boot_password:
+    description:
+      - Hash of the password that the boot menu is to ask for, as C(grub-mkpasswd-pbkdf2) prints it. Without one a host whose menu
+        is open is left so. Give the hash, never the password.
+    type: str
+    default: ""
   verify:
     description:
       - Whether Goss judges in the same call, with the file of the host's last run. That counts only where this run asks for the
@@ -91,6 +97,11 @@ options:
     description: Directory on the controller for evidence and results. Directories in it are made with mode V(0700).
     type: path
     required: true
+seealso:
+  - module: unified.deploy.compliance_verify
+  - module: unified.deploy.compliance_report
+  - module: unified.deploy.hardening_batches
+  - module: unified.deploy.evidence
 attributes:
   check_mode:
     description: Never changes the host. With O(apply) it reports a change where a run would change the host.
@@ -118,6 +129,22 @@ summary:
   description: How many controls and rules have each verdict.
   type: dict
   returned: success
+  contains:
+    controls:
+      description: Number of controls by verdict.
+      type: dict
+    rules:
+      description: Number of rules by verdict.
+      type: dict
+    judged:
+      description: Number of rules that Goss judged too.
+      type: int
+    independent:
+      description: Number of those of which Goss saw for itself what decides.
+      type: int
+    loosened:
+      description: Number of rules with a value of the overlay that the benchmark would not accept.
+      type: int
 changes:
   description: Rules that apply would bring to their desired state.
   type: list
@@ -149,6 +176,11 @@ goss:
   description: Whether Goss is on the host.
   type: bool
   returned: success
+architecture:
+  description: The host's architecture, as C(uname -m) names it.
+  type: str
+  returned: success
+  sample: x86_64
 package_tool:
   description: What installs and removes packages on the host's platform.
   type: str

@@ -44,6 +44,10 @@ options:
     type: str
     choices: [never, fail]
     default: never
+seealso:
+  - module: unified.deploy.compliance_plan
+  - module: unified.deploy.compliance_verify
+  - module: unified.deploy.compliance_failure
 attributes:
   check_mode:
     description: Writes on the controller only.
@@ -77,5 +81,12 @@ hosts_not_run:
   description: Hosts without results of this run, but those whose turn is still to come.
   type: list
   elements: str
+  returned: success
+unmatched:
+  description:
+    - Waivers and attestations that match nothing on any host of the report, each with C(where) (file and line), C(entry) (its key in
+      the overlay), C(name) (the rule or control) and C(why).
+  type: list
+  elements: dict
   returned: success
 """

@@ -27,6 +27,10 @@ options:
   path:
     description: Directory on the host in which to leave the Goss file and the evidence.
     type: str
+seealso:
+  - module: unified.deploy.compliance_plan
+  - module: unified.deploy.compliance_report
+  - module: unified.deploy.goss
 attributes:
   check_mode:
     description: Never changes the host, except for the files at O(path).
@@ -50,6 +54,22 @@ summary:
   description: How many controls and rules have each verdict.
   type: dict
   returned: success
+  contains:
+    controls:
+      description: Number of controls by verdict.
+      type: dict
+    rules:
+      description: Number of rules by verdict.
+      type: dict
+    judged:
+      description: Number of rules that Goss judged too.
+      type: int
+    independent:
+      description: Number of those of which Goss saw for itself what decides.
+      type: int
+    loosened:
+      description: Number of rules with a value of the overlay that the benchmark would not accept.
+      type: int
 failing:
   description: Rules that fail or could not be judged.
   type: list

@@ -34,6 +34,9 @@ options:
       - A Goss file, compressed with zlib and base64-encoded, with which Goss judges at once what was collected.
       - Where Goss cannot do that the evidence comes back without its results.
     type: str
+seealso:
+  - module: unified.deploy.compliance_plan
+  - module: unified.deploy.goss
 attributes:
   check_mode:
     description: Can run in check mode, as it never changes anything.

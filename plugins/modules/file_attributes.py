@@ -28,7 +28,7 @@ options:
         type: path
         required: true
       mode:
-        description: Mode in octal, or V(o-w) to take writing from others, or V(+t) to set the sticky bit.
+        description: Mode in octal, or V(o-w) to take writing from others, or V(go-w) from the group too, or V(+t) to set the sticky bit.
         type: str
         default: ''
       owner:

@@ -38,6 +38,9 @@ options:
     description: Seconds after which Goss and what it started in its own session are killed.
     type: int
     default: 60
+seealso:
+  - module: unified.deploy.compliance_verify
+  - module: unified.deploy.evidence
 attributes:
   check_mode:
     description: Can run in check mode. Files are left at O(path) only outside it.

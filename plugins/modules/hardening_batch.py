@@ -54,12 +54,32 @@ options:
         description: The address from which that user comes.
         type: str
         required: true
+  secrets:
+    description:
+      - By path of one of O(files), the text that C(%s) in its content stands for. It is shown and logged nowhere.
+    type: dict
+    default: {}
   keep:
     description:
       - Keep the batch of this run that waits to be confirmed, before making this one. Say so over a new connection only, for
         that this module runs is the proof.
     type: bool
     default: false
+  packages:
+    description:
+      - Packages that will be installed or removed for this run. A revert brings back these, and what the package manager's own log
+        says came or went in the same transactions.
+    type: list
+    elements: str
+    default: []
+  evidence:
+    description:
+      - The host's evidence from before the run, packed as M(unified.deploy.evidence) returns it, with its C(request). The first that
+        a run is given is kept in its directory, for a revert to be measured by. The action fills it in from O(results).
+    type: str
+  results:
+    description: The results directory of this run on the controller, from which the action takes O(evidence).
+    type: path
   owner:
     description: Who runs this, for others to read. The action fills it in.
     type: dict
@@ -159,7 +179,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils import _logins
-from ansible_collections.unified.deploy.plugins.module_utils._change import options
+from ansible_collections.unified.deploy.plugins.module_utils._change import options, proof
 from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Difference, Plan
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, StaleError
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Runs, apply_batch
@@ -207,6 +227,10 @@ def make(params: Result) -> Result:
     runs = Runs()
     with runs.lock(f"run {params['run']}, batch {params['name']}", timeout=params["lock_timeout"]):
         run, recovered = runs.begin(params["run"], params["owner"], dead=params["dead"], keep=params["keep"])
+        if params["evidence"]:
+            proof.keep(run.directory, proof.BEFORE, proof.unpacked(params["evidence"]))
+        if params["packages"]:
+            run.ask_for(params["packages"])
         plan = planned(params, dry=False)
         batch, difference, said = apply_batch(
             run, plan, revert_after=params["revert_after"], accept=lambda said: judged(params, said)
@@ -237,7 +261,11 @@ def main() -> t.NoReturn:
                 "default": [],
                 "options": {"user": {"type": "str", "required": True}, "address": {"type": "str", "required": True}},
             },
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
             "keep": {"type": "bool", "default": False},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "evidence": {"type": "str", "no_log": True},
+            "results": {"type": "path"},
             "owner": {"type": "dict", "default": {}},
             "dead": {"type": "list", "elements": "str", "default": []},
         },

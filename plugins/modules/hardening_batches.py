@@ -41,6 +41,10 @@ options:
         description: Further options of M(unified.deploy.hardening_batch).
         type: dict
         required: true
+  secrets:
+    description: Secrets by the names that batches have for them. They go to the one file that lacks them, and nowhere else.
+    type: dict
+    default: {}
   confirm_seconds:
     description: Seconds from a batch's last change until the host undoes it by itself. V(0) for never.
     type: int
@@ -49,6 +53,9 @@ options:
     description: Seconds to wait for another process that changes this host.
     type: int
     default: 30
+  results:
+    description: The results directory of this run on the controller; the evidence in it is kept with the run on the host.
+    type: path
 attributes:
   check_mode:
     description: Can run in check mode, and lets every validator and check judge then too. Commands are not run.

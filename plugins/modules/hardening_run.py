@@ -33,6 +33,14 @@ options:
     description: Seconds to wait for another process that changes this host.
     type: int
     default: 30
+  evidence:
+    description:
+      - The host's evidence after the run, packed as M(unified.deploy.evidence) returns it. Kept in the run's directory with
+        O(state=finished). The action fills it in from O(results).
+    type: str
+  results:
+    description: The results directory of this run on the controller, from which the action takes O(evidence).
+    type: path
   owner:
     description: Who runs this. The action fills it in.
     type: dict
@@ -76,6 +84,18 @@ packages:
   description: For O(state=reverted) packages that differ from before the run, with the versions C(before) and C(now), empty for none.
   type: dict
   returned: success
+compared:
+  description:
+    - For O(state=reverted) whether the host's evidence was compared with that from before the run. The action compares in a call of its
+      own, for the one that reverts runs in a session that the run had hardened.
+    - Runs of which no evidence was kept, such as batches made by hand, cannot be compared.
+  type: bool
+  returned: success
+differences:
+  description: For RV(compared) what differs, one sentence each. Nothing there proves that the state before the run is back.
+  type: list
+  elements: str
+  returned: success
 blocked_by:
   description: The open run that stands in the way, with C(run) and C(owner).
   type: dict
@@ -85,8 +105,10 @@ blocked_by:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change import proof
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Run, Runs
+from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS, collect
 
 Result = t.Dict[str, t.Any]
 
@@ -103,18 +125,47 @@ def settle(params: Result, *, dry: bool) -> Result:
         run = Run(runs.base, params["id"])
         changed = bool(run.awaiting()) or (state == "finished" and run.state == "open")
         said = [] if dry else runs.confirm(run, finish=state == "finished")
+        if params["evidence"] and not dry:
+            said += kept_after(run, params["evidence"])
         return {"changed": changed, "problems": said, "packages": {}, "run": run.id}
+
+
+def kept_after(run: Run, evidence: str) -> list[str]:
+    """Keep the evidence after a run; that this fails undoes nothing, and is said."""
+    try:
+        proof.keep(run.directory, proof.AFTER, proof.unpacked(evidence))
+    except OSError as exc:
+        return [f"the evidence after run {run.id} is not kept: {exc}"]
+    return []
+
+
+def measured(run: Run) -> Result:
+    """What evidence differs from before RUN, which is reverted, the same being asked again."""
+    try:
+        before = proof.read(run.directory, proof.BEFORE)
+        if before is None:
+            return {"compared": False, "differences": []}
+        request = {name: value for name, value in before["request"].items() if name in READERS}
+        now = {**collect(request), "request": request}
+        proof.keep(run.directory, proof.REVERTED, now)
+    except (ChangeError, OSError) as exc:
+        return {"compared": False, "differences": [f"what differs from before the run is not known: {exc}"]}
+    return {"compared": True, "differences": proof.differences(before, now)}
 
 
 def revert(runs: Runs, identifier: str | None, *, dry: bool) -> Result:
     newest = runs.all()[-1:]
     if not identifier and not newest:
-        return {"changed": False, "problems": [], "packages": {}, "run": ""}
+        return {"changed": False, "problems": [], "packages": {}, "run": "", "compared": False, "differences": []}
     run = Run(runs.base, identifier) if identifier else newest[0]
     changed = runs.revertible(run)
     diff = {"before": "", "after": "".join(f"{path}\n" for path in sorted(run.paths()))}
-    problems, packages = ([], run.packages()) if dry or not changed else runs.revert(run.id)
-    return {"changed": changed, "problems": problems, "packages": packages, "diff": diff, "run": run.id}
+    answer = {"changed": changed, "diff": diff, "run": run.id}
+    if dry or not changed:
+        proved = {} if changed else measured(run)
+        return {"compared": False, "differences": [], **answer, "problems": [], "packages": run.packages(), **proved}
+    problems, packages = runs.revert(run.id)
+    return {**answer, "problems": problems, "packages": packages, "compared": False, "differences": []}
 
 
 def main() -> t.NoReturn:
@@ -127,6 +178,8 @@ def main() -> t.NoReturn:
                 "required": True,
             },
             "lock_timeout": {"type": "int", "default": 30},
+            "evidence": {"type": "str", "no_log": True},
+            "results": {"type": "path"},
             "owner": {"type": "dict", "default": {}},
             "dead": {"type": "list", "elements": "str", "default": []},
         },

@@ -63,6 +63,11 @@ runs:
       description: Files that it changed and that are not brought back.
       type: list
       elements: str
+    evidence:
+      description:
+        - Files on the host with the evidence C(before) and C(after) the run and when it was C(reverted), as far as it was kept; JSON
+          with gzip, for root only. Unpacked and brought to the controller it can be judged, see C(compliance_evidence).
+      type: dict
     revert:
       description: What to type on the host's console to revert it.
       type: str
@@ -76,6 +81,7 @@ import datetime
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change import proof
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Run, Runs
 
@@ -93,6 +99,7 @@ def described(run: Run) -> dict[str, t.Any]:
         "owner": run.facts["owner"],
         "batches": batches,
         "paths": sorted(run.paths()),
+        "evidence": proof.kept(run.directory),
         "revert": run.console_command,
     }
 

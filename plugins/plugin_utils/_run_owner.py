@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import base64
 import getpass
 import os
 import platform
 import typing as t
+import zlib
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._change.files import boot_id, process_start
+from ._compliance.results_directory import ResultsDirectory
+from ._compliance.run import RUN
 from ._compliance.run_action import keep_alive
+from ._errors import ComplianceError
 from ._printable import printable
 
 Result = dict[str, t.Any]
@@ -39,6 +44,20 @@ def is_dead(other: t.Mapping[str, t.Any]) -> bool:
     return bool(process_start(other["pid"]) != other.get("started"))
 
 
+def packed_evidence(results: str, host: str) -> str:
+    """The evidence that this run has collected of a host, as modules take it.
+
+    Raises:
+        AnsibleActionFail: it cannot be read, or is another run's.
+    """
+    directory = ResultsDirectory(results)
+    try:
+        directory.read_planned(host, RUN)
+        return base64.b64encode(zlib.compress((directory.host(host) / "evidence.json").read_bytes())).decode()
+    except (ComplianceError, OSError) as exc:
+        raise AnsibleActionFail(f"the evidence from before this run cannot be kept: {exc}") from exc
+
+
 class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type information
     """Runs the module of the same name, and tells it who runs it and which runs are dead."""
 
@@ -54,6 +73,8 @@ class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type info
         """Run a module that changes runs, again where runs that are known to be dead stand in its way."""
         keep_alive(self._connection)
         arguments = {**options, "owner": owner(os.getppid()), "dead": []}
+        if results := arguments.pop("results", None):
+            arguments["evidence"] = packed_evidence(results, str((task_vars or {})["inventory_hostname"]))
         answer: Result = {}
         for _turn in range(MOST_DEAD_RUNS):
             try:

@@ -155,3 +155,18 @@ def test_power_cut_in_the_middle_is_finished_by_the_next_run(uml: Target) -> Non
     uml.shell("rm -f /run/hold")
     uml.play(book(uml, batch("after", tries=2, revert_after=0)))
     assert state(uml) == "MaxAuthTries 2 2 600" and younger(uml) and leftovers(uml) == ""
+
+
+@pytest.mark.parametrize("jump", ["3 years", "3 years ago"])
+def test_clock_that_jumps_in_the_middle_neither_undoes_a_run_nor_keeps_its_timer(uml: Target, jump: str) -> None:
+    name = "ahead" if jump == "3 years" else "back"
+    set_clock = {"ansible.builtin.command": {"argv": ["date", "--set", jump]}}
+    finished = {"unified.deploy.hardening_run": {"id": name, "state": "finished"}}
+    try:
+        uml.play(book(uml, batch(name, tries=4, revert_after=60), set_clock, finished))
+        assert state(uml) == "MaxAuthTries 4 4 600" and leftovers(uml) == ""
+        uml.play(book(uml, batch(f"{name}-alone", tries=2, revert_after=8), set_clock))
+        wait_for(uml, f"test ! -e {UNITS}.timer", 90)
+        assert state(uml) == "MaxAuthTries 4 4 600" and leftovers(uml) == ""
+    finally:
+        uml.shell(f"date --set @{int(time.time())} >/dev/null")

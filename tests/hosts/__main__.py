@@ -53,6 +53,9 @@ def inventory() -> dict[str, object]:
             "ansible_port": host.port,
             "ansible_user": ADMIN,
             "ansible_become": True,
+            "ansible_ssh_timeout": 10 * host.slowness,
+            # A link is not dead yet when an emulated machine is busy for a minute.
+            "ansible_ssh_args": f"-C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval={15 * host.slowness}",
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_ssh_private_key_file": str(KEY),
             "ansible_ssh_common_args": " ".join(ssh_options(host)[2:]),

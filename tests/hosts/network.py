@@ -43,11 +43,11 @@ def ssh(host: Host, command: str, *, timeout: float = 30) -> subprocess.Complete
         "-p",
         str(host.port),
         "-o",
-        "ConnectTimeout=5",
+        f"ConnectTimeout={5 * host.slowness}",
         f"{ADMIN}@{host.address}",
         command,
     ]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout * host.slowness)
 
 
 def wait_for_ssh(host: Host, *, timeout: float) -> None:

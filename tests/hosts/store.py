@@ -96,6 +96,11 @@ class Host:
         return 22000 + self.index if self.kind == "vm" else 22
 
     @property
+    def slowness(self) -> int:
+        """How many times longer than on this machine anything may take: an emulated login has cost 80 s on a busy machine."""
+        return 20 if self.kind == "vm" else 1
+
+    @property
     def gateway(self) -> str:
         return f"198.18.{self.index}.1"
 

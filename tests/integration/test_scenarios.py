@@ -35,7 +35,6 @@ VARIABLES: dict[str, dict[str, t.Any]] = {
     "uml": {
         **EVERYTHING,
         "compliance_kinds": sorted({one.rule.split("/")[0] for one in SCENARIOS if one.host == "uml"}),
-        "compliance_walk": False,
     },
 }
 

@@ -149,22 +149,50 @@ def differences(before: t.Any, after: t.Any, where: str = "") -> list[str]:
     return [] if before == after else [f"{where}: {before} became {after}"]
 
 
+# Starts once the run is open, and waits for apt's lock as unattended-upgrades does.
+MEANWHILE = """
+systemd-run --quiet --collect --unit meanwhile bash -c 'until ls -d /var/lib/unified/runs/*-1 2>/dev/null; do sleep 0.05; done
+DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -qq hello >/dev/null'
+"""
+
+
 def test_run_is_reverted_with_its_packages_and_the_evidence_is_as_before(container: Target) -> None:
     container.shell("apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq goss telnet >/dev/null")
+    container.shell("rm -rf /var/lib/unified/runs")
     site = {"compliance_rules": [*RULES, "package/telnet", "package/pwquality", "pwquality/minlen", "sudo/use_pty"]}
     before, proof = container.shell(PACKAGES) + state(container), evidence(container, site)
+    container.shell(MEANWHILE)
     container.play("harden_hosts", variables=site)
+    container.shell("while systemctl is-active -q meanwhile; do sleep 0.2; done")
     during = container.shell(PACKAGES)
     assert "libpam-pwquality" in during and not re.search(r"^(inetutils-)?telnet \S+ ii", during, re.MULTILINE)
     assert differences(proof, evidence(container, site))
+    listed = container.play("list_runs").output
+    assert "before.json.gz" in listed and "after.json.gz" in listed and "reverted.json.gz" not in listed
     # What somebody installs later is nobody's business here.
     container.shell("DEBIAN_FRONTEND=noninteractive apt-get install -qq tree >/dev/null")
     revert = {"hardening_state": "reverted"}
     started = time.monotonic()
-    assert container.play("harden_hosts", variables=revert).changed(container.host.name) == 1
+    play = container.play("harden_hosts", variables=revert)
+    assert play.changed(container.host.name) == 1
     print(f"reverted in {time.monotonic() - started:.1f} s")
-    assert "tree" in container.shell("dpkg-query -W tree")
-    container.shell("dpkg --purge tree >/dev/null")
+    said = re.findall(r'"(\w+ [^"]*: nothing became)', play.output)
+    assert said == ["package hello: nothing became", "package tree: nothing became"], play.output
+    assert "hello" in container.shell("dpkg-query -W hello tree")
+    container.shell("dpkg --purge hello tree >/dev/null")
     assert container.shell(PACKAGES) + state(container) == before
     assert "\n".join(differences(proof, evidence(container, site))) == ""
     assert container.play("harden_hosts", variables=revert).changed(container.host.name) == 0
+
+
+def test_revert_is_proved_by_equal_evidence_which_root_alone_can_read(container: Target) -> None:
+    container.play("harden_hosts", variables=SITE)
+    play = container.play("harden_hosts", variables={"hardening_state": "reverted"})
+    assert "the evidence is as before run" in play.output, play.output
+    modes = container.shell(
+        "stat -c '%a %U' $(ls -d /var/lib/unified/runs/* | tail -1) /var/lib/unified/runs/*/*.json.gz"
+    )
+    assert set(modes.splitlines()) == {"700 root", "600 root"}
+    (kept, *_more) = container.shell("ls -t /var/lib/unified/runs/*/after.json.gz").split()
+    after = json.loads(container.shell(f"zcat {kept}"))
+    assert after["complete"] and after["sections"]["file"] and after["request"]["file"]

@@ -34,8 +34,8 @@ def rounds(scenarios: list[Scenario]) -> list[list[Scenario]]:
     return made
 
 
-# Kinds whose rules speak of the same files.
-_FAMILIES = {"faillock": "pam", "partition": "mount", "audit": "auditd"}
+# Kinds whose rules speak of the same files, or whose scenarios restart the same daemon.
+_FAMILIES = {"faillock": "pam", "partition": "mount", "audit": "auditd", "scan": "sshd"}
 
 
 def _family(scenario: Scenario) -> str:

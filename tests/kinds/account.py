@@ -25,6 +25,7 @@ SCENARIOS = (
     Scenario("account/password_change_past", "in_the_future", "chage -d 2050-01-01 ansible", held="wrong clock"),
     Scenario("account/password_max_days", "for_ever", "chage -M 99999 ansible"),
     Scenario("account/password_max_days", "not_set", "chage -M -1 ansible"),
+    Scenario("account/password_max_days", "no_day_of_the_last_change", "chage -d -1 ansible", held="no day of the last change", alone=True),
     Scenario("account/password_max_days", "stricter", "chage -M 90 ansible", "pass"),
     Scenario("account/password_min_days", "none", "chage -m 0 ansible"),
     Scenario("account/password_warn_days", "none", "chage -W 0 ansible"),
@@ -56,7 +57,7 @@ _NOLOGIN = "^(/usr)?/s?bin/(nologin|false|sync|shutdown|halt)$"
 
 def _field(column: int, least: int, most: int = 99998) -> str:
     """Every account with a password has this field of shadow(5) within these bounds."""
-    outside = f'${column} == "" || ${column} < {least} || ${column} > {most}'
+    outside = f'$3 == "" || ${column} == "" || ${column} < {least} || ${column} > {most}'
     return f"awk -F: '$2 ~ /^[^!*]/ && ({outside}) {{bad = 1}} END {{exit bad}}' /etc/shadow"
 
 

@@ -10,6 +10,7 @@ RULE = "aide/database"
 SCENARIOS = (
     Scenario(RULE, "removed", f"rm {DATABASE}"),
     Scenario(RULE, "emptied", f": > {DATABASE}"),
+    Scenario(RULE, "no_entries", f"printf '@@begin_db\\n@@db_spec name perm\\n@@end_db\\n' > {DATABASE}"),
     Scenario(RULE, "something_else", f"echo nothing > {DATABASE}"),
     Scenario(
         RULE,
@@ -21,4 +22,4 @@ SCENARIOS = (
 )
 WITHOUT: dict[str, str] = {}
 # Compares nothing: it only has to find and read its database.
-OBSERVERS = {RULE: f"zcat -f {DATABASE} | grep -ac '@@db_spec'"}
+OBSERVERS = {RULE: f"zcat -f {DATABASE} | grep -a '@@db_spec' && zcat -f {DATABASE} | grep -ac '^/etc'"}

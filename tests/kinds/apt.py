@@ -20,6 +20,7 @@ SCENARIOS = (
     Scenario(SIGNED, "main_file_wins", "echo 'APT::Get::AllowUnauthenticated \"yes\";' >/etc/apt/apt.conf", held="/etc/apt/apt.conf"),
     Scenario(SIGNED, "name_in_other_case", f"sed -i '/AllowUnauthenticated/d' {OURS}; echo 'apt::get::allowunauthenticated \"off\";' >>{OURS}", "pass"),
     Scenario(SIGNED, "file_that_apt_leaves_out", f"echo 'APT::Get::AllowUnauthenticated \"1\";' >{PARTS}/zzz.disabled", "pass"),
+    Scenario(SIGNED, "source_that_is_trusted", "echo 'deb [ trusted=yes ] http://127.0.0.1:9/x ./' >/etc/apt/sources.list.d/site.list", held="site.list"),
     Scenario(RECOMMENDS, "default_is_no_choice", f"sed -i '/Install-Recommends/d' {OURS}"),
     Scenario(RECOMMENDS, "wrong_after_right", f"echo 'APT::Install-Recommends \"1\";' >>{OURS}"),
     Scenario(SUGGESTS, "wrong_before_right", f"printf '%s;\\n' 'APT::Install-Suggests \"1\"' 'APT::Install-Suggests \"0\"' >>{OURS}", "pass"),
@@ -36,7 +37,8 @@ def _answers(option: str, words: str) -> str:
 
 NO, YES = "0|no|false|without|off|disable", "1|yes|true|with|on|enable"
 OBSERVERS = {
-    SIGNED: _answers("APT::Get::AllowUnauthenticated", NO),
+    SIGNED: _answers("APT::Get::AllowUnauthenticated", NO)
+    + "; if apt-get indextargets --format '$(TRUSTED)' | grep -ix yes; then exit 1; fi",
     RECOMMENDS: _answers("APT::Install-Recommends", NO),
     SUGGESTS: _answers("APT::Install-Suggests", NO),
     UNUSED: _answers("Unattended-Upgrade::Remove-Unused-Dependencies", YES),

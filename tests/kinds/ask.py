@@ -53,10 +53,9 @@ def files(pattern: str, mode: str, owners: str = "root", groups: str = "root") -
     """What a pattern matches: no bits but those of MODE, and one of those owners and groups."""
     return f"""for f in {pattern}; do
   [ -f "$f" ] || [ -d "$f" ] || continue
-  [ ! -L "$f" ] || continue
-  [ $(( 0$(stat -c %a "$f") & ~0{mode} )) = 0 ]
-  stat -c %U "$f" | grep -qxE '{owners}'
-  stat -c %G "$f" | grep -qxE '{groups}'
+  [ $(( 0$(stat -L -c %a "$f") & ~0{mode} )) = 0 ]
+  stat -L -c %U "$f" | grep -qxE '{owners}'
+  stat -L -c %G "$f" | grep -qxE '{groups}'
 done
 """
 

@@ -27,6 +27,11 @@ SCENARIOS = (
         "mkdir -p /etc/motd.d; echo Debian > /etc/motd.d/site",
         held="/etc/motd.d/site",
     ),
+    Scenario(
+        "banner//etc/motd",
+        "script_that_tells_the_kernel",
+        "chmod 0755 /etc/update-motd.d/10-uname; uname -snrvm > /run/motd.dynamic",
+    ),
     Scenario("banner//etc/motd", "absent", "rm -f /etc/motd", "pass"),
     Scenario("banner//etc/issue.net", "absent", "rm -f /etc/issue.net"),
 )
@@ -34,11 +39,13 @@ WITHOUT: dict[str, str] = {}
 
 
 def _tells(*paths: str) -> str:
-    return f"if cat {' '.join(paths)} 2>/dev/null | grep -qiE '\\\\[mrsv]|\\bdebian\\b'; then exit 1; fi"
+    return f'if cat {" ".join(paths)} 2>/dev/null | grep -qiE "\\\\\\\\[mrsv]|\\\\bdebian\\\\b|$(uname -r)"; then exit 1; fi'
 
 
 OBSERVERS = {
     "banner//etc/issue": "grep -q '[^[:space:]]' /etc/issue; "
     + _tells("/etc/issue", *(f"{place}/issue.d/*.issue" for place in ("/etc", "/run", "/usr/lib"))),
-    "banner//etc/motd": _tells("/etc/motd", *(f"{place}/motd.d/*" for place in ("/etc", "/run", "/usr/lib"))),
+    "banner//etc/motd": _tells(
+        "/etc/motd", "/run/motd.dynamic", *(f"{place}/motd.d/*" for place in ("/etc", "/run", "/usr/lib"))
+    ),
 }

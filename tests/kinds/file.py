@@ -128,8 +128,21 @@ SCENARIOS = (
     Scenario(
         "file//var/log/**",
         "links_and_pipes",
-        "ln -s /etc/passwd /var/log/link.log; mkfifo -m 0666 /var/log/pipe.log",
+        "install -m 0640 /dev/null /srv/a.log; ln -s /srv/a.log /var/log/link.log; ln -s /usr/lib/os-release /var/log/about; "
+        "mkfifo -m 0666 /var/log/pipe.log",
         "pass",
+    ),
+    Scenario(
+        "file//var/log/**",
+        "link_to_an_open_file",
+        "install -m 0666 /dev/null /srv/open.log; ln -s /srv/open.log /var/log/link.log",
+        held="what the link leads to",
+    ),
+    Scenario(
+        "file//etc/ssh/sshd_config.d/*.conf",
+        "link_to_an_open_file",
+        "echo '# site' > /srv/site.conf; chmod 0666 /srv/site.conf; ln -s /srv/site.conf /etc/ssh/sshd_config.d/zz-site.conf",
+        held="what the link leads to",
     ),
     Scenario(
         "file//var/log/**",
@@ -159,9 +172,11 @@ _PATTERNS = {
     "/var/log/lastlog*": ("0664", "root|utmp"),
 }
 _LOGS = """
-find /var/log -xdev -type f ! -path '/var/log/audit/*' ! -path '/var/log/journal/*/user-*' ! -path '/var/log/apt/history.log*' \\
+{ find /var/log -xdev -type f ! -path '/var/log/audit/*' ! -path '/var/log/journal/*/user-*' ! -path '/var/log/apt/history.log*' \\
   ! -path '/var/log/apt/eipp.log*' ! -regex '/var/log/\\([bw]tmp\\|lastlog\\|faillog\\|dpkg.log\\|alternatives.log\\).*' \\
-  -printf '%m %u %U %g\\n' | sort -u > /run/logs.seen
+  -printf '%m %u %U %g\\n'
+  find /var/log -xdev -type l ! -lname '*/usr/*' -exec find -L {} -maxdepth 0 -type f -printf '%m %u %U %g\\n' \\;
+} | sort -u > /run/logs.seen
 while read -r mode owner uid group; do
   [ $(( 0$mode & ~0640 )) = 0 ]
   # Its owner is root or a service, whose first group it has then.

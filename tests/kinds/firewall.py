@@ -22,6 +22,17 @@ SCENARIOS = (
     Scenario("firewall/default_incoming", "own_rule_accepts_everything",
              "sed -i '/^COMMIT/i -A ufw-before-input -j ACCEPT' /etc/ufw/before.rules; ufw reload", held="accepts everything", alone=True),
     Scenario("firewall/default_incoming", "rule_put_before_all", "iptables -I INPUT -p tcp -j ACCEPT", held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "rule_with_a_comment", "iptables -I INPUT -m comment --comment site -j ACCEPT",
+             held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "every_state_of_a_connection", "iptables -I INPUT -m conntrack --ctstate NEW,RELATED,ESTABLISHED -j ACCEPT",
+             held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "every_port", "ufw allow 1:65535/tcp", held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "connections_that_stand",
+             "iptables -I INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "pass", alone=True),
+    Scenario("firewall/enabled", "without_ipv6", "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; ufw reload", "pass", alone=True),
+    Scenario("firewall/enabled", "unit_starts_something_else",
+             "d=/etc/systemd/system/ufw.service.d; mkdir -p $d; printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' > $d/x.conf; systemctl daemon-reload",
+             held="/etc/systemd/system/ufw.service.d/x.conf", alone=True),
     Scenario("firewall/default_incoming", "everybody_is_allowed", "ufw allow from any", held="accepts everything", alone=True),
     Scenario("firewall/default_incoming", "own_rule_accepts_the_loopback",
              "sed -i '/^COMMIT/i -A ufw-before-input -i lo -p tcp -j ACCEPT' /etc/ufw/before.rules; ufw reload", "pass", alone=True),
@@ -29,12 +40,15 @@ SCENARIOS = (
     Scenario("firewall/default_outgoing", "allowed", "true", held="which outgoing connections it needs", alone=True),
 )  # fmt: skip
 WITHOUT = {"firewall/default_routed": "test hosts are container hosts by their overlay, for which it does not apply"}
-_ACCEPTS = "^-A (INPUT|ufw-(before|user|after)-input)( -p (tcp|udp))?( -m [a-z]+)* -j ACCEPT$"
+_ACCEPTS = (
+    "^-A (INPUT|ufw-(before|user|after)-input)( -p (tcp|udp))?"
+    "( -m [a-z]+| --comment [a-z]+| --ctstate [A-Z,]*NEW[A-Z,]*| --dports [01]:65535)* -j ACCEPT$"
+)
 OBSERVERS = {
     "firewall/default_outgoing": "ufw status verbose | grep -E '(deny|reject) \\(outgoing\\)'",
     "firewall/default_routed": "ufw status verbose | grep -E '(deny|reject|disabled) \\(routed\\)'",
     "firewall/enabled": "ufw status | grep -x 'Status: active' >/dev/null && iptables -S INPUT | grep ufw-before-input >/dev/null"
-    " && systemctl -q is-enabled ufw.service",
+    " && systemctl -q is-enabled ufw.service && systemctl show -p ExecStart ufw.service | grep 'ufw-init start'",
     "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null"
     f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null",
 }

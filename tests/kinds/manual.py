@@ -9,7 +9,7 @@ SCENARIOS: tuple[Scenario, ...] = ()
 WITHOUT = {
     f"manual/{key}": _PEOPLE
     for key in (
-        "apparmor", "approved_services", "bootloader_password", "gdm", "ipv6", "journal_access", "journal_rotation",
+        "approved_services", "gdm", "ipv6", "journal_access", "journal_rotation",
         "journal_upload", "logrotate", "repositories", "rsyslog_rules", "suid_review", "unused_filesystems", "updates", "wireless",
     )
 }  # fmt: skip

@@ -35,6 +35,14 @@ SCENARIOS = (
     Scenario("pam/pam_pwquality", "jump_over_it", edit("common-password", JUMP_BEFORE), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix", "open_to_all", edit("common-auth", PERMIT_BEFORE), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix", "service_that_asks_nothing", f"echo 'auth required pam_permit.so' > {PAM}/other", held=OWN, alone=True),
+    Scenario("pam/pam_unix", "sufficient_condition", f"sed -i '1i auth sufficient pam_succeed_if.so uid >= 1000' {PAM}/sshd", held=OWN, alone=True),
+    Scenario("pam/pam_unix", "required_condition", f"sed -i '1i auth required pam_succeed_if.so uid >= 1000' {PAM}/sshd", "pass"),
+    Scenario("pam/pam_unix", "another_service_of_sshd",
+             f"echo 'auth required pam_permit.so' > {SITE}; echo 'PAMServiceName site' >> /etc/ssh/sshd_config; systemctl reload ssh",
+             held=SITE, alone=True),
+    Scenario("pam/pam_unix", "another_service_of_sudo",
+             f"printf 'auth required pam_exec.so /bin/true\n' > {SITE}; echo 'Defaults:games pam_service=site' > /etc/sudoers.d/site",
+             held=SITE, alone=True),
     Scenario("pam/pam_wheel", "login_shells_leave_it_out",
              f"printf 'auth sufficient pam_rootok.so\\n@include common-auth\\n' > {PAM}/su-l", held=OWN, alone=True),
     Scenario("pam/pam_unix.hashing", "weak_hash", edit("common-password", "/pam_unix/s/yescrypt/md5/"), held=BY_HAND, alone=True),
@@ -79,6 +87,11 @@ if grep -hE '^session.*pam_umask.so.*umask=' $(ls | grep -v common-) | grep -vE 
     "pam/pam_unix": f"""cd {PAM}
 for kind in auth account password session; do grep -E "^$kind\\s.*pam_unix.so" common-$kind; done
 grep -E '^auth\\s' common-auth | grep -m1 -E 'pam_(unix|permit).so' | grep pam_unix.so
+doors="sshd sudo $(sshd -T | sed -n 's/^pamservicename //p') $(cvtsudoers -f sudoers /etc/sudoers | sed -nE 's/.*pam_service=(\\S+).*/\\1/p')"
+for door in $doors other; do
+  if grep -E '^auth\\s+sufficient\\s+pam_(succeed_if|exec|permit).so' $door; then exit 1; fi
+  grep -E '^(auth\\s.*pam_(unix|deny).so|@include common-auth)' $door
+done
 """,
     "pam/pam_unix.hashing": f"{_PASSWORD} | grep pam_unix.so | grep -E '\\b(yescrypt|sha512)\\b'; "
     + _nowhere("pam_unix.so.*\\b(bigcrypt|blowfish|md5|sha256)\\b"),

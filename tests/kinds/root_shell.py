@@ -38,13 +38,27 @@ SCENARIOS = (
         held="root's own /root/.profile sets it",
         alone=True,
     ),
+    Scenario(
+        UMASK,
+        "where_somebody_types_only",
+        "printf 'case $- in *i*) umask 022;; esac\\n' > /etc/profile.d/zzz-site.sh",
+        held="overrides",
+        alone=True,
+    ),
+    Scenario(
+        PATH,
+        "where_somebody_types_only",
+        "echo 'case $- in *i*) PATH=.:$PATH;; esac' > /etc/profile.d/zzz-path.sh",
+        held=_CURE,
+    ),
     Scenario(UMASK, "later_script", "echo 'umask 022' > /etc/profile.d/zzz-site.sh", held="overrides", alone=True),
     Scenario(UMASK, "stricter", "echo 'umask 077' > /etc/profile.d/zzz-site.sh", "pass", alone=True),
 )
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {
-    UMASK: "u=$(env -i HOME=/root bash -lc umask | tail -1); [ $(( 0$u & 027 )) = $(( 027 )) ]",
-    PATH: r"""p=$(env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -lc 'printf "%s" "$PATH"')
+    UMASK: "for how in -lc -lic; do u=$(env -i HOME=/root bash $how umask 2>/dev/null | tail -1); [ $(( 0$u & 027 )) = $(( 027 )) ]; done",
+    PATH: r"""case $(env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -lic 'printf ":%s" "$PATH"' 2>/dev/null) in *:.:*) exit 1;; esac
+p=$(env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -lc 'printf "%s" "$PATH"')
 case ":$p:" in *::*|*:.*) exit 1;; esac
 IFS=:
 for d in $p; do

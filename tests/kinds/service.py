@@ -49,6 +49,16 @@ SCENARIOS = (
         _unit("squid", f"ln -sf {DIRECTORY}/{{unit}} /etc/systemd/system/multi-user.target.wants/; systemctl daemon-reload"),
     ),
     Scenario("service/rsync", "system_v_script", SYSV),
+    Scenario("service/dns", "another_name_server", _unit("dns", "true").replace("named", "unbound") + "; systemctl enable -q --now unbound.service"),
+    Scenario("service/cron", "starts_on_a_condition",
+             "d=/etc/systemd/system/cron.service.d; mkdir -p $d; printf '[Unit]\\nConditionPathExists=/nowhere\\n' > $d/x.conf; systemctl daemon-reload",
+             held="/etc/systemd/system/cron.service.d/x.conf"),
+    Scenario("service/aide", "once_a_year",
+             "d=/etc/systemd/system/dailyaidecheck.timer.d; mkdir -p $d; printf '[Timer]\\nOnCalendar=\\nOnCalendar=yearly\\n' > $d/x.conf;"
+             " systemctl daemon-reload", held="/etc/systemd/system/dailyaidecheck.timer.d/x.conf"),
+    Scenario("service/aide", "switched_off", "echo 'CRON_DAILY_RUN=no' >> /etc/default/aide"),
+    Scenario("service/aide", "failed", "mv /var/lib/aide/aide.db /root/; systemctl start dailyaidecheck.service || :; mv /root/aide.db /var/lib/aide/",
+             held="journalctl -u dailyaidecheck"),
     Scenario("service/aide", "disabled", "systemctl disable -q --now dailyaidecheck.timer"),
     Scenario("service/aide", "stopped_only", "systemctl stop dailyaidecheck.timer"),
     Scenario("service/aide", "masked", "systemctl mask -q --now dailyaidecheck.timer"),
@@ -104,6 +114,7 @@ _OFF = (
 )
 _ON = "systemctl -q is-active {u} && [ $(systemctl is-enabled {u}) = enabled ] && ! systemctl show -p ExecStart {u} | grep sleep"
 # Targets that every boot comes to.
+_ON += " && ! systemctl cat {u} | grep '^ConditionPathExists=/nowhere'"
 _ON += " && systemctl show -P WantedBy {u} | grep -E '(multi-user|timers|sysinit)[.]target'"
 OBSERVERS = {
     **{
@@ -113,6 +124,8 @@ OBSERVERS = {
     },
     **{f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule]) for rule in ("auditd", "cron")},
     "service/aide": _ON.format(u="dailyaidecheck.timer")
+    + " && ! systemctl -q is-failed dailyaidecheck.service && ! grep -E '^CRON_DAILY_RUN=[^y]' /etc/default/aide"
+    ' && [ $(( $(date -d "$(systemctl show -P NextElapseUSecRealtime dailyaidecheck.timer)" +%s) - $(date +%s) )) -lt 180000 ]'
     + " && systemctl show -P NextElapseUSecRealtime dailyaidecheck.timer | grep . "
     "&& systemctl show -P ExecStart dailyaidecheck.service | grep /dailyaidecheck",
     "service/journal-upload": _ON.format(u="systemd-journal-upload.service"),

@@ -118,6 +118,10 @@ SCENARIOS = (
     Scenario(MINLEN, "wrong_value_after_the_right_one", f"echo 'minlen = 6' >> {QUALITY}"),
     Scenario(MINLEN, "value_after_a_blank_only", f"echo 'minlen 6' >> {QUALITY}"),
     Scenario(MINLEN, "comment_behind_the_value", f"sed -i 's/^minlen.*/minlen = 16 # long/' {QUALITY}", "pass"),
+    Scenario(MINLEN, "credits_that_shorten_it", f"sed -i 's/^dcredit.*/dcredit = 4/' {QUALITY}"),
+    Scenario("faillock/even_deny_root", "own_time_of_a_second", f"echo 'root_unlock_time = 1' >> {FAILLOCK}"),
+    Scenario("faillock/even_deny_root", "own_time_only", f"sed -i '/^even_deny_root/d' {FAILLOCK}; echo 'root_unlock_time = 60' >> {FAILLOCK}", "pass"),
+    Scenario(STORAGE, "only_the_worst", "printf '[Journal]\\nMaxLevelStore=crit\\n' > /etc/systemd/journald.conf.d/a.conf; systemctl restart systemd-journald"),
     Scenario(MINLEN, "wrong_value_in_a_drop_in", "mkdir -p /etc/security/pwquality.conf.d; echo 'minlen = 6' > /etc/security/pwquality.conf.d/zz.conf", "pass"),
     Scenario("pwquality/minclass", "argument_wins", _PAM.format("minclass=0"), held="minclass=0"),
     Scenario("pwquality/minclass", "stricter_argument", _PAM.format("minclass=4"), "pass"),
@@ -147,13 +151,12 @@ _PWQUALITY = {
     "maxrepeat": _MOST.format(3),
     "maxsequence": _MOST.format(3),
     "minclass": _LEAST.format(4),
-    "minlen": _LEAST.format(14),
+    "minlen": '[ $(( v - $(awk "/^[dulo]credit/ && \\$NF > 0 {n += \\$NF} END {print n + 0}" /etc/security/pwquality.conf) )) -ge 14 ]',
     "retry": _MOST.format(3),
 }
 _LOCKS = {
     "audit": "true",
     "deny": _MOST.format(5),
-    "even_deny_root": "true",
     "fail_interval": _LEAST.format(900),
     "silent": "true",
     "unlock_time": _LEAST.format(900),
@@ -176,9 +179,13 @@ _AUDITD = {
     "space_left": "25%",
     "space_left_action": "email|exec|single|halt",
 }
+_STORED = "case $(systemd-analyze cat-config systemd/journald.conf | sed -n 's/^MaxLevelStore=//p' | tail -1) in ''|debug|info) ;; *) exit 1;; esac\n"
 OBSERVERS = {
     **{f"pwquality/{key}": ask.pam(key, "pam_pwquality.so", QUALITY, test) for key, test in _PWQUALITY.items()},
     **{f"faillock/{key}": ask.pam(key, "pam_faillock.so", FAILLOCK, test) for key, test in _LOCKS.items()},
+    "faillock/even_deny_root": f"""v=$(sed -nE 's/^root_unlock_time\\s*=?\\s*//p' {FAILLOCK} | tail -1)
+if [ -n "$v" ]; then [ "$v" -ge 60 ]; else grep -x even_deny_root {FAILLOCK}; fi
+""",
     "pwhistory/enforce_for_root": ask.pam("enforce_for_root", "pam_pwhistory.so", HISTORY),
     "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24)),
     **{f"login_defs/{key}": ask.login_defs(key, test) for key, test in _DEFS.items()},
@@ -187,6 +194,7 @@ OBSERVERS = {
         f"journald/{key}": ask.systemd(
             "journald.conf", "Journal", key, f'echo "$v" | grep -qxE "{value}"', unit="systemd-journald.service"
         )
+        + (_STORED if key == "Storage" else "")
         for key, value in {"Compress": _YES, "ForwardToSyslog": _NO, "Storage": "persistent"}.items()
     },
     **{

@@ -33,12 +33,20 @@ SCENARIOS = (
     Scenario(UMASK, "four_digits", f"sed -i 's/^umask.*/umask 0077/' {OURS}", "pass"),
     Scenario(UMASK, "symbolic", f"sed -i 's/^umask.*/umask u=rwx,g=rx,o=/' {OURS}", "pass"),
     Scenario(UMASK, "symbolic_and_open", f"sed -i 's/^umask.*/umask u=rwx,go=rx/' {OURS}"),
-    Scenario(UMASK, "later_script_wins", "echo 'umask 022' > /etc/profile.d/zzz.sh", held="/etc/profile.d/zzz.sh"),
+    Scenario(
+        UMASK, "later_script_wins", "umask 022; echo 'umask 022' > /etc/profile.d/zzz.sh", held="/etc/profile.d/zzz.sh"
+    ),
     Scenario(
         UMASK,
         "set_behind_a_condition",
-        "echo 'if true; then umask 002; fi' > /etc/profile.d/aa.sh",
+        "umask 022; echo 'if true; then umask 002; fi' > /etc/profile.d/aa.sh",
         held="/etc/profile.d/aa.sh",
+    ),
+    Scenario(
+        UMASK,
+        "value_of_a_variable",
+        "umask 022; printf 'M=022\\numask $M\\n' > /etc/profile.d/zzz.sh",
+        held="/etc/profile.d/zzz.sh",
     ),
     Scenario(UMASK, "script_of_another_suffix_is_not_read", "echo 'umask 022' > /etc/profile.d/zzz.txt", "pass"),
 )

@@ -132,6 +132,20 @@ SCENARIOS = (
     scenario("LoginGraceTime", "older_than_its_configuration", f"sleep 1; touch {DROP_IN}", alone=True),
     scenario(
         "LoginGraceTime",
+        "older_than_its_configuration_with_an_old_time",
+        f"cp -p {DROP_IN} /root/right; sed -i '/^LoginGraceTime/d' {DROP_IN}; echo 'LoginGraceTime 99' >> {DROP_IN}; "
+        f"systemctl reload ssh.service; sleep 1; cp -p /root/right {DROP_IN}; rm /root/right; [ $(stat -c %Y {DROP_IN}) -lt $(date +%s) ]",
+        alone=True,
+    ),
+    scenario(
+        "LoginGraceTime",
+        "closed_by_hardening_itself",
+        f"chmod 0644 {DROP_IN} /etc/ssh/sshd_config; sleep 1; systemctl reload ssh.service; sleep 1",
+        "pass",
+        alone=True,
+    ),
+    scenario(
+        "LoginGraceTime",
         "reloaded",
         f"sleep 1; touch {DROP_IN}; systemctl reload ssh.service; sleep 1",
         "pass",
@@ -165,7 +179,7 @@ WITHOUT: dict[str, str] = {}
 _FRESH = """
 said=$(journalctl -q -b -u ssh.service -o short-unix -g 'Server listening' -n 1 | cut -d. -f1)
 started=$(date -d "$(systemctl show -P ActiveEnterTimestamp ssh.service)" +%s)
-changed=$(stat -c %Y /etc/ssh/sshd_config /etc/ssh/sshd_config.d /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sort -n | tail -1)
+changed=$(stat -c %Z /etc/ssh/sshd_config /etc/ssh/sshd_config.d /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sort -n | tail -1)
 [ "${said:-0}" -ge "$changed" ] || [ "$started" -ge "$changed" ]
 """
 _ASKED = """

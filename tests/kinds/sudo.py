@@ -26,6 +26,7 @@ SCENARIOS = (
     Scenario("sudo/logfile", "for_one_user_only", f"sed -i '/logfile/d' {ZZ}; {ALICE}"),
     Scenario("sudo/logfile", "commented_line", f"sed -i 's/^\\(.*logfile\\)/#\\1/' {ZZ}"),
     Scenario("sudo/logfile", "negated_later", put("/etc/sudoers.d/zzz", "Defaults !logfile\\n"), held="/etc/sudoers.d/zzz"),
+    Scenario("sudo/logfile", "what_was_allowed_is_left_out", put("/etc/sudoers.d/a", "Defaults !log_allowed\\n")),
     Scenario("sudo/timestamp_timeout", "missing", f"sed -i '/timestamp_timeout/d' {ZZ}"),
     Scenario("sudo/timestamp_timeout", "wrong_before_right", put("/etc/sudoers.d/a", "Defaults timestamp_timeout=60\\n"), "pass"),
     Scenario("sudo/timestamp_timeout", "for_ever", f"sed -i 's/timestamp_timeout=.*/timestamp_timeout=-1/' {ZZ}"),
@@ -54,7 +55,8 @@ if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})'; then exit 1; fi
 
 
 OBSERVERS = {
-    "sudo/logfile": _set("logfile", 'logfile="?/var/log/sudo.log"?', "logfile"),
+    "sudo/logfile": _set("logfile", 'logfile="?/var/log/sudo.log"?', "logfile|!log_")
+    + "case $(echo \"$all\" | grep -E '!?log_allowed' | tail -1) in *!log_allowed*) exit 1;; esac",
     "sudo/timestamp_timeout": _set(
         "timestamp_timeout", "!timestamp_timeout|timestamp_timeout=([0-9]|1[0-5])", "timestamp_timeout"
     ),

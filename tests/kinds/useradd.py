@@ -9,6 +9,9 @@ SCENARIOS = (
     Scenario(RULE, "missing", "sed -i '/^INACTIVE/d' /etc/default/useradd"),
     Scenario(RULE, "commented", "sed -i 's/^INACTIVE/# INACTIVE/' /etc/default/useradd"),
     Scenario(RULE, "never", "useradd -D -f -1"),
+    Scenario(
+        RULE, "quotes_that_useradd_does_not_know", "sed -i 's/^INACTIVE=.*/INACTIVE=\"45\"/' /etc/default/useradd"
+    ),
     Scenario(RULE, "stricter", "useradd -D -f 30", "pass"),
 )
 WITHOUT: dict[str, str] = {}

@@ -33,6 +33,31 @@ def test_text_beside_the_banner_is_judged_and_left_to_its_owner(
         assert "/etc/issue" not in plan.desired.files
 
 
+def test_text_that_each_login_makes_is_judged_and_its_script_switched_off(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["banner"]["/etc/motd"]["/run/motd.dynamic"] = f"Linux x {hardened['host']['kernel']} x86_64\n"
+    hardened["banner"]["/etc/update-motd.d"] = {"/etc/update-motd.d/10-uname": "uname"}
+    plan = planned(catalogue, hardened)
+    assert "/run/motd.dynamic names the system" in plan.verdicts["banner//etc/motd"].actual
+    assert plan.desired.attributes["/etc/update-motd.d/10-uname"]["mode"] == "0600"
+    assert ["rm", "-f", "--", "/run/motd.dynamic"] in plan.desired.commands
+    hardened["banner"]["/etc/update-motd.d"] = {}
+    assert planned(catalogue, hardened).verdicts["banner//etc/motd"].held.startswith("/run/motd.dynamic overrides")
+
+
+def test_scripts_that_tell_the_system_are_those_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_banner, "SCRIPTS", str(tmp_path))
+    for name, mode, content in (
+        ("a", 0o755, "uname -r"),
+        ("b", 0o644, "uname"),
+        ("c", 0o755, "date"),
+        ("d", 0o755, ". /etc/os-release"),
+    ):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(mode)
+    items = _banner.Banners(["/etc/motd"]).read().items
+    assert items[str(tmp_path)] == {f"{tmp_path}/a": "uname", f"{tmp_path}/d": "os-release"}
+
+
 def test_own_text_of_a_site_is_not_overwritten_for_another_file(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["banner"]["/etc/issue"]["/etc/issue"] = "Go away\n"
     hardened["banner"]["/etc/motd"]["/etc/motd"] = hardened["text"]["/etc/motd"] = "Debian"

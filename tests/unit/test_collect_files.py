@@ -107,16 +107,64 @@ def _denied() -> t.NoReturn:
     raise PermissionError(13, "Permission denied")
 
 
-def test_links_pipes_and_excluded_files_are_not_listed(tmp_path: Path) -> None:
+def test_link_has_what_it_leads_to(tmp_path: Path) -> None:
+    logs, elsewhere = tmp_path / "log", tmp_path / "srv"
+    (elsewhere / "app").mkdir(parents=True)
+    logs.mkdir()
+    for path in (logs / "plain.log", elsewhere / "open.log", elsewhere / "app" / "deep.log"):
+        path.touch()
+        path.chmod(0o666)
+    (logs / "link.log").symlink_to("../srv/open.log")
+    (logs / "app").symlink_to(elsewhere / "app")
+    (logs / "again").symlink_to(logs / "app")
+    (logs / "circle").symlink_to(logs)
+    (logs / "gone.log").symlink_to("/nowhere")
+    (logs / "null.log").symlink_to("/dev/null")
+    (logs / "README").symlink_to("/usr/lib/os-release")
+    (logs / "same.log").symlink_to("plain.log")
+    files, section = matched(logs)
+    assert section.whole
+    targets = {path.removeprefix(f"{logs}/"): facts.get("target", "") for path, facts in files.items()}
+    app = next(name for name in targets if name.endswith("/deep.log"))
+    assert targets == {"plain.log": "", "link.log": f"{elsewhere}/open.log", app: f"{elsewhere}/app/deep.log"}
+    assert {facts["mode"] for facts in files.values()} == {"0666"}
+    files, _section = matched(logs, "/*.log")
+    assert {path.rpartition("/")[2] for path in files} == {"plain.log", "link.log"}
+
+
+def test_link_to_a_file_system_that_is_not_local_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.log").symlink_to("/remote/x.log")
+    mount = types.SimpleNamespace(point="/remote", type="nfs4")
+    monkeypatch.setattr(_file, "mounted", lambda: [mount])
+    for pattern in ("/**", "/*.log"):
+        files, section = matched(tmp_path, pattern)
+        assert files == {} and "/remote/x.log" in section.left_out[f"{tmp_path}/x.log"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("a.list", "deb [ arch=amd64 trusted=yes ] http://a x\n# deb [trusted=yes] http://b x\n", ["trusted=yes"]),
+        ("a.list", "deb [trusted=no] http://a x\ndeb http://a trusted=yes\n", []),
+        ("a.list", "deb-src [allow-insecure=true] http://a x\n", ["allow-insecure=true"]),
+        ("a.sources", "Types: deb\nTrusted: YES\n", ["Trusted: YES"]),
+        ("a.sources", "Types: deb\nEnabled: no\nTrusted: yes\n\nTypes: deb\n#Trusted: yes\n", []),
+    ],
+)
+def test_source_that_apt_believes_unsigned_is_named(name: str, content: str, options: list[str]) -> None:
+    assert apt.unsigned(f"/x/{name}", content) == [f"/x/{name}: {option}" for option in options]
+
+
+def test_pipes_and_excluded_files_are_not_listed(tmp_path: Path) -> None:
     (tmp_path / "a.log").touch()
     (tmp_path / "skip.log").touch()
     (tmp_path / "link.log").symlink_to("/etc/shadow")
     os.mkfifo(tmp_path / "pipe.log")
     files, _section = matched(tmp_path, excluded=[f"{tmp_path}/skip*"])
-    assert list(files) == [f"{tmp_path}/a.log"]
+    assert list(files) == [f"{tmp_path}/a.log", f"{tmp_path}/link.log"]
     files, _section = matched(tmp_path, "/*.log")
     assert {path.rpartition("/")[2]: facts["type"] for path, facts in files.items()} == {
-        "a.log": "file", "pipe.log": "other", "skip.log": "file",
+        "a.log": "file", "link.log": "file", "pipe.log": "other", "skip.log": "file",
     }  # fmt: skip
 
 

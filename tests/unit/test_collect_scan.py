@@ -74,6 +74,40 @@ def test_kernels_own_file_systems_are_no_files_of_anybody(devices: dict[str, int
     assert choose([mounted("/"), mounted("/sys", "sysfs"), mounted("/proc", "proc")], TYPES).left_out == {}
 
 
+def test_mounts_of_this_process_alone_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "9 1 0:{} / {} rw - tmpfs tmpfs rw\n"
+    tables = {"/proc/1/mountinfo": line.format(3, "/run"), "/proc/self/mountinfo": line.format(3, "/run")}
+    monkeypatch.setattr(filesystems, "read", tables.__getitem__)
+    assert filesystems.private() == {}
+    tables["/proc/self/mountinfo"] += line.format(4, "/tmp")
+    assert list(filesystems.private()) == ["/tmp"]
+    tables["/proc/1/mountinfo"] += line.format(5, "/tmp")
+    assert list(filesystems.private()) == ["/tmp"]
+
+
+def test_walk_of_a_tmp_of_its_own_is_not_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "mounted", lambda: [mounted("/tmp", "tmpfs"), mounted("/dev/mqueue", "mqueue")])
+    monkeypatch.setattr(scan, "choose", lambda mounts, types: None)
+    monkeypatch.setattr(scan, "Child", lambda run: Done(({"inodes": 100}, {})))
+    monkeypatch.setattr(scan, "private", lambda: {"/dev/mqueue": "other"})
+    assert scan.Scan().read().whole
+    monkeypatch.setattr(scan, "private", lambda: {"/tmp": "other"})
+    assert "/tmp (other)" in scan.Scan().read().left_out[scan.WALK]
+
+
+class Done:
+    """A child that has ended."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def next(self, seconds: float) -> object:
+        return self.answer
+
+    def close(self) -> None:
+        pass
+
+
 def test_local_types_come_from_the_kernel() -> None:
     types = filesystems.local_types()
     assert {"tmpfs", "overlay", "zfs"} <= types
@@ -220,3 +254,46 @@ def test_mounts_of_this_machine_agree_with_the_kernel() -> None:
     section = mount.Mounts().read()
     assert "/" in section.items["live"]
     assert not {"/", "/proc"} & set(section.left_out)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "mode", "uid", "gid", "offences"),
+    [
+        ("/usr/lib/x.so", "f", 0o644, 0, 0, []),
+        ("/usr/lib/x.so", "f", 0o664, 0, 0, ["library_writable"]),
+        ("/lib64/a b", "f", 0o644, 2, 0, ["library_owner"]),
+        ("/usr/libx32/x", "f", 0o644, 0, 999, []),
+        ("/usr/lib32/x", "f", 0o644, 0, 1000, ["library_group"]),
+        ("/usr/lib", "d", 0o755, 0, 1, ["library_directory_group"]),
+        ("/lib/a", "d", 0o777, 1, 0, ["library_directory_owner"]),
+        ("/usr/libexec/x", "f", 0o666, 1000, 1000, []),
+        ("/usr/local/lib/x", "f", 0o666, 1000, 1000, []),
+        ("/usr/local/bin/x", "f", 0o755, 999, 999, []),
+        ("/usr/local/sbin/x", "f", 0o775, 1000, 1000, ["command_writable", "command_owner", "command_group"]),
+        ("/bin/x\ny", "f", 0o722, 0, 0, ["command_writable"]),
+        ("/usr/bin/x", "d", 0o777, 1000, 1000, []),
+        ("/home/usr/bin/x", "f", 0o777, 1000, 1000, []),
+    ],
+)
+def test_libraries_and_commands_that_others_may_change(
+    path: str, kind: str, mode: int, uid: int, gid: int, offences: list[str]
+) -> None:
+    assert scan.system_offences(path, kind, mode, uid, gid) == offences
+
+
+def test_walk_meets_every_library_and_command_that_offends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # What find is asked to print a record for, on a tree that stands for /usr/lib.
+    monkeypatch.setattr(scan, "SYSTEM_PATHS", (f"{tmp_path}/lib*",))
+    seen: list[tuple[str, int]] = []
+    monkeypatch.setattr(scan, "system_offences", lambda path, _k, mode, *_i: seen.append((Path(path).name, mode)) or [])
+    lib = tmp_path / "lib"
+    lib.mkdir(mode=0o755)
+    for number in range(100):
+        (lib / f"fine{number}").touch(mode=0o644)
+    for name, mode in (("open", 0o664), ("shared", 0o646)):
+        (lib / name).touch()
+        (lib / name).chmod(mode)
+    (lib / "link").symlink_to("/nowhere")
+    scan.walk(Choice([str(tmp_path)], {}, []))
+    assert {("open", 0o664), ("shared", 0o646)} <= set(seen)
+    assert os.getuid() != 0 or {name for name, _mode in seen} == {"open", "shared"}

@@ -159,3 +159,30 @@ def test_parse_refuses_what_contradicts_itself() -> None:
             parse(raw)
     with pytest.raises(ValueError, match="'ge: few' is no number"):
         parse({"ge": "few"})
+
+
+@pytest.mark.parametrize(
+    ("own", "benchmark", "accepted"),
+    [
+        ({"le": 3}, {"le": 4}, True),
+        ({"le": 10}, {"le": 4}, False),
+        ({"le": 4}, {"ge": 1, "le": 4}, False),
+        ({"ge": 16}, {"ge": 14}, True),
+        (3, {"le": 4}, True),
+        (0, {"ge": 1, "le": 4}, False),
+        ({"in": [1, 2]}, {"ge": 1}, True),
+        ({"in": [0, 2]}, {"ge": 1}, False),
+        ({"ge": 1, "le": 45, "set": 45}, {"ge": 1, "le": 45}, True),
+        ({"at_most": "0600"}, {"at_most": "0640"}, True),
+        ({"at_most": "0644"}, {"at_most": "0640"}, False),
+        ({"subset_of": ["a"]}, {"subset_of": ["a", "b"]}, True),
+        ({"subset_of": ["a", "c"]}, {"subset_of": ["a", "b"]}, False),
+        ({"none_of": ["x", "y"]}, {"none_of": ["x"]}, True),
+        ({"none_of": ["y"]}, {"none_of": ["x"]}, False),
+        ({"absent": True}, {"le": 4}, False),
+        ("yes", "no", False),
+        ({"le": 4}, "no", False),
+    ],
+)
+def test_value_of_a_site_is_one_the_benchmark_accepts_or_is_not(own: object, benchmark: object, accepted: bool) -> None:
+    assert parse(own).implies(parse(benchmark)) is accepted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,7 +31,28 @@ def test_turns_of_a_drill_are_counted_together(tmp_path: Path, monkeypatch: pyte
     drills.pytest_runtest_logreport(report)
     report.when, report.outcome = "setup", "passed"
     drills.pytest_runtest_logreport(report)
-    assert drills.drills() == {"cut: here": Drill(2, 14, 1)}
+    report.nodeid, report.outcome, report.user_properties = "a.py::test_boot", "skipped", []
+    drills.pytest_runtest_logreport(report)
+    assert drills.drills() == {"cut: here": Drill(2, 14, 1), "boot": Drill(0, 0, 0)}
+
+
+def test_turn_that_fails_stops_neither_the_next_nor_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drills, "RECORD", tmp_path / "record")
+    monkeypatch.setattr(drills, "TABLE", tmp_path / "drills.md")
+    monkeypatch.setenv("UNIFIED_TURNS", "2")
+    ends = iter((1, 0))
+
+    def run(argv: list[str], **_options: object) -> SimpleNamespace:
+        if argv[0] == "git":
+            return SimpleNamespace(stdout="1234567")
+        with drills.RECORD.open("a") as record:
+            record.write('["cut", 3, "passed"]\n')
+        return SimpleNamespace(returncode=next(ends))
+
+    monkeypatch.setattr(drills.subprocess, "run", run)
+    assert drills.main() == 1
+    text = (tmp_path / "drills.md").read_text()
+    assert "| cut | 2 | 6 | 2 |" in text and "1234567" in text and "{" not in text
 
 
 def test_table_counts_runs_points_and_passes() -> None:

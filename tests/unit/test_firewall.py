@@ -7,9 +7,16 @@ import dataclasses
 import typing as t
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall import _base_chain, ufw_rules, zone
+from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall import (
+    _assignments,
+    _base_chain,
+    ufw_rules,
+    zone,
+)
 from ansible_collections.unified.deploy.plugins.module_utils._collect.listen import ROW
+from ansible_collections.unified.deploy.plugins.module_utils._collect.packet_rules import Opening, expanded, with_words
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Port
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.firewall import FORWARDING
 
 from tests.unit.access import planned
 
@@ -81,6 +88,16 @@ ACCEPT: dict[str, t.Any] = {"accept": None}
 PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 22}}
 
 
+def ports(*spans: list[int], protocol: str = "tcp", op: str = "==") -> dict[str, t.Any]:
+    left = {"payload": {"protocol": protocol, "field": "dport"}}
+    return {"match": {"op": op, "left": left, "right": {"set": [{"range": span} for span in spans]}}}
+
+
+def address(field: str, network: str, length: int) -> dict[str, t.Any]:
+    left = {"payload": {"protocol": "ip", "field": field}}
+    return {"match": {"op": "==", "left": left, "right": {"prefix": {"addr": network, "len": length}}}}
+
+
 @pytest.mark.parametrize(
     ("rules", "everything"),
     [
@@ -109,6 +126,36 @@ PORT = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "
         ([[equals("l4proto", "tcp"), PORT, ACCEPT]], False),
         ([[{"xt": {"type": "match", "name": "addrtype"}}, ACCEPT]], False),
         ([[{"counter": {}}, {"drop": None}], [ACCEPT]], False),
+        ([[ports([0, 65535]), ACCEPT]], True),
+        ([[ports([1, 65535]), ACCEPT]], True),
+        ([[ports([1, 21], [23, 65535]), ACCEPT]], True),
+        ([[ports([9, 9], op="!="), ACCEPT]], True),
+        ([[ports([1024, 65535]), ACCEPT]], False),
+        ([[ports([1, 30000]), ACCEPT], [ports([30001, 65535]), ACCEPT]], True),
+        ([[ports([1, 30000]), ACCEPT], [ports([30001, 65535], protocol="udp"), ACCEPT]], False),
+        ([[ports([1, 65535]), {"jump": {"target": "ufw-more"}}]], True),
+        ([[equals("iifname", "lo", op="!="), ACCEPT]], True),
+        ([[equals("iifname", "eth0", op="!="), ACCEPT]], False),
+        ([[equals("ct", "invalid", op="!="), ACCEPT]], True),
+        ([[equals("ct", "new", op="!="), ACCEPT]], False),
+        ([[equals("l4proto", "icmp", op="!="), ACCEPT]], True),
+        ([[address("saddr", "0.0.0.0", 1), ACCEPT]], True),
+        ([[address("saddr", "10.0.0.0", 8), ACCEPT]], False),
+        ([[address("daddr", "224.0.0.0", 4), ACCEPT]], False),
+        (
+            [
+                [
+                    {
+                        "vmap": {
+                            "key": {"meta": {"key": "l4proto"}},
+                            "data": {"set": [["icmp", {"drop": None}], ["tcp", ACCEPT]]},
+                        }
+                    }
+                ]
+            ],
+            True,
+        ),
+        ([[{"limit": {"rate": 9}}, ACCEPT]], True),
         ([[{"jump": {"target": "ufw-more"}}]], True),
         ([[PORT, {"jump": {"target": "ufw-more"}}]], False),
         ([[{"jump": {"target": "ufw-back"}}], [{"jump": {"target": "ufw-more"}}]], True),
@@ -119,7 +166,42 @@ def test_chain_that_accepts_everything_is_told(rules: list[t.Any], everything: b
     chains = {("ip", "filter", "INPUT"): rules, ("ip", "filter", "ufw-more"): more,
               ("ip", "filter", "ufw-back"): [[{"return": None}], [ACCEPT]]}  # fmt: skip
     chain = {"family": "ip", "table": "filter", "name": "INPUT", "hook": "input", "policy": "drop"}
+    chains = {place: [one for rule in listed for one in expanded(rule)] for place, listed in chains.items()}
     assert _base_chain(chain, chains)["open"] is everything
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "everything"),
+    [
+        ("comment", '-m comment --comment "site" -j ACCEPT', True),
+        ("conntrack", "-m conntrack --ctstate NEW,RELATED,ESTABLISHED -j ACCEPT", True),
+        ("conntrack", "-m conntrack ! --ctstate INVALID -j ACCEPT", True),
+        ("conntrack", "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", False),
+        ("multiport", "-p tcp -m multiport --dports 0:65535 -j ACCEPT", True),
+        ("multiport", "-p tcp -m multiport --dports 1:1000,1001:65535 -j ACCEPT", True),
+        ("multiport", "-p tcp -m multiport --dports 80,443 -j ACCEPT", False),
+        ("multiport", "-p tcp -m multiport ! --dports 80,443 -j ACCEPT", True),
+        ("addrtype", "-m addrtype --dst-type LOCAL -j ACCEPT", True),
+        ("addrtype", "-m addrtype --dst-type MULTICAST -j ACCEPT", False),
+        ("pkttype", "-m pkttype --pkt-type unicast -j ACCEPT", True),
+        ("recent", "-m recent --update --seconds 30 --name x -j ACCEPT", False),
+    ],
+)
+def test_match_of_iptables_is_judged_by_what_it_prints(name: str, words: str, everything: bool) -> None:
+    place = ("ip", "filter", "INPUT")
+    rules = {place: [[{"counter": {}}, ACCEPT], [{"xt": {"type": "match", "name": name}}, ACCEPT]]}
+    del rules[place][0]
+    assert with_words(rules, {"ip": f"*filter\n:INPUT DROP [0:0]\n-A INPUT {words}\nCOMMIT\n"}) == []
+    assert Opening(rules).lets_all_in(place) is everything
+
+
+def test_match_of_iptables_that_nobody_prints_is_said() -> None:
+    place = ("ip", "filter", "INPUT")
+    rules = {place: [[{"xt": {"type": "match", "name": "conntrack"}}, ACCEPT]]}
+    assert with_words(rules, {}) == [place]
+    assert with_words(rules, {"ip": "-A INPUT -j DROP\n-A INPUT -j ACCEPT\n"}) == [place]
+    rules = {place: [[{"xt": {"type": "match", "name": "comment"}}, ACCEPT]]}
+    assert with_words(rules, {}) == [] and Opening(rules).lets_all_in(place)
 
 
 def test_policy_that_decides_on_nothing_fails_and_is_held(catalogue: t.Any, hardened: t.Any) -> None:
@@ -159,6 +241,34 @@ def test_port_that_the_site_has_decided_on_holds_nothing(catalogue: t.Any, harde
     assert planned(catalogue, hardened).verdicts["firewall/enabled"].held == ""
 
 
+def test_port_that_the_overlay_opens_and_a_rule_closes_holds_the_firewall(catalogue: t.Any, hardened: t.Any) -> None:
+    listening(off(hardened), 8080, "python3")
+    hardened["firewall"]["rules"] = [{"action": "deny", "protocol": "tcp", "first": 8080, "last": 8080}]
+    plan = planned(catalogue, hardened, ports=(Port(8080, 8080, "tcp"),))
+    assert "refuses 8080/tcp, which the overlay opens" in plan.verdicts["firewall/enabled"].held
+
+
+def test_published_ports_hold_ufw_until_the_site_names_the_purpose_which_lets_them_through(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    off(hardened)["firewall"]["chains"] = [own_chain(table="netavark", type="nat", hook="prerouting")]
+    held = planned(catalogue, hardened, purposes=frozenset()).verdicts["firewall/enabled"].held
+    assert "sent on to others (table inet netavark)" in held and "container_host" in held
+    plan = planned(catalogue, hardened, purposes=frozenset({"container_host"}))
+    commands = [command for command in plan.desired.commands if command[0] == "ufw"]
+    assert commands[-2:] == [["ufw", "default", "allow", "routed"], ["ufw", "--force", "enable"]]
+
+
+def test_purposes_that_send_packets_on_are_those_of_the_rule(catalogue: t.Any) -> None:
+    assert set(catalogue.rules["firewall/default_routed"].unless["purpose"]) == FORWARDING
+
+
+def test_port_that_a_later_overlay_does_not_name_stays_as_it_is(catalogue: t.Any, hardened: t.Any) -> None:
+    listening(hardened, 8080, "python3")
+    hardened["firewall"]["rules"] += [{"action": "allow", "protocol": "tcp", "first": 8080, "last": 8080}]
+    assert not [rule for rule in planned(catalogue, hardened).changes if rule.startswith("firewall/")]
+
+
 def test_ports_of_the_site_and_of_logins_are_opened_before_the_firewall_is_on(
     catalogue: t.Any, hardened: t.Any
 ) -> None:
@@ -175,7 +285,7 @@ def test_ports_of_the_site_and_of_logins_are_opened_before_the_firewall_is_on(
     hardened["sshd"]["effective"]["port"] = "22"
     ports = (Port(443, 443, "tcp"), Port(9000, 9010, "udp", "10.0.0.0/8"))
     commands = [c for c in planned(catalogue, hardened, ports=ports).desired.commands if c[0] == "ufw"]
-    assert commands[:-1] == [
+    assert commands[:-2] == [
         *(["ufw", "allow", f"{port}/tcp"] for port in (2022, 22, 2200, 2222, 443)),
         ["ufw", "allow", "proto", "udp", "from", "10.0.0.0/8", "to", "any", "port", "9000:9010"],
     ]
@@ -286,3 +396,16 @@ def test_firewalld_that_is_off_is_enabled_with_the_ports_of_logins(catalogue: t.
     plan = planned(catalogue, evidence)
     assert ["firewall-offline-cmd", "--add-port=22/tcp"] in plan.desired.commands
     assert "firewalld.service" in plan.desired.units_enabled
+
+
+@pytest.mark.parametrize("state", [{"replaced": True, "drop_ins": ["/etc/x.conf"]}, {"conditions": ["/etc/x.conf"]}])
+def test_firewall_that_something_else_is_started_for_is_held(
+    catalogue: t.Any, hardened: t.Any, state: dict[str, t.Any]
+) -> None:
+    hardened["service"]["ufw.service"].update(state)
+    verdict = planned(catalogue, hardened).verdicts["firewall/enabled"]
+    assert verdict.verdict == "fail" and verdict.held.startswith("ufw.service") and "/etc/x.conf" in verdict.held
+
+
+def test_settings_of_ufw_have_digits_in_their_names() -> None:
+    assert dict(_assignments('IPV6=no\nDEFAULT_INPUT_POLICY="DROP"\n'))["IPV6"] == "no"

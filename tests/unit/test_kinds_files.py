@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import account as _account
 from ansible_collections.unified.deploy.plugins.module_utils._collect import mount
-from ansible_collections.unified.deploy.plugins.module_utils._collect import root_shell as _root_shell
+from ansible_collections.unified.deploy.plugins.module_utils._collect import paths as _paths
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
@@ -427,6 +427,21 @@ def test_first_of_two_lines_of_shadow_counts(monkeypatch: pytest.MonkeyPatch) ->
     assert [user["password"] for user in users] == ["empty"]
 
 
+def test_password_without_a_day_of_change_does_not_age(
+    catalogue: t.Any, hardened: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in ("", "-1"):
+        users = accounts(monkeypatch, "bob:x:1001:1001::/:/bin/sh\n", shadow=f"bob:$y$x:{day}:1:365:7:45::\n").items[
+            "users"
+        ]
+        assert [users[0][field] for field in ("last_change", "min", "max", "warn", "inactive")] == [None] * 5
+    hardened["account"]["users"].append({**hardened["account"]["users"][0], **users[0], "local": True})
+    for rule in ("inactive_days", "password_max_days", "password_min_days", "password_warn_days"):
+        made = verdict(catalogue, hardened, f"account/{rule}")
+        assert made.verdict == "fail" and "bob: no day of the last change" in made.held
+    assert "bob" not in planned(catalogue, hardened).desired.users
+
+
 def test_last_line_of_the_first_number_of_people_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     section = accounts(monkeypatch, "bob:x:1001:1001::/:/bin/sh\n", defs="UID_MIN 5000\nUID_MIN 1000\n#UID_MIN 9\n")
     assert section.items["uid_min"] == 1000
@@ -563,9 +578,9 @@ def test_directory_of_the_search_path_is_looked_at_with_all_above_it(
     monkeypatch.setattr(os.path, "realpath", lambda path: path)
     facts = {path: os.stat_result((kind, 1, 1, 1, uid, 0, 0, 0, 0, 0)) for path, (kind, uid) in modes.items()}
     monkeypatch.setattr(os, "lstat", lambda path: facts[path])
-    assert _root_shell.why_unsafe("/opt/bin") == (f"/opt {reason}" if reason else "")
+    assert _paths.why_unsafe("/opt/bin") == (f"/opt {reason}" if reason else "")
 
 
 @pytest.mark.parametrize("part", ["", ".", "bin", "./bin"])
 def test_relative_part_of_the_search_path_is_unsafe(part: str) -> None:
-    assert _root_shell.why_unsafe(part) == "depends on the current directory"
+    assert _paths.why_unsafe(part) == "depends on the current directory"

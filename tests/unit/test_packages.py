@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._change import packages
-from ansible_collections.unified.deploy.plugins.module_utils._change.packages import Way, restore, way_back
+from ansible_collections.unified.deploy.plugins.module_utils._change import package_log, packages
+from ansible_collections.unified.deploy.plugins.module_utils._change.packages import (
+    Way,
+    restore,
+    way_back,
+    with_changes_of,
+)
 from ansible_collections.unified.deploy.plugins.module_utils._change.programs import Answer
 
 BEFORE = {"kept": "1", "gone": "1", "moved": "1", "configured": ""}
@@ -20,6 +28,59 @@ def test_only_what_the_run_changed_is_brought_back() -> None:
 def test_what_somebody_has_done_since_stays() -> None:
     since = {"kept": "1", "gone": "2", "moved": "3"}
     assert way_back(BEFORE, AFTER, since) == Way([], [], {})
+
+
+LOG = """
+Start-Date: 2026-11-21  10:00:00
+Commandline: /usr/bin/unattended-upgrade
+Upgrade: openssl:amd64 (3.5.0-1, 3.5.1-1)
+End-Date: 2026-11-21  10:00:01
+
+Start-Date: 2026-11-21  10:00:02
+Commandline: /usr/bin/apt-get -y -o Dpkg::Options::=--force-confold install --no-install-recommends 'aide=0.19' ufw
+Install: ufw:amd64 (0.36), aide:amd64 (0.19, automatic), libstdc++6:i386 (14-1, automatic)
+Remove: telnet:amd64 (0.17)
+End-Date: 2026-11-21  10:00:03
+
+Start-Date: 2026-11-21  10:00:04
+Commandline: apt-get install tree
+Install: tree:amd64 (2.1)
+"""
+
+
+def test_log_tells_what_came_with_the_packages_that_a_run_asked_for() -> None:
+    assert package_log.moved(LOG, {"aide"}) == {"aide", "ufw", "libstdc++6", "telnet"}
+    assert package_log.moved(LOG, {"goss"}) == set()
+    assert package_log.moved("", {"aide"}) == set()
+
+
+def test_log_is_read_from_where_it_ended_also_after_it_was_rotated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "history.log"
+    monkeypatch.setattr(package_log, "APT", str(log))
+    assert package_log.mark() == {"inode": 0, "size": 0}
+    older = LOG.replace("aide", "sudo")
+    log.write_text(older)
+    mark = package_log.mark()
+    log.write_text(older + LOG)
+    assert "sudo" not in package_log.moved_with({"aide", "sudo"}, mark)
+    tmp_path.joinpath("history.log.1.gz").write_bytes(gzip.compress((older + LOG).encode()))
+    log.rename(tmp_path / "gone")
+    log.write_text("Commandline: apt-get install aide\nInstall: nft:amd64 (1)\n")
+    assert package_log.moved_with({"aide"}, mark) == {"aide", "ufw", "libstdc++6", "telnet", "nft"}
+
+
+def test_what_others_installed_during_a_run_is_as_it_was() -> None:
+    assert with_changes_of({"new", "moved"}, BEFORE, AFTER) == {
+        "kept": "1",
+        "gone": "1",
+        "moved": "2",
+        "configured": "",
+        "new": "1",
+    }
+    assert with_changes_of({"gone"}, BEFORE, AFTER) == {"kept": "1", "moved": "1", "configured": ""}
+    assert with_changes_of({"new"}, {}, {"new:amd64": "1", "other": "2"}) == {"new:amd64": "1"}
 
 
 class Fake:

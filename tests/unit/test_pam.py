@@ -65,6 +65,56 @@ def test_door_that_asks_nothing_is_open(
     assert made.verdict == verdict and (verdict == "pass" or f"/etc/pam.d/{service} is the site's own" in made.held)
 
 
+def test_sufficient_module_that_authenticates_nobody_opens_the_door(catalogue: t.Any, hardened: t.Any) -> None:
+    own_line(hardened, "sshd", "auth sufficient pam_succeed_if.so uid >= 1000")
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_unix"]
+    assert verdict.verdict == "fail" and "sshd (auth): lets in whom no module has accepted" in verdict.actual
+    assert verdict.held == "/etc/pam.d/sshd is the site's own: mend it there"
+
+
+def test_root_is_told_from_others_by_the_callers_number_only(catalogue: t.Any, hardened: t.Any) -> None:
+    own_line(hardened, "chsh", "auth sufficient pam_rootok.so")
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "pass"
+    own_line(hardened, "sudo", "auth sufficient pam_rootok.so")
+    assert "sudo (auth): lets in" in planned(catalogue, hardened).verdicts["pam/pam_unix"].actual
+
+
+def _for_everybody(evidence: t.Any, service: str) -> None:
+    evidence["sshd"]["effective"]["pamservicename"] = service
+
+
+def _in_a_match_block(evidence: t.Any, service: str) -> None:
+    case = {"criteria": "User bob", "source": "/etc/ssh/sshd_config", "line": 9, "connection": None}
+    evidence["sshd"]["cases"].append({**case, "differs": {"pamservicename": service}})
+
+
+def _of_sudo(evidence: t.Any, service: str) -> None:
+    entry = {"scope": "user", "for": ["bob"], "name": "pam_service", "value": service, "source": "/etc/sudoers"}
+    evidence["sudo"]["defaults"].append(entry)
+
+
+@pytest.mark.parametrize("name", [_for_everybody, _in_a_match_block, _of_sudo])
+def test_service_that_sshd_or_sudo_asks_by_another_name_is_a_door(
+    catalogue: t.Any, hardened: t.Any, name: t.Callable[[t.Any, str], None]
+) -> None:
+    hardened["pam"]["site"] = stack("auth required pam_permit.so", source="/etc/pam.d/site")
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "pass"
+    name(hardened, "Site")
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_unix"]
+    assert "site (auth): lets in everybody" in verdict.actual and "/etc/pam.d/site" in verdict.held
+    name(hardened, "../tmp/site")
+    assert "nobody looked at it" in planned(catalogue, hardened).verdicts["pam/pam_unix"].actual
+
+
+def test_doors_that_are_not_known_are_an_error(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened.document["sections"]["sshd"]["left_out"]["Match Exec x"] = "cannot be asked"
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "error"
+    hardened.document["sections"]["sshd"].update(items=None, left_out={"": "sshd -T failed"})
+    verdicts = planned(catalogue, hardened).verdicts
+    assert verdicts["pam/pam_unix"].verdict == "error" and "sshd -T failed" in verdicts["pam/pam_unix"].actual
+    assert verdicts["pam/pam_unix.nullok"].verdict == "pass"
+
+
 def test_login_shells_of_su_need_the_group_too(catalogue: t.Any, hardened: t.Any) -> None:
     assert planned(catalogue, hardened).verdicts["pam/pam_wheel"].verdict == "pass"
     own = stack("auth sufficient pam_rootok.so\nauth required pam_unix.so", source="/etc/pam.d/su-l")
@@ -91,6 +141,17 @@ def test_group_of_su_is_asked_for_once_where_another_name_includes_it(catalogue:
         ("auth required pam_env.so\nauth sufficient pam_unix.so\nauth required pam_deny.so", False),
         ("auth required pam_env.so\nauth sufficient pam_unix.so", True),
         ("auth sufficient pam_unix.so\nauth sufficient pam_sss.so\nauth required pam_deny.so", False),
+        ("auth sufficient pam_succeed_if.so uid >= 1000\nauth required pam_unix.so", True),
+        ("auth sufficient pam_exec.so /bin/true\nauth required pam_unix.so", True),
+        ("auth sufficient pam_listfile.so item=user sense=allow file=/etc/x\nauth required pam_unix.so", True),
+        ("auth sufficient pam_rootok.so\nauth required pam_unix.so", True),
+        (
+            "auth [success=1 default=ignore] pam_access.so\nauth requisite pam_unix.so\nauth required pam_permit.so",
+            True,
+        ),
+        ("auth [default=1 success=ok] pam_localuser.so\nauth sufficient pam_unix.so\nauth required pam_deny.so", False),
+        ("auth required pam_succeed_if.so user != root\nauth required pam_unix.so", False),
+        ("auth sufficient pam_u2f.so\nauth required pam_unix.so", False),
     ],
 )
 def test_stack_that_lets_everybody_in_is_seen(text: str, open_door: bool) -> None:

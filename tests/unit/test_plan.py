@@ -5,6 +5,7 @@ import datetime
 import json
 import typing as t
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS
@@ -288,6 +289,25 @@ def test_changes_are_split_by_what_can_shut_people_out_and_nothing_is_lost(catal
     assert [[login["user"] for login in part.logins] for part in parts] == [["ansible"], [], [], [], []]
     risky = {name for name in plan.changes if plan.verdicts[name].demand.rule.risk == "lockout"}
     assert risky & set(parts[-1].rules) == {"package/pwquality"}, "packages come before all batches"
+
+
+def test_batch_that_shares_files_with_two_others_joins_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"sshd": ["/a"], "pam": ["/b"], "firewall": ["/c"], "sysctl": ["/a", "/b"]}
+    rules = [SimpleNamespace(kind=kind, id=kind, risk="lockout") for kind in files]
+    verdicts = {rule.id: SimpleNamespace(demand=SimpleNamespace(rule=rule), waits_for=()) for rule in rules}
+    made = SimpleNamespace(verdicts=verdicts, changes=list(verdicts))
+
+    def fake_batch(name: str, identifiers: list[str], *_of: object) -> _plan.Batch:
+        desired = _plan.Desired(files={path: {} for one in identifiers for path in files[one]})
+        return _plan.Batch(name, identifiers, desired)
+
+    monkeypatch.setattr(_plan, "_batch", fake_batch)
+    monkeypatch.setattr(_plan, "logins", lambda *_of: [])
+    parts = _plan.batches(t.cast("_plan.Plan", made), t.cast("t.Any", {}), ANSIBLE)
+    assert [(part.name, part.rules) for part in parts] == [
+        ("sshd", ["sshd", "pam", "sysctl"]),
+        ("firewall", ["firewall"]),
+    ]
 
 
 def test_kind_of_which_nothing_risky_changes_is_with_the_others(catalogue: t.Any, hardened: t.Any) -> None:

@@ -30,10 +30,12 @@ COMMON = {
 INTERFACES = {
     # What must be saved before a tool runs, whichever the platform has.
     "module_utils/_change/batch.py": {
-        "authselect", "firewalld", "firewalld.service", "pam-auth-update", "ufw", "ufw.service",
+        "authselect", "firewalld", "firewalld.service", "grubby", "pam-auth-update", "u-boot-update", "ufw", "ufw.service",
     },
     # A way back for packages speaks to each package manager that a run may have used.
     "module_utils/_change/packages.py": {"dnf"},
+    # Who wrote a boot menu tells how it is changed.
+    "module_utils/_collect/boot_entries.py": {"u-boot-update"},
     # A reader looks for each tool that it knows how to ask, and says which is there.
     "module_utils/_collect/collector.py": {"authselect"},
     "module_utils/_collect/firewall.py": {"firewalld", "ufw"},
@@ -52,7 +54,8 @@ INTERFACES = {
     "plugin_utils/_compliance/pam_tools.py": {"authselect", "pam-auth-update"},
 }  # fmt: skip
 # Rules that are about a name itself, which no platform resolves inside a condition on evidence.
-NAMED_RULES = {("account.yml", "shadow_group_empty"): "shadow"}
+# The kernel knows its own modules by these names.
+NAMED_RULES = {("account.yml", "shadow_group_empty"): "shadow", ("boot.yml", "security"): "apparmor"}
 
 
 def distinct(catalogue: t.Any) -> set[str]:

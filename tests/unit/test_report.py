@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import csv
 import datetime
+import html
 import io
 import json
 import re
@@ -112,8 +113,12 @@ def test_html_shows_severity_references_and_why(report: t.Any) -> None:
         assert text in row
 
 
-def test_filter_of_the_page_can_name_every_row(report: t.Any) -> None:
-    page = as_html(report)
+def test_filter_of_the_page_can_name_every_row(report: t.Any, site: t.Any) -> None:
+    for page in (as_html(report), as_html(site(kinds=("shell",)))):
+        _every_row_has_its_options(page)
+
+
+def _every_row_has_its_options(page: str) -> None:
     for attribute in ("verdict", "section", "severity"):
         options = set(
             re.findall(
@@ -248,31 +253,181 @@ def test_what_people_found_failing_needs_no_second_judge(catalogue: t.Any, harde
     assert model["rules"]["manual/updates"]["verdict"] == "fail"
 
 
+OVERLAY = """
+values:
+  sshd/MaxAuthTries: {le: 10}
+  pwquality/minlen: {ge: 16}
+waivers:
+  - {rule: service/journal-upload, reason: The log host is ordered, owner: ann@example.com, until: "2030-06-30"}
+  - {rule: file//etc/passwd, reason: never needed, owner: ann@example.com, until: "2030-06-30"}
+attestations:
+  - {control: "cis_debian13:1.2.2.1", answer: pass, by: bob@example.com, until: "2030-05-31", note: every night}
+  - {control: "cis_debian13:2.1.22", answer: fail, by: bob@example.com, until: "2030-05-31"}
+  - {control: "cis_debian12:1.2.2.1", answer: pass, by: bob@example.com, until: "2030-05-31"}
+  - {rule: sshd/PermitRootLogin, answer: pass, by: bob@example.com, until: "2030-05-31"}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: t.Any, catalogue: t.Any, fresh: t.Any) -> t.Callable[..., t.Any]:
+    """A report of a host with OVERLAY, its run narrowed by the arguments."""
+    (tmp_path / "overlay.yml").write_text(OVERLAY)
+
+    def make(**filters: tuple[str, ...]) -> t.Any:
+        overlay = _selection.load_overlay(str(tmp_path / "overlay.yml"), catalogue, datetime.date(2026, 1, 1))
+        narrowed = _selection.Filters(**filters)
+        selection = _selection.select(catalogue, [("cis", "l1_server")], overlay, fresh["host"], narrowed)
+        plan = _plan.plan(selection, fresh, Connection("ansible"))
+        model = _results.host_model("web1", catalogue, selection, plan, fresh, run="run1")
+        return _model.build([_results.summarise(model)], run="run1")
+
+    return make
+
+
+def every_format(report: t.Any) -> dict[str, str]:
+    """Each format's text and the terminal's, without what is theirs alone: escapes and line breaks."""
+    texts = {name: FORMATS[name].render(report) for name in FORMATS} | {"terminal": table(report)}
+    plain = {name: html.unescape(text).replace("\\", "") for name, text in texts.items()}
+    return {name: " ".join(text.split()) for name, text in plain.items()}
+
+
+def test_value_that_the_overlay_loosens_is_marked_in_every_format(site: t.Any) -> None:
+    report = site()
+    rules = report["hosts"][0]["rules"]
+    loose = {"field": "value", "benchmark": "<= 4", "site": "<= 10", "loosened": True}
+    assert rules["sshd/MaxAuthTries"]["site"] == [loose]
+    assert [value["loosened"] for value in rules["pwquality/minlen"]["site"]] == [False]
+    assert report["hosts"][0]["summary"]["loosened"] == 1
+    texts = every_format(report)
+    assert str(loose["benchmark"]) in texts.pop("json")
+    for name, text in texts.items():
+        assert "<= 10 instead of the benchmark's <= 4" in text, name
+        assert "loosened" in text.lower(), name
+
+
+def test_narrowed_run_says_in_every_format_what_it_did_not_look_at(site: t.Any) -> None:
+    report = site(kinds=("sshd",), sections=("5.1",))
+    narrowed = report["hosts"][0]["narrowed"]
+    whole = site()["hosts"][0]
+    assert narrowed["rules_left_out"] == len(whole["rules"]) - len(report["hosts"][0]["rules"]) > 100
+    assert narrowed["controls_left_out"] == len(whole["controls"]) - len(report["hosts"][0]["controls"])
+    sentence = f"narrowed to sections 5.1 and kinds sshd: {narrowed['rules_left_out']} rules and"
+    texts = every_format(report)
+    assert json.loads(FORMATS["json"].render(report))["hosts"][0]["narrowed"] == narrowed and texts.pop("json")
+    for name, text in texts.items():
+        assert sentence in text, name
+    assert "% of what was selected" in texts["terminal"]
+    assert whole["narrowed"] is None and "not looked at" not in table(site())
+
+
+def test_run_in_which_nothing_is_judged_has_no_score(site: t.Any) -> None:
+    host = site(sections=("1.2.1.1",))["hosts"][0]
+    _results.add_goss(host, {"passed": [], "failing": {}, "count": 0, "seconds": 0.0})
+    for name, text in every_format(_model.build([_results.summarise(host)])).items():
+        assert name in ("csv", "json") or ("judged by no program" in text and "none judged" in text), name
+
+
+def test_baseline_of_a_narrowed_run_is_not_compared(site: t.Any) -> None:
+    before = site(kinds=("sshd",))
+    after = _model.build(site()["hosts"], baseline=before)
+    assert after["hosts"][0]["baseline"] is None
+
+
+def test_who_waives_and_who_attests_stands_in_every_format_once_a_control(site: t.Any) -> None:
+    report = site()
+    texts = every_format(report)
+    for name in ("html", "junit", "markdown", "csv"):
+        assert texts[name].count("ann@example.com until 2030-06-30: The log host is ordered") == 1, name
+        assert texts[name].count("bob@example.com until 2030-05-31: every night") == 1, name
+    rules = report["hosts"][0]["rules"]
+    assert rules["service/journal-upload"]["waiver"]["owner"] == "ann@example.com"
+    assert rules["manual/updates"]["attestation"]["by"] == "bob@example.com"
+
+
+def test_what_people_say_of_a_control_without_rules_is_shown(site: t.Any) -> None:
+    row = next(row for row in _model.rows(site()["hosts"][0]) if row.control["id"] == "2.1.22")
+    assert (row.facts["verdict"], row.facts["actual"]) == ("fail", "people say that it does not hold")
+
+
+def test_waived_control_is_shown_as_waived_though_its_rule_fails_for_another() -> None:
+    rule = {"verdict": "fail", "severity": "", "waiver": None}
+    controls = [
+        {"verdict": verdict, "rules": ["x"], "unselected": [], "waiver": waiver}
+        for verdict, waiver in (("fail", None), ("waived", WAIVED))
+    ]
+    rows = _model.rows({"controls": controls, "rules": {"x": rule}})
+    assert [(row.facts["verdict"], row.facts["waiver"]) for row in rows] == [("fail", None), ("waived", WAIVED)]
+
+
+def test_control_that_was_left_out_in_part_says_which_part(site: t.Any) -> None:
+    rows = [row for row in _model.rows(site(kinds=("shell",))["hosts"][0]) if row.control["id"] == "5.4.3.3"]
+    assert ("", "left out of this run: login_defs/UMASK, pam/pam_umask") in [(r.rule, r.facts["actual"]) for r in rows]
+
+
+def test_entry_of_the_overlay_that_matches_nothing_is_named_with_its_line(site: t.Any) -> None:
+    report = site()
+    assert {(e["where"].rpartition("/")[2], e["entry"], e["name"]) for e in report["unmatched"]} == {
+        ("overlay.yml:7", "waivers[1]", "file//etc/passwd"),
+        ("overlay.yml:11", "attestations[2]", "cis_debian12:1.2.2.1"),
+        ("overlay.yml:12", "attestations[3]", "sshd/PermitRootLogin"),
+    }
+    for name, text in every_format(report).items():
+        assert "overlay.yml:7" in text and "waivers[1]" in text, name
+
+
+def test_entry_of_the_overlay_that_matches_on_one_host_is_not_named(site: t.Any) -> None:
+    one, other = site()["hosts"][0], copy.deepcopy(site()["hosts"][0])
+    other.update(name="web2", unmatched=[entry for entry in other["unmatched"] if entry["entry"] != "waivers[1]"])
+    assert "waivers[1]" not in {entry["entry"] for entry in _model.build([one, other])["unmatched"]}
+
+
+def test_narrowed_run_says_nothing_of_entries_that_it_leaves_out(site: t.Any) -> None:
+    assert [entry["name"] for entry in site(kinds=("sshd",))["unmatched"]] == [
+        "cis_debian12:1.2.2.1",
+        "sshd/PermitRootLogin",
+    ]
+
+
+def test_junit_says_a_reason_once(report: t.Any) -> None:
+    for problem in ElementTree.fromstring(as_junit(report)).iter("failure"):
+        lines = str(problem.text).splitlines()
+        assert problem.get("message") not in lines and len(set(lines)) == len(lines)
+
+
+def test_row_that_is_too_long_for_the_terminal_says_how_much_is_left_out(models: t.Any) -> None:
+    for rule in models[0]["rules"].values():
+        rule["actual"] = "word " * 500
+    text = table(_model.build(models[:1]))
+    assert re.search(r"\(\d+ more characters: see the report\)", text)
+    assert max(len(line) for line in text.splitlines()) <= 120
+
+
 def test_control_is_as_bad_as_its_worst_rule() -> None:
     def verdict(rules: list[str], **control: t.Any) -> str:
         facts = {
             "applicable": True,
             "rules": [str(i) for i in range(len(rules))],
-            "waiver": False,
-            "attestation": "",
+            "waiver": None,
+            "attestation": None,
             "unselected": [],
             **control,
         }
-        return _results._control_verdict(facts, {str(i): {"verdict": v} for i, v in enumerate(rules)})
+        return _results.control_verdict(facts, {str(i): {"verdict": v} for i, v in enumerate(rules)})
 
     assert verdict(["pass", "error", "fail"]) == "error"
     assert verdict(["pass", "fail"]) == "fail"
     assert verdict(["pass", "not_applicable"]) == "pass"
     assert verdict(["not_applicable"]) == "not_applicable"
     assert verdict([]) == "not_checked"
-    assert verdict([], attestation="pass") == "attested"
-    assert verdict(["fail"], waiver=True) == "waived"
-    assert verdict(["error"], waiver=True) == "error"
+    assert verdict([], attestation={"answer": "pass"}) == "attested"
+    assert verdict(["fail"], waiver=WAIVED) == "waived"
+    assert verdict(["error"], waiver=WAIVED) == "error"
     assert verdict(["pass"], applicable=False) == "not_applicable"
-    assert verdict(["pass"], unselected=["x"], attestation="pass") == "not_checked"
+    assert verdict(["pass"], unselected=["x"], attestation={"answer": "pass"}) == "not_checked"
     assert verdict(["fail"], unselected=["x"]) == "fail"
 
 
+WAIVED = {"owner": "me", "until": "2030-01-01", "reason": "later"}
 PLANNED = {**_results.ended("web1", "run1", "planned"), "stored": False, "rules": {}}
 
 

@@ -54,6 +54,22 @@ def make(runs: Runs, identifier: str, what: Plan, *, finish: bool = True, revert
     return run
 
 
+def test_packages_that_the_run_did_not_ask_for_are_not_its_to_take_back(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _said = runs.begin("one", OWNER)
+    run.ask_for(["aide"])
+    monkeypatch.setattr(module, "versions", lambda: {"kept": "1", "moved": "2", "aide": "1", "lib": "1", "tree": "1"})
+    monkeypatch.setattr(module.package_log, "moved_with", lambda asked, since: {"lib", *asked})
+    runs.confirm(run, finish=True)
+    after = json.loads(Path(run.directory, "packages-after.json").read_text())
+    assert after == {"kept": "1", "moved": "1", "aide": "1", "lib": "1"}
+    other = make(runs, "two", plan(etc))
+    assert (
+        Path(other.directory, "packages-after.json").read_text() == Path(other.directory, "packages.json").read_text()
+    )
+
+
 def test_run_is_recorded_for_root_only_and_reverted(runs: Runs, etc: Path) -> None:
     wish = Wish(str(etc / "a"), mode="0600")
     run = make(runs, "one", plan(etc)._replace(attributes=[wish]))
@@ -229,7 +245,7 @@ def test_late_confirmation_says_that_the_host_undid_it(runs: Runs, etc: Path, mo
     batch = run.batches()[0]
     batch.revert()
     batch.journal.write("lapsed")
-    with pytest.raises(RunError, match="the host has undone it, for nobody confirmed it within 60 s"):
+    with pytest.raises(RunError, match="raise hardening_confirm_seconds"):
         runs.confirm(run, finish=False)
 
 
@@ -308,3 +324,13 @@ def test_timer_that_is_armed_is_not_armed_again(tmp_path: Path, monkeypatch: pyt
     for seconds in (60, 60, 90):
         timer.arm("/bin/true", run_id="one", seconds=seconds)
     assert [argv[1] for argv in called] == ["enable", "is-active", "enable"]
+
+
+def test_way_back_of_its_own_has_every_module_that_it_needs(tmp_path: Path) -> None:
+    archive = tmp_path / "revert"
+    revert.write(str(archive))
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(archive)!r}); from _change import revert, runs"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -300,3 +300,20 @@ def test_value_by_platform_and_by_the_platforms_name(tmp_path: Path) -> None:
     )
     assert (debian[0].at_most, debian[1].in_) == ("0640", ("root", "shadow"))
     assert (rhel[0].at_most, rhel[1].in_) == ("0000", ("root",))
+
+
+def test_filters_that_leave_nothing_are_named(catalogue: t.Any) -> None:
+    what = r"nothing is selected: cis_debian13 at level l1_server has nothing that fits compliance_sections \(5.1\) and compliance_kinds"
+    with pytest.raises(SelectionError, match=what):
+        chosen(catalogue, sections=("5.1",), kinds=("sysctl",))
+    # Its controls are of the level l2_server only.
+    with pytest.raises(SelectionError, match="another level in compliance_benchmarks"):
+        chosen(catalogue, sections=("6.2.3",))
+
+
+def test_what_the_filters_leave_out_is_counted_once(catalogue: t.Any) -> None:
+    whole, narrowed = chosen(catalogue), chosen(catalogue, kinds=("sshd",))
+    assert narrowed.left_out.rules == whole.demands.keys() - narrowed.demands.keys()
+    ids = {control.id for control in whole.controls}
+    assert narrowed.left_out.controls == ids - {control.id for control in narrowed.controls}
+    assert (whole.left_out.rules, whole.left_out.controls) == (frozenset(), frozenset())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect import sshd_config, sshd_daemon
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import jumps
+from ansible_collections.unified.deploy.plugins.module_utils._collect import sshd, sshd_config, sshd_daemon
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import jumps, plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 
@@ -183,6 +184,63 @@ def test_daemon_older_than_its_configuration_fails_and_is_reloaded(catalogue: t.
     assert plan.desired.stale == ["ssh.service"]
     assert (plan.desired.units_restarted, plan.desired.units_reloaded) == ([], ["ssh.service"])
     assert not plan.desired.files
+
+
+def test_file_with_an_old_time_counts_as_changed_when_it_came(tmp_path: Path) -> None:
+    main = tmp_path / "sshd_config"
+    main.write_text("UsePAM yes\n")
+    os.utime(main, (1, 1))
+    assert sshd.newest([], str(main))["modified"] > 1
+
+
+def chmodded(evidence: t.Any, path: str) -> None:
+    evidence["file"]["/etc/ssh/sshd_config"][path]["mode"] = "0644"
+
+
+def units_by_batch(catalogue: t.Any, evidence: t.Any) -> dict[str, list[str]]:
+    made = planned(catalogue, evidence)
+    parts = plan.batches(made, evidence, Connection(user="ansible"))
+    return {part.name: part.desired.units_reloaded + part.desired.units_restarted for part in parts}
+
+
+def test_daemon_reads_again_what_a_batch_only_closes(catalogue: t.Any, hardened: t.Any) -> None:
+    """A changed mode makes the file younger than the daemon: without the reload the next run would find it stale."""
+    chmodded(hardened, "/etc/ssh/sshd_config")
+    assert units_by_batch(catalogue, hardened) == {"settings": ["ssh.service"]}
+
+
+def test_daemon_that_must_not_load_what_is_on_disk_is_not_reloaded_for_a_mode(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    chmodded(hardened, "/etc/ssh/sshd_config")
+    hardened["sshd"]["newest"]["modified"] = hardened["sshd"]["daemons"][0]["loaded"] + 1
+    assert units_by_batch(catalogue, hardened) == {"sshd": ["ssh.service"], "settings": ["ssh.service"]}
+    hardened["sshd"]["effective"]["denyusers"] = "ansible"
+    assert units_by_batch(catalogue, hardened) == {"settings": []}
+
+
+UNIT = {"Id": "ssh.service", "MainPID": "41", "ExecStart": "{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D ; }"}
+
+
+@pytest.mark.parametrize(("pids", "said"), [({41}, []), (set(), ["ssh.service"]), ({7}, ["ssh.service"])])
+def test_unit_whose_daemon_was_not_seen_is_said(pids: set[int], said: list[str]) -> None:
+    assert list(sshd_daemon.unseen([UNIT], pids)) == said
+    assert sshd_daemon.unseen([{**UNIT, "MainPID": "0"}], set()) == {}
+
+
+def test_daemon_with_other_mounts_is_said_unless_its_files_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = {("self", "mnt"): 1, ("self", "pid"): 5, (41, "mnt"): 2, (41, "pid"): 5}
+    monkeypatch.setattr(sshd_daemon, "_namespace", lambda pid, kind: numbers.get((pid, kind), 9))
+    monkeypatch.setattr(sshd_daemon, "_started", lambda pid: 1.0)
+    monkeypatch.setattr(os, "listdir", lambda path: ["41"])
+    monkeypatch.setattr(os, "readlink", lambda path: "/usr/sbin/sshd")
+    monkeypatch.setattr(sshd_daemon, "_cmdline", lambda pid: "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups")
+    monkeypatch.setattr(sshd_daemon, "_same_files", lambda pid: False)
+    assert sshd_daemon.running()[0] == [] and "sshd 41" in sshd_daemon.running()[1]
+    monkeypatch.setattr(sshd_daemon, "_same_files", lambda pid: True)
+    assert [daemon["pid"] for daemon in sshd_daemon.running()[0]] == [41] and sshd_daemon.running()[1] == {}
+    numbers[41, "pid"] = 6
+    assert sshd_daemon.running() == ([], {})
 
 
 def test_changed_configuration_is_reloaded_for_a_failed_restart_leaves_no_daemon(

@@ -171,3 +171,18 @@ def test_rules_of_a_directory_are_not_passed_over(catalogue: t.Any, hardened: t.
     verdicts = planned(catalogue, hardened).verdicts
     assert verdicts["sudo/nopasswd"].verdict == "error"
     assert verdicts["sudo/use_pty"].verdict == "pass"
+
+
+@pytest.mark.parametrize("name", ["log_allowed", "log_denied"])
+def test_log_file_that_leaves_things_out_is_none(catalogue: t.Any, hardened: t.Any, name: str) -> None:
+    assert planned(catalogue, hardened).verdicts["sudo/logfile"].verdict == "pass"
+    put(hardened, name, "no")
+    plan = planned(catalogue, hardened)
+    assert f"!{name}" in plan.verdicts["sudo/logfile"].actual
+    assert f"Defaults {name}\n" in plan.desired.files[ZZ]["content"]
+    put(hardened, name, "yes")
+    assert planned(catalogue, hardened).verdicts["sudo/logfile"].verdict == "pass"
+    put(hardened, name, "no", "command", "/bin/sh")
+    assert f"!{name}' overrides" in planned(catalogue, hardened).verdicts["sudo/logfile"].held.replace(
+        f" in {LOCAL}", ""
+    )

@@ -444,7 +444,14 @@ BOOT = ["multi-user.target"]
 def unit(**changes: t.Any) -> dict[str, t.Any]:
     state = {"load": "loaded", "file": "disabled", "active": "inactive", "wanted_by": [], "drop_ins": [], "exec": []}
     reached = bool(changes.get("wanted_by", BOOT))
-    return {**state, "fragment": "/usr/lib/systemd/system/x.service", "reached": reached, "replaced": False, **changes}
+    return {
+        **state,
+        "fragment": "/usr/lib/systemd/system/x.service",
+        "reached": reached,
+        "replaced": False,
+        "conditions": [],
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -504,7 +511,11 @@ def test_drop_in_that_runs_something_else_is_named(catalogue: t.Any, hardened: t
     ("changes", "started", "held"),
     [
         ({"elapses": False}, {}, "/etc/x.conf"),
+        ({"gap": 365 * 86400.0}, {}, "/etc/x.conf"),
+        ({"gap": None}, {}, "/etc/x.conf"),
+        ({"conditions": ["/etc/y.conf"]}, {}, "/etc/y.conf"),
         ({}, {"load": "masked"}, "aide.service (masked)"),
+        ({}, {"conditions": ["/etc/z.conf"]}, "/etc/z.conf"),
         ({}, {"replaced": True, "fragment": "/etc/systemd/system/aide.service"}, "/etc/systemd/system/aide.service"),
         ({"reached": False, "wanted_by": ["rescue.target"]}, {}, "rescue.target in /usr/lib/systemd/system/x.service"),
     ],
@@ -515,7 +526,7 @@ def test_timer_that_starts_nothing_fails_in_both_judges(
     hardened["service"]["dailyaidecheck.timer"] = unit(
         file="enabled",
         active="active",
-        **{"elapses": True, "triggers": "aide.service", "drop_ins": ["/etc/x.conf"], **changes},
+        **{"elapses": True, "gap": 86400.0, "triggers": "aide.service", "drop_ins": ["/etc/x.conf"], **changes},
     )
     hardened["service"]["aide.service"] = unit(file="static", **started)
     verdict, desired = planned(catalogue, hardened, "service/aide")
@@ -526,7 +537,7 @@ def test_timer_that_starts_nothing_fails_in_both_judges(
     ("rule", "name"),
     [("sysctl/fs.suid_dumpable", "systemd-sysctl.service"), ("audit/group", "audit-rules.service")],
 )
-@pytest.mark.parametrize("state", [{"load": "masked"}, {"replaced": True}])
+@pytest.mark.parametrize("state", [{"load": "masked"}, {"replaced": True}, {"conditions": ["/etc/x.conf"]}])
 def test_what_nothing_loads_at_the_next_boot_does_not_hold(
     catalogue: t.Any, hardened: t.Any, rule: str, name: str, state: dict[str, t.Any]
 ) -> None:
@@ -543,6 +554,92 @@ def test_database_that_aide_does_not_read_is_none(catalogue: t.Any, hardened: t.
     next(iter(hardened["aide"].values()))["configured"] = "/var/lib/aide/other.db"
     verdict, desired = planned(catalogue, hardened, "aide/database")
     assert verdict.verdict == "fail" and "/var/lib/aide/other.db" in verdict.held and desired.empty()
+
+
+def test_database_that_speaks_of_no_file_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["aide"]["/var/lib/aide/aide.db"]["entries"] = 0
+    verdict, desired = planned(catalogue, hardened, "aide/database")
+    assert verdict.verdict == "fail" and "speaks of no file" in verdict.actual and desired.commands
+
+
+def test_daily_check_that_failed_or_is_switched_off_does_not_hold(catalogue: t.Any, hardened: t.Any) -> None:
+    assert planned(catalogue, hardened, "service/aide")[0].verdict == "pass"
+    hardened["service"]["dailyaidecheck.service"]["active"] = "failed"
+    verdict, desired = planned(catalogue, hardened, "service/aide")
+    assert verdict.verdict == "fail" and "journalctl -u dailyaidecheck.service" in verdict.held and desired.empty()
+    hardened["service"]["dailyaidecheck.service"]["active"] = "inactive"
+    hardened["settings"]["aide_default"]["CRON_DAILY_RUN"] = {"value": "no", "source": "/etc/default/aide"}
+    hardened["text"]["/etc/default/aide"] = "CRON_DAILY_RUN=no\n"
+    verdict, desired = planned(catalogue, hardened, "service/aide")
+    assert "CRON_DAILY_RUN=no in /etc/default/aide" in verdict.actual and verdict.held == ""
+    assert desired.files["/etc/default/aide"]["content"] == "CRON_DAILY_RUN=yes\n"
+    hardened.document["sections"]["settings"]["left_out"]["aide /etc/default/aide"] = "not a regular file"
+    assert planned(catalogue, hardened, "service/aide")[0].verdict == "error"
+
+
+@pytest.mark.parametrize("name", ["unbound.service", "knot.service", "pdns.service"])
+def test_every_name_server_is_one(catalogue: t.Any, hardened: t.Any, name: str) -> None:
+    assert planned(catalogue, hardened, "service/dns")[0].verdict == "pass"
+    hardened["service"][name] = unit(file="enabled", active="active")
+    assert planned(catalogue, hardened, "service/dns")[0].verdict == "fail"
+
+
+def test_credits_are_taken_from_the_length(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/etc/security/pwquality.conf"
+    hardened["settings"]["pwquality"]["dcredit"] = {"value": "3", "source": path}
+    hardened["text"][path] = hardened["text"][path].replace("dcredit = -1", "dcredit = 3")
+    verdict, desired = planned(catalogue, hardened, "pwquality/minlen")
+    assert verdict.verdict == "fail" and "because of dcredit 3" in verdict.actual
+    assert "dcredit = 0" in desired.files[path]["content"]
+    assert "ucredit = -1" in desired.files[path]["content"], "what shortens nothing stays"
+    hardened["settings"]["pwquality"]["minlen"]["value"] = "21"
+    assert planned(catalogue, hardened, "pwquality/minlen")[0].verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("even", "unlock", "verdict"),
+    [(True, "1", "fail"), (True, "60", "pass"), (False, "60", "pass"), (False, "never", "pass"), (False, "0", "pass"),
+     (False, "59", "fail"), (False, None, "fail")],
+)  # fmt: skip
+def test_root_locks_by_its_own_time_or_by_everybodys(
+    catalogue: t.Any, hardened: t.Any, even: bool, unlock: str | None, verdict: str
+) -> None:
+    path, values = "/etc/security/faillock.conf", hardened["settings"]["faillock"]
+    if not even:
+        del values["even_deny_root"]
+        hardened["text"][path] = hardened["text"][path].replace("even_deny_root\n", "")
+    if unlock is not None:
+        values["root_unlock_time"] = {"value": unlock, "source": path}
+        hardened["text"][path] += f"root_unlock_time = {unlock}\n"
+    made, desired = planned(catalogue, hardened, "faillock/even_deny_root")
+    assert (made.verdict, made.held) == (verdict, "")
+    assert desired.empty() == (verdict == "pass")
+    if verdict == "fail":
+        assert "\nroot_unlock_time" not in desired.files[path]["content"]
+        assert "even_deny_root\n" in desired.files[path]["content"]
+
+
+@pytest.mark.parametrize(("level", "verdict"), [("emerg", "fail"), ("3", "fail"), ("info", "pass"), ("debug", "pass")])
+def test_journal_that_keeps_only_the_worst_is_none(catalogue: t.Any, hardened: t.Any, level: str, verdict: str) -> None:
+    hardened["settings"]["journald"]["MaxLevelStore"] = {"value": level, "source": "/etc/systemd/journald.conf"}
+    made, desired = planned(catalogue, hardened, "journald/Storage")
+    assert made.verdict == verdict and bool(desired.files) == (verdict == "fail")
+    if verdict == "fail":
+        assert "MaxLevelStore=debug" in desired.files[JOURNALD]["content"]
+
+
+def test_number_in_quotes_is_none_to_useradd(catalogue: t.Any, hardened: t.Any) -> None:
+    """It says: invalid numeric argument, will be ignored."""
+    hardened["settings"]["useradd"]["INACTIVE"]["value"] = '"45"'
+    hardened["text"]["/etc/default/useradd"] = 'INACTIVE="45"\n'
+    verdict, desired = planned(catalogue, hardened, "useradd/INACTIVE")
+    assert verdict.verdict == "fail" and desired.files["/etc/default/useradd"]["content"] == "INACTIVE=45\n"
+
+
+def test_umask_that_only_the_shell_knows_fails(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["shell"]["umask"].append({"value": "$M", "source": "/etc/profile.d/zzz.sh"})
+    verdict, _desired = planned(catalogue, hardened, "shell/umask")
+    assert verdict.verdict == "fail" and verdict.held.startswith("/etc/profile.d/zzz.sh overrides")
 
 
 def test_time_limit_that_no_login_gets_is_none(catalogue: t.Any, hardened: t.Any) -> None:
@@ -681,8 +778,22 @@ def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
 def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/var/lib/aide/aide.db"
     for kind in ("absent", "unknown"):
-        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind, "configured": ""}
+        hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind, "configured": "", "entries": 0}
         verdict, desired = planned(catalogue, hardened, "aide/database")
         assert verdict.verdict == "fail" and desired.commands == [
             ["sh", "-c", "umask 027 && exec aideinit --yes --force"]
         ]
+
+
+def test_source_that_nobody_signed_is_held_whatever_the_option_says(catalogue: t.Any, hardened: t.Any) -> None:
+    rule = "apt/APT::Get::AllowUnauthenticated"
+    selection = _selection.select(
+        catalogue,
+        [("stig_ready", "cat_3")],
+        _selection.Overlay(),
+        hardened["host"],
+        _selection.Filters((), (), (rule,)),
+    )
+    hardened["apt"]["unverified"] = ["/etc/apt/sources.list.d/x.list: trusted=yes"]
+    made = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts[rule]
+    assert made.verdict == "fail" and made.held.startswith("/etc/apt/sources.list.d/x.list tells apt to believe")

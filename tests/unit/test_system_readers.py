@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import typing as t
@@ -80,6 +81,8 @@ def test_other_files_are_read_as_their_programs_do() -> None:
     assert {k: s["value"] for k, s in definitions.items()} == {"UMASK": "022", "PASS_MAX_DAYS": "365 # no comment"}
     assert settings.auditd("Max_Log_File = 8\n#max_log_file = 1", "/x")["max_log_file"]["value"] == "8"
     assert settings.shell("# ENABLED=yes\nENABLED=no # off\nX=\"a b\"\nexport Y='c'", "/x")["ENABLED"]["value"] == "no"
+    added = settings.useradd('INACTIVE="45"\n#INACTIVE=1\n INACTIVE=2\nSHELL=/bin/sh', "/x")
+    assert {k: s["value"] for k, s in added.items()} == {"INACTIVE": '"45"', "SHELL": "/bin/sh"}
 
 
 MONOTONIC, NOW = 1000.0, 1_800_000_000.0
@@ -242,6 +245,8 @@ def test_masked_file_is_empty_and_a_large_one_is_left_out(tmp_path: Path, monkey
         ("declare -xr TMOUT='600'\numask u=rwx,g=rx,o=", ["600"], ["027"]),
         (": ${TMOUT:=300}\nunset TMOUT", ["300", ""], []),
         ("umask \\\n  0077\numask g-w", [], ["0077", "g-w"]),
+        ('umask $M\numask "$(cat /x)"\ncommand umask 0$N; umask u=rwx,g=$G', [], ["$M", "$(cat", "0$N", "u=rwx,g=$G"]),
+        ("umask -S\numask", [], []),
     ],
 )
 def test_every_place_of_a_script_that_may_set_something_is_seen(
@@ -276,14 +281,19 @@ def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> No
     shown = (
         "Id=cron.service\nLoadState=loaded\nUnitFileState=generated\nActiveState=inactive\nWantedBy=multi-user.target\nRequiredBy=\n"
         f"FragmentPath={fragment}\nDropInPaths=/etc/systemd/system/cron.service.d/x.conf\n"
-        "ExecStart={{ path=/bin/sleep ; argv[]=/bin/sleep infinity ; ignore_errors=no }}"
+        "ExecStart={{ path=/bin/sleep ; argv[]=/bin/sleep infinity ; ignore_errors=no ; pid=0 }}"
     )
     state = service.unit(shown.replace("{{", "{").replace("}}", "}"), {"basic.target"})
     assert state["wanted_by"] == ["multi-user.target"] and state["exec"] == ["/bin/sleep"] and state["replaced"] is True
     assert state["reached"] is False and "elapses" not in state
-    same = f"LoadState=loaded\nFragmentPath={fragment}\nDropInPaths=/x.conf\nWantedBy=basic.target\nExecStart={{ path=/usr/sbin/cron ; a"
+    same = (
+        f"LoadState=loaded\nFragmentPath={fragment}\nDropInPaths=/x.conf\nWantedBy=basic.target\n"
+        "ExecStart={ path=/usr/sbin/cron ; argv[]=/usr/sbin/cron -f -L 5 ; ignore_errors=no ; pid=0 }"
+    )
     state = service.unit(same, {"basic.target"})
-    assert (state["replaced"], state["reached"]) == (False, True)
+    assert (state["replaced"], state["reached"]) == (False, True), "a daemon may have other arguments"
+    state = service.unit(f"Type=oneshot\n{same}", set())
+    assert state["replaced"] is True, "what ends does what its arguments say"
 
 
 @pytest.mark.parametrize(
@@ -313,9 +323,50 @@ def test_file_that_hides_the_packages_own_and_runs_another_program(
     package.mkdir()
     monkeypatch.setattr(service, "VENDORS", (str(package),))
     (package / "cron.service").write_text("[Service]\nExecStart=/usr/sbin/cron -f\n")
-    assert service.replaced("/etc/systemd/system/cron.service", [], ["/bin/sleep"])
-    assert not service.replaced("/etc/systemd/system/cron.service", [], ["/usr/sbin/cron"])
-    assert not service.replaced("/etc/systemd/system/other.service", [], ["/bin/sleep"]), "the site's own unit"
+    assert service.replaced("/etc/systemd/system/cron.service", [], ["/bin/sleep"], [])
+    assert not service.replaced("/etc/systemd/system/cron.service", [], ["/usr/sbin/cron"], [])
+    assert not service.replaced("/etc/systemd/system/other.service", [], ["/bin/sleep"], []), "the site's own unit"
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("ConditionPathExists=/x", True),
+        ("AssertHost = other", True),
+        ("ExecCondition=/bin/false", True),
+        ("ConditionPathExists=", False),
+        ("#ConditionPathExists=/x", False),
+        ("ConditionKernelCommandLine=vendor", False),
+    ],
+)
+def test_condition_that_no_package_brought_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, counts: bool
+) -> None:
+    package, drop_in = tmp_path / "vendor", tmp_path / "x.conf"
+    package.mkdir()
+    monkeypatch.setattr(service, "VENDORS", (str(package),))
+    (package / "cron.service").write_text("[Unit]\nConditionKernelCommandLine=vendor\n")
+    (package / "own.conf").write_text("[Unit]\nConditionPathExists=/own\n")
+    drop_in.write_text(f"[Unit]\n{line}\n")
+    drop_ins = [str(package / "own.conf"), str(drop_in)]
+    assert service.conditions(str(package / "cron.service"), drop_ins) == ([str(drop_in)] if counts else [])
+
+
+@pytest.mark.parametrize(
+    ("properties", "seconds"),
+    [
+        ("TimersCalendar={ OnCalendar=*-*-* 01:50:00 ; next_elapse=x }", 86400),
+        ("TimersCalendar={ OnCalendar=*-01-01 00:00:00 ; next_elapse=x }", 366 * 86400),
+        ("TimersCalendar={ OnCalendar=Mon..Fri *-*-* 00:00:00 ; next_elapse=x }", 3 * 86400),
+        ("TimersCalendar={ OnCalendar=*-01-01 ; n }\nTimersCalendar={ OnCalendar=*-*-* 06,18:00:00 ; n }", 43200),
+        ("TimersCalendar={ OnCalendar=2050-01-01 00:00:00 ; next_elapse=x }", None),
+        ("TimersMonotonic={ OnUnitActiveUSec=12h ; next_elapse=1d }", 43200),
+        ("TimersMonotonic={ OnBootUSec=1h ; next_elapse=0 }", None),
+    ],
+)
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="this machine has no systemd-analyze")
+def test_timers_longest_pause_is_asked_of_systemd(properties: str, seconds: int | None) -> None:
+    assert service.gap(properties) == seconds
 
 
 @pytest.mark.parametrize(
@@ -349,6 +400,15 @@ def test_packages_are_told_apart_by_their_state() -> None:
 def test_database_of_aide_is_known_by_its_beginning(tmp_path: Path) -> None:
     path, left_out = tmp_path / "aide.db", dict[str, str]()
     assert aide.database(str(path), left_out)["kind"] == "absent"
+    header = b"@@begin_db\n# /x\n@@db_spec name perm\n"
+    for content, entries in ((header + b"@@end_db\n", 0), (header + b"/ 0\n/etc 0\n", 2)):
+        for packed in (
+            content,
+            gzip.compress(content),
+            gzip.compress(content + b"#" + os.urandom(1 << 18).hex().encode())[: 1 << 17],
+        ):
+            path.write_bytes(packed)
+            assert aide.database(str(path), left_out)["entries"] == entries
     for content, kind in (
         (b"", "unknown"),
         (b"nothing", "unknown"),

@@ -24,7 +24,7 @@ class Wish(t.NamedTuple):
     """What a file is to be.
 
     Attributes:
-        mode: octal, ``o-w`` to take writing from others, ``+t`` to set the sticky bit; empty to leave it.
+        mode: octal, ``o-w`` to take writing from others, ``go-w`` from the group too, ``+t`` to set the sticky bit; empty to leave it.
         state: ``present``, or ``absent`` to remove the name (a link itself, never its target).
         device, inode: of the file that was looked at; 0 where nobody noted them. They count where others than root can
             exchange it: root's own files get new ones whenever they are written.
@@ -44,12 +44,14 @@ def wanted_mode(text: str, now: int, path: str) -> int:
         return now
     if text == "o-w":
         return now & ~0o002
+    if text == "go-w":
+        return now & ~0o022
     if text == "+t":
         return now | stat.S_ISVTX
     try:
         return int(text, 8)
     except ValueError as exc:
-        raise ChangeError(f"{path}: mode '{text}' is not octal, 'o-w' or '+t'") from exc
+        raise ChangeError(f"{path}: mode '{text}' is not octal, 'o-w', 'go-w' or '+t'") from exc
 
 
 def look(wish: Wish) -> Fields | None:

@@ -15,6 +15,7 @@ from functools import partial
 
 from . import attributes, states, units
 from .attributes import Wish
+from .derived import derive
 from .errors import ChangeError, PathError
 from .journal import Fields, read_json
 from .programs import run
@@ -27,8 +28,8 @@ TOUCHED = {
     "authselect": ("/etc/authselect/*", "/etc/pam.d/*", "/etc/nsswitch.conf"),
     "ufw": ("/etc/ufw/*", "/etc/default/ufw"),
     "augenrules": ("/etc/audit/audit.rules",),
-    "update-grub": ("/boot/grub/grub.cfg",),
-    "grub2-mkconfig": ("/boot/grub2/grub.cfg",),
+    "grubby": ("/boot/loader/entries/*.conf", "/boot/grub2/grubenv", "/etc/default/grub", "/etc/kernel/cmdline"),
+    "u-boot-update": ("/boot/extlinux/extlinux.conf",),
     "groupadd": ("/etc/group", "/etc/gshadow"),
 }
 FIREWALLS = (
@@ -55,12 +56,14 @@ class Command(t.NamedTuple):
     Attributes:
         undo: what takes its effect back; without it that is named when the batch is reverted.
         saves: files that it changes, shell patterns allowed; those of well-known programs are saved anyway.
+        into: the file that it makes. ``%s`` among its arguments stands for a new file, which takes the place of this one whole.
         required: whether the batch fails, and is undone, where it fails.
     """
 
     argv: t.Sequence[str]
     undo: t.Sequence[str] = ()
     saves: t.Sequence[str] = ()
+    into: str = ""
     required: bool = True
 
 
@@ -154,6 +157,7 @@ class Batch:
             said = self.transaction.prepare(difference.files, plan.checks)
             programs = {os.path.basename(command.argv[0]) for command in plan.commands}
             saves = [path for command in plan.commands for path in command.saves]
+            saves += [command.into for command in plan.commands if command.into]
             saves += [path for program in programs for path in TOUCHED.get(program, ())]
             fields: Fields = {
                 "name": plan.name,
@@ -277,7 +281,10 @@ class Batch:
 
     def _command(self, command: Command) -> None:
         try:
-            answer = run(command.argv, timeout=COMMAND_SECONDS)
+            if command.into:
+                answer = derive(command.argv, command.into, self.directory, timeout=COMMAND_SECONDS)
+            else:
+                answer = run(command.argv, timeout=COMMAND_SECONDS)
             said = f"'{' '.join(command.argv)}' ended with {answer.code}: {answer.said}" if answer.code else ""
         except PathError as exc:
             said = str(exc)
@@ -342,7 +349,7 @@ class Batch:
                 continue
             if command.undo:
                 problems += _tried(command.undo[0], partial(_must, command.undo))
-            elif os.path.basename(command.argv[0]) not in HARMLESS and not command.saves:
+            elif os.path.basename(command.argv[0]) not in HARMLESS and not (command.saves or command.into):
                 problems.append(f"'{' '.join(command.argv)}' has no known way back")
         return problems
 

@@ -87,11 +87,15 @@ COMMANDS: dict[str, t.Any] = {
         "argv": {"type": "list", "elements": "str", "required": True},
         "undo": {"type": "list", "elements": "str", "default": []},
         "saves": {"type": "list", "elements": "str", "default": []},
+        "into": {"type": "str", "default": ""},
         "required": {"type": "bool", "default": True},
     },
 }
 # How an fstab(5) entry carries the password of a network share.
 _SECRET_OPTIONS = re.compile(r"\b((?:pass|cred|key)\w*)=[^,\s]+")
+
+# Of the password of GRUB's menu: who has it can guess at leisure.
+_HASH = re.compile(r"\bgrub\.pbkdf2\.[\w.]+")
 
 
 def files(entries: Entries, *, dry: bool) -> list[Planned]:
@@ -149,9 +153,16 @@ def wishes(entries: Entries) -> list[Wish]:
 
 def plan(options: t.Mapping[str, t.Any], *, dry: bool) -> Plan:
     """The plan of one batch, from the options of the module that makes it."""
+    secrets = options.get("secrets") or {}
+    entries = [
+        {**entry, "content": entry["content"].replace("%s", secrets[entry["path"]])}
+        if entry["path"] in secrets
+        else entry
+        for entry in options["files"]
+    ]
     return Plan(
         name=options["name"],
-        files=files(options["files"], dry=dry),
+        files=files(entries, dry=dry),
         checks=checks(options["checks"]),
         attributes=wishes(options["attributes"]),
         sysctls={key: str(value) for key, value in options["sysctls"].items()},
@@ -168,6 +179,7 @@ def diff(changes: t.Sequence[Change]) -> list[dict[str, str]]:
         content = change.planned.content
         header = change.path if content is not None else "/dev/null"
         before, after = (masked_urls(shown(one)) for one in (change.before.content if change.before else None, content))
+        before, after = _HASH.sub("********", before), _HASH.sub("********", after)
         if change.path == "/etc/fstab":
             before, after = _SECRET_OPTIONS.sub(r"\1=********", before), _SECRET_OPTIONS.sub(r"\1=********", after)
         rows.append({"before_header": change.path, "after_header": header, "before": before, "after": after})

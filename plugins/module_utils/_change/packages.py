@@ -72,6 +72,16 @@ def _installed() -> tuple[str, Versions]:
     return "", {}
 
 
+def with_changes_of(own: t.Collection[str], before: Versions, now: Versions) -> Versions:
+    """The packages of BEFORE, those named in OWN as they are NOW."""
+    bare = {name.partition(":")[0] for name in own}
+    kept, moved = (
+        {name: version for name, version in these.items() if (name.partition(":")[0] in bare) is mine}
+        for these, mine in ((before, False), (now, True))
+    )
+    return {**kept, **moved}
+
+
 class Way(t.NamedTuple):
     """What brings packages back."""
 

@@ -16,8 +16,8 @@ from .errors import ChangeError
 from .files import Wanted, replace
 
 _PARTS = (
-    "__init__", "attributes", "batch", "errors", "files", "fileset", "journal", "lock", "obstacles", "packages", "paths", "programs", "record", "revert",
-    "runs", "states", "timer", "transaction", "units",
+    "__init__", "attributes", "batch", "derived", "errors", "files", "fileset", "journal", "lock", "obstacles", "package_log", "packages", "paths",
+    "programs", "record", "revert", "runs", "states", "timer", "transaction", "units",
 )  # fmt: skip
 _MAIN = "import sys\nfrom _change.revert import main\nsys.exit(main(sys.argv))\n"
 

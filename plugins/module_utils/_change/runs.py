@@ -9,7 +9,7 @@ import re
 import time
 import typing as t
 
-from . import fileset, packages, revert, timer
+from . import fileset, package_log, packages, revert, timer, units
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
 from .files import boot_id
@@ -76,6 +76,7 @@ class Run:
         facts: Fields = {"id": self.id, "machine": machine_id(), "created": time.time(), "owner": dict(owner)}
         revert.write(os.path.join(self.directory, "revert"))
         write_json(os.path.join(self.directory, "packages.json"), versions())
+        write_json(os.path.join(self.directory, "package-log.json"), package_log.mark())
         write_json(os.path.join(self.directory, "run.json"), {**facts, "boot": boot_id()})
 
     def packages(self) -> dict[str, dict[str, str]]:
@@ -116,9 +117,17 @@ class Run:
                 said += [f"run {self.id}, batch {batch.name}: finished", *batch.problems]
         return said
 
+    def ask_for(self, names: t.Sequence[str]) -> None:
+        """Note packages that are about to be installed or removed for this run."""
+        self.journal.write("packages", names=list(names))
+
     def end(self, **fields: t.Any) -> None:
-        """Note that it has ended, and with which packages: what comes later is not this run's to take away."""
-        write_json(os.path.join(self.directory, "packages-after.json"), versions())
+        """Note that it has ended, and what its packages are: others', and what comes later, are not its to take away."""
+        asked = {name for event in self.journal.events() if event["event"] == "packages" for name in event["names"]}
+        before, mark = (read_json(os.path.join(self.directory, f"{name}.json")) for name in ("packages", "package-log"))
+        own = asked | (package_log.moved_with(asked, mark) if asked and mark else set())
+        after = packages.with_changes_of(own, before or {}, versions()) if asked else before
+        write_json(os.path.join(self.directory, "packages-after.json"), after)
         self.journal.write("finished", **fields)
 
     def revert(self) -> list[str]:
@@ -138,6 +147,9 @@ class Run:
         # Without the second nobody knows which were this run's: they are named, not touched.
         if before and after:
             problems += packages.restore(before, after)
+            if before != after:
+                with contextlib.suppress(ChangeError):
+                    units.forget_gone()
         self.journal.write("reverted", problems=problems)
         return problems
 
@@ -239,7 +251,8 @@ class Runs:
             lapsed = batches[-1]
             raise RunError(
                 f"run {run.id}, batch {lapsed.name}: the host has undone it, for nobody confirmed it within "
-                f"{lapsed.plan['revert_after']} s. If people still get in and the host is slow, raise revert_after"
+                f"{lapsed.plan['revert_after']} s. If people still get in and the host is slow, raise hardening_confirm_seconds "
+                "(revert_after of hardening_batch)"
             )
 
     def confirm(self, run: Run, *, finish: bool) -> list[str]:

@@ -128,13 +128,16 @@ def _must(argv: list[str], *, stdin: str = "") -> str:
 
 # Packet filters
 
+# ufw sets these kernel settings when it starts (ufw-framework(8)), and nothing takes them back.
+UFW_SYSCTLS = "/etc/ufw/sysctl.conf"
+
 
 def firewall() -> Fields:
-    """Every rule that is loaded, as the programs give them for loading again.
+    """Every rule that is loaded, as the programs give them for loading again, and the kernel settings that ufw touches.
 
     Tables that iptables made hold expressions that only iptables can load again; their text is in `iptables`.
     """
-    state: Fields = {"nft": {}, "iptables": {}}
+    state: Fields = {"nft": {}, "iptables": {}, "sysctls": _sysctls_of_ufw()}
     for table in _tables():
         text = _must(["nft", "--stateless", "list", "table", *table.split(" ")])
         state["nft"][table] = "" if _of_iptables(text) else text
@@ -143,6 +146,16 @@ def firewall() -> Fields:
             answer = run([f"{program}-save"])
             state["iptables"][program] = answer.out if answer.code == 0 else ""
     return state
+
+
+def _sysctls_of_ufw() -> dict[str, str]:
+    try:
+        with open(UFW_SYSCTLS, encoding="utf-8", errors="replace") as handle:
+            lines = [line.partition("=") for line in handle if "=" in line and not line.lstrip().startswith("#")]
+    except OSError:
+        return {}
+    values = {key.strip(): sysctl(key.strip()) for key, _mark, _value in lines}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _of_iptables(text: str) -> bool:
@@ -176,6 +189,9 @@ def restore_firewall(before: t.Mapping[str, t.Any]) -> None:
             _must([f"{program}-restore"], stdin=text)
         elif not text.strip() and run([f"{program}-save"]).out.strip():
             _open(program)
+    for key, value in before.get("sysctls", {}).items():
+        if sysctl(key) != value:
+            set_sysctl(key, value)
 
 
 def _open(program: str) -> None:

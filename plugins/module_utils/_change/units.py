@@ -112,6 +112,13 @@ def restore(before: t.Mapping[str, State]) -> list[str]:
     return problems
 
 
+def forget_gone() -> None:
+    """Let systemd forget that units failed of which it has no file any more."""
+    answer = run(["systemctl", "list-units", "--failed", "--plain", "--no-legend", "--full", "--no-pager"])
+    rows = [line.split() for line in answer.out.splitlines()]
+    act("reset-failed", [row[0] for row in rows if row[1:2] == ["not-found"]])
+
+
 def daemon_reload() -> None:
     answer = run(["systemctl", "daemon-reload"])
     if answer.code:

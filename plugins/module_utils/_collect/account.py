@@ -138,8 +138,13 @@ def _group(row: Row, users: list[dict[str, t.Any]]) -> dict[str, t.Any]:
 
 
 def _password(row: Row | None, today: int) -> dict[str, t.Any]:
-    """State and days of a shadow(5) line; ``ahead`` is by how many days the last change lies in the future."""
+    """State and days of a shadow(5) line; ``ahead`` is by how many days the last change lies in the future.
+
+    Without the day of the last change nothing ages, whatever the other fields say: they are None then.
+    """
     days = [number(field) for field in row[2:7]] if row else [None] * len(_DAYS)
+    if days[0] is None or days[0] < 0:
+        days = [None] * len(_DAYS)
     return {
         "password": password_state(row[1]) if row else "none",
         "ahead": max(0, (days[0] or 0) - today),

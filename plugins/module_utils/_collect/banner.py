@@ -5,19 +5,25 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 
 from .section import Reader, Section
 
 # agetty(8), ISSUE FILES; pam_motd(8).
 BESIDE = {
     "/etc/issue": ("/etc/issue.d/*.issue", "/run/issue.d/*.issue", "/usr/lib/issue.d/*.issue"),
-    "/etc/motd": ("/etc/motd.d/*", "/run/motd.d/*", "/usr/lib/motd.d/*"),
+    "/etc/motd": ("/etc/motd.d/*", "/run/motd.d/*", "/usr/lib/motd.d/*", "/run/motd.dynamic"),
 }
+SCRIPTS = "/etc/update-motd.d"
+"""What writes /run/motd.dynamic at each login (update-motd(5))."""
+TELLS = re.compile(r"\b(uname|hostnamectl|lsb[_-]release|os-release|debian_version|proc/version)\b")
 LONGEST = 65536
 
 
 class Banners(Reader):
-    """What is shown for each path of `request`: file to text, the path itself first."""
+    """What is shown for each path of `request`: file to text, the path itself first; and of the scripts that make up a part of it those
+    that run, with the word by which they tell what the system is.
+    """
 
     def read(self) -> Section:
         items: dict[str, dict[str, str]] = {}
@@ -33,7 +39,22 @@ class Banners(Reader):
                 except (OSError, ValueError) as exc:
                     left_out[path] = f"{exc}"
             items[name] = shown
+        if "/etc/motd" in self.request:
+            items[SCRIPTS] = _scripts(left_out)
         return Section(items, left_out)
+
+
+def _scripts(left_out: dict[str, str]) -> dict[str, str]:
+    telling = {}
+    for path in sorted(glob.glob(f"{SCRIPTS}/*")):
+        try:
+            words = TELLS.findall(_text(path)) if os.path.isfile(path) and os.access(path, os.X_OK) else []
+        except (OSError, ValueError) as exc:
+            left_out[path] = f"{exc}"
+            continue
+        if words:
+            telling[path] = words[0]
+    return telling
 
 
 def _text(path: str) -> str:

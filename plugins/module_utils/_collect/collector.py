@@ -10,9 +10,11 @@ import typing as t
 from . import (
     account,
     aide,
+    aide_rules,
     apt,
     audit,
     banner,
+    boot,
     file,
     firewall,
     goss,
@@ -43,10 +45,12 @@ SCHEMA = 2
 READERS: dict[str, type[Reader]] = {
     "account": account.Accounts,
     "aide": aide.Aide,
+    "aide_rules": aide_rules.AideRules,
     "apt": apt.Apt,
     "audit": audit.Audit,
     "authselect": pam.Authselect,
     "banner": banner.Banners,
+    "boot": boot.Boot,
     "file": file.Files,
     "firewall": firewall.Firewall,
     "goss": goss.Goss,
@@ -70,9 +74,9 @@ READERS: dict[str, type[Reader]] = {
     "text": text.Texts,
 }
 # Their programs take longest: started first, they run while this process reads files.
-STARTED_FIRST = ("scan", "sshd", "service")
+STARTED_FIRST = ("scan", "sshd", "service", "aide_rules")
 # What can hang on somebody's file system comes when all else is safe; the walk runs beside until then.
-LAST = ("text", "file", "root_shell", "home", "scan")
+LAST = ("aide_rules", "text", "file", "root_shell", "home", "scan")
 SECONDS = 120
 MEMORY = 512 << 20
 

@@ -8,21 +8,24 @@ import os
 import typing as t
 
 from .account import is_service, number, rows, uid_min
-from .filesystems import local_types, mounted
-from .paths import Attributes, access_list, facts_of, group_name, shown
+from .filesystems import below, local_types, mounted
+from .paths import Attributes, access_list, facts_of, group_name, shown, why_unsafe
 from .section import Reader, Section
 
 MOST = 10_000
 """Paths that are listed of all those a pattern matches with the very same attributes; the others are counted."""
 TREE = "/**"
 WILDCARDS = frozenset("*?[")
+Place = tuple[str, str]
+"""A path as a rule speaks of it, and the path of what lies there: another one where links lead to it."""
 
 
 class Files(Reader):
     """Attributes of every path a pattern matches: ``type``, ``mode``, ``owner``, ``group``, and where there is any, ``acl``.
 
     `request` maps a pattern to the patterns it leaves out. At the end of a pattern, ``/**`` means every regular file below.
-    What a link names is judged where it lies, if a rule speaks of it, but a path without wildcards is followed.
+    A path without wildcards is followed. A link that a pattern matches has the attributes of its ``target``, and ``unsafe`` tells why
+    somebody else than root could put another file there. What a package brought below /usr is no log, whoever links to it.
     ``service_group`` is the first group of an owner that is a service; ``more`` counts the paths that are as this one and
     not listed.
     """
@@ -39,60 +42,86 @@ class Files(Reader):
     def _matching(self, pattern: str, excluded: list[str]) -> dict[str, Attributes]:
         listed: dict[tuple[object, ...], list[str]] = {}
         matched: dict[str, Attributes] = {}
-        for path in self._paths(pattern, excluded):
+        for path, real in self._paths(pattern, excluded):
             try:
-                status, entries = os.lstat(path), access_list(path)
+                status, entries = os.lstat(real), access_list(real)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # it was there when its directory was read
             except OSError as exc:
                 self.left_out[shown(path)] = exc.strerror or str(exc)
                 continue
-            alike = listed.setdefault((status.st_mode, status.st_uid, status.st_gid, *entries), [])
+            linked = {} if real == path else {"target": shown(real), "unsafe": why_unsafe(os.path.dirname(real))}
+            alike = listed.setdefault((status.st_mode, status.st_uid, status.st_gid, *linked.values(), *entries), [])
             if len(alike) < MOST:
                 alike.append(shown(path))
-                matched[alike[-1]] = facts_of(status, entries)
+                matched[alike[-1]] = {**facts_of(status, entries), **linked}
                 if status.st_uid in self.services:
                     matched[alike[-1]]["service_group"] = self.services[status.st_uid]
             else:
                 matched[alike[0]]["more"] = matched[alike[0]].get("more", 0) + 1
         return dict(sorted(matched.items()))
 
-    def _paths(self, pattern: str, excluded: list[str]) -> t.Iterator[str]:
+    def _paths(self, pattern: str, excluded: list[str]) -> t.Iterator[Place]:
         if pattern.endswith(TREE):
-            paths: t.Iterable[str] = self._tree(pattern[: -len(TREE)])
+            places: t.Iterable[Place] = self._tree(pattern[: -len(TREE)])
         elif set(pattern) & WILDCARDS:
-            paths = self._glob(pattern)
+            places = self._glob(pattern)
         else:
-            paths = [os.path.realpath(pattern)]
-        return (path for path in paths if not any(fnmatch.fnmatchcase(path, skip) for skip in excluded))
+            places = [(os.path.realpath(pattern),) * 2]
+        return (one for one in places if not any(fnmatch.fnmatchcase(one[0], skip) for skip in excluded))
 
-    def _glob(self, pattern: str) -> list[str]:
-        """As in a shell: a wildcard matches no slash and no leading dot. Links are not followed below the first wildcard."""
-        paths = [""]
+    def _glob(self, pattern: str) -> list[Place]:
+        """As in a shell: a wildcard matches no slash and no leading dot. Of a file and links to it beside it the file counts."""
+        places: list[Place] = [("", "")]
         for name in pattern.strip("/").split("/"):
             if set(name) & WILDCARDS:
-                paths = [
-                    entry.path
-                    for path in paths
-                    for entry in self._entries(path or "/")
+                places = [
+                    (f"{path}/{entry.name}", target)
+                    for path, real in places
+                    for entry in self._entries(real or "/")
                     if fnmatch.fnmatchcase(entry.name, name)
                     and not (entry.name.startswith(".") and name[0] in WILDCARDS)
-                    and not entry.is_symlink()
+                    and (target := self._target(entry))
                 ]
             else:
-                paths = [f"{path}/{name}" for path in paths]
-        return paths
+                places = [(f"{path}/{name}", f"{real}/{name}") for path, real in places]
+        plain = {path for path, real in places if path == real}
+        return [(path, real) for path, real in places if path == real or real not in plain]
 
-    def _tree(self, top: str) -> t.Iterator[str]:
-        below = [top]
-        while below:
-            for entry in self._entries(below.pop()):
+    def _target(self, entry: os.DirEntry[str]) -> str:
+        """The path of what an entry is, or leads to; empty where that is nothing, or not seen."""
+        if not entry.is_symlink():
+            return entry.path
+        try:
+            first = os.path.normpath(os.path.join(os.path.dirname(entry.path), os.readlink(entry.path)))
+        except OSError:
+            return ""
+        # Asked before anything looks there: it may hang.
+        if any(below(first, point) for point in self.foreign):
+            self.left_out[shown(entry.path)] = f"it leads to {shown(first)}, which is not on a local file system"
+            return ""
+        real = os.path.realpath(first)
+        return real if real != os.devnull and os.path.lexists(real) and not os.path.islink(real) else ""
+
+    def _tree(self, top: str) -> t.Iterator[Place]:
+        todo, seen = [(top, top)], {top}
+        while todo:
+            directory, lies_in = todo.pop()
+            for entry in self._entries(lies_in):
+                path = f"{directory}/{entry.name}"
                 if entry.path in self.foreign:
                     self.left_out[shown(entry.path)] = "not a local file system"
                 elif entry.is_dir(follow_symlinks=False):
-                    below.append(entry.path)
+                    todo.append((path, entry.path))
                 elif entry.is_file(follow_symlinks=False):
-                    yield entry.path
+                    yield path, entry.path
+                # What lies in the tree is met there.
+                elif entry.is_symlink() and (real := self._target(entry)) and not below(real, top) and real not in seen:
+                    seen.add(real)
+                    if os.path.isdir(real):
+                        todo.append((path, real))
+                    elif os.path.isfile(real) and not below(real, "/usr"):
+                        yield path, real
 
     def _entries(self, directory: str) -> list[os.DirEntry[str]]:
         try:

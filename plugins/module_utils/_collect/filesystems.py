@@ -76,10 +76,10 @@ class Mounted(t.NamedTuple):
     root: str
 
 
-def mounted() -> list[Mounted]:
-    """What is mounted, in the order in which it was; one mounted over another at the same place comes later."""
+def mounted(process: str = "self") -> list[Mounted]:
+    """What is mounted for a process, in the order in which it was; one mounted over another at the same place comes later."""
     mounts = []
-    for line in (read("/proc/self/mountinfo") or "").splitlines():
+    for line in (read(f"/proc/{process}/mountinfo") or "").splitlines():
         left, _mark, right = line.partition(" - ")
         fields, rest = left.split(" "), right.split(" ")
         options = dict.fromkeys((*fields[5].split(","), *rest[2].split(",")))
@@ -87,6 +87,18 @@ def mounted() -> list[Mounted]:
             Mounted(unescaped(fields[4]), rest[0], unescaped(rest[1]), tuple(options), fields[2], unescaped(fields[3]))
         )
     return mounts
+
+
+def private() -> dict[str, str]:
+    """Mount points that are others for this process than for the system, with the reason: those of a service with PrivateTmp=,
+    of a login with pam_namespace, or of a container that has the host's processes.
+    """
+    here, system = ({one.point: one for one in mounted(process)} for process in ("self", "1"))
+    return {
+        point: "this process has other mounts there than the system (process 1)"
+        for point in sorted(here.keys() | system.keys())
+        if here.get(point) != system.get(point)
+    }
 
 
 def unescaped(field: str) -> str:

@@ -8,20 +8,14 @@ import re
 import typing as t
 
 from .command import Command, CommandError, read
+from .loopback import loopback
+from .packet_rules import Opening, Rules, expanded, jumps, with_words
 from .section import Reader, Section
 
-# What names a packet's protocol in nft's words (libnftables-json(5)); iptables writes the last two.
-PROTOCOLS = (
-    {"meta": {"key": "l4proto"}},
-    {"meta": {"key": "protocol"}},
-    {"payload": {"protocol": "ip", "field": "protocol"}},
-    {"payload": {"protocol": "ip6", "field": "nexthdr"}},
-)
-Place = tuple[str, str, str]
-Rule = list[dict[str, t.Any]]
-Rules = dict[Place, list[Rule]]
 UFW_SETTINGS = ("/etc/default/ufw", "/etc/ufw/ufw.conf")
 UFW_RULES = ("/etc/ufw/user.rules", "/etc/ufw/user6.rules")
+# What prints the matches of iptables, by nft's name of the family (xtables-nft(8)).
+SAVE = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
 # Tables that the old interface holds are invisible to nft.
 LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 
@@ -31,7 +25,7 @@ class Firewall(Reader):
 
     Items: ``chains`` (family, table, name, type, hook, policy, ``jumps`` to other chains, whether what is not ufw's
     ``accepts`` or ``refuses`` something, and whether the chain is ``open``: what it accepts leaves its policy nothing),
-    ``legacy`` tables, ``ufw`` (its settings), ``rules`` (ports that ufw decides on for everybody, in order), and ``zone``
+    ``legacy`` tables, ``loopback`` (see there), ``ufw`` (its settings), ``rules`` (ports that ufw decides on for everybody, in order), and ``zone``
     of firewalld.
     """
 
@@ -46,13 +40,12 @@ class Firewall(Reader):
         if self.command.installed:
             entries = json.loads(self.command.output())["nftables"]
         legacy = [name for path in LEGACY for name in (read(path) or "").split()]
-        rules: Rules = {}
-        for rule in (entry["rule"] for entry in entries if "rule" in entry):
-            rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule["expr"])
+        rules = _rules(entries, left_out)
         items: dict[str, t.Any] = {
             "installed": self.command.installed,
             "chains": [_base_chain(entry["chain"], rules) for entry in entries if "hook" in entry.get("chain", {})],
             "legacy": sorted(set(legacy)),
+            "loopback": loopback(entries),
             "ufw": {name: value for path in UFW_SETTINGS for name, value in _assignments(read(path) or "")},
             "rules": ufw_rules("".join(read(path) or "" for path in UFW_RULES)),
         }
@@ -64,12 +57,30 @@ class Firewall(Reader):
         return Section(items, left_out)
 
 
+def _rules(entries: list[dict[str, t.Any]], left_out: dict[str, str]) -> Rules:
+    """The rules of each chain, those of iptables with what nft does not show of them."""
+    rules: Rules = {}
+    for rule in (entry["rule"] for entry in entries if "rule" in entry):
+        rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule["expr"])
+    of_iptables = {place[0] for place, listed in rules.items() for rule in listed for step in rule if "xt" in step}
+    saved = {family: Command(SAVE[family], "-t", "filter") for family in sorted(of_iptables & SAVE.keys())}
+    outputs = {}
+    for family, command in saved.items():
+        try:
+            outputs[family] = command.text()
+        except CommandError as exc:
+            left_out[command.argv[0]] = str(exc)
+    for family, table, chain in with_words(rules, outputs):
+        left_out[f"chain {chain} of table {family} {table}"] = "conditions of iptables that nft does not show"
+    return {place: [one for rule in listed for one in expanded(rule)] for place, listed in rules.items()}
+
+
 def _base_chain(chain: dict[str, t.Any], rules: Rules) -> dict[str, t.Any]:
     place = (chain["family"], chain["table"], chain["name"])
-    jumps = _jumps(rules.get(place, []))
+    targets = jumps(rules.get(place, []))
     reached, todo = {place}, [place]
     while todo:
-        for target in _jumps(rules.get(todo.pop(), [])):
+        for target in jumps(rules.get(todo.pop(), [])):
             other = (place[0], place[1], target)
             if not target.startswith("ufw") and other not in reached:
                 reached.add(other)
@@ -78,58 +89,15 @@ def _base_chain(chain: dict[str, t.Any], rules: Rules) -> dict[str, t.Any]:
     kept = {key: chain.get(key) for key in ("family", "table", "name", "type", "hook", "policy")}
     return {
         **kept,
-        "jumps": jumps,
+        "jumps": targets,
         "accepts": any("accept" in step for step in steps),
         "refuses": any("drop" in step or "reject" in step for step in steps),
-        "open": lets_all_in(place, rules, {place}),
+        "open": Opening(rules).lets_all_in(place),
     }
 
 
-def lets_all_in(place: Place, rules: Rules, seen: set[Place]) -> bool:
-    """Whether a chain, or one that it hands everything to, accepts new connections from anybody to any port."""
-    for rule in rules.get(place, []):
-        conditions = [step for step in rule if set(step) & {"match", "xt"}]
-        if not all(_is_wide(step) for step in conditions):
-            continue
-        if any("accept" in step for step in rule):
-            return True
-        for target in _jumps([rule]):
-            other = (place[0], place[1], target)
-            if other not in seen:
-                seen.add(other)
-                if lets_all_in(other, rules, seen):
-                    return True
-        if not conditions and any({"drop", "reject", "return"} & set(step) for step in rule):
-            return False
-    return False
-
-
-def _is_wide(step: dict[str, t.Any]) -> bool:
-    """Whether a condition leaves out next to nobody: an interface other than the loopback, a protocol, new connections."""
-    match = step.get("match", {})
-    left, right = match.get("left", {}), match.get("right")
-    if match.get("op") not in ("==", "in"):
-        return False
-    listed = right if isinstance(right, list) else [right]
-    if left in PROTOCOLS:
-        return bool({"tcp", "udp", "ip", "ip6"} & {str(one) for one in listed})
-    if left == {"meta": {"key": "iifname"}} or left == {"meta": {"key": "iif"}}:
-        return bool(right != "lo")
-    return left == {"ct": {"key": "state"}} and "new" in listed
-
-
-def _jumps(rules: list[Rule]) -> list[str]:
-    return [
-        step[verb]["target"]
-        for rule in rules
-        for step in rule
-        for verb in ("jump", "goto")
-        if isinstance(step.get(verb), dict)
-    ]
-
-
 def _assignments(text: str) -> list[tuple[str, str]]:
-    return re.findall(r"^\s*([A-Z_]+)=[\"']?([^\"'\s#]*)", text, re.MULTILINE)
+    return re.findall(r"^\s*([A-Z0-9_]+)=[\"']?([^\"'\s#]*)", text, re.MULTILINE)
 
 
 def ufw_rules(text: str) -> list[dict[str, t.Any]]:

@@ -11,7 +11,7 @@ import typing as t
 
 from .._url import MASK
 from .command import Command, CommandError, read
-from .filesystems import mounted, unescaped
+from .filesystems import mounted, private, unescaped
 from .paths import shown
 from .section import Reader, Section
 
@@ -41,7 +41,7 @@ class Mounts(Reader):
     def read(self) -> Section:
         live, left_out = self._live()
         items = {"live": live, "fstab": self._stored(), "broken": self._broken(), "units": units()}
-        return Section(items, left_out)
+        return Section(items, {**left_out, **private()})
 
     def _live(self) -> tuple[dict[str, t.Any], dict[str, str]]:
         """What findmnt says, and where the kernel's own table says otherwise."""

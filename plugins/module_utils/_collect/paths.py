@@ -104,3 +104,31 @@ def access_list(path: str | int) -> list[str]:
             bits = "".join(letter if permissions & mask & bit else "-" for letter, bit in zip("rwx", (4, 2, 1)))
             named.append(f"{who}:{bits}")
     return named
+
+
+def why_unsafe(directory: str) -> str:
+    """Why somebody else than root could put a program into a directory of a search path; empty when nobody could.
+
+    One that is not there is unsafe where somebody else could make it.
+    """
+    if not directory.startswith("/"):
+        return "depends on the current directory"
+    real = os.path.realpath(directory)
+    for place in _with_parents(real):
+        try:
+            facts = os.lstat(place)
+        except OSError:
+            return ""  # nobody but root can make it: the directories above were looked at first
+        if not stat.S_ISDIR(facts.st_mode):
+            return f"{place} is no directory" if place == real else ""
+        if facts.st_uid != 0:
+            return f"{place} belongs to another than root"
+        if facts.st_mode & 0o022 and (place == real or not facts.st_mode & stat.S_ISVTX):
+            return f"{place} can be written to by others"
+    return ""
+
+
+def _with_parents(path: str) -> list[str]:
+    """From the root directory down to PATH."""
+    names = path.strip("/").split("/")
+    return ["/", *("/" + "/".join(names[:count]) for count in range(1, len(names) + 1))]

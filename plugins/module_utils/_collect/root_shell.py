@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment of root's login shell."""
+"""The environment of root's login shells."""
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 
 from .command import Command, CommandError, read
-from .paths import shown
+from .paths import shown, why_unsafe
 from .section import Reader, Section
 
 ROOT_FILES = ("/root/.bash_profile", "/root/.bashrc", "/root/.profile")
@@ -16,57 +14,51 @@ ROOT_FILES = ("/root/.bash_profile", "/root/.bashrc", "/root/.profile")
 
 class RootShell(Reader):
     """The search ``path``, ``umask`` and ``timeout`` (TMOUT) that root's login shell really gets, what that umask ``leaves`` to a
-    new directory, and which directories of the path are ``unsafe``, with the reason. To know, it runs root's login shell, and so root's profile.
+    new directory, and which directories of the path are ``unsafe``, with the reason. To know, it runs root's login shell, and so root's profile:
+    once as a script's and once as a person's, for files may end early where nobody types. What is weaker of the two counts.
     """
 
     def __init__(self, request: None = None) -> None:
         super().__init__(request)
-        script = 'printf "\n%s\n" "$PATH"; umask; printf "%s\n" "${TMOUT-}"'
-        self.command = Command("bash", "-lc", script, timeout=10)
+        # Nothing that a logout does is wanted.
+        script = 'printf "\n%s\n" "$PATH"; umask; printf "%s\n" "${TMOUT-}"; exec true'
+        self.commands = {
+            "-lc": Command("bash", "-lc", script, timeout=10),
+            "-lic": Command("bash", "-lic", script, timeout=10),
+        }
 
     def read(self) -> Section:
-        path, umask, timeout = self.command.text().splitlines()[-3:]
-        if not re.fullmatch("[0-7]{3,4}", umask):
-            raise CommandError(f"root's login shell prints '{shown(umask[:40])}' for its umask")
-        parts = path.split(":")
+        paths, umasks, timeouts = zip(*(answer(command.text()) for command in self.commands.values()))
+        parts = list(dict.fromkeys(part for path in paths for part in path.split(":")))
         unsafe = {shown(part) or "(empty)": reason for part in parts if (reason := why_unsafe(part))}
+        umask = umasks[0] & umasks[1]
         # Only which of root's own files set a umask: what else stands in them is nobody's business.
         own = [file for file in ROOT_FILES if re.search(r"^\s*umask\b", read(file) or "", re.MULTILINE)]
         return Section(
             {
                 "path": [shown(part) for part in parts],
                 "unsafe": unsafe,
-                "umask": umask,
-                "timeout": shown(timeout),
-                "leaves": f"{0o777 & ~int(umask, 8):04o}",
+                "umask": f"{umask:04o}",
+                "timeout": shown(longer(*timeouts)),
+                "leaves": f"{0o777 & ~umask:04o}",
                 "umask_set_in": own,
             }
         )
 
 
-def why_unsafe(directory: str) -> str:
-    """Why somebody else than root could put a program into a directory of a search path; empty when nobody could.
+def answer(output: str) -> tuple[str, int, str]:
+    """The last three lines that a shell printed: search path, umask and TMOUT.
 
-    One that is not there is unsafe where somebody else could make it.
+    Raises:
+        CommandError: they are not what the script prints.
     """
-    if not directory.startswith("/"):
-        return "depends on the current directory"
-    real = os.path.realpath(directory)
-    for place in _with_parents(real):
-        try:
-            facts = os.lstat(place)
-        except OSError:
-            return ""  # nobody but root can make it: the directories above were looked at first
-        if not stat.S_ISDIR(facts.st_mode):
-            return f"{place} is no directory" if place == real else ""
-        if facts.st_uid != 0:
-            return f"{place} belongs to another than root"
-        if facts.st_mode & 0o022 and (place == real or not facts.st_mode & stat.S_ISVTX):
-            return f"{place} can be written to by others"
-    return ""
+    path, umask, timeout = ["", "", "", *output.splitlines()][-3:]
+    if not re.fullmatch("[0-7]{3,4}", umask):
+        raise CommandError(f"root's login shell prints '{shown(umask[:40])}' for its umask")
+    return path, int(umask, 8), timeout
 
 
-def _with_parents(path: str) -> list[str]:
-    """From the root directory down to PATH."""
-    names = path.strip("/").split("/")
-    return ["/", *("/" + "/".join(names[:count]) for count in range(1, len(names) + 1))]
+def longer(one: str, other: str) -> str:
+    """Of two values of TMOUT that which keeps a shell open longer; what is no number, or 0, for ever."""
+    endless = [value for value in (one, other) if not value.isdigit() or not int(value)]
+    return endless[0] if endless else max(one, other, key=int)

@@ -14,7 +14,7 @@ import typing as t
 
 from .child import Child
 from .command import SEARCH_PATH, CommandError, kill_group, read
-from .filesystems import Choice, choose, local_types, mounted
+from .filesystems import KERNEL, Choice, choose, local_types, mounted, private
 from .paths import group_name, shown, user_name
 from .section import Reader, Section
 
@@ -27,6 +27,25 @@ MOST_COMPLAINTS = 1 << 16
 SUBVOLUME = "256"
 """Inode of a subvolume's root (btrfs(5)); the walk enters only those that are mounted."""
 LISTS = ("world_writable_files", "world_writable_directories", "unowned", "set_id")
+# What only root may change, wherever its distribution has merged /usr; find's patterns are wider, since * crosses slashes.
+LIBRARIES = re.compile(r"(/usr)?/lib(32|64|x32)?(/.*)?", re.DOTALL)
+COMMANDS = re.compile(r"(/usr(/local)?)?/s?bin/.*", re.DOTALL)
+SYSTEM_PATHS = (
+    "/lib*",
+    "/usr/lib*",
+    "/bin/*",
+    "/sbin/*",
+    "/usr/bin/*",
+    "/usr/sbin/*",
+    "/usr/local/bin/*",
+    "/usr/local/sbin/*",
+)
+SYSTEM_LISTS = (
+    "library_writable", "library_owner", "library_group", "library_directory_owner", "library_directory_group",
+    "command_writable", "command_owner", "command_group",
+)  # fmt: skip
+# useradd(8), groupadd(8): SYS_UID_MAX and SYS_GID_MAX as every distribution of ours ships them.
+SYSTEM_MOST = 999
 # A dot for every inode (they prove that the walk walked) and a full record for what a rule asks about.
 RECORD = "\\n%y %m %U %G %i %F %p\\0\\n"
 
@@ -38,7 +57,24 @@ def tests() -> list[str]:
     open_to_all = ["-perm", "-0002", "!", "-type", "l"]
     set_id = ["-perm", "/6000", "-type", "f"]
     subvolume = ["-inum", SUBVOLUME, "-type", "d", "-fstype", "btrfs"]
-    return ["(", *set_id, "-o", *open_to_all, "-o", *foreign, "-o", *foreign_groups, "-o", *subvolume, ")"]
+    paths = [part for path in SYSTEM_PATHS for part in ("-o", "-path", path)][1:]
+    open_to_others = ["(", "-perm", "/0022", "-o", "!", "-uid", "0", "-o", "!", "-gid", "0", ")"]
+    system = ["!", "-type", "l", *open_to_others, "(", *paths, ")"]
+    return [
+        "(",
+        *set_id,
+        "-o",
+        *open_to_all,
+        "-o",
+        *foreign,
+        "-o",
+        *foreign_groups,
+        "-o",
+        *subvolume,
+        "-o",
+        *system,
+        ")",
+    ]
 
 
 class Offenders:
@@ -62,7 +98,7 @@ class Records:
 
     def __init__(self) -> None:
         self.inodes = 0
-        self.lists = {name: Offenders() for name in LISTS}
+        self.lists = {name: Offenders() for name in (*LISTS, *SYSTEM_LISTS)}
         self.subvolumes: list[str] = []
         self.rest = b""
         self.known: dict[tuple[str, str], bool] = {}
@@ -91,16 +127,38 @@ class Records:
             self.lists["unowned"].add(name, roots=roots)
         if mode & 0o6000 and kind == "f":
             self.lists["set_id"].add(name, roots=roots)
+        for name_of_list in system_offences(path, kind, mode, int(uid), int(gid)):
+            self.lists[name_of_list].add(name, roots=roots)
         if kind == "d" and (inode, filesystem) == (SUBVOLUME, "btrfs"):
             self.subvolumes.append(name)
 
 
+def system_offences(path: str, kind: str, mode: int, uid: int, gid: int) -> list[str]:
+    """Of SYSTEM_LISTS, those that a library or command belongs in; its owner or group may be a system account's."""
+    library = LIBRARIES.fullmatch(path) is not None
+    if kind == "d" and library:
+        offences = {"owner": uid != 0, "group": gid != 0}
+    elif kind == "f" and (library or COMMANDS.fullmatch(path)):
+        offences = {
+            "writable": bool(mode & 0o022),
+            "owner": uid != 0 and (library or uid > SYSTEM_MOST),
+            "group": gid > SYSTEM_MOST,
+        }
+    else:
+        return []
+    of = "command" if not library else "library_directory" if kind == "d" else "library"
+    return [f"{of}_{name}" for name, offends in offences.items() if offends]
+
+
 class Scan(Reader):
-    """World-writable, ownerless and set-ID files of every local file system."""
+    """World-writable, ownerless and set-ID files of every local file system; libraries and commands that others may change."""
 
     def __init__(self, request: None = None) -> None:
         super().__init__(request)
-        self.choice = choose(mounted(), local_types())
+        mounts = mounted()
+        self.choice = choose(mounts, local_types())
+        kernel = {one.point for one in mounts if one.type in KERNEL}
+        self.private = [f"{point} ({reason})" for point, reason in private().items() if point not in kernel]
         self.child = Child(lambda: [walk(self.choice)])
 
     def read(self) -> Section:
@@ -108,6 +166,8 @@ class Scan(Reader):
             items, left_out = self.child.next(SECONDS + 5)
         finally:
             self.child.close()
+        if self.private:
+            left_out[WALK] = f"the system's {', '.join(self.private[:3])} was not walked"
         return Section(items, left_out)
 
 

@@ -3,17 +3,21 @@
 
 Items: by unit ``{load, file, active, refused, wanted_by, reached, fragment, drop_ins, exec, replaced}``. ``refused`` is whether the unit's
 own conditions kept it from its last start (systemd.unit(5), Condition...), ``reached`` whether a target that wants it is active,
-``replaced`` whether a drop-in, or a file that hides the package's own, makes the unit run other programs. A timer also has ``elapses``,
-whether it will ever again, and ``triggers``, the unit that it starts, which is an item too, as are a unit's instances (``x@y.service``).
+``replaced`` whether a drop-in, or a file that hides the package's own, makes the unit run other programs (one that does its work and ends,
+other commands), ``conditions`` those of them that make its start depend on something. A timer also has ``elapses``, whether it will ever
+again, ``gap``, the seconds that lie between two times at most (None where there is no second one), and ``triggers``, the unit that it starts,
+which is an item too, as are a unit's instances (``x@y.service``).
 """
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
+import shlex
 
 from .command import Command, CommandError
-from .configuration import text
+from .configuration import logical_lines, text
 from .section import Reader, Section
 
 # Where packages put their units (systemd.unit(5)); what lies in /etc or /run hides them.
@@ -36,7 +40,10 @@ class Units(Reader):
         "ExecStart",
         "ConditionResult",
         "ConditionTimestampMonotonic",
+        "Type",
         "Triggers",
+        "TimersCalendar",
+        "TimersMonotonic",
         "NextElapseUSecRealtime",
         "NextElapseUSecMonotonic",
     )
@@ -88,7 +95,9 @@ def unit(properties: str, reached: set[str]) -> dict[str, object]:
     pulled = {name for key in ("WantedBy", "RequiredBy", "UpheldBy") for name in values.get(key, "").split()}
     fragment, drop_ins = values.get("FragmentPath", ""), values.get("DropInPaths", "").split()
     # A unit with several commands has a line each; a dictionary keeps the last.
-    programs = re.findall(r"^ExecStart=\{ path=(\S+) ;", properties, re.MULTILINE)
+    commands = re.findall(r"^ExecStart=\{ path=(\S+) ; argv\[\]=(.*?) ; ignore_errors=", properties, re.MULTILINE)
+    programs = [path for path, _words in commands]
+    words = [line for _path, line in commands] if values.get("Type") == "oneshot" else []
     facts: dict[str, object] = {
         "load": values.get("LoadState", ""),
         "file": values.get("UnitFileState", ""),
@@ -99,25 +108,82 @@ def unit(properties: str, reached: set[str]) -> dict[str, object]:
         "fragment": fragment,
         "drop_ins": drop_ins,
         "exec": programs,
-        "replaced": values.get("LoadState") == "loaded" and replaced(fragment, drop_ins, programs),
+        "replaced": values.get("LoadState") == "loaded" and replaced(fragment, drop_ins, programs, words),
+        "conditions": conditions(fragment, drop_ins),
     }
     if values.get("Id", "").endswith(".timer"):
         following = {values.get(key, "") for key in ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")}
         facts["elapses"] = bool(following - {"", "0", "infinity"})
+        facts["gap"] = gap(properties)
         facts["triggers"] = values.get("Triggers", "").partition(" ")[0]
     return facts
 
 
-def replaced(fragment: str, drop_ins: list[str], programs: list[str]) -> bool:
-    """Whether a unit runs other programs than the file says that its package brought, or where none did, its own file."""
+def gap(properties: str) -> float | None:
+    """The longest time between two times at which a timer elapses, by the most frequent of its settings (systemd.timer(5))."""
+    specifications = re.findall(r"^TimersCalendar=\{ OnCalendar=(.*?) ;", properties, re.MULTILINE)
+    spans = re.findall(r"^TimersMonotonic=\{ OnUnit(?:Active|Inactive)USec=(.*?) ;", properties, re.MULTILINE)
+    gaps = [float(number) / 1e6 for span in spans for number in re.findall(r"s: (\d+)", _analyzed("timespan", span))]
+    for specification in specifications:
+        times = [
+            datetime.datetime.fromisoformat(moment)
+            for moment in re.findall(
+                r"(?:Next elapse|Iter(?:ation|\.) #\d+): \w+ (\S+ \S+) UTC",
+                _analyzed("calendar", "--iterations=8", specification),
+            )
+        ]
+        gaps += [max((after - before).total_seconds() for before, after in zip(times, times[1:]))] if times[1:] else []
+    return min(gaps, default=None)
+
+
+def _analyzed(verb: str, *arguments: str) -> str:
+    return Command("env", "TZ=UTC", "systemd-analyze", verb, *arguments).text()
+
+
+def own_file(fragment: str) -> str:
+    """The file of a unit that its package brought, or where none did, the unit's file itself."""
     package = next(
         (path for path in (f"{top}/{os.path.basename(fragment)}" for top in VENDORS) if os.path.isfile(path)), ""
     )
-    own = fragment if fragment.startswith(VENDORS) or not package else package
-    return bool(fragment) and (own != fragment or bool(drop_ins)) and programs != own_programs(own)
+    return fragment if fragment.startswith(VENDORS) or not package else package
 
 
-def own_programs(fragment: str) -> list[str]:
-    """Programs of the ExecStart lines of a unit's file (systemd.service(5)); the marks before a path are not part of it."""
-    content = text(fragment, {}) or ""
-    return re.findall(r"^ExecStart=[-@:+!|]*(\S+)", content, re.MULTILINE)
+def replaced(fragment: str, drop_ins: list[str], programs: list[str], commands: list[str]) -> bool:
+    """Whether a unit runs other programs than the file says that its package brought, or where none did, its own file.
+
+    Args:
+        commands: the same with their arguments, where those are asked for, too.
+    """
+    own = own_file(fragment)
+    if not fragment or (own == fragment and not drop_ins):
+        return False
+    written = own_commands(own)
+    if programs != [path for path, _words in written]:
+        return True
+    return any(
+        shlex.split(command) != shlex.split(words)
+        for command, (_path, words) in zip(commands, written)
+        # What systemd or a shell puts in is not the same text.
+        if not set("%$\\\"'") & set(words + command)
+    )
+
+
+def own_commands(fragment: str) -> list[tuple[str, str]]:
+    """Programs of the ExecStart lines of a unit's file (systemd.service(5)), each alone and with its arguments; the marks before a
+    path are not part of it.
+    """
+    lines = logical_lines(text(fragment, {}) or "", "#;")
+    commands = [command for line in lines for command in re.findall(r"^ExecStart=[-@:+!|]*(\S.*)", line)]
+    return [(command.split()[0], command) for command in commands]
+
+
+def conditions(fragment: str, drop_ins: list[str]) -> list[str]:
+    """Files that no package brought and that make a unit's start depend on something (systemd.unit(5), systemd.service(5))."""
+    known = set(_conditions(own_file(fragment))) if fragment else set()
+    added = [path for path in (fragment, *drop_ins) if path and not path.startswith(VENDORS)]
+    return [path for path in added if set(_conditions(path)) - known]
+
+
+def _conditions(path: str) -> list[str]:
+    pattern = re.compile(r"(Condition\w+|Assert\w+|ExecCondition)\s*=\s*\S")
+    return [line for line in logical_lines(text(path, {}) or "", "#;") if pattern.match(line)]

@@ -34,13 +34,17 @@ BOOLEANS = {
 }
 BOOLEAN_KEYS = ("Compress", "ForwardToSyslog")
 # systemd-journald.service(8), "Kernel command line": wins over every file.
-KERNEL_ARGUMENTS = {"systemd.journald.forward_to_syslog": ("journald", "ForwardToSyslog")}
+KERNEL_ARGUMENTS = {
+    "systemd.journald.forward_to_syslog": ("journald", "ForwardToSyslog"),
+    "systemd.journald.max_level_store": ("journald", "MaxLevelStore"),
+}
 PAM = {"faillock": "/etc/security/faillock.conf", "pwhistory": "/etc/security/pwhistory.conf"}
 SHELL = {
+    "aide_default": "/etc/default/aide",
     "ufw": "/etc/default/ufw",
     "ufw_main": "/etc/ufw/ufw.conf",
-    "useradd": "/etc/default/useradd",
 }
+USERADD = "/etc/default/useradd"
 PWQUALITY = "/etc/security/pwquality.conf"
 LOGIN_DEFS = "/etc/login.defs"
 AUDITD = "/etc/audit/auditd.conf"
@@ -73,6 +77,7 @@ class Settings(Reader):
         items["login_defs"] = login_defs(text(LOGIN_DEFS, left_out, f"login_defs {LOGIN_DEFS}") or "", LOGIN_DEFS)
         for program, path in SHELL.items():
             items[program] = shell(text(path, left_out, f"{program} {path}") or "", path)
+        items["useradd"] = useradd(text(USERADD, left_out, f"useradd {USERADD}") or "", USERADD)
         items["daemons"] = self.daemons.started()
         items["changed"] = {program: changed(paths) for program, paths in files.items()}
         return Section(items, left_out)
@@ -156,6 +161,12 @@ def login_defs(content: str, path: str) -> Values:
             written = rest[0].strip()
             values[key] = {"value": written.lstrip('"').partition('"')[0], "source": path, "written": written}
     return values
+
+
+def useradd(content: str, path: str) -> Values:
+    """useradd(8) reads names at a line's start and values to its end; a number in quotes is none, and it goes on without."""
+    pairs = re.findall(r"^(\w+)=(.*)$", content, re.MULTILINE)
+    return {name: {"value": value, "source": path} for name, value in pairs}
 
 
 def shell(content: str, path: str) -> Values:

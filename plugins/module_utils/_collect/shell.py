@@ -24,9 +24,10 @@ PATTERNS = {
         rf"{COMMAND}:[ \t]+[\"']?\$\{{TMOUT:?=(\w*)\}}",
         rf"{COMMAND}unset[ \t]+(?:\w+[ \t]+)*TMOUT()\b",
     ],
-    "umask": [rf"{COMMAND}umask[ \t]+(?:-S[ \t]+)?[\"']?([0-7]{{1,4}}|[ugoa,=+rwxst-]+)(?![\w=])"],
+    "umask": [rf"{COMMAND}(?:(?:builtin|command)[ \t]+)?umask[ \t]+(?:-S[ \t]+)?[\"']?((?!-[pS]\b)[^\s;\"'&|#)]+)"],
 }
 READONLY = rf"{COMMAND}(?:readonly\b|(?:declare|typeset)[ \t]+-\w*r)[^\n;]*\bTMOUT\b"
+SYMBOLIC = re.compile("[ugoa,=+rwxst-]+")
 PERMISSIONS = {"r": 4, "w": 2, "x": 1}
 
 
@@ -58,9 +59,11 @@ def settings(code: str) -> dict[str, list[str]]:
 
 
 def octal(mask: str) -> str:
-    """A umask as digits; a symbolic one names what stays allowed (umask(1p))."""
+    """A umask as digits; a symbolic one names what stays allowed (umask(1p)). What only the shell knows stays as it is written."""
     if mask.isdigit():
         return mask.zfill(3)
+    if not SYMBOLIC.fullmatch(mask):
+        return mask
     allowed = {"u": 0, "g": 0, "o": 0}
     for clause in mask.split(","):
         who, mark, permissions = clause.partition("=")

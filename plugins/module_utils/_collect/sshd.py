@@ -7,9 +7,10 @@ import os
 import typing as t
 
 from .command import Command, CommandError, read
+from .daemon import changed
 from .section import Reader, Section
 from .sshd_config import NEUTRAL, Directive, Sampler, directives, include_directories, specification
-from .sshd_daemon import Units, configuration, reloaded, running, session, upcoming
+from .sshd_daemon import Units, configuration, reloaded, running, session, unseen, upcoming
 
 MOST_BLOCKS = 64
 # Homes on these may hang; whose keys lie there is not told.
@@ -67,6 +68,7 @@ class Sshd(Reader):
             return Section({"installed": False, "effective": {}})
         effective = settings(self.command)
         units = self.units.read()
+        self.unseen.update(unseen(units, {daemon["pid"] for daemon in self.daemons}))
         for daemon in self.daemons:
             mine = [unit for unit in units if unit["Id"] == daemon["unit"]]
             daemon["loaded"] = round(max([daemon["loaded"], *(reloaded(unit) for unit in mine)]), 2)
@@ -143,13 +145,7 @@ def differences(base: dict[str, str], other: dict[str, str]) -> dict[str, str]:
 
 def newest(lines: t.Sequence[Directive], main: str) -> dict[str, t.Any]:
     """The file or directory of includes that changed last, with its time in seconds since the epoch."""
-    paths = [main, *(line["source"] for line in lines), *include_directories(lines)]
-    times = {}
-    for path in paths:
-        try:
-            times[path] = os.stat(path).st_mtime
-        except OSError:
-            continue
+    times = changed([main, *(line["source"] for line in lines), *include_directories(lines)])
     path = max(times, key=lambda one: times[one])
     return {"path": path, "modified": round(times[path], 2)}
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import time
 import typing as t
 
 from .command import Command, CommandError, read
+from .sshd_config import HOME
 
 # sshd(8): options that take a value. Those of `KEPT` bear on the configuration.
 VALUED = frozenset("CEbcfghkopu")
@@ -48,22 +50,30 @@ def configuration(options: t.Sequence[str]) -> str:
 
 
 def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
-    """Daemons that listen in this very system (not in a container on it), and those that cannot be read."""
+    """Daemons that listen in this very system (not in a container on it), and those that cannot be read.
+
+    A container's daemon has process numbers of its own. One that has ours and other mounts (a service with PrivateTmp=, or this
+    process is in one) is this system's, and may read other files than those that are seen here.
+    """
     daemons: list[dict[str, t.Any]] = []
     left_out: dict[str, str] = {}
-    here = os.stat("/proc/self/ns/mnt").st_ino
+    mounts, numbers = _namespace("self", "mnt"), _namespace("self", "pid")
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as handle:
-                line = handle.read().decode(errors="replace")
+            line = _cmdline(pid)
             # A copy under another name gives itself that name, and the same title.
             program = os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0]
             if program != "sshd" and " [listener]" not in line:
                 continue
-            if os.stat(f"/proc/{pid}/ns/mnt").st_ino != here:
+            if _namespace(pid, "pid") != numbers:
                 continue
             words = _words(line)
             if words is None:
+                continue
+            if _namespace(pid, "mnt") != mounts and not _same_files(pid):
+                left_out[f"sshd {pid}"] = (
+                    "it has other mounts than this process, and another /etc/ssh: read it from its side"
+                )
                 continue
             if "[truncated]" in words:
                 left_out[f"sshd {pid}"] = "its arguments cannot be read"
@@ -71,6 +81,26 @@ def running() -> tuple[list[dict[str, t.Any]], dict[str, str]]:
         except (OSError, ValueError, IndexError):
             continue  # gone, or no process of ours
     return daemons, left_out
+
+
+def _cmdline(pid: int) -> str:
+    with open(f"/proc/{pid}/cmdline", "rb") as handle:
+        return handle.read().decode(errors="replace")
+
+
+def _namespace(pid: int | str, kind: str) -> int:
+    return os.stat(f"/proc/{pid}/ns/{kind}").st_ino
+
+
+def _same_files(pid: int) -> bool:
+    """Whether a process with other mounts has the very same files in /etc/ssh as this one."""
+    try:
+        pairs = [
+            (os.lstat(path), os.lstat(f"/proc/{pid}/root{path}")) for path in glob.glob(f"{HOME}/**", recursive=True)
+        ]
+    except OSError:
+        return False
+    return all(os.path.samestat(here, there) for here, there in pairs)
 
 
 def _words(line: str) -> list[str] | None:
@@ -103,7 +133,7 @@ class Units:
     """What systemd knows of the units that may run the daemon."""
 
     def __init__(self, names: t.Sequence[str]) -> None:
-        properties = "Id,LoadState,ActiveState,UnitFileState,ExecStart,Environment,EnvironmentFiles,ReloadResult,StateChangeTimestampMonotonic"
+        properties = "Id,LoadState,ActiveState,UnitFileState,ExecStart,Environment,EnvironmentFiles,ReloadResult,StateChangeTimestampMonotonic,MainPID"
         stems = [name.partition(".")[0] for name in names]
         # A socket may start a daemon of its own for each connection.
         names = [*names, *(f"{stem}{end}" for stem in stems for end in (CONNECTION, ".socket"))]
@@ -120,6 +150,15 @@ class Units:
             dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")
         ]
         return [block for block in blocks if block.get("LoadState") == "loaded"]
+
+
+def unseen(units: t.Sequence[t.Mapping[str, str]], pids: t.Collection[int]) -> dict[str, str]:
+    """Units whose daemon runs though no process of it was seen, with the reason: nobody knows what it has loaded."""
+    return {
+        unit["Id"]: f"it runs as process {unit['MainPID']}, which was not seen among the daemons"
+        for unit in units
+        if unit.get("MainPID", "0") != "0" and int(unit["MainPID"]) not in pids and next_arguments(unit) is not None
+    }
 
 
 def upcoming(units: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, list[str]]]:

@@ -14,6 +14,7 @@ import json
 import typing as t
 import zlib
 
+from ...module_utils._collect.scan import SYSTEM_LISTS
 from .._errors import EvidenceError
 from .shape import COUNT, FLAG, NUMBER, TEXT, Shape, by_name, each, maybe, mismatch, record, too_much
 
@@ -25,7 +26,16 @@ _SETTING = record(value=TEXT, source=TEXT, written=TEXT)
 _SETTINGS = by_name(_SETTING)
 _STORED = record(live=maybe(TEXT), disk=maybe(TEXT), source=maybe(TEXT), written=maybe(TEXT))
 _FILE = record(
-    type=TEXT, mode=TEXT, owner=TEXT, group=TEXT, acl=each(TEXT), service_group=TEXT, more=COUNT, links=COUNT
+    type=TEXT,
+    mode=TEXT,
+    owner=TEXT,
+    group=TEXT,
+    acl=each(TEXT),
+    service_group=TEXT,
+    more=COUNT,
+    links=COUNT,
+    target=TEXT,
+    unsafe=TEXT,
 )
 _MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {
@@ -55,7 +65,7 @@ SECTIONS: dict[str, Shape] = {
         groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),
-    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT, configured=TEXT))),
+    "aide": by_name(maybe(record(size=COUNT, owner=TEXT, kind=TEXT, configured=TEXT, entries=COUNT))),
     "audit": record(
         installed=FLAG,
         disk=each(record(rule=TEXT, line=TEXT, source=TEXT)),
@@ -86,6 +96,7 @@ SECTIONS: dict[str, Shape] = {
             )
         ),
         legacy=each(TEXT),
+        loopback=by_name(by_name(FLAG)),
         ufw=by_name(TEXT),
         rules=each(record(action=TEXT, protocol=TEXT, first=COUNT, last=COUNT)),
         zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
@@ -173,6 +184,7 @@ SECTIONS: dict[str, Shape] = {
         world_writable_directories=each(TEXT),
         unowned=each(TEXT),
         set_id=each(TEXT),
+        **{name: each(TEXT) for name in SYSTEM_LISTS},
     ),
     "service": by_name(
         record(
@@ -188,9 +200,12 @@ SECTIONS: dict[str, Shape] = {
             drop_ins=each(TEXT),
             exec=each(TEXT),
             replaced=FLAG,
+            conditions=each(TEXT),
+            gap=maybe(NUMBER),
         )
     ),
     "settings": record(
+        aide_default=_SETTINGS,
         auditd=_SETTINGS,
         coredump=_SETTINGS,
         faillock=_SETTINGS,

@@ -15,7 +15,7 @@ Options = dict[str, t.Any]
 def options(
     desired: Desired, texts: t.Mapping[str, str | None], logins: t.Sequence[t.Mapping[str, str]] = ()
 ) -> Options:
-    """What is to change besides packages; empty for nothing.
+    """What is to change besides packages; empty for nothing. ``secrets`` has names by path, which whoever runs it replaces.
 
     Args:
         texts: by path, what each file was planned from; None where there was none.
@@ -26,7 +26,10 @@ def options(
         "attributes": list(desired.attributes.values()),
         "sysctls": desired.sysctls,
         "accounts": list(desired.users.values()),
-        "commands": [_command(argv) for argv in desired.commands],
+        "commands": [
+            *(_command(argv) for argv in desired.commands),
+            *({"argv": argv, "into": path} for path, argv in desired.derived.items()),
+        ],
     }
     units = {
         "enabled": desired.units_enabled,
@@ -36,7 +39,11 @@ def options(
     }
     if not (any(batch.values()) or any(units.values())):
         return {}
-    return {**batch, "units": units, "logins": list(logins)} if logins else {**batch, "units": units}
+    extra = {
+        "logins": list(logins),
+        "secrets": {path: desired.secrets[path] for path in desired.secrets if path in desired.files},
+    }
+    return {**batch, "units": units, **{name: value for name, value in extra.items() if value}}
 
 
 def _file(entry: t.Mapping[str, t.Any], texts: t.Mapping[str, str | None]) -> Options:

@@ -29,6 +29,7 @@ class Control:
         severity: high, medium or low where the benchmark rates its controls; else empty.
         values: for a rule, fields whose values replace the rule's own, as they are written.
         cci, srg, vuln: DISA's references.
+        reason: why no rule judges it, where that is known.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Control:
     cci: tuple[str, ...] = ()
     srg: tuple[str, ...] = ()
     vuln: str = ""
+    reason: str = ""
 
     def constraints(self, rule: Rule, platform: Platform) -> dict[str, Constraint]:
         """What this control asks of RULE: the rule's own constraints, and in their place its own values."""
@@ -242,6 +244,7 @@ class Benchmarks(t.Mapping[str, Benchmark]):
             cci=tuple(raw.get("cci", ())),
             srg=tuple(raw.get("srg", ())),
             vuln=raw.get("vuln", ""),
+            reason=raw.get("reason", ""),
         )
 
     def _any_platform(self, data: dict[str, t.Any]) -> Platform:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import operator
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Scalar = t.Union[str, int, bool]
 OPERATORS = ("eq", "ge", "le", "in", "set", "at_most", "subset_of", "none_of", "some_of", "absent")
@@ -218,6 +218,18 @@ class Constraint:
             if wish is not None and met.holds(wish):
                 return Constraint(**{**met.__dict__, "set_": wish})
         return met
+
+    def implies(self, other: Constraint) -> bool:
+        """Whether every value that satisfies this one satisfies OTHER too."""
+        try:
+            met = self.meet(other)
+        except EmptyMeetError:
+            return False
+        if self.eq is not None:
+            return other.holds(self.eq)
+        if self.in_ is not None:
+            return all(other.holds(one) for one in self.in_)
+        return replace(met, set_=self.set_) == self
 
     def _refuse_empty(self) -> None:
         if self.ge is not None and self.le is not None and not bounded(self.ge, self.le, lower=False):

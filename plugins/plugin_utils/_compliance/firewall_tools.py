@@ -65,6 +65,13 @@ class Tool:
     def enable(self, evidence: Evidence, desired: Desired) -> None:
         raise NotImplementedError
 
+    def redirected(self, evidence: Evidence) -> list[str]:
+        """Tables of others that send what comes in on to elsewhere, and that this tool would close."""
+        return []
+
+    def let_through(self, desired: Desired) -> None:
+        """Leave what is sent on to others, containers for one, to those who send it."""
+
     def set_policy(self, key: str, policy: str, desired: Desired) -> None:
         raise NotImplementedError
 
@@ -121,6 +128,15 @@ class Ufw(Tool):
     def enable(self, evidence: Evidence, desired: Desired) -> None:
         desired.run("ufw", "--force", "enable")
         desired.add("units_enabled", evidence.platform.unit_names("firewall"))
+
+    def redirected(self, evidence: Evidence) -> list[str]:
+        chains = evidence["firewall"]["chains"]
+        nat = [chain for chain in chains if (chain["type"], chain["hook"]) == ("nat", "prerouting")]
+        return sorted({f"{chain['family']} {chain['table']}" for chain in nat})
+
+    def let_through(self, desired: Desired) -> None:
+        # A port that a container publishes passes its chain for routed packets, which its rules for ports do not open.
+        desired.run("ufw", "default", "allow", "routed")
 
     def set_policy(self, key: str, policy: str, desired: Desired) -> None:
         desired.run("ufw", "default", policy, key.removeprefix("default_"))

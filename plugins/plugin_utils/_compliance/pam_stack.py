@@ -16,8 +16,18 @@ CONTROLS = {
     "optional": {"success": "ok", "default": "ignore"},
 }
 ALWAYS = {"pam_permit.so": True, "pam_deny.so": False}
-# These let only root in (pam_rootok(8)).
+# These let only root in (pam_rootok(8)), as long as the program keeps the number of who called it: in a daemon they let everybody in.
 ROOT_ONLY = ("pam_rootok.so",)
+# Modules that answer yes only after somebody has proven who they are (their manual pages). What every other one answers says
+# nothing of that: conditions (pam_succeed_if, pam_listfile, pam_access ...), scripts (pam_exec), preparations (pam_env ...).
+AUTHENTICATING = frozenset(
+    f"pam_{name}.so"
+    for name in (
+        "aad", "ccreds", "duo", "fprintd", "google_authenticator", "gss", "himmelblau", "howdy", "kanidm", "krb5", "ldap", "ldapd",
+        "login_duo", "mysql", "oath", "p11", "pgsql", "pkcs11", "radius", "radius_auth", "ssh_agent_auth", "sss", "sss_gss", "systemd_home",
+        "tacplus", "u2f", "unix", "unix_auth", "userdb", "usb", "winbind", "yubico",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,24 +98,27 @@ def answers(line: Line) -> tuple[bool, ...]:
     return (ALWAYS[line["module"]],) if line["module"] in ALWAYS else (True, False)
 
 
-def opens_to_all(lines: t.Sequence[Line]) -> bool:
-    """Whether a stack succeeds though every module that could let somebody in refuses."""
+def opens_to_all(lines: t.Sequence[Line], authenticating: t.Collection[str] = AUTHENTICATING) -> bool:
+    """Whether a stack can succeed though every module that authenticates somebody refuses; the others may answer either way."""
     called = [line for line in lines if line["installed"] or not line["optional"]]
-    index, impression = 0, ""
-    while index < len(called):
+    seen, todo = set(), [(0, "")]
+    while todo:
+        state = todo.pop()
+        if state in seen:
+            continue
+        seen.add(state)
+        index, impression = state
+        if index >= len(called):
+            if impression == "good":
+                return True
+            continue
         line = called[index]
         if line["control"] == "substack":
-            index += 1
+            todo.append((index + 1, impression))
             continue
-        # Modules that only prepare a login answer yes to everybody.
-        decides = line["module"] == "pam_unix.so" or actions(line["control"]).get("success") not in (
-            "ok",
-            "ignore",
-            None,
-        )
-        success = ALWAYS.get(line["module"], not decides)
-        index, impression = follow(called, index, success and line["installed"], impression)
-    return impression == "good"
+        possible = (False,) if line["module"] in authenticating else answers(line)
+        todo += [follow(called, index, success, impression) for success in possible]
+    return False
 
 
 def follow(lines: t.Sequence[Line], index: int, success: bool, impression: str) -> tuple[int, str]:

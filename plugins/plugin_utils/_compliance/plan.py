@@ -11,7 +11,8 @@ from .evidence import Evidence
 from .kinds.base import Connection, Demand, Desired, Ruling, UnreadTextError, unread
 from .kinds.registry import KINDS
 from .logins import logins
-from .selection import Selection, purpose_allows
+from .results import ANSWERS
+from .selection import Attestation, Selection, Waiver, purpose_allows
 
 NOT_INSTALLED = " is not installed"
 NO_LOGIN = (
@@ -28,7 +29,8 @@ class Verdict:
         verdict: pass, fail, error, not_applicable, not_checked, waived or attested.
         held: why a failing rule is not changed; empty when it is.
         waits_for: packages that the plan installs and without which the rule cannot be judged yet.
-        attested: whether people gave the verdict.
+        waiver: by which the failure is accepted.
+        attestation: by which people gave the verdict.
     """
 
     demand: Demand
@@ -37,7 +39,12 @@ class Verdict:
     expected: str = ""
     held: str = ""
     waits_for: tuple[str, ...] = ()
-    attested: bool = False
+    waiver: Waiver | None = None
+    attestation: Attestation | None = None
+
+    @property
+    def attested(self) -> bool:
+        return self.attestation is not None
 
 
 @dataclass
@@ -57,6 +64,8 @@ RISKS = {
     "sysctl": "network",
 }  # fmt: skip
 OTHERS = "settings"
+BOOT = "boot"
+"""What the next boot depends on: last and by itself, so that where it fails (a full /boot) all else is made."""
 
 
 @dataclass
@@ -186,18 +195,15 @@ def _apply_overlay(verdict: Verdict, selection: Selection) -> None:
         if waiver is None and demand.controls and all(control in overlay.waivers for control in demand.controls):
             waiver = overlay.waivers[demand.controls[0]]
         if waiver:
-            verdict.verdict = "waived"
-            verdict.held = f"waived by {waiver.owner} until {waiver.until}: {waiver.reason}"
+            verdict.verdict, verdict.waiver = "waived", waiver
     elif verdict.verdict == "not_checked":
         answer = next((overlay.attestations[name] for name in names if name in overlay.attestations), None)
         if answer:
-            verdict.attested = True
+            verdict.attestation = answer
             verdict.verdict = {"pass": "attested", "fail": "fail", "not_applicable": "not_applicable"}[answer.answer]
-            verdict.actual = f"{answer.answer}, attested by {answer.by} until {answer.until}" + (
-                f": {answer.note}" if answer.note else ""
-            )
+            verdict.actual = ANSWERS[answer.answer]
             if answer.answer == "fail":
-                verdict.held = "people judged it as failing: people must mend it"
+                verdict.held = "nobody but people can mend it"
 
 
 def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Plan:
@@ -225,23 +231,41 @@ def batches(made: Plan, evidence: Evidence, connection: Connection) -> list[Batc
     """
     rules = [made.verdicts[name].demand.rule for name in made.changes if not made.verdicts[name].waits_for]
     risky = {RISKS.get(rule.kind) for rule in rules if rule.risk == "lockout"}
-    groups: dict[str, list[str]] = {name: [] for name in (*RISKS.values(), OTHERS)}
+    groups: dict[str, list[str]] = {name: [] for name in (*RISKS.values(), OTHERS, BOOT)}
     for rule in rules:
         name = RISKS.get(rule.kind)
-        groups[name if name and name in risky else OTHERS].append(rule.id)
+        others = BOOT if rule.risk == BOOT else OTHERS
+        groups[name if name and name in risky else others].append(rule.id)
     parts: list[Batch] = []
     for name, identifiers in groups.items():
         part = _batch(name, identifiers, made, evidence)
-        for index, other in enumerate(parts):
-            if other.desired.files.keys() & part.desired.files.keys():
-                parts[index] = part = _batch(other.name, other.rules + part.rules, made, evidence)
-                break
+        if sharing := [other for other in parts if other.desired.files.keys() & part.desired.files.keys()]:
+            together = [rule for other in (*sharing, part) for rule in other.rules]
+            part, place = _batch(sharing[0].name, together, made, evidence), parts.index(sharing[0])
+            parts = [other for other in parts if other not in sharing]
+            parts.insert(place, part)
         else:
             parts.append(part)
+    _read_again(parts, evidence)
     for part in parts:
         if any(made.verdicts[name].demand.rule.kind == "sshd" for name in part.rules):
             part.logins = logins(evidence, connection)
     return [part for part in parts if part.rules]
+
+
+def _read_again(parts: t.Sequence[Batch], evidence: Evidence) -> None:
+    """Let daemons read files again whose attributes a batch changes: nothing else tells that change from one of the content.
+
+    One that is stale and that no batch restarts stays as it is: what it would load has a rule against it.
+    """
+    daemons = [daemon for kind in KINDS.values() if (daemon := kind.running_daemon(evidence))]
+    restarted: set[str] = set()
+    for part in parts:
+        restarted |= {*part.desired.units_restarted, *part.desired.units_reloaded}
+        for daemon in daemons:
+            if daemon.files & part.desired.attributes.keys() and (daemon.fresh or daemon.unit in restarted):
+                part.desired.add("stale", [daemon.unit])
+                part.desired.add("reloadable", [daemon.unit] if daemon.reloads else [])
 
 
 def _batch(name: str, rules: list[str], made: Plan, evidence: Evidence) -> Batch:

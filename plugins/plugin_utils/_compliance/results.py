@@ -10,12 +10,18 @@ import typing as t
 if t.TYPE_CHECKING:
     from .catalogue import Catalogue
     from .evidence import Evidence
+    from .kinds.base import Demand
     from .plan import Plan, Verdict
-    from .selection import SelectedControl, Selection
+    from .selection import Attestation, SelectedControl, Selection, Waiver
 
-SCHEMA = 2
+SCHEMA = 3
 VERDICTS = ("error", "fail", "waived", "not_checked", "attested", "pass", "not_applicable")
 """Worst first: a control is as bad as its worst rule."""
+ANSWERS = {
+    "pass": "people say that it holds",
+    "fail": "people say that it does not hold",
+    "not_applicable": "people say that it does not apply",
+}
 STATES = ("planned", "applied", "verified", "failed", "unreachable")
 """How far a run has come with a host; the last two are ends, and say at which task."""
 Model = dict[str, t.Any]
@@ -43,11 +49,15 @@ def host_model(
         independent: rules of which Goss sees for itself what the verdict is about, without the evidence.
         changed: rules that this run has changed.
     """
+    from .unmatched import unmatched
+
     host = evidence["host"]
     rules = {
         identifier: _rule(catalogue, verdict, changed=identifier in changed, independent=identifier in independent)
         for identifier, verdict in plan.verdicts.items()
     }
+    controls = [_control(control, rules, selection) for control in selection.controls]
+    by_id = {f"{one['benchmark']}:{one['id']}": {**one, "verdict": control_verdict(one, rules)} for one in controls}
     return {
         **ended(name, run, state),
         "stored": stored,
@@ -66,12 +76,29 @@ def host_model(
             }
             for b, level in selection.benchmarks
         ],
+        "narrowed": _narrowed(selection),
         "purposes": sorted(selection.overlay.purposes),
+        "overlay": selection.overlay.path,
+        "unmatched": unmatched(selection, rules, by_id),
         "reboot_required": list(dict.fromkeys(plan.desired.reboot)),
         "changed": list(changed),
         "goss": None,
         "rules": rules,
-        "controls": [_control(control, rules, selection) for control in selection.controls],
+        "controls": controls,
+    }
+
+
+def _narrowed(selection: Selection) -> Model | None:
+    """What a run was narrowed to, and how much of its benchmarks it therefore leaves out; None where it was not."""
+    filters = selection.filters
+    if not filters:
+        return None
+    return {
+        "sections": list(filters.sections),
+        "kinds": list(filters.kinds),
+        "rules": list(filters.rules),
+        "rules_left_out": len(selection.left_out.rules),
+        "controls_left_out": len(selection.left_out.controls),
     }
 
 
@@ -124,7 +151,9 @@ def _rule(catalogue: Catalogue, verdict: Verdict, *, changed: bool, independent:
         "actual": verdict.actual,
         "expected": verdict.expected,
         "held": verdict.held,
-        "attested": verdict.attested,
+        "waiver": _waiver(verdict.waiver),
+        "attestation": _attestation(verdict.attestation),
+        "site": _site(verdict.demand),
         "changed": changed,
         "goss": "none",
         "independent": independent,
@@ -132,6 +161,27 @@ def _rule(catalogue: Catalogue, verdict: Verdict, *, changed: bool, independent:
         "cci": list(rule.cci),
         "nist_800_53": nist,
     }
+
+
+def _site(demand: Demand) -> list[Model]:
+    """The values that the overlay puts in the place of the benchmarks' own, where it does not say the same."""
+    values = []
+    for name, asked in demand.replaced.items():
+        own, benchmark = demand.constraints[name], " and ".join(one.describe() for one in asked)
+        loosened = not all(own.implies(one) for one in asked)
+        if own.describe() != benchmark:
+            values.append({"field": name, "benchmark": benchmark, "site": own.describe(), "loosened": loosened})
+    return values
+
+
+def _waiver(waiver: Waiver | None) -> Model | None:
+    return {"owner": waiver.owner, "until": str(waiver.until), "reason": waiver.reason} if waiver else None
+
+
+def _attestation(answer: Attestation | None) -> Model | None:
+    return (
+        {"answer": answer.answer, "by": answer.by, "until": str(answer.until), "note": answer.note} if answer else None
+    )
 
 
 def _control(selected: SelectedControl, rules: Model, selection: Selection) -> Model:
@@ -146,8 +196,9 @@ def _control(selected: SelectedControl, rules: Model, selection: Selection) -> M
         "applicable": selected.applicable,
         "rules": [rule for rule in control.rules if rule in rules],
         "unselected": [rule for rule in control.rules if rule not in rules],
-        "waiver": selected.id in selection.overlay.waivers,
-        "attestation": answer.answer if (answer := selection.overlay.attestations.get(selected.id)) else "",
+        "reason": control.reason,
+        "waiver": _waiver(selection.overlay.waivers.get(selected.id)),
+        "attestation": _attestation(selection.overlay.attestations.get(selected.id)),
     }
 
 
@@ -163,7 +214,7 @@ def add_goss(model: Model, results: Model) -> None:
         elif rule["goss"] == "pass" and rule["verdict"] == "fail":
             rule["verdict"] = "error"
             rule["actual"] = f"the judges disagree: {rule['actual']}; Goss passes it"
-        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail") and not rule["attested"]:
+        elif rule["goss"] == "none" and rule["verdict"] in ("pass", "fail") and not rule["attestation"]:
             rule["verdict"] = "error"
             rule["actual"] = "Goss returned no result for it"
 
@@ -178,10 +229,11 @@ def outcome(results: t.Mapping[str, t.Any], identifier: str) -> tuple[str, str]:
 def summarise(model: Model) -> Model:
     """Fill in verdicts of controls, counts of sections and totals; returns MODEL.
 
-    ``judged`` counts the rules that Goss judged too, ``independent`` those of which it saw for itself what decides.
+    ``judged`` counts the rules that Goss judged too, ``independent`` those of which it saw for itself what decides, and
+    ``loosened`` those with a value of the site's that the benchmark would not accept.
     """
     for control in model["controls"]:
-        control["verdict"] = _control_verdict(control, model["rules"])
+        control["verdict"] = control_verdict(control, model["rules"])
     judged = [rule for rule in model["rules"].values() if rule["goss"] != "none"]
     sections: dict[tuple[str, str], collections.Counter[str]] = {}
     for control in model["controls"]:
@@ -193,11 +245,12 @@ def summarise(model: Model) -> Model:
         "rules": dict(collections.Counter(rule["verdict"] for rule in model["rules"].values())),
         "judged": len(judged),
         "independent": sum(rule["independent"] for rule in judged),
+        "loosened": sum(any(value["loosened"] for value in rule["site"]) for rule in model["rules"].values()),
     }
     return model
 
 
-def _control_verdict(control: Model, rules: Model) -> str:
+def control_verdict(control: Model, rules: Model) -> str:
     if not control["applicable"]:
         return "not_applicable"
     verdicts = {rules[rule]["verdict"] for rule in control["rules"]}
@@ -209,7 +262,8 @@ def _control_verdict(control: Model, rules: Model) -> str:
         # Filters left some of its rules out: nothing is known of the whole control.
         return "not_checked"
     if worst == "not_checked" and control["attestation"]:
-        return "attested" if control["attestation"] == "pass" else str(control["attestation"])
+        answer = str(control["attestation"]["answer"])
+        return "attested" if answer == "pass" else answer
     return worst
 
 

@@ -164,9 +164,17 @@ def load_text(content: str, path: Path, *, most: int = 1000) -> list[t.Any]:
 
 
 def line_of(path: Path, document: int, keys: t.Sequence[str | int]) -> int:
-    """The 1-based line of a key in a YAML file. Composing again is slow, and only done to report an error."""
-    nodes = list(yaml.compose_all(read_text(path), Loader=_Loader))
-    node = nodes[document]
+    """The 1-based line of a key in a YAML file. Composing again is slow, and only done for a message."""
+    return lines_of(path, document, [keys])[0]
+
+
+def lines_of(path: Path, document: int, all_keys: t.Sequence[t.Sequence[str | int]]) -> list[int]:
+    """The same for several keys."""
+    node = list(yaml.compose_all(read_text(path), Loader=_Loader))[document]
+    return [_line(node, keys) for keys in all_keys]
+
+
+def _line(node: yaml.Node, keys: t.Sequence[str | int]) -> int:
     line = node.start_mark.line
     for key in keys:
         if isinstance(node, yaml.MappingNode):

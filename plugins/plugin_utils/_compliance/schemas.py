@@ -153,6 +153,7 @@ def benchmark(kinds: t.Mapping[str, Kind]) -> Schema:
         "cci": CCI,
         "srg": {"type": "array", "minItems": 1, "items": {"type": "string", "pattern": "^SRG-[A-Z0-9-]+$", **LINE}},
         "vuln": {"type": "string", "pattern": "^V-[0-9]+$", **LINE},
+        "reason": {"type": "string", "pattern": "^.{10,200}$", **LINE},
     }
     body = closed(
         {

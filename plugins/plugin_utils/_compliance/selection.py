@@ -15,6 +15,7 @@ from .benchmark import Benchmark, Control, in_section
 from .catalogue import Catalogue, constraints, port
 from .constraint import Constraint, EmptyMeetError
 from .kinds.base import Demand, Port, Rule, Site
+from .kinds.boot_password import fingerprint
 from .kinds.registry import KINDS
 from .platform import Platform, platform_of
 from .schema import check_file, line_of, load_documents
@@ -22,19 +23,23 @@ from .schema import check_file, line_of, load_documents
 
 @dataclass(frozen=True)
 class Waiver:
+    """A failure that is accepted to the end of UNTIL; INDEX is its place in the overlay's list."""
+
     reason: str
     owner: str
     until: datetime.date
+    index: int = 0
 
 
 @dataclass(frozen=True)
 class Attestation:
-    """A person's answer to a control, valid to the end of UNTIL."""
+    """A person's answer to a control, valid to the end of UNTIL; INDEX is its place in the overlay's list."""
 
     answer: str
     by: str
     until: datetime.date
     note: str = ""
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Overlay:
 
     Attributes:
         ports: what must stay open: those that are written, and those that the purposes imply.
+        boot_password: as `Site` has it; it comes from a variable, for the overlay is no place for secrets.
     """
 
     path: str = ""
@@ -52,6 +58,7 @@ class Overlay:
     waivers: t.Mapping[str, Waiver] = field(default_factory=dict)
     attestations: t.Mapping[str, Attestation] = field(default_factory=dict)
     banner: str = ""
+    boot_password: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,26 @@ class SelectedControl:
 
 
 @dataclass(frozen=True)
+class Filters:
+    """Narrow a selection: sections (prefixes of control ids), kinds and rules. Empty means all."""
+
+    sections: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.sections or self.kinds or self.rules)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rules and controls that the benchmarks ask for at the levels that are wanted, and that the filters leave out."""
+
+    rules: frozenset[str] = frozenset()
+    controls: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Selection:
     """Controls and demands, in the benchmark's order; OVERLAY for waivers and attestations."""
 
@@ -74,15 +101,8 @@ class Selection:
     demands: t.Mapping[str, Demand]
     overlay: Overlay
     benchmarks: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Narrow a selection: sections (prefixes of control ids), kinds and rules. Empty means all."""
-
-    sections: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
+    filters: Filters = Filters()
+    left_out: LeftOut = LeftOut()
 
 
 def unknown(what: str, name: str, known: t.Iterable[str], *, where: str = "") -> SelectionError:
@@ -96,15 +116,20 @@ def unknown(what: str, name: str, known: t.Iterable[str], *, where: str = "") ->
     return SelectionError(f"unknown {what} '{name}'", where=where, fix=hint)
 
 
-def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overlay:
+def load_overlay(path: str, catalogue: Catalogue, today: datetime.date, boot_password: str = "") -> Overlay:
     """Read and check a site's overlay.
+
+    Args:
+        boot_password: hash of the boot menu's password, of which the overlay gets the fingerprint.
 
     Raises:
         CatalogueError: not YAML, more than one document, an unknown key, a value of the wrong type.
-        SelectionError: an unknown rule, control or purpose, two entries on one, or an expired waiver or attestation.
+        SelectionError: an unknown rule, control or purpose, two entries on one, or an expired waiver or attestation; a hash that
+            is none.
     """
+    password = fingerprint(boot_password)
     if not path:
-        return Overlay()
+        return Overlay(boot_password=password)
     file = Path(path).expanduser()
     documents = load_documents(file, most=1)
     check_file(file, documents, catalogue.schema("overlay"))
@@ -139,13 +164,15 @@ def load_overlay(path: str, catalogue: Catalogue, today: datetime.date) -> Overl
         ports=tuple(dict.fromkeys(ports)),
         values=raw.get("values", {}),
         waivers={
-            name: Waiver(entry["reason"], entry["owner"], _date(entry["until"])) for name, entry in waivers.items()
+            name: Waiver(entry["reason"], entry["owner"], _date(entry["until"]), index)
+            for name, (index, entry) in waivers.items()
         },
         attestations={
-            name: Attestation(entry["answer"], entry["by"], _date(entry["until"]), entry.get("note", ""))
-            for name, entry in attestations.items()
+            name: Attestation(entry["answer"], entry["by"], _date(entry["until"]), entry.get("note", ""), index)
+            for name, (index, entry) in attestations.items()
         },
         banner=raw.get("banner", ""),
+        boot_password=password,
     )
 
 
@@ -160,9 +187,9 @@ def _dated(
     catalogue: Catalogue,
     today: datetime.date,
     at: t.Callable[..., str],
-) -> dict[str, dict[str, t.Any]]:
-    """The waivers or attestations by rule or control, each once and not ended."""
-    made: dict[str, dict[str, t.Any]] = {}
+) -> dict[str, tuple[int, dict[str, t.Any]]]:
+    """The waivers or attestations by rule or control, each with its place in the list, once and not ended."""
+    made: dict[str, tuple[int, dict[str, t.Any]]] = {}
     for index, entry in enumerate(entries):
         name = entry.get("rule") or entry["control"]
         _known(name, "rule" in entry, catalogue, partial(at, section, index))
@@ -178,7 +205,7 @@ def _dated(
             what = f"the {section[:-1]} of '{name}' ended on {until}"
             fix = "Mend the host and remove the entry, or give it a new date"
             raise SelectionError(what, where=at(section, index), fix=fix)
-        made[name] = entry
+        made[name] = index, entry
     return made
 
 
@@ -249,7 +276,8 @@ def select(
         host: the section ``host`` of the evidence.
 
     Raises:
-        SelectionError: something unknown, a benchmark for another system, or two controls that contradict each other.
+        SelectionError: something unknown, a benchmark for another system, two controls that contradict each other, or filters
+            that leave nothing.
     """
     for kind in filters.kinds:
         if kind not in KINDS:
@@ -266,27 +294,55 @@ def select(
         chosen[benchmark.id, level] = benchmark
     _refuse_unknown_sections(filters, chosen.values())
     controls: dict[str, SelectedControl] = {}
+    rules_left_out: set[str] = set()
+    controls_left_out: set[str] = set()
     asked: dict[str, dict[str, dict[str, Constraint]]] = {}
     for (_name, level), benchmark in chosen.items():
         included = benchmark.included_levels(level)
         for control in benchmark.controls.values():
             if not included & set(control.levels):
                 continue
-            rules = [rule for rule in control.rules if _selected(catalogue, rule, filters)]
-            if filters.sections and not any(in_section(control.id, section) for section in filters.sections):
-                continue
-            if (filters.kinds or filters.rules) and not rules:
-                continue
             applicable = purpose_allows(control.when, control.unless, overlay.purposes)
             selected = SelectedControl(benchmark.id, control, benchmark.section(control.id), applicable)
+            rules = _narrowed(catalogue, control, filters)
+            rules_left_out.update(set(control.rules) - set(rules or ()) if applicable else ())
+            if rules is None:
+                controls_left_out.add(selected.id)
+                continue
             controls[selected.id] = selected
             for rule in rules if applicable else ():
                 asked.setdefault(rule, {})[selected.id] = control.constraints(catalogue.rules[rule], platform)
-    site = Site(overlay.purposes, overlay.ports)
+    if not controls:
+        raise _nothing(filters, chosen)
+    site = Site(overlay.purposes, overlay.ports, overlay.boot_password)
     demands = {
         rule: _merge(catalogue.rules[rule].on(platform), asks, overlay, site, platform) for rule, asks in asked.items()
     }
-    return Selection(tuple(controls.values()), demands, overlay, tuple(chosen))
+    left_out = LeftOut(frozenset(rules_left_out - demands.keys()), frozenset(controls_left_out - controls.keys()))
+    return Selection(tuple(controls.values()), demands, overlay, tuple(chosen), filters, left_out)
+
+
+def _narrowed(catalogue: Catalogue, control: Control, filters: Filters) -> list[str] | None:
+    """The rules of a control that the filters leave; None where they leave the control out."""
+    if filters.sections and not any(in_section(control.id, section) for section in filters.sections):
+        return None
+    rules = [rule for rule in control.rules if _selected(catalogue, rule, filters)]
+    return None if (filters.kinds or filters.rules) and not rules else rules
+
+
+def _nothing(filters: Filters, chosen: t.Iterable[tuple[str, str]]) -> SelectionError:
+    asked = (
+        ("compliance_sections", filters.sections),
+        ("compliance_kinds", filters.kinds),
+        ("compliance_rules", filters.rules),
+    )
+    narrowing = " and ".join(f"{name} ({', '.join(values)})" for name, values in asked if values)
+    benchmarks = ", ".join(f"{name} at level {level}" for name, level in chosen)
+    return SelectionError(
+        f"nothing is selected: {benchmarks or 'no benchmark'} has nothing"
+        + (f" that fits {narrowing} together" if narrowing else ""),
+        fix="Widen or empty these variables, or choose another level in compliance_benchmarks",
+    )
 
 
 def _refuse_unknown_sections(filters: Filters, benchmarks: t.Iterable[Benchmark]) -> None:
@@ -311,10 +367,12 @@ def _merge(
     """What all controls ask of a rule at once; a value of the overlay takes their place."""
     own = constraints(KINDS[rule.kind], overlay.values[rule.id], platform) if rule.id in overlay.values else {}
     merged: dict[str, Constraint] = {}
+    replaced: dict[str, tuple[Constraint, ...]] = {name: () for name in own}
     first: dict[str, str] = {}
     for control, values in asks.items():
         for name, constraint in values.items():
             if name in own:
+                replaced[name] += () if constraint in replaced[name] else (constraint,)
                 continue
             if name not in merged:
                 merged[name], first[name] = constraint, control
@@ -329,12 +387,12 @@ def _merge(
                 raise SelectionError(
                     what, fix="Leave one of them out, or give the rule a value in the overlay"
                 ) from None
-    # The site's word is final: it may loosen what a benchmark asks, and the report shows the value it chose.
+    # The site's word is final: it may loosen what a benchmark asks, and the report shows both values.
     merged.update(own)
     if own and rule.remediate == "manual":
         # What only the site knew, it has now said.
         rule = replace(rule, remediate="automatic", reason="")
-    return Demand(rule, merged, tuple(asks), site, bool(own))
+    return Demand(rule, merged, tuple(asks), site, bool(own), replaced)
 
 
 __all__ = ["CatalogueError", "Filters", "Overlay", "Selection", "load_overlay", "select"]

@@ -90,15 +90,21 @@ class Account(Kind):
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         wrong = self.wrong(demand, evidence)
-        if any(_changeable(entry) for entry in wrong):
+        if any(_mendable(demand, entry) for entry in wrong):
             return ""
+        undated = [entry["name"] for entry in wrong if _changeable(entry)]
+        if undated:
+            return (
+                f"{', '.join(undated)}: no day of the last change is stored, without which nothing ages: "
+                "change these passwords, or set the day (chage -d)"
+            )
         names = ", ".join(entry["name"] for entry in wrong)
         return f"{names}: not an account of this host's own files, or with an empty password in passwd(5) itself, or with a name that cannot be printed"
 
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
         if demand.rule.risk != "lockout":
             return ""
-        users = [user for user in self.wrong(demand, evidence) if _changeable(user)]
+        users = [user for user in self.wrong(demand, evidence) if _mendable(demand, user)]
         holders = (evidence.get("sshd") or {}).get("key_holders", [])
         ages = demand.rule.spec["field"] in ("max", "inactive")
         if not ages:
@@ -123,7 +129,7 @@ class Account(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         field = demand.rule.spec["field"]
-        for user in filter(_changeable, self.wrong(demand, evidence)):
+        for user in (user for user in self.wrong(demand, evidence) if _mendable(demand, user)):
             change = desired.users.setdefault(user["name"], {"name": user["name"]})
             if field in AGEING:
                 change[AGEING[field]] = int(text(demand.value.target(user[field])))
@@ -164,6 +170,10 @@ def _changeable(entry: Entry) -> bool:
     # usermod(8) locks the password in shadow(5), which one in passwd(5) passes by.
     open_in_passwd = entry.get("password") == "empty" and not entry.get("shadowed", True)
     return bool(entry.get("local")) and plain(entry["name"]) and not open_in_passwd
+
+
+def _mendable(demand: Demand, entry: Entry) -> bool:
+    return _changeable(entry) and (demand.rule.spec["field"] not in AGEING or entry["last_change"] is not None)
 
 
 def _end(demand: Demand, user: Entry) -> datetime.date | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
-from .matchers import as_text, literal, matching
+from .matchers import Template, as_text, literal, lookup, matching
 
 # How each packaging of AIDE makes its first database (aideinit(8); AIDE's manual, "aide --init").
 INITIALISE: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -40,6 +40,8 @@ class Aide(Kind):
             return Ruling("fail", f"AIDE compares with {database['configured']}", path)
         shown = f"{path}, {database['size']} bytes"
         usable = database["kind"] in USABLE and database["size"] > 0
+        if usable and not database["entries"]:
+            return Ruling("fail", f"{shown}, which speaks of no file", "a database")
         return ruling(usable, shown if usable else f"{shown}, which AIDE did not write", "a database")
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
@@ -60,7 +62,8 @@ class Aide(Kind):
         path = evidence.platform.path("aide_database")
         kind = matching(as_text("aide", path, "kind"), {"match-regexp": f"^({'|'.join(USABLE)})$"})
         named = matching(as_text("aide", path, "configured"), {"match-regexp": f"^({literal(path)})?$"})
-        return [Check("file", {"path": path, "exists": True}), kind, named]
+        entries = matching(Template(f"{{{{ {lookup('aide', path, 'entries')} | int64 }}}}"), {"ge": 1})
+        return [Check("file", {"path": path, "exists": True}), kind, named, entries]
 
 
 KINDS = (Aide(),)

@@ -8,9 +8,10 @@ import typing as t
 from ..constraint import text
 from ..shape import TEXT, by_name, each, record
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
-from .matchers import as_text, literal, matching
+from .matchers import as_json, as_text, literal, matching
 from .settings import put_line
 
+SIGNED = "APT::Get::AllowUnauthenticated"
 # Read after its neighbours, whose names begin with a number.
 PATH = "/etc/apt/apt.conf.d/zz-unified"
 # What apt takes for true and for false (apt-pkg/contrib/strutl.cc, StringToBool).
@@ -40,7 +41,22 @@ class Apt(Kind):
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         value = self.actual(demand, evidence)
+        if demand.value.holds(value) and (unverified := self.unverified(demand, evidence)):
+            return Ruling("fail", f"{value}, but {'; '.join(unverified)}", demand.value.describe())
         return ruling(demand.value.holds(value), value, demand.value.describe())
+
+    @staticmethod
+    def unverified(demand: Demand, evidence: Evidence) -> list[str]:
+        """Sources that the rule's option does not hold for: apt believes them unsigned."""
+        return list(evidence["apt"]["unverified"]) if demand.key == SIGNED else []
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        listed = self.unverified(demand, evidence) if demand.value.holds(self.actual(demand, evidence)) else []
+        return (
+            f"{listed[0].partition(': ')[0]} tells apt to believe an archive that nobody signed: mend it there"
+            if listed
+            else ""
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         line = f'{demand.key} "{text(demand.value.target(self.actual(demand, evidence)))}";'
@@ -55,8 +71,9 @@ class Apt(Kind):
         allowed = demand.value.in_ if demand.value.in_ is not None else (demand.value.eq,)
         words = [literal(one) for value in allowed for one in WORDS.get(text(value), (text(value),))]
         shown = as_text("apt", "options", demand.key.lower())
-        return [matching(shown, {"match-regexp": f"(?i)^({'|'.join(words)})$"})]
+        made = [matching(shown, {"match-regexp": f"(?i)^({'|'.join(words)})$"})]
+        return [*made, matching(as_json("apt", "unverified"), {"have-len": 0})] if demand.key == SIGNED else made
 
 
 KINDS = (Apt(),)
-SHAPES = {"apt": record(options=by_name(TEXT), files=each(TEXT))}
+SHAPES = {"apt": record(options=by_name(TEXT), files=each(TEXT), unverified=each(TEXT))}

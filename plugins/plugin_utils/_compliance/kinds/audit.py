@@ -123,9 +123,11 @@ class Audit(Kind):
     """``rules`` are lines as auditctl(8) takes them; ``control`` is one of its options (``-e 2``, ``-c``)."""
 
     name = "audit"
-    sections = ("audit", "service", "text", "host")
+    sections: t.ClassVar[tuple[str, ...]] = ("audit", "service", "text", "host")
     constrained = ()
     fields: t.ClassVar = {"rules": TEXTS, "control": TEXT}
+    path: t.ClassVar[str] = RULES
+    """Where lines are written that are not stored yet."""
 
     def resolve(self, rule: Rule, platform: Platform) -> bool:
         unknown = [call for line in rule.spec.get("rules", ()) for call in calls(line) if call not in KNOWN]
@@ -137,10 +139,9 @@ class Audit(Kind):
         return super().resolve(rule, platform)
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"audit": sorted(SINCE), "service": list(platform.unit_names(LOADER)), "text": [RULES, FINAL]}
+        return {"audit": sorted(SINCE), "service": list(platform.unit_names(LOADER)), "text": [self.path, FINAL]}
 
-    @staticmethod
-    def lines(demand: Demand, evidence: Evidence) -> list[str]:
+    def lines(self, demand: Demand, evidence: Evidence) -> list[str]:
         host, audit = evidence["host"], evidence["audit"]
         return [
             made
@@ -199,11 +200,9 @@ class Audit(Kind):
         if kept := kept_from_boot(LOADER, evidence):
             return f"{kept}: no rule would be loaded at the next boot; systemctl unmask or revert it"
         state = self.state(demand, evidence)
-        taken = [line for line in state.stored if line in (evidence["text"].get(RULES) or "").splitlines()]
+        taken = [line for line in state.stored if line in (evidence["text"].get(self.path) or "").splitlines()]
         if taken:
-            return (
-                f"'{taken[0]}' stands in {RULES}, and a line read after it takes it away again (-d, -W): take that out"
-            )
+            return f"'{taken[0]}' stands in {self.path}, and a line read after it takes it away again (-d, -W): take that out"
         others = [one for one in state.silenced if one != "auditing is switched off"]
         return f"{others[0]} keeps it from being recorded: take it out there" if others else ""
 
@@ -214,7 +213,7 @@ class Audit(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         state = self.state(demand, evidence)
-        path = FINAL if demand.rule.spec.get("control") == IMMUTABLE else RULES
+        path = FINAL if demand.rule.spec.get("control") == IMMUTABLE else self.path
         desired.file(path, add_lines(desired.text(path, evidence), state.stored), mode="0640")
         if evidence["audit"]["enabled"] == "2":
             # They cannot be loaded now: compiled, they wait for the next boot.
@@ -231,12 +230,14 @@ class Audit(Kind):
             made.append(matching(as_json("audit", "enabled"), {"match-regexp": "^2$"}))
         if "control" in demand.rule.spec:
             option = audit["options"].get(demand.rule.spec["control"].split(" ")[0])
-            return [*made, self._stored(demand.rule.spec["control"], option["source"] if option else RULES)]
+            return [*made, self._stored(demand.rule.spec["control"], option["source"] if option else self.path)]
         disk = [Loaded.parse(entry["rule"]) for entry in audit["disk"]]
         live = [Loaded.parse(rule) for rule in audit["live"] or ()]
         for line in self.lines(demand, evidence):
             asked = Loaded.parse(canonical(line))
-            entries = [audit["disk"][place] for place in recording(asked, disk)] or [{"line": line, "source": RULES}]
+            entries = [audit["disk"][place] for place in recording(asked, disk)] or [
+                {"line": line, "source": self.path}
+            ]
             made += [self._stored(entry["line"], entry["source"]) for entry in entries]
             loaded = [audit["live"][place] for place in recording(asked, live)] or [canonical(line)]
             made.append(matching(as_json("audit", "live"), {"contain-elements": loaded}))

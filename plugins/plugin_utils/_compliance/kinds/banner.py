@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ....module_utils._collect.banner import BESIDE
+from ....module_utils._collect.banner import BESIDE, SCRIPTS
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
 from .matchers import literal
 
+DYNAMIC = "/run/motd.dynamic"
 EXPECTED = "a warning that does not name the system"
 
 
@@ -24,12 +25,14 @@ class Banner(Kind):
         return {"banner": [rule.key], "text": [rule.key]}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
-        return item == demand.key or item.rpartition("/")[0].rpartition("/")[2] == f"{demand.key.rpartition('/')[2]}.d"
+        name = demand.key.rpartition("/")[2]
+        return item in (demand.key, f"/run/{name}.dynamic") or item.rpartition("/")[0].rpartition("/")[2] == f"{name}.d"
 
     @staticmethod
     def leak(evidence: Evidence) -> str:
         # agetty(8): the escapes that agetty fills in with what the system is.
-        return rf"(?i)(\\[mrsv]|\b{literal(evidence['host']['os'])}\b)"
+        names = "|".join(literal(evidence["host"][name]) for name in ("os", "kernel"))
+        return rf"(?i)(\\[mrsv]|\b({names})\b)"
 
     @staticmethod
     def optional(demand: Demand) -> bool:
@@ -51,6 +54,11 @@ class Banner(Kind):
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         if demand.key in self.problems(demand, evidence):
             desired.file(demand.key, desired.banner)
+        if DYNAMIC in self.problems(demand, evidence) and evidence["banner"][SCRIPTS]:
+            for path in evidence["banner"][SCRIPTS]:
+                desired.attributes.setdefault(path, {"path": path}).setdefault("mode", "0600")
+            # The next login writes it anew.
+            desired.run("rm", "-f", "--", DYNAMIC)
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         others = [path for path in self.problems(demand, evidence) if path != demand.key]

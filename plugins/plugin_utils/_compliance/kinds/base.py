@@ -24,6 +24,7 @@ __all__ = [
     "Port",
     "Rule",
     "Ruling",
+    "RunningDaemon",
     "Schema",
     "Site",
     "UnreadTextError",
@@ -106,10 +107,12 @@ class Site:
 
     Attributes:
         ports: those of the overlay, and those that the host's purposes imply.
+        boot_password: SHA-256 of the password's hash that the boot menu is to have; empty where the site gives none.
     """
 
     purposes: frozenset[str] = frozenset()
     ports: tuple[Port, ...] = ()
+    boot_password: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Demand:
 
     Attributes:
         by_site: whether the overlay gives it a value.
+        replaced: by field, what the controls ask for where the overlay gives a value.
     """
 
     rule: Rule
@@ -125,6 +129,7 @@ class Demand:
     controls: tuple[str, ...]
     site: Site = Site()
     by_site: bool = False
+    replaced: t.Mapping[str, tuple[Constraint, ...]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -156,6 +161,21 @@ class Check:
     resource: str
     attributes: t.Mapping[str, t.Any]
     decides: bool = False
+
+
+class RunningDaemon(t.NamedTuple):
+    """A daemon that runs, and what it reads when it starts.
+
+    Attributes:
+        files: files and directories, as the evidence names them.
+        fresh: whether it has read them since they last changed.
+        reloads: whether a reload makes it read them all.
+    """
+
+    unit: str
+    files: frozenset[str]
+    fresh: bool
+    reloads: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,6 +219,8 @@ class Desired:
     packages_absent: list[str] = field(default_factory=list)
     packages_present: list[str] = field(default_factory=list)
     files: dict[str, dict[str, t.Any]] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Files of `files` that lack a secret, each with the secret's name; ``%s`` in their texts stands for it."""
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     units_masked: list[str] = field(default_factory=list)
     units_enabled: list[str] = field(default_factory=list)
@@ -212,6 +234,9 @@ class Desired:
     sysctls: dict[str, str] = field(default_factory=dict)
     """Settings of the running kernel, so that a revert knows what they were; `commands` load them from the files, too."""
     commands: list[list[str]] = field(default_factory=list)
+    derived: dict[str, list[str]] = field(default_factory=dict)
+    """Files that a program makes of others, each with that program: its argument ``%s`` stands for the new file, which takes the old
+    one's place whole."""
     reboot: list[str] = field(default_factory=list)
     banner: str = "Authorised use only. Activity on this system is recorded.\n"
 
@@ -250,21 +275,29 @@ class Desired:
         group: str = "",
         validate: t.Sequence[str] = (),
         restart: t.Sequence[str] = (),
+        secret: str = "",
     ) -> None:
         """Plan a file's whole text (None removes it).
 
         Args:
             validate: the program that must accept the file; its argument ``%s`` stands for the staged file.
             restart: units that read the file when they start. They are restarted only if the file changes.
+            secret: name of what ``%s`` in the text stands for. The planner never has it: the module that changes the host does.
         """
         self.files[path] = {"path": path, "content": content, "mode": mode, "validate": list(validate)}
         if group:
             self.files[path]["group"] = group
         self.restarts[path] = list(restart)
+        if secret:
+            self.secrets[path] = secret
 
     def run(self, *argv: str) -> None:
         if list(argv) not in self.commands:
             self.commands.append(list(argv))
+
+    def derive(self, path: str, *argv: str) -> None:
+        """Plan that a program makes PATH anew of what is planned, once."""
+        self.derived[path] = list(argv)
 
     def add(self, name: str, items: t.Iterable[str]) -> None:
         known = getattr(self, name)
@@ -278,7 +311,7 @@ class Desired:
     def empty(self) -> bool:
         return not any(
             (self.packages_absent, self.packages_present, self.files, self.attributes, self.units_masked, self.units_enabled,
-             self.stale, self.users, self.commands)
+             self.stale, self.users, self.commands, self.derived)
         )  # fmt: skip
 
 
@@ -338,6 +371,10 @@ class Kind:
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         """What overrides all that `want` could write (a Match block, a later drop-in, a vendor's script), by name."""
         return ""
+
+    def running_daemon(self, evidence: Evidence) -> RunningDaemon | None:
+        """The daemon that this kind's rules are about; None where none runs, or where nothing was collected about it."""
+        return None
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         """Goss resources that show that the rule holds; those that decide it (`Check.decides`) are the second judge's own look."""

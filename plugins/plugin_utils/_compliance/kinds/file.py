@@ -71,6 +71,10 @@ class File(Kind):
         named = {name: one for name, one in demand.constraints.items() if not self._holds(demand, name, one, facts)}
         wrong = [f"{name} {facts[name]}" for name in named]
         wrong += [f"access list {entry}" for entry in _entries(demand, facts) if not _allowed(demand, entry)]
+        if facts.get("target"):
+            # Whose directories hold a service's files is for the service to say.
+            unsafe = "" if demand.rule.spec.get("services") else facts["unsafe"]
+            wrong = [f"leads to {facts['target']}: {one}" for one in (*wrong, *([unsafe] if unsafe else []))]
         return wrong if facts["type"] in CHANGED else [f"is no file or directory, but a {facts['type']}", *wrong]
 
     def _bad(self, demand: Demand, evidence: Evidence) -> dict[str, list[str]]:
@@ -92,7 +96,7 @@ class File(Kind):
 
     def _changes(self, demand: Demand, path: str, facts: Facts) -> dict[str, str]:
         """Attributes that make the rule hold for one file, as far as they may be changed."""
-        if facts["type"] not in CHANGED or not plain(path):
+        if facts["type"] not in CHANGED or not plain(path) or facts.get("target"):
             return {}
         names = ["mode"] if demand.rule.spec.get("services") else list(demand.constraints)
         return {
@@ -123,12 +127,16 @@ class File(Kind):
             return [Check("file", {"path": demand.key, "exists": exists}, decides=_one(demand.key))]
         checks = []
         for path, facts in files.items():
-            if plain(path):
+            if facts.get("target") and not demand.rule.spec.get("services"):
+                unsafe = lookup("file", demand.key, path, "unsafe")
+                checks.append(matching(Template(f"{{{{ {unsafe} | toJson }}}}"), ""))
+            place = facts.get("target") or path
+            if plain(place):
                 patterns = {name: _pattern(demand, name, one, facts) for name, one in demand.constraints.items()}
                 attributes = {name: {"match-regexp": pattern} for name, pattern in patterns.items()}
                 kinds = {"filetype": {"match-regexp": f"^({'|'.join(CHANGED)})$"}}
                 decides = _one(demand.key) and not _entries(demand, facts)
-                checks.append(Check("file", {"path": path, "exists": True, **attributes, **kinds}, decides=decides))
+                checks.append(Check("file", {"path": place, "exists": True, **attributes, **kinds}, decides=decides))
             else:
                 # Goss cannot be given bytes that are no UTF-8.
                 fields = {name: lookup("file", demand.key, path, name) for name in demand.constraints}
@@ -198,6 +206,8 @@ def _pattern(demand: Demand, name: str, constraint: Constraint, facts: Facts) ->
 
 
 def _why_not(demand: Demand, path: str, facts: Facts) -> str:
+    if facts.get("target"):
+        return "mend what the link leads to, or put a file in the place of the link"
     if facts["type"] not in CHANGED:
         return "replace it by a file"
     if not plain(path):

@@ -10,7 +10,10 @@ from ..constraint import text
 from ..firewall_tools import HOOKS, TOOLS, Tool
 from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import as_json, as_text, matching
-from .service import STARTED, starts_at_boot
+from .service import STARTED, kept_from_boot, loads_at_boot, starts_at_boot
+
+# Purposes that send packets on: as firewall/default_routed has them.
+FORWARDING = frozenset({"container_host", "kubernetes_node", "router"})
 
 
 class Firewall(Kind):
@@ -32,8 +35,10 @@ class Firewall(Kind):
         if demand.key == "enabled":
             enabled = "yes" if tool.enabled(evidence) else "no"
             late = [name for name in self.units(evidence) if not starts_at_boot(evidence["service"][name])]
-            holds = demand.value.holds(enabled) and loaded == "chains loaded" and not late
+            kept = kept_from_boot("firewall", evidence)
+            holds = demand.value.holds(enabled) and loaded == "chains loaded" and not late and not kept
             shown = f"{enabled}, {loaded}" + "".join(f", {name} is not started at boot" for name in late)
+            shown += f", {kept}" if kept else ""
             return ruling(holds, shown, f"{demand.value.describe()}, chains loaded")
         policy = tool.policy(evidence, demand.key)
         live = {chain["policy"] for chain in tool.chains(evidence, HOOKS[demand.key])}
@@ -60,6 +65,8 @@ class Firewall(Kind):
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         tool = self.tool(evidence)
+        if demand.key == "enabled" and (kept := kept_from_boot("firewall", evidence)) and "masked" not in kept:
+            return f"{kept}: mend it there"
         if demand.key != "enabled" and (wide := self.wide(demand, evidence)):
             return f"a rule in {wide}, or in one that it jumps to, accepts everything: remove it"
         stored = demand.key != "enabled" and demand.value.holds(tool.policy(evidence, demand.key))
@@ -82,6 +89,21 @@ class Firewall(Kind):
             for port, processes in sorted(self.served(evidence).items())
             if port not in logins and not self.named(demand, port) and not tool.decides(evidence, port)
         ]
+        contrary = [
+            port
+            for port in sorted(self.served(evidence))
+            if port not in logins and self.named(demand, port) and tool.decides(evidence, port) == "deny"
+        ]
+        redirected = (
+            tool.redirected(evidence) if demand.key == "enabled" and not FORWARDING & demand.site.purposes else []
+        )
+        if redirected:
+            return (
+                f"it would close ports that are sent on to others (table {', '.join(redirected)}): say in the overlay that this is its "
+                f"purpose ({', '.join(sorted(FORWARDING))})"
+            )
+        if contrary:
+            return f"a rule of {tool.name} refuses {', '.join(contrary)}, which the overlay opens: remove it, or that from 'ports'"
         if closed:
             return f"it would close {', '.join(closed)}: allow or deny them in {tool.name}, or list them under 'ports' in the overlay"
         return ""
@@ -126,6 +148,8 @@ class Firewall(Kind):
                 ):
                     tool.open(f"{span}/{one.protocol}", one.source, desired)
         if demand.key == "enabled":
+            if FORWARDING & demand.site.purposes and tool.policy(evidence, "default_routed") != "allow":
+                tool.let_through(desired)
             tool.enable(evidence, desired)
         else:
             tool.set_policy(demand.key, text(demand.value.target()), desired)
@@ -134,6 +158,7 @@ class Firewall(Kind):
         policies = [policy for policy in ("deny", "reject", "allow") if demand.value.holds(policy)]
         made = self.tool(evidence).asserts(demand.key, policies)
         if demand.key == "enabled":
+            made += loads_at_boot("firewall", evidence)
             made += [matching(as_json("service", name, "reached"), True) for name in self.units(evidence)]
             made += [
                 matching(as_text("service", name, "file"), {"match-regexp": STARTED}) for name in self.units(evidence)

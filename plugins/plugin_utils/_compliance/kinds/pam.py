@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..pam_stack import Line, of_type, opens_to_all, outcomes
+from ....module_utils._collect.section import WHOLE
+from ..pam_stack import AUTHENTICATING, ROOT_ONLY, Line, of_type, opens_to_all, outcomes
 from ..pam_tools import TOOLS, Tool
 from .base import TEXTS, Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
 from .matchers import Template, literal, matching
@@ -15,9 +16,14 @@ SU = "/etc/pam.d/su"
 SU_GROUP = "unified-su"
 # Services that ask who somebody is, in every distribution; `other` stands for those without a file (pam.conf(5)).
 DOORS = ("login", "other", "polkit-1", "sshd", "su", "su-l", "sudo", "sudo-i")
-ASK_NOTHING = frozenset(
-    {"pam_cap.so", "pam_env.so", "pam_faildelay.so", "pam_nologin.so", "pam_permit.so", "pam_warn.so"}
-)
+# sudo's settings that name its services (sudoers(5)).
+SUDO_SERVICES = ("pam_service", "pam_login_service", "pam_askpass_service")
+# Services of setuid programs that keep the number of who called them, so that pam_rootok knows root from the others (su(1),
+# runuser(1), chfn(1), chsh(1), consolehelper(8), shadow's tools for root); of sudo it is root's own.
+CALLERS = frozenset(
+    ("su", "su-l", "runuser", "runuser-l", "chfn", "chsh", "chpasswd", "chgpasswd", "newusers", "passwd", "chage", "groupadd", "groupdel",
+     "groupmems", "groupmod", "useradd", "userdel", "usermod", "config-util", "halt", "poweroff", "reboot")
+)  # fmt: skip
 
 
 class Problem(t.NamedTuple):
@@ -54,6 +60,7 @@ class Pam(Kind):
         return {
             "text": [*TOOLS[platform.tool("pam")].texts(), SU],
             **({"account": None} if "empty_group" in rule.spec else {}),
+            **({"sshd": [platform.unit("ssh_server")], "sudo": None} if _asks_for_doors(rule) else {}),
         }
 
     @staticmethod
@@ -117,20 +124,31 @@ class Pam(Kind):
     def _passed_by(self, demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
         """Services that accept a password without the module."""
         module = demand.rule.spec["module"]
+        entrances = doors(evidence) if _asks_for_doors(demand.rule) else frozenset()
+        for name in sorted(name for name in entrances if "/" in name):
+            yield Problem(f"the PAM service '{name}' of sshd or sudo is none of /etc/pam.d: nobody looked at it", name)
         for kind in demand.rule.spec.get("guards", ()):
             known: set[str] = set()
+            common = {f"/etc/pam.d/{name}" for name in self._bases(demand, kind, evidence)}
             # The common stacks first: a service that only includes them has no problem of its own.
             names = sorted(evidence["pam"], key=lambda name: name not in self._bases(demand, kind, evidence))
             for service in demand.rule.spec.get("services") or names:
                 lines = of_type(evidence["pam"].get(service, ()), kind)
                 chosen = demand.rule.spec.get("services")
-                how = bypass(module, kind, lines, only_root=bool(chosen), door=service in DOORS)
+                how = bypass(
+                    module, kind, lines, only_root=bool(chosen), door=service in entrances, caller=service in CALLERS
+                )
                 own = [
                     line["source"]
                     for line in lines
                     if (line["source"] == SU if chosen else line["module"] == "pam_unix.so")
                 ]
                 source = own[0] if own else f"/etc/pam.d/{service}"
+                if source in common and service not in self._bases(demand, kind, evidence) and source not in known:
+                    # The common stack is right: what lets in stands in the service's own lines.
+                    source = next(
+                        (one["source"] for one in lines if one["source"] not in common), f"/etc/pam.d/{service}"
+                    )
                 if how and source not in known:
                     known.add(source)
                     yield Problem(f"{service} ({kind}): {how}", source)
@@ -151,9 +169,15 @@ class Pam(Kind):
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         spec = demand.rule.spec
         expected = "; ".join([*spec.get("stacks", ()), *(f"no {name}" for name in spec.get("forbid", ()))])
+        unseen = _unseen_doors(evidence) if _asks_for_doors(demand.rule) else {}
+        if WHOLE in unseen:
+            return Ruling("error", f"by which PAM services people come in is not known: {unseen[WHOLE]}", "readable")
         wrong = offenders(
             [problem.text for problem in self.problems(demand, evidence)], f"{spec['module']}: {expected}"
         )
+        if unseen and wrong.verdict == "pass":
+            shown = "; ".join(f"{item}: {reason}" for item, reason in unseen.items())
+            return Ruling("error", f"by which PAM services people come in is not all seen: {shown}", wrong.expected)
         return wrong if wrong.verdict == "fail" else Ruling("pass", "as expected", wrong.expected)
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
@@ -221,24 +245,56 @@ def _of_module(demand: Demand, kind: str, lines: t.Iterable[Line]) -> list[Line]
     return mine[-1:] if demand.rule.spec.get("last") else mine
 
 
-def bypass(module: str, kind: str, lines: t.Sequence[Line], *, only_root: bool, door: bool = False) -> str:
+def _asks_for_doors(rule: Rule) -> bool:
+    """Whether the rule speaks of every service that people come in by, those included that ask no password."""
+    return rule.spec["module"] == "pam_unix.so" and "auth" in rule.spec.get("guards", ())
+
+
+def doors(evidence: Evidence) -> frozenset[str]:
+    """Services that people come in by. Those of sshd and sudo may have other names, for some connections or users only
+    (sshd_config(5), PAMServiceName; sudoers(5), pam_service).
+    """
+    sshd = evidence["sshd"]
+    scopes = [sshd["effective"], *(one["differs"] for one in (*sshd.get("cases", ()), *sshd.get("variants", ())))]
+    named = [scope.get("pamservicename", "") for scope in scopes]
+    named += [entry["value"] for entry in evidence["sudo"]["defaults"] if entry["name"] in SUDO_SERVICES]
+    # libpam looks for the name in lower case (pam_start(3)).
+    return frozenset({*DOORS, *(name.lower() for name in named if name)})
+
+
+def _unseen_doors(evidence: Evidence) -> dict[str, str]:
+    """What is not known of how sshd and sudo name their services, with the reasons."""
+    return {
+        WHOLE if evidence[section] is None else item: reason
+        for section in ("sshd", "sudo")
+        for item, reason in evidence.left_out(section).items()
+    }
+
+
+def bypass(
+    module: str,
+    kind: str,
+    lines: t.Sequence[Line],
+    *,
+    only_root: bool,
+    door: bool = False,
+    caller: bool = False,
+) -> str:
     """How a stack lets somebody in without the module's consent; empty where it does not.
 
     Args:
         only_root: whether everybody but root needs the module (su); else it is a password that needs it.
         door: whether people come in by this service, so that it must ask something even where it asks no password.
+        caller: whether the service's program has the number of who called it, so that pam_rootok tells root from the others.
     """
-    if (
-        door
-        and (module, kind) == ("pam_unix.so", "auth")
-        and {line["module"] for line in lines} <= ASK_NOTHING
-        and opens_to_all(lines)
-    ):
-        return "lets in everybody"
-    if not only_root and not any(line["module"] == "pam_unix.so" for line in lines):
-        return ""
+    asked = {line["module"] for line in lines}
     if module == "pam_unix.so":
-        return "lets in whom no module has accepted" if kind == "auth" and opens_to_all(lines) else ""
+        authenticating = AUTHENTICATING | frozenset(ROOT_ONLY if caller else ())
+        if kind == "auth" and (door or module in asked) and opens_to_all(lines, authenticating):
+            return "lets in whom no module has accepted" if asked & authenticating else "lets in everybody"
+        return ""
+    if not only_root and "pam_unix.so" not in asked:
+        return ""
 
     def consents(line: Line) -> bool:
         return line["module"] == module and "authfail" not in line["args"] and "authsucc" not in line["args"]

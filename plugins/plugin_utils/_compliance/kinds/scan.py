@@ -41,10 +41,10 @@ class Scan(Kind):
         return "names that cannot be printed: mend these files by hand"
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
-        change = {"world_writable_files": "o-w", "world_writable_directories": "+t"}[demand.key]
+        name, value = change(demand.key)
         for path in filter(plain, evidence["scan"][demand.key]):
             # A rule on the file itself has the stricter word.
-            desired.attributes.setdefault(path, {"path": path}).setdefault("mode", change)
+            desired.attributes.setdefault(path, {"path": path}).setdefault(name, value)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         return [
@@ -52,6 +52,13 @@ class Scan(Kind):
             # A walk that walked nothing would be green.
             matching(Template(f"{{{{ {lookup('scan', 'inodes')} | int64 }}}}"), {"ge": 100}),
         ]
+
+
+def change(key: str) -> tuple[str, str]:
+    """The attribute that mends what a list holds, and its value."""
+    if key.endswith(("_owner", "_group")):
+        return key.rpartition("_")[2], "root"
+    return "mode", {"world_writable_files": "o-w", "world_writable_directories": "+t"}.get(key, "go-w")
 
 
 KINDS = (Scan(),)

@@ -7,11 +7,11 @@ import json
 import re
 import typing as t
 
-from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD
+from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD, USERADD
 from ..constraint import text
 from ..daemon import Daemon
 from ..pam_tools import TOOLS
-from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, RunningDaemon
 from .matchers import checks, checks_on, literal
 
 MARK = "# Managed by unified.deploy."
@@ -64,11 +64,14 @@ def add_lines(content: str, lines: t.Iterable[str]) -> str:
 
 
 class Place(t.NamedTuple):
-    """A value that is in force somewhere: ``service`` names the PAM service whose line gives it, empty for a file."""
+    """A value that is in force somewhere: ``service`` names the PAM service whose line gives it, empty for a file; ``because`` which other
+    setting makes it another value than what stands there.
+    """
 
     value: str | None
     source: str
     service: str = ""
+    because: str = ""
 
 
 class Settings(Kind):
@@ -113,7 +116,10 @@ class Settings(Kind):
 
     def places(self, demand: Demand, evidence: Evidence) -> list[Place]:
         """Every value that is in force: what each PAM line has, where a module reads the file, else what the file has."""
-        setting = evidence["settings"][self.name].get(demand.key)
+        return self._places(demand.key, evidence)
+
+    def _places(self, key: str, evidence: Evidence) -> list[Place]:
+        setting = evidence["settings"][self.name].get(key)
         file = Place(setting["value"], setting["source"]) if setting else Place(None, "")
         if not self.module:
             return [file]
@@ -124,7 +130,7 @@ class Settings(Kind):
             # An account line only looks at what the other lines have counted.
             if line["module"] == self.module and line["type"] != "account"
         ]
-        return [self._argument(demand.key, service, arguments, file) for service, arguments in lines] or [file]
+        return [self._argument(key, service, arguments, file) for service, arguments in lines] or [file]
 
     def _argument(self, key: str, service: str, arguments: list[str], file: Place) -> Place:
         values = dict(argument.partition("=")[::2] for argument in arguments)
@@ -146,11 +152,19 @@ class Settings(Kind):
         unit = evidence.platform.unit(self.daemon_name)
         return Daemon(unit, evidence, "settings", ("daemons", unit), ("changed", self.name))
 
+    def running_daemon(self, evidence: Evidence) -> RunningDaemon | None:
+        daemon = self.daemon(evidence) if evidence.get("settings") else None
+        if daemon is None or daemon.started is None:
+            return None
+        return RunningDaemon(daemon.unit, frozenset(daemon.changed), fresh=not daemon.stale)
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         place, daemon = self.deciding(demand, evidence), self.daemon(evidence)
         shown = "not set" if place.value is None else place.value
         if place.service:
             shown += f" in {place.source}"
+        if place.because:
+            shown += f" because of {place.because}"
         if not demand.value.holds(place.value):
             return Ruling("fail", shown, demand.value.describe())
         if daemon and daemon.stale:
@@ -185,9 +199,13 @@ class Settings(Kind):
                 return
             start = desired.text(self.path, evidence) or f"{MARK}\n"
             content = set_key(start, demand.key, value, separator=self.separator, section=self.section)
-            desired.file(self.path, content, mode=self.mode, restart=[daemon.unit] if daemon else ())
+            desired.file(self.path, content, mode=self.mode, restart=self._restarts(evidence))
         if daemon:
             daemon.refresh(desired)
+
+    def _restarts(self, evidence: Evidence) -> list[str]:
+        daemon = self.daemon(evidence)
+        return [daemon.unit] if daemon else []
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         place = self.deciding(demand, evidence)
@@ -232,25 +250,130 @@ class Settings(Kind):
         return f'/(?i)^\\s*{literal(key)}({between}"?{value}"?)?\\s*(#.*)?$/'
 
 
+class Combined(Settings):
+    """Settings of which some mean nothing without others of the same program.
+
+    Args:
+        others: by key, the keys that bear on it.
+        combine: the value that is in force, given the key's own and those of the others in their order (None where not set).
+        harmless: what a key that bears on others is set to where it makes a rule fail; None takes its line away.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        *,
+        others: t.Mapping[str, tuple[str, ...]],
+        combine: t.Callable[[str | None, t.Sequence[str | None]], str | None],
+        harmless: str | None = None,
+        **options: t.Any,
+    ) -> None:
+        super().__init__(name, path, **options)
+        self.others, self.combine, self.harmless = others, combine, harmless
+
+    def places(self, demand: Demand, evidence: Evidence) -> list[Place]:
+        own = self._places(demand.key, evidence)
+        if demand.key not in self.others:
+            return own
+        beside = [self._places(key, evidence) for key in self.others[demand.key]]
+        made = []
+        for place, *rest in zip(own, *beside):
+            value = self.combine(place.value, [one.value for one in rest])
+            set_ = [one for one in rest if one.value is not None]
+            if value == place.value:
+                made.append(place)
+                continue
+            because = ", ".join(f"{key} {one.value}" for key, one in zip(self.others[demand.key], rest) if one in set_)
+            # What overrides is the other setting, where that stands elsewhere than in our file.
+            source = next((one.source for one in set_ if one.source != self.path), place.source)
+            made.append(place._replace(value=value, because=because, source=source))
+        return made
+
+    def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
+        values = evidence["settings"][self.name]
+        own = values[demand.key]["value"] if demand.key in values else None
+        spoilt = any(place.because and not demand.value.holds(place.value) for place in self.places(demand, evidence))
+        keys = self.others.get(demand.key, ()) if spoilt else ()
+        for index, key in enumerate(keys):
+            setting = values.get(key)
+            alone = [setting["value"] if setting and number == index else None for number in range(len(keys))]
+            if self.combine(own, alone) == own:
+                continue
+            start = desired.text(self.path, evidence) or f"{MARK}\n"
+            here = re.findall(rf"^\s*{re.escape(key)}[\s=]+(\S+)", start, re.MULTILINE)
+            # Another rule may have planned a value for it already.
+            if setting and here[-1:] in ([], [setting["value"]]):
+                content = set_key(start, key, self.harmless, separator=self.separator, section=self.section)
+                desired.file(self.path, content, mode=self.mode, restart=self._restarts(evidence))
+        super().want(demand, evidence, desired)
+
+    def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
+        places = self.places(demand, evidence)
+        if not any(place.because for place in places):
+            return super().asserts(demand, evidence)
+        daemon = self.daemon(evidence)
+        made = [check for place in places for check in checks_on(demand.value, json.dumps(place.value or ""))]
+        return made + (daemon.asserts() if daemon else [])
+
+
+def less_credits(length: str | None, credits: t.Sequence[str | None]) -> str | None:
+    """pwquality.conf(5), minlen: kinds of characters with a credit count for as many characters of the length."""
+    credit = sum(max(0, int(one)) for one in credits if one is not None and re.fullmatch(r"-?\d{1,9}", one))
+    if not credit or length is None or not re.fullmatch(r"\d{1,9}", length):
+        return length
+    return str(int(length) - credit)
+
+
+def locks_root(even: str | None, others: t.Sequence[str | None]) -> str | None:
+    """faillock.conf(5): a root_unlock_time implies even_deny_root; one of less than a minute locks out nobody."""
+    (unlock,) = others
+    if unlock is None:
+        return even
+    seconds = {"never": 0}.get(unlock, int(unlock) if re.fullmatch(r"\d{1,9}", unlock) else 1)
+    return "yes" if seconds == 0 or seconds >= 60 else f"for {unlock} s"
+
+
+def stores_all(storage: str | None, others: t.Sequence[str | None]) -> str | None:
+    """journald.conf(5), MaxLevelStore: what is less urgent is not stored at all."""
+    (level,) = others
+    return (
+        storage if level is None or level.lower() in ("debug", "7", "info", "6") else f"{storage}, up to {level} only"
+    )
+
+
 def _drop_in(name: str, daemon: str = "") -> Settings:
     file, section = SYSTEMD[name]
     return Settings(name, f"/etc/systemd/{file}.d/zz-unified.conf", section=section, daemon=daemon)
 
 
 KINDS = (
-    _drop_in("journald", "journald"),
+    Combined(
+        "journald",
+        "/etc/systemd/journald.conf.d/zz-unified.conf",
+        section=SYSTEMD["journald"][1],
+        daemon="journald",
+        others={"Storage": ("MaxLevelStore",)},
+        combine=stores_all,
+        harmless="debug",
+    ),
     _drop_in("coredump"),
     _drop_in("timesyncd", "timesyncd"),
-    Settings(
+    Combined(
         "pwquality",
         PWQUALITY,
+        others={"minlen": ("dcredit", "ucredit", "lcredit", "ocredit")},
+        combine=less_credits,
+        harmless="0",
         separator=" = ",
         module="pam_pwquality.so",
         bare=frozenset({"enforce_for_root"}),
     ),
-    Settings(
+    Combined(
         "faillock",
         PAM["faillock"],
+        others={"even_deny_root": ("root_unlock_time",)},
+        combine=locks_root,
         separator=" = ",
         module="pam_faillock.so",
         bare=frozenset({"audit", "even_deny_root", "silent"}),
@@ -258,7 +381,8 @@ KINDS = (
     Settings(
         "pwhistory", PAM["pwhistory"], separator=" = ", module="pam_pwhistory.so", bare=frozenset({"enforce_for_root"})
     ),
+    Settings("aide_default", "/etc/default/aide"),
     Settings("login_defs", LOGIN_DEFS, separator="\t"),
-    Settings("useradd", "/etc/default/useradd"),
+    Settings("useradd", USERADD),
     Settings("auditd", AUDITD, separator=" = ", mode="0640", daemon="auditd"),
 )

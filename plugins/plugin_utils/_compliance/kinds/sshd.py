@@ -8,11 +8,11 @@ import fnmatch
 import posixpath
 import typing as t
 
-from ....module_utils._collect.sshd_config import split
+from ....module_utils._collect.sshd_config import include_directories, split
 from ....module_utils._logins import refusal
 from ..constraint import items, text
 from ..logins import administrators, groups_of
-from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
+from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, RunningDaemon, ruling
 from .matchers import Template, checks, literal, lookup, matching
 from .settings import MARK
 
@@ -223,6 +223,15 @@ class Sshd(Kind):
                 desired.file(MAIN, include + main, mode="0600", validate=["sshd", "-t", "-f", "%s"], restart=restart)
             if desired.text(DROP_IN, evidence):
                 desired.file(DROP_IN, None, restart=restart)
+
+    def running_daemon(self, evidence: Evidence) -> RunningDaemon | None:
+        sshd = evidence.get("sshd")
+        unit = evidence.platform.unit("ssh_server")
+        if not sshd or unit not in [daemon["unit"] for daemon in sshd.get("daemons", ())]:
+            return None
+        lines = sshd["directives"]
+        files = {MAIN, *(line["source"] for line in lines), *include_directories(lines)}
+        return RunningDaemon(unit, frozenset(files), fresh=not stale(evidence), reloads=True)
 
     def _holds(self, demand: Demand, evidence: Evidence) -> bool:
         judged = self._judge_lists(evidence) if self.any_list(demand) else self._judge_value(demand, evidence)

@@ -15,6 +15,8 @@ from .settings import put_line
 PATH = "/etc/sudoers.d/zz-unified"
 # sudo reads these scopes in one pass, in the order of the lines; the others after them (sudoers(5), SUDOERS OPTIONS).
 ORDERED = ("", "host", "user")
+# Settings without which another one means nothing: a log file from which what was allowed, or refused, is left out (sudoers(5)).
+NEEDED = {"logfile": ("log_allowed", "log_denied")}
 Entry = dict[str, t.Any]
 
 
@@ -59,12 +61,21 @@ class Sudo(Kind):
             or (entry["name"] == "exempt_group" and entry["value"] != "no")
         ]
 
+    def spoilers(self, demand: Demand, evidence: Evidence) -> list[Entry]:
+        """What switches off, for everybody or some, what the setting of the rule needs."""
+        made = []
+        for name in NEEDED.get(demand.key, ()):
+            general, scoped = self.settings(name, evidence)
+            made += [entry for entry in (general, *scoped) if entry is not None and entry["value"] == "no"]
+        return made
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         if demand.key in ("authenticate", "nopasswd"):
             return offenders(self.lifted(demand.key, evidence), "no such rule")
         general, scoped = self.settings(demand.key, evidence)
         value = _meaning(general) if general else None
         weaker = [_default_text(entry) for entry in scoped if not _holds(demand.value, entry)]
+        weaker += [_default_text(entry) for entry in self.spoilers(demand, evidence)]
         if weaker and demand.value.holds(value):
             return Ruling("fail", "; ".join(weaker), demand.value.describe())
         return ruling(demand.value.holds(value), value, demand.value.describe())
@@ -75,6 +86,7 @@ class Sudo(Kind):
             return ""
         _general, scoped = self.settings(demand.key, evidence)
         weaker = [e for e in scoped if e["scope"] not in ORDERED and not _holds(demand.value, e)]
+        weaker += [e for e in self.spoilers(demand, evidence) if e["scope"] not in ORDERED]
         return f"'{_default_text(weaker[0])}' overrides what this collection writes: mend it there" if weaker else ""
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
@@ -86,11 +98,14 @@ class Sudo(Kind):
         # A line that stands alone stays where it is: moving it would be a change that mends nothing.
         if [old for old in content.splitlines() if re.match(pattern, old)] != [line]:
             content = put_line(content, pattern, line)
+        for name in dict.fromkeys(entry["name"] for entry in self.spoilers(demand, evidence)):
+            content = put_line(content, rf"^\s*Defaults\s+!?{name}\b", f"Defaults {name}")
         desired.file(PATH, content, mode="0440", validate=["visudo", "-c", "-f", "%s"])
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         general, scoped = self.settings(demand.key, evidence)
         weaker = [f"'{_default_text(entry)}'" for entry in scoped if not _holds(demand.value, entry)]
+        weaker += [f"'{_default_text(entry)}'" for entry in self.spoilers(demand, evidence)]
         if general and not _holds(demand.value, general):
             weaker.insert(0, f"'{_default_text(general)}'")
         return weaker[0] if weaker else ""
@@ -105,6 +120,9 @@ class Sudo(Kind):
             return [_each("defaults", lifts, "^$")]
         general, scoped = self.settings(demand.key, evidence)
         made = [check for entry in scoped for check in checks_on_default(demand.value, _meaning(entry))]
+        if demand.key in NEEDED:
+            # Which of several lines wins is followed by the planner alone; this repeats its answer.
+            made.append(matching(Template(f'"{len(self.spoilers(demand, evidence))}"'), "0"))
         if general is None:
             return [*made, _each("defaults", f'and (eq .name "{demand.key}") (eq .scope "")', "x")]
         value = general["value"]

@@ -7,10 +7,11 @@ import csv
 import io
 
 from .model import Report, rows
+from .words import narrowing, note, unmatched
 
 COLUMNS = (
     "host", "benchmark", "control", "control_title", "control_verdict", "rule", "severity", "verdict", "actual", "expected",
-    "goss", "independent", "changed", "note",
+    "goss", "independent", "changed", "loosened", "note",
 )  # fmt: skip
 # A cell that starts like a formula would be run by a spreadsheet; the wide forms by East Asian ones. See
 # https://owasp.org/www-community/attacks/CSV_Injection
@@ -25,19 +26,26 @@ def as_csv(report: Report) -> str:
         for control, rule, facts in rows(host):
             cells = (
                 host["name"], control["benchmark"], control["id"], control["title"], control["verdict"], rule, facts["severity"],
-                facts["verdict"], facts["actual"], facts["expected"], facts["goss"], facts["independent"], facts["changed"], facts["held"],
+                facts["verdict"], facts["actual"], facts["expected"], facts["goss"], facts["independent"], facts["changed"],
+                any(value["loosened"] for value in facts["site"]), note(facts),
             )  # fmt: skip
             writer.writerow([_cell(str(cell)) for cell in cells])
+        if said := narrowing(host):
+            narrowed = (host["name"], *[""] * 6, "not looked at", said, *[""] * 6)
+            writer.writerow([_cell(cell) for cell in narrowed])
     for host in report["not_run"]:
         cells = (
             host["name"],
             *[""] * 6,
             "not run",
             host["reason"],
-            *[""] * 4,
+            *[""] * 5,
             f"{host['state']} {host['task']}".strip(),
         )
-        writer.writerow([_cell(cell) for cell in cells])
+        writer.writerow([_cell(str(cell)) for cell in cells])
+    for entry in report["unmatched"]:
+        row = ("", *[""] * 6, "matches nothing", unmatched(entry), *[""] * 6)
+        writer.writerow([_cell(cell) for cell in row])
     return out.getvalue()
 
 

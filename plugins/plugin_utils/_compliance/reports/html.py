@@ -8,7 +8,8 @@ import functools
 import typing as t
 from pathlib import Path
 
-from .model import SEVERITIES, Report, Row, ends, judges, percent, rows, score
+from .model import SEVERITIES, Report, Row, percent, rows, score
+from .words import ends, judges, loosened, narrowing, remarks, score_of, unmatched
 
 if t.TYPE_CHECKING:
     from jinja2 import Template
@@ -32,7 +33,10 @@ def template() -> Template:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(moment=moment, percent=percent, score=score)
-    environment.globals.update(ends=ends, judges=judges, grouped=grouped)
+    environment.globals.update(
+        ends=ends, grouped=grouped, judges=judges, loosened=loosened, narrowing=narrowing, remarks=remarks, score_of=score_of,
+        unmatched=unmatched,
+    )  # fmt: skip
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import re
 
-from .model import SHOWN, TITLES, Report, Row, ends, judges, rows
+from .model import SHOWN, TITLES, Report, Row, rows
+from .words import ends, judges, loosened, narrowing, note, score_of, unmatched
+
+PARTS = {
+    "What fails": ("error", "fail"),
+    "What is waived": ("waived",),
+    "What people attest": ("attested",),
+    "What was not checked": ("not_checked",),
+}
 
 # https://spec.commonmark.org/0.31.2/#backslash-escapes: what could begin emphasis, code, a link, a picture or a cell.
 _MARKS = re.compile(r"([\\`*\[\]|~!])")
@@ -22,6 +30,13 @@ def as_markdown(report: Report) -> str:
             *(f"- {inert(host['name'])}: {inert(ends(host))}" for host in report["not_run"]),
             "",
         ]
+    if report["unmatched"]:
+        lines += [
+            "## Entries of the overlay that match nothing",
+            "",
+            *(f"- {inert(unmatched(entry))}" for entry in report["unmatched"]),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -35,6 +50,7 @@ def _host(host: Report) -> list[str]:
     benchmarks = ", ".join(f"{b['title']} {b['version']} ({b['level']})" for b in host["benchmarks"])
     lines = [f"## {inert(host['name'])}", ""]
     lines += [f"{inert(host['system'])}, {inert(host['architecture'])}. {inert(benchmarks)}; {judges(host)}.", ""]
+    lines += [f"Score: {score_of(host)}." + (f" The run was {inert(said)}." if (said := narrowing(host)) else ""), ""]
     lines += [
         "| section | " + " | ".join(TITLES[verdict] for verdict in SHOWN) + " |",
         "|---" + "|---:" * len(SHOWN) + "|",
@@ -44,8 +60,11 @@ def _host(host: Report) -> list[str]:
         lines.append(f"| {inert(section['title'])} | " + " | ".join(counts) + " |")
     lines.append("| **all** | " + " | ".join(f"**{host['summary']['controls'].get(v, 0)}**" for v in SHOWN) + " |")
     listed = rows(host)
-    for title, verdicts in (("What fails", ("error", "fail")), ("What is waived", ("waived",))):
+    for title, verdicts in PARTS.items():
         lines += _table(title, [row for row in listed if row.facts["verdict"] in verdicts])
+    if values := loosened(host):
+        lines += ["", "### Loosened by the overlay", "", "| rule | value |", "|---|---|"]
+        lines += [f"| {inert(rule)} | {inert(text)} |" for rule, text in values.items()]
     return [*lines, ""]
 
 
@@ -60,6 +79,13 @@ def _table(title: str, listed: list[Row]) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for control, rule, facts in listed:
-        cells = (control["id"], rule, facts["verdict"], facts["actual"], facts["expected"], facts["held"])
+        cells = (
+            control["id"],
+            rule or control["title"],
+            facts["verdict"],
+            facts["actual"],
+            facts["expected"],
+            note(facts),
+        )
         lines.append("| " + " | ".join(inert(cell) for cell in cells) + " |")
     return lines

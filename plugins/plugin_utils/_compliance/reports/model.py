@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import collections
 import datetime
 import typing as t
 
 from ..._errors import ComplianceError
 from ..._printable import printable_all
-from ..results import VERDICTS
+from ..results import ANSWERS, VERDICTS
 
 Report = dict[str, t.Any]
-SCHEMA = 2
+SCHEMA = 3
 SHOWN = ("pass", "fail", "error", "waived", "attested", "not_checked", "not_applicable")
 SEVERITIES = ("high", "medium", "low", "")
 TITLES = {
@@ -49,7 +50,22 @@ def build(
         "run": run,
         "hosts": hosts,
         "not_run": sorted((printable_all(host) for host in missing), key=lambda host: str(host["name"])),
+        "unmatched": _unmatched(hosts),
     }
+
+
+def _unmatched(hosts: list[Report]) -> list[dict[str, str]]:
+    """Entries of overlays that match nothing on any of the hosts that have them."""
+    everywhere: dict[str, list[dict[str, str]]] = {}
+    for host in hosts:
+        for entry in host["unmatched"]:
+            everywhere.setdefault(f"{entry['where']} {entry['entry']}", []).append(entry)
+    sharing = collections.Counter(host["overlay"] for host in hosts)
+    return [
+        {**entries[0], "why": "; or ".join(dict.fromkeys(entry["why"] for entry in entries))}
+        for entries in everywhere.values()
+        if len(entries) == sharing[entries[0]["overlay"]]
+    ]
 
 
 def check_baseline(baseline: t.Any, path: str) -> Report:
@@ -81,7 +97,7 @@ def _compare(hosts: list[Report], baseline: Report | None) -> None:
         )
     for host in hosts:
         before = earlier.get(host["name"])
-        if before and before["benchmarks"] != host["benchmarks"]:
+        if before and any(before[name] != host[name] for name in ("benchmarks", "narrowed")):
             before = None
         host["baseline"] = before["summary"] if before else None
         counts = {(s["benchmark"], s["title"]): s["counts"] for s in before["sections"]} if before else {}
@@ -112,40 +128,46 @@ def rows(host: Report) -> list[Row]:
     """A host's rows: the worst verdict first, and below it the highest severity."""
     listed = []
     for control in host["controls"]:
-        without = {
-            "verdict": control["verdict"],
-            "actual": "no rule yet",
-            "expected": "",
-            "title": control["title"],
-            "why": "",
-            "kind": "",
-            "severity": "",
-            "held": "",
-            "goss": "none",
-            "independent": False,
-            "changed": False,
-            "cci": [],
-            "nist_800_53": [],
-        }
-        listed += [Row(control, rule, host["rules"].get(rule, without)) for rule in control["rules"] or [""]]
+        for rule in control["rules"]:
+            facts = host["rules"][rule]
+            if facts["verdict"] == "fail" and control["verdict"] == "waived":
+                # Of the controls that ask for the rule, this one is waived.
+                facts = {**facts, "verdict": "waived", "waiver": control["waiver"]}
+            listed.append(Row(control, rule, facts))
+        if not control["rules"] or control["unselected"]:
+            listed.append(Row(control, "", _without_rule(control)))
     return sorted(
         listed, key=lambda row: (VERDICTS.index(row.facts["verdict"]), SEVERITIES.index(row.facts["severity"]))
     )
 
 
-def judges(host: Report) -> str:
-    """Who judged a host, in one sentence."""
-    if not host["goss"]:
-        return "judged by the planner only"
-    seen, judged = host["summary"]["independent"], host["summary"]["judged"]
-    return (
-        f"judged by planner and Goss ({host['goss']['checks']} checks, {host['goss']['seconds']:.2f} s): of {judged} rules Goss "
-        f"saw for itself what decides {seen}, and relied on the evidence for {judged - seen}"
-    )
-
-
-def ends(host: Report) -> str:
-    """How a host that has no result ended: where, and why."""
-    at = f" at '{host['task']}'" if host["task"] else ""
-    reason = f": {host['reason']}" if host["reason"] else ""
-    return f"{host['state']}{at}{reason}"
+def _without_rule(control: Report) -> Report:
+    """The facts of what no rule judges of a control."""
+    answer = control["attestation"] if not control["rules"] and not control["unselected"] else None
+    verdict = control["verdict"]
+    if not control["applicable"]:
+        actual = "the purpose of this host rules it out"
+    elif control["unselected"]:
+        verdict, actual = "not_checked", f"left out of this run: {', '.join(control['unselected'])}"
+    elif answer:
+        actual = ANSWERS[answer["answer"]]
+    else:
+        actual = f"no rule judges it: {control['reason']}" if control["reason"] else "no rule judges it yet"
+    return {
+        "verdict": verdict,
+        "actual": actual,
+        "expected": "",
+        "title": control["title"],
+        "why": "",
+        "kind": "",
+        "severity": "",
+        "held": "",
+        "waiver": None,
+        "attestation": answer,
+        "site": [],
+        "goss": "none",
+        "independent": False,
+        "changed": False,
+        "cci": [],
+        "nist_800_53": [],
+    }

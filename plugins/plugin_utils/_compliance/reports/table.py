@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import collections
+import textwrap
 import typing as t
 
-from .model import SHOWN, TITLES, Report, Row, ends, judges, percent, rows, score
+from .model import SHOWN, TITLES, Report, Row, percent, rows, score
+from .words import ends, judges, loosened, narrowing, score_of, unmatched
 
 MOST_FAILURES = 25
+MOST_LINES = 4
+DEEP = " " * 14
 
 
 def table(
@@ -26,9 +30,20 @@ def table(
         if hosts is None or host["name"] in hosts:
             lines += _host(host, width)
     if gone := [host for host in report["not_run"] if host["state"] != "waiting"]:
-        lines += ["", f"not run ({len(gone)})", *(_cut(f"  {host['name']}: {ends(host)}", 2 * width) for host in gone)]
+        lines += ["", f"not run ({len(gone)})"]
+        lines += [
+            line
+            for host in gone
+            for line in _wrapped(f"{host['name']}: {ends(host)}", width, hang="    ", most=MOST_LINES)
+        ]
     if waiting := [host["name"] for host in report["not_run"] if host["state"] == "waiting"]:
-        lines += ["", _cut(f"still to come ({len(waiting)}): {', '.join(waiting)}", width)]
+        lines += [
+            "",
+            *_wrapped(f"still to come ({len(waiting)}): {', '.join(waiting)}", width, "", hang="  ", most=MOST_LINES),
+        ]
+    elif report["unmatched"]:
+        lines += ["", f"entries of the overlay that match nothing ({len(report['unmatched'])})"]
+        lines += [line for entry in report["unmatched"] for line in _wrapped(unmatched(entry), width, hang="    ")]
     if paths:
         lines += ["", *(f"  {name:9} {path}" for name, path in paths.items())]
     return "\n".join([*lines, ""])
@@ -36,18 +51,28 @@ def table(
 
 def _host(host: Report, width: int) -> list[str]:
     benchmarks = ", ".join(f"{b['id']} {b['level']}" for b in host["benchmarks"])
-    lines = ["", _cut(f"{host['name']}: {host['system']}, {benchmarks}", width), *_wrapped(judges(host), width), ""]
-    lines += _section_table(host)
+    lines = [
+        "",
+        *_wrapped(f"{host['name']}: {host['system']}, {benchmarks}", width, ""),
+        *_wrapped(judges(host), width),
+        "",
+    ]
+    lines += _section_table(host, width)
     listed = rows(host)
     lines += _listed("what fails", [row for row in listed if row.facts["verdict"] in ("error", "fail")], width)
-    counts, rules = host["summary"]["controls"], host["summary"]["rules"]
+    if values := loosened(host):
+        lines += ["", f"  loosened by the overlay ({len(values)})"]
+        lines += [line for rule, text in values.items() for line in _wrapped(f"{rule}: {text}", width, hang=DEEP)]
+    rules = host["summary"]["rules"]
     reboot = "; ".join(host["reboot_required"]) or "no"
+    narrowed = narrowing(host)
     return [
         *lines,
         "",
         f"  rules: {rules.get('pass', 0)} pass, {rules.get('fail', 0) + rules.get('error', 0)} fail, "
         f"{rules.get('waived', 0)} waived, {len(host['changed'])} changed",
-        f"  score: {percent(score(counts))}{_was(host)}    reboot required: {reboot}",
+        *_wrapped(f"score: {score_of(host)}{_was(host)}    reboot required: {reboot}", width),
+        *(_wrapped(narrowed, width) if narrowed else ()),
     ]
 
 
@@ -55,27 +80,32 @@ def _was(host: Report) -> str:
     return f" (was {percent(score(host['baseline']['controls']))})" if host["baseline"] else ""
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 3]}..."
+def _wrapped(text: str, width: int, indent: str = "  ", *, hang: str = "", most: int = 0) -> list[str]:
+    """TEXT in lines of the terminal; past MOST lines (0: all) it says how much it leaves out."""
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=hang or indent,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    if not most or len(lines) <= most:
+        return lines
+    left = sum(len(line.strip()) + 1 for line in lines[most:]) - 1
+    return [*lines[:most], f"{hang or indent}({left} more characters: see the report)"]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) + 3 > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return [f"  {line}" for line in lines]
-
-
-def _section_table(host: Report) -> list[str]:
+def _section_table(host: Report, width: int) -> list[str]:
     heads = [TITLES[verdict] for verdict in SHOWN]
-    lines = ["  " + f"{'section':20}" + "".join(f"{head:>10}" for head in heads)]
+    longest = max(len(title) for title in ("section", *(section["title"] for section in host["sections"])))
+    first = max(20, min(longest + 1, width - 2 - 10 * len(heads)))
+    lines = ["  " + f"{'section':{first}}" + "".join(f"{head:>10}" for head in heads)]
     totals: collections.Counter[str] = collections.Counter()
     for section in [*host["sections"], None]:
         if section is None:
             title, counts, before = "all", dict(totals), (host["baseline"] or {}).get("controls")
-            lines.append("  " + "-" * (20 + 10 * len(heads)))
+            lines.append("  " + "-" * (first + 10 * len(heads)))
         else:
             title, counts, before = section["title"], section["counts"], section["baseline"]
             totals.update(counts)
@@ -83,17 +113,28 @@ def _section_table(host: Report) -> list[str]:
         for verdict in SHOWN:
             now, was = counts.get(verdict, 0), (before or {}).get(verdict, 0)
             cells.append(f"{was} > {now}" if before is not None and was != now else str(now))
-        lines.append("  " + f"{title[:19]:20}" + "".join(f"{cell:>10}" for cell in cells))
+        *above, last = textwrap.wrap(title, first - 1) or [""]
+        lines += [f"  {line}" for line in above]
+        lines.append("  " + f"{last:{first}}" + "".join(f"{cell:>10}" for cell in cells))
     return lines
 
 
 def _listed(title: str, listed: list[Row], width: int) -> list[str]:
+    """What rows say, once a rule: several controls may ask for the same one."""
     if not listed:
         return []
-    lines = ["", f"  {title} ({len(listed)})"]
-    for control, rule, facts in listed[:MOST_FAILURES]:
+    asked: dict[tuple[str, str], list[Row]] = {}
+    for row in listed:
+        asked.setdefault((row.rule, "" if row.rule else row.control["id"]), []).append(row)
+    lines = ["", f"  {title} ({len(asked)})"]
+    for same in list(asked.values())[:MOST_FAILURES]:
+        control, rule, facts = same[0]
+        ids = ", ".join(dict.fromkeys(row.control["id"] for row in same))
         reason = f"not changed: {facts['held']}" if facts["held"] else f"wants {facts['expected']}"
-        lines.append(_cut(f"  {control['id']:11} {rule:34} {facts['actual']} ({reason})", width))
-    if len(listed) > MOST_FAILURES:
-        lines.append(f"  and {len(listed) - MOST_FAILURES} more: see the report")
+        name = rule or control["title"]
+        head = f"{ids:11} {name:34}" if len(ids) <= 11 else f"{ids}  {name} "
+        text = f"{head} {facts['actual']}" + (f" ({reason})" if facts["expected"] else "")
+        lines += _wrapped(text, width, hang=DEEP, most=MOST_LINES)
+    if len(asked) > MOST_FAILURES:
+        lines.append(f"  and {len(asked) - MOST_FAILURES} more: see the report")
     return lines

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that a program makes of others, put in place whole.
+
+grub-mkconfig(8) writes its menu over the old one: a power cut, or a full file system, within that moment leaves a host that does not
+boot (util/grub-mkconfig.in, ``cat ${grub_cfg}.new > ${grub_cfg}``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import typing as t
+
+from .errors import ChangeError
+from .files import Wanted, read, replace
+from .paths import locate, trust
+from .programs import Answer, run
+from .record import make_private
+
+
+def derive(argv: t.Sequence[str], path: str, directory: str, *, timeout: float) -> Answer:
+    """Run a program, and let the file that it made take the place, owner and mode of PATH.
+
+    Args:
+        argv: with ``%s`` where the program is told which file to write.
+        directory: root's alone; the file is made below it first.
+
+    Raises:
+        ChangeError: the program made nothing, or cannot be run; PATH is as it was.
+        OSError: there is no room or no right; PATH is as it was.
+    """
+    with locate(path, trust()) as place:
+        before = read(place)
+    scratch = os.path.join(directory, "derived")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a run that died
+    make_private(scratch)
+    try:
+        made = os.path.join(scratch, os.path.basename(path))
+        answer = run([part.replace("%s", made) for part in argv], timeout=timeout)
+        if answer.code:
+            return answer
+        with open(made, "rb") as handle:
+            content = handle.read()
+    except FileNotFoundError:
+        content = b""
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if not content:
+        raise ChangeError(f"'{argv[0]}' made no {path}")
+    if before is None:
+        replace(Wanted(path, content))
+    elif content != before.content:
+        replace(Wanted(path, content, before.mode, before.owner, before.group))
+    return answer

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the next boot starts the kernel with, by boot loader, and what the running kernel was started with.
+
+Items: ``live``, the value of each parameter of the request in /proc/cmdline; ``loaders``, by name ``{entries, future}``:
+``entries`` is a list of ``{title, source, made_by, values}``, ``future`` is ``{sources, values}``, what entries of kernels that are
+installed later get, or None where nothing tells; ``outside``, why no boot loader of this host starts its kernel, and ``unknown``,
+why it cannot be told what does, both empty where loaders are known; ``password``, how GRUB's menu is locked
+(`boot_grub.password`), or None without GRUB. A value is None where the parameter does not stand there, "" where it stands without
+one, and the last of several. Nothing else of a command line is kept: it can hold secrets.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import typing as t
+
+from . import boot_entries, boot_grub
+from .boot_words import Stored, values
+from .configuration import text
+from .host import in_container
+from .section import Reader, Section
+
+CMDLINE = "/proc/cmdline"
+LOADERS: dict[str, t.Callable[[dict[str, str]], t.Optional[Stored]]] = {
+    "bls": boot_grub.snippets,
+    "extlinux": boot_entries.extlinux,
+    "grub": boot_grub.menu,
+    "raspberry": boot_entries.raspberry,
+    "systemd-boot": boot_entries.systemd_boot,
+}
+"""Every boot loader that is known; each returns None where it is not set up."""
+KERNELS = ("/boot/vmlinu[xz]*", "/boot/Image*", "/boot/firmware/kernel*.img", "/usr/lib/modules/*/vmlinuz")
+# Where a boot loader has its files, when something of its own is mounted there.
+PLACES = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
+
+
+class Boot(Reader):
+    """Args: request: names of kernel parameters."""
+
+    def __init__(self, request: list[str] | None = None) -> None:
+        super().__init__(list(request or ()))
+
+    def read(self) -> Section:
+        left_out: dict[str, str] = {}
+        words = (text(CMDLINE, left_out) or "").split()
+        items: dict[str, t.Any] = {
+            "live": values(words, self.request), "loaders": {}, "outside": outside(), "unknown": "", "password": None,
+        }  # fmt: skip
+        if items["outside"]:
+            return Section(items, left_out)
+        for name, look in LOADERS.items():
+            stored = look(left_out)
+            if stored is not None:
+                items["loaders"][name] = stored.as_dict(self.request)
+        if not items["loaders"]:
+            items["unknown"] = (
+                f"a kernel is installed, and none of the boot loaders that are known: {', '.join(LOADERS)}"
+            )
+        if missing := [place for place in PLACES if promised(place) and not os.path.ismount(place)]:
+            items["unknown"] = f"{missing[0]} is not mounted: mount it, so that the boot loader's files can be read"
+        if {"grub", "bls"} & items["loaders"].keys():
+            items["password"] = boot_grub.password(left_out)
+        return Section(items, left_out)
+
+
+def outside() -> str:
+    """Why the kernel of this host is started by something outside of it; empty where it is not."""
+    if in_container():
+        return "a container runs on its machine's kernel"
+    if "User Mode Linux" in (text("/proc/cpuinfo", {}) or ""):
+        return "this kernel is a process of another machine, which starts it"
+    if not any(glob.glob(pattern) for pattern in KERNELS) and not any(promised(place) for place in PLACES):
+        return "no kernel is installed: it is started from outside, as clouds and virtual machines do (direct boot)"
+    return ""
+
+
+def promised(place: str) -> bool:
+    """Whether fstab(5) mounts something at PLACE."""
+    lines = (line.split() for line in (text("/etc/fstab", {}) or "").splitlines())
+    return any(len(line) > 1 and not line[0].startswith("#") and line[1].rstrip("/") == place for line in lines)

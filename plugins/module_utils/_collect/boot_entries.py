@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Boot loaders that read a plain list of entries: systemd-boot, extlinux (U-Boot), and the Raspberry Pi's firmware."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+
+from .boot_words import Entry, Stored
+from .configuration import drop_ins, text
+from .shell_words import assigned
+
+# Where the EFI system partition or the extended boot loader partition is mounted (bootctl(1)).
+PARTITIONS = ("/efi", "/boot/efi", "/boot")
+SNIPPETS = tuple(f"{partition}/loader/entries/*.conf" for partition in PARTITIONS)
+# kernel-install(8): the first that is there.
+KERNEL_CMDLINE = ("/etc/kernel/cmdline", "/usr/lib/kernel/cmdline")
+EXTLINUX = ("/boot/extlinux/extlinux.conf", "/extlinux/extlinux.conf")
+# u-boot-update(8) reads them in this order.
+U_BOOT = "/etc/default/u-boot"
+U_BOOT_DROP_INS = ("/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d")
+U_BOOT_PARAMETERS = "U_BOOT_PARAMETERS"
+U_BOOT_DEFAULT = "ro quiet"
+FIRMWARE = ("/boot/firmware", "/boot")
+# Debian's package raspi-firmware makes cmdline.txt anew for every kernel; the first calls for it, the second is what it adds.
+RASPBERRY_HOOK = "/etc/kernel/postinst.d/z50-raspi-firmware"
+RASPBERRY_EXTRA = "/etc/default/raspi-extra-cmdline"
+
+
+def snippet(content: str, path: str) -> Entry:
+    """An entry of the Boot Loader Specification, type 1."""
+    fields: dict[str, list[str]] = {}
+    for line in content.splitlines():
+        name, *rest = line.strip().split(None, 1) or [""]
+        if rest and not name.startswith("#"):
+            fields.setdefault(name, []).append(rest[0].strip())
+    title = " ".join([*fields.get("title", [])[:1], *fields.get("version", [])[:1]]) or os.path.basename(path)
+    return Entry(title, path, "", " ".join(fields.get("options", [])).split())
+
+
+def systemd_boot(left_out: dict[str, str]) -> Stored | None:
+    if not any(glob.glob(f"{partition}/EFI/systemd/systemd-boot*.efi") for partition in PARTITIONS):
+        return None
+    entries: dict[str, Entry] = {}
+    for path in sorted(path for pattern in SNIPPETS for path in glob.glob(pattern)):
+        content = text(path, left_out)
+        # One partition can be mounted at two places.
+        if content is not None and re.search(r"^\s*linux\s", content, re.MULTILINE):
+            entries.setdefault(os.path.realpath(path), snippet(content, path))
+    for image in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/Linux/*.efi")):
+        left_out[image] = "a unified kernel image: its parameters are part of it (ukify(1))"
+    future = kernel_cmdline(left_out)
+    return Stored(list(entries.values()), future and future[1], [future[0]] if future else [])
+
+
+def kernel_cmdline(left_out: dict[str, str]) -> tuple[str, list[str]] | None:
+    """What kernel-install(8) writes into entries of new kernels, with the file that says so."""
+    for path in KERNEL_CMDLINE:
+        content = text(path, left_out)
+        if content is not None:
+            lines = [line for line in content.splitlines() if not line.lstrip().startswith("#")]
+            return path, " ".join(lines).split()
+    return None
+
+
+def extlinux(left_out: dict[str, str]) -> Stored | None:
+    path = next((path for path in EXTLINUX if os.path.exists(path)), "")
+    if not path:
+        return None
+    content = text(path, left_out) or ""
+    made_by = "u-boot-update" if re.search(r"^#.*u-boot-update", content, re.MULTILINE) else ""
+    return Stored(labels(content, path, made_by), *u_boot(left_out))
+
+
+def labels(content: str, path: str, made_by: str) -> list[Entry]:
+    """The entries of an extlinux.conf, as U-Boot reads it (doc/README.pxe): a label, and fields until the next."""
+    entries: list[Entry] = []
+    boots: set[int] = set()
+    for line in content.splitlines():
+        name, *rest = line.strip().split(None, 1) or [""]
+        word = name.lower()
+        if word == "label":
+            entries.append(Entry(rest[0] if rest else "", path, made_by, []))
+        elif entries and word in ("linux", "kernel", "fit"):
+            boots.add(len(entries) - 1)
+        elif entries and word == "append" and rest:
+            entries[-1].words = rest[0].split()
+    return [entry for place, entry in enumerate(entries) if place in boots]
+
+
+def u_boot(left_out: dict[str, str]) -> tuple[list[str] | None, list[str]]:
+    """What u-boot-update(8) writes, and the files that say so; None where it is not installed."""
+    if not any(os.path.exists(place) for place in (U_BOOT, *U_BOOT_DROP_INS)):
+        return None, []
+    paths = [U_BOOT, *(path for directory in U_BOOT_DROP_INS for path in drop_ins(directory))]
+    variables = assigned(paths, (U_BOOT_PARAMETERS,), left_out)
+    if variables.get(U_BOOT_PARAMETERS):
+        return variables[U_BOOT_PARAMETERS].split(), paths
+    future = kernel_cmdline(left_out)
+    return (future[1], [future[0]]) if future and future[0] == KERNEL_CMDLINE[0] else (U_BOOT_DEFAULT.split(), paths)
+
+
+def raspberry(left_out: dict[str, str]) -> Stored | None:
+    for directory in FIRMWARE:
+        path = f"{directory}/cmdline.txt"
+        if os.path.exists(f"{directory}/config.txt") and os.path.exists(path):
+            # The firmware reads the first line alone.
+            words = ((text(path, left_out) or "").splitlines() or [""])[0].split()
+            made_by = RASPBERRY_HOOK if os.path.exists(RASPBERRY_HOOK) else ""
+            extra = (text(RASPBERRY_EXTRA, left_out) or "").split() if made_by else None
+            return Stored([Entry("cmdline.txt", path, made_by, words)], extra, [RASPBERRY_EXTRA] if made_by else [])
+    return None

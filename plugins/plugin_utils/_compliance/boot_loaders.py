@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How each boot loader is told to start kernels with a parameter: in entries that are there, and in those of later kernels."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ...module_utils._collect.boot_entries import (
+    FIRMWARE,
+    KERNEL_CMDLINE,
+    RASPBERRY_EXTRA,
+    SNIPPETS,
+    U_BOOT,
+    U_BOOT_DEFAULT,
+    U_BOOT_PARAMETERS,
+)
+from ...module_utils._collect.boot_words import plain
+from .kinds.base import Desired, Evidence, Platform
+from .kinds.settings import MARK
+
+Places = t.Mapping[str, t.Any]
+
+
+class Loader:
+    """One boot loader. None of it touches a host.
+
+    Attributes:
+        name: as the section ``boot`` has it.
+        shown: as its makers write it.
+    """
+
+    name: t.ClassVar[str]
+    shown: t.ClassVar[str]
+
+    def texts(self, platform: Platform) -> list[str]:
+        """Paths and patterns of the files that `store` starts from."""
+        return []
+
+    def obstacle(self, platform: Platform) -> str:
+        """Why this collection does not write its parameters on PLATFORM; empty where it does."""
+        return ""
+
+    def own(self, entry: Places) -> bool:
+        """Whether `store` changes that entry."""
+        return True
+
+    def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        """Plan that KEY has VALUE in every entry of its own."""
+        raise NotImplementedError
+
+
+class Bad(t.NamedTuple):
+    """Where a parameter is not as a rule wants it: entries, and whether those made later would be wrong, too."""
+
+    entries: list[Places]
+    later: bool
+
+
+class Grub(Loader):
+    name, shown = "grub", "GRUB"
+
+    def texts(self, platform: Platform) -> list[str]:
+        return [path for path in (platform.path("grub_drop_in"),) if path]
+
+    def obstacle(self, platform: Platform) -> str:
+        if platform.path("grub_drop_in"):
+            return ""
+        return f"GRUB on {platform.id} reads no drop-in files: add it to GRUB_CMDLINE_LINUX in /etc/default/grub and make the menu anew"
+
+    def own(self, entry: Places) -> bool:
+        return str(entry["made_by"]) in ("10_linux", "20_linux_xen")
+
+    def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        path = evidence.platform.path("grub_drop_in")
+        if bad.later:
+            line = f'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {key}={value}"'
+            if not add_line(path, key, line, evidence, desired):
+                return
+        if bad.later or any(self.own(entry) for entry in bad.entries):
+            for menu in {str(entry["source"]) for entry in evidence["boot"]["loaders"][self.name]["entries"]}:
+                desired.derive(menu, evidence.platform.tool("grub_menu"), "-o", "%s")
+
+
+class Snippets(Loader):
+    """GRUB with an entry a file: grubby(8) changes those, and what kernel-install(8) writes into new ones."""
+
+    name, shown = "bls", "GRUB (Boot Loader Specification)"
+
+    def obstacle(self, platform: Platform) -> str:
+        return "" if platform.tool("boot_entries") else f"{platform.id} has no tool that writes boot loader entries"
+
+    def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        command = [evidence.platform.tool("boot_entries"), "--update-kernel=ALL", "--args="]
+        for planned in desired.commands:
+            if planned[:2] == command[:2]:
+                planned[2] = with_word(planned[2].replace("=", "= ", 1), key, f"{key}={value}").replace("= ", "=", 1)
+                return
+        desired.run(*command[:2], f"--args={key}={value}")
+
+
+class SystemdBoot(Loader):
+    name, shown = "systemd-boot", "systemd-boot"
+
+    def texts(self, platform: Platform) -> list[str]:
+        return [*SNIPPETS, *KERNEL_CMDLINE]
+
+    def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        for entry in bad.entries:
+            path = str(entry["source"])
+            desired.file(path, with_option(desired.text(path, evidence), key, f"{key}={value}"), mode="0600")
+        if bad.later:
+            path, packaged = KERNEL_CMDLINE
+            base = (
+                desired.text(path, evidence) or evidence["text"].get(packaged) or self._of_an_entry(evidence, desired)
+            )
+            desired.file(path, with_word(base.strip(), key, f"{key}={value}") + "\n")
+
+    @staticmethod
+    def _of_an_entry(evidence: Evidence, desired: Desired) -> str:
+        """The parameters of the first entry: what kernel-install(8) would take from the running kernel."""
+        entry = evidence["boot"]["loaders"]["systemd-boot"]["entries"][0]
+        options = re.findall(r"^\s*options\s+(.*)$", desired.text(str(entry["source"]), evidence), re.MULTILINE)
+        return " ".join(word for word in " ".join(options).split() if not word.startswith("systemd.machine_id="))
+
+
+class Extlinux(Loader):
+    name, shown = "extlinux", "extlinux (U-Boot)"
+
+    def texts(self, platform: Platform) -> list[str]:
+        return [U_BOOT, KERNEL_CMDLINE[0]]
+
+    def obstacle(self, platform: Platform) -> str:
+        return "" if platform.tool("extlinux_menu") else f"{platform.id} has no tool that writes extlinux.conf"
+
+    def own(self, entry: Places) -> bool:
+        return bool(entry["made_by"])
+
+    def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        future = evidence["boot"]["loaders"][self.name]["future"]
+        if future is None:
+            return
+        if bad.later and future["sources"] == [KERNEL_CMDLINE[0]]:
+            base = desired.text(KERNEL_CMDLINE[0], evidence).strip()
+            desired.file(KERNEL_CMDLINE[0], with_word(base, key, f"{key}={value}") + "\n")
+        elif bad.later:
+            line = f'{U_BOOT_PARAMETERS}="${{{U_BOOT_PARAMETERS}:-{U_BOOT_DEFAULT}}} {key}={value}"'
+            if not add_line(U_BOOT, key, line, evidence, desired):
+                return
+        if bad.later or any(self.own(entry) for entry in bad.entries):
+            desired.run(evidence.platform.tool("extlinux_menu"))
+
+
+class Raspberry(Loader):
+    name, shown = "raspberry", "the Raspberry Pi's firmware"
+
+    def texts(self, platform: Platform) -> list[str]:
+        return [*(f"{directory}/cmdline.txt" for directory in FIRMWARE), RASPBERRY_EXTRA]
+
+    def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        for entry in bad.entries:
+            path = str(entry["source"])
+            first, _mark, others = desired.text(path, evidence).partition("\n")
+            desired.file(path, f"{with_word(first, key, f'{key}={value}')}\n{others}", mode="0755")
+        if bad.later:
+            base = desired.text(RASPBERRY_EXTRA, evidence).strip()
+            desired.file(RASPBERRY_EXTRA, with_word(base, key, f"{key}={value}") + "\n")
+
+
+LOADERS: dict[str, Loader] = {one.name: one for one in (Snippets(), Extlinux(), Grub(), Raspberry(), SystemdBoot())}
+"""Every boot loader that the collector knows."""
+
+
+def with_word(line: str, key: str, word: str) -> str:
+    """A command line with WORD for the parameter KEY, and no other for it; what ``--`` sets apart stays behind it."""
+    ours, mark, others = f" {line} ".partition(" -- ")
+    kept = [one for one in ours.split() if plain(one.partition("=")[0]) != plain(key)]
+    return " ".join([*kept, word, *(["--", *others.split()] if mark else [])])
+
+
+def with_option(content: str, key: str, word: str) -> str:
+    """An entry of the Boot Loader Specification with WORD for the parameter KEY in its last line of options."""
+    lines = content.splitlines()
+    places = [place for place, line in enumerate(lines) if line.split()[:1] == ["options"]]
+    if not places:
+        return "\n".join([*lines, f"options {word}", ""])
+    for place in places[:-1]:
+        lines[place] = " ".join(one for one in lines[place].split() if plain(one.partition("=")[0]) != plain(key))
+    lines[places[-1]] = f"options {with_word(lines[places[-1]].split(None, 1)[-1], key, word)}"
+    return "\n".join([*lines, ""])
+
+
+def add_line(path: str, key: str, line: str, evidence: Evidence, desired: Desired) -> bool:
+    """Plan `with_line` for the file PATH; false where it has the line already, so that something else takes its effect away."""
+    before = desired.text(path, evidence)
+    after = with_line(before, key, line)
+    if after != before:
+        desired.file(path, after)
+    return after != before
+
+
+def with_line(content: str, key: str, line: str) -> str:
+    """A file of assignments with LINE, which adds the parameter KEY, at its end, and no other line of ours for KEY."""
+    if line in content.splitlines():
+        return content
+    ours = re.compile(rf'^\w+="\$\S*( [^" ]+)* {re.escape(key)}=[^" ]*"$')
+    kept = [one for one in content.splitlines() if not ours.match(one)]
+    return "\n".join([*(kept or [MARK]), line, ""])

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kind `boot`."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ....module_utils._collect.boot import CMDLINE
+from ..boot_loaders import LOADERS, Bad, Loader, Places
+from ..constraint import text
+from ..shape import TEXT, by_name, each, maybe, record
+from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
+from .matchers import checks, literal
+
+# What needs no quotes, in a shell's files or in a boot menu.
+WRITABLE = re.compile(r"[A-Za-z0-9_.,:=/+@-]+")
+
+
+class Boot(Kind):
+    """A parameter of the kernel: of the one that runs, and in each entry that the next boot can take."""
+
+    name = "boot"
+    sections = ("boot", "text")
+
+    def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
+        paths = [path for loader in LOADERS.values() for path in loader.texts(platform)]
+        return {"boot": [rule.key], "text": paths}
+
+    def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        return section == "boot"
+
+    @staticmethod
+    def loaders(evidence: Evidence) -> list[tuple[Loader, Places]]:
+        return [(LOADERS[name], stored) for name, stored in evidence["boot"]["loaders"].items()]
+
+    @staticmethod
+    def bad(demand: Demand, stored: Places) -> Bad:
+        holds, key = demand.value.holds, demand.key
+        future = stored["future"]
+        wrong = [entry for entry in stored["entries"] if not holds(entry["values"][key])]
+        return Bad(wrong, future is not None and not holds(future["values"][key]))
+
+    def _stored(self, demand: Demand, evidence: Evidence) -> bool:
+        return not any(any(self.bad(demand, stored)) for _loader, stored in self.loaders(evidence))
+
+    def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
+        boot, key = evidence["boot"], demand.key
+        expected = f"{key} {demand.value.describe()}"
+        if boot["outside"]:
+            return Ruling("not_applicable", boot["outside"])
+        if boot["unknown"]:
+            return Ruling("not_checked", boot["unknown"], expected)
+        live = boot["live"][key]
+        parts = [f"{shown(key, live)} now"]
+        for loader, stored in self.loaders(evidence):
+            if not stored["entries"]:
+                return Ruling("not_checked", f"{loader.shown} has no entry that starts a kernel", expected)
+            bad = self.bad(demand, stored)
+            parts += [
+                f"{shown(key, one['values'][key])} in '{one['title']}' of {one['source']}" for one in bad.entries[:2]
+            ]
+            parts += [f"{shown(key, stored['future']['values'][key])} for kernels to come"] if bad.later else []
+            parts += [] if any(bad) else [f"in all {len(stored['entries'])} entries of {loader.shown}"]
+        holds = demand.value.holds(live) and self._stored(demand, evidence)
+        return Ruling("pass" if holds else "fail", ", ".join(parts), expected)
+
+    def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if demand.value.absent:
+            return "only people take a parameter out of a boot menu"
+        if not WRITABLE.fullmatch(self.target(demand, evidence)):
+            return f"a value other than {WRITABLE.pattern} is not written into a boot menu"
+        reasons = [
+            loader.obstacle(evidence.platform)
+            for loader, stored in self.loaders(evidence)
+            if any(self.bad(demand, stored))
+        ]
+        return next((reason for reason in reasons if reason), "")
+
+    def pending(self, demand: Demand, evidence: Evidence) -> str:
+        stored = self._stored(demand, evidence)
+        return f"the kernel parameter {demand.key} takes effect at the next boot" if stored else ""
+
+    @staticmethod
+    def target(demand: Demand, evidence: Evidence) -> str:
+        return text(demand.value.target(evidence["boot"]["live"][demand.key]))
+
+    def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
+        for loader, stored in self.loaders(evidence):
+            bad = self.bad(demand, stored)
+            if any(bad):
+                loader.store(demand.key, self.target(demand, evidence), bad, evidence, desired)
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        for loader, stored in self.loaders(evidence):
+            bad = self.bad(demand, stored)
+            own = loader.texts(evidence.platform)
+            if others := [source for source in stored["future"]["sources"] if source not in own] if bad.later else []:
+                return f"what {' or '.join(others)} says of {demand.key}"
+            for entry in bad.entries:
+                if not loader.own(entry):
+                    made_by = f" (written by {entry['made_by']})" if entry["made_by"] else ""
+                    return f"the entry '{entry['title']}' of {entry['source']}{made_by}"
+        return ""
+
+    def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
+        boot, key = evidence["boot"], demand.key
+        value = boot["live"][key]
+        word = literal(f"{key}={value if demand.value.holds(value) else self.target(demand, evidence)}")
+        # The last of several counts.
+        contents = [f"/(^|\\s){word}(\\s|$)/", f"!/(^|\\s){word}\\s(\\S+\\s+)*{literal(key)}=/"]
+        made = [Check("file", {"path": CMDLINE, "exists": True, "contents": contents})]
+        made += checks(demand.value, "boot", "live", key)
+        for loader, stored in self.loaders(evidence):
+            path = ("boot", "loaders", loader.name)
+            for place in range(len(stored["entries"])):
+                made += checks(demand.value, *path, "entries", place, "values", key)
+            if stored["future"] is not None:
+                made += checks(demand.value, *path, "future", "values", key)
+            for source in {str(entry["source"]) for entry in stored["entries"]}:
+                values = {text(entry["values"][key]) for entry in stored["entries"] if entry["source"] == source}
+                words = "|".join(literal(f"{key}={one}") for one in sorted(values))
+                made.append(Check("file", {"path": source, "exists": True, "contents": [f"/\\s({words})(\\s|$)/"]}))
+        return made
+
+
+def shown(key: str, value: str | None) -> str:
+    return f"no {key}" if value is None else f"{key}={value}" if value else key
+
+
+VALUES = by_name(maybe(TEXT))
+ENTRY = record(title=TEXT, source=TEXT, made_by=TEXT, values=VALUES)
+STORED = record(entries=each(ENTRY), future=maybe(record(sources=each(TEXT), values=VALUES)))
+PASSWORD = record(menu=TEXT, superusers=each(TEXT), hashed=each(TEXT), plain=each(TEXT), fingerprint=TEXT)
+SHAPES = {
+    "boot": record(live=VALUES, loaders=by_name(STORED), outside=TEXT, unknown=TEXT, password=maybe(PASSWORD)),
+}
+KINDS = (Boot(),)

@@ -1,0 +1,1 @@
+"""Whole machines: hardened, booted again, broken and cut off, on every architecture."""

@@ -1,0 +1,126 @@
+"""The baseline on a whole machine: hardened, booted again, and the same verdicts."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import typing as t
+from collections import Counter
+
+import pytest
+
+from tests.hosts import vm
+from tests.integration.conftest import ROOT
+from tests.kinds import OBSERVERS
+
+from .conftest import HASH, Machine
+
+BOOT = ("boot/apparmor", "boot/audit", "boot/audit_backlog_limit", "boot/security", "boot_password/menu")
+NOTHING = """---
+- name: One task
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Ask
+      ansible.builtin.ping:
+"""
+
+
+@pytest.fixture(scope="session")
+def hardened(machine: Machine) -> dict[str, t.Any]:
+    """The model after the first run, before the machine has booted again."""
+    book = machine.directory / "nothing.yml"
+    book.write_text(NOTHING)
+    machine.play(str(book))
+    with machine.timed("one_task"):
+        machine.play(str(book))
+    with machine.timed("harden"):
+        play = machine.harden()
+    assert HASH not in play.output
+    return play.model(machine.host.name)
+
+
+@pytest.fixture(scope="session")
+def booted(machine: Machine, hardened: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The model of an audit after the machine has booted again."""
+    machine.taken["rules_before"] = len(hardened["rules"])
+    with machine.timed("reboot"):
+        vm.restart(machine.host)  # it raises where a unit has failed
+    with machine.timed("audit"):
+        model = machine.audit().model(machine.host.name)
+    return model
+
+
+def test_kernel_parameters_wait_for_the_next_boot(machine: Machine, hardened: dict[str, t.Any]) -> None:
+    assert any("next boot" in reason for reason in hardened["reboot_required"])
+    assert hardened["rules"]["boot_password/menu"]["verdict"] == "pass"
+    machine.shell(
+        "stat -c %a /boot/grub/user.cfg | grep -qx 600; ! grep -r grub.pbkdf2 /etc/grub.d /boot/grub/grub.cfg"
+    )
+
+
+def test_what_holds_after_a_boot_is_what_held_before(
+    machine: Machine, hardened: dict[str, t.Any], booted: dict[str, t.Any]
+) -> None:
+    before, after = ({rule: one["verdict"] for rule, one in model["rules"].items()} for model in (hardened, booted))
+    worse = {
+        rule: (before[rule], verdict, booted["rules"][rule]["actual"])
+        for rule, verdict in after.items()
+        if verdict != before[rule] and verdict != "pass"
+    }
+    assert worse == {}
+    counts = Counter(after.values())
+    machine.taken.update(
+        rules=len(after), **{"pass": counts["pass"]}, not_applicable=counts["not_applicable"],
+        others=", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if name not in ("pass", "not_applicable")),
+        reasons=Counter(one["actual"] for one in booted["rules"].values() if one["verdict"] == "not_applicable"),
+        kernel=machine.shell("uname -r").strip(), loader="GRUB (EFI)",
+        emulator=f"{machine.shell('systemd-detect-virt || true').strip()}, {vm.acceleration(machine.host.architecture)}",
+    )  # fmt: skip
+    held = {
+        rule: (one["verdict"], one["actual"], one.get("held", ""))
+        for rule, one in booted["rules"].items()
+        if one["verdict"] in ("fail", "error")
+    }
+    machine.taken["failing"] = held
+    assert {rule: said for rule, said in held.items() if said[0] == "error" or not said[2]} == {}
+
+
+def test_both_judges_agree_on_a_whole_machine(booted: dict[str, t.Any]) -> None:
+    split = {
+        rule: (one["verdict"], one["goss"], one["actual"])
+        for rule, one in booted["rules"].items()
+        if one["verdict"] in ("pass", "fail") and one["goss"] in ("pass", "fail") and one["goss"] != one["verdict"]
+    }
+    assert split == {}
+
+
+@pytest.mark.parametrize("rule", BOOT)
+def test_boot_is_as_the_rule_says(machine: Machine, booted: dict[str, t.Any], rule: str) -> None:
+    assert (booted["rules"][rule]["verdict"], booted["rules"][rule]["goss"]) == ("pass", "pass")
+    machine.shell(OBSERVERS[rule])
+
+
+def test_what_only_a_whole_machine_has_is_in_effect(machine: Machine, booted: dict[str, t.Any]) -> None:
+    machine.shell("aa-enabled")
+    profiles = json.loads(machine.shell("aa-status --json"))["profiles"]
+    assert "enforce" in profiles.values() and set(profiles.values()) <= {"enforce", "unconfined", "complain"}
+    assert machine.shell("auditctl -s | grep -c '^enabled 2'").strip() == "1"
+    assert len(machine.shell("auditctl -l").splitlines()) > 20
+    assert {"nosuid", "nodev"} <= set(machine.shell("findmnt -no OPTIONS /home").strip().split(","))
+    assert "noexec" in machine.shell("findmnt -no OPTIONS /tmp").strip().split(",")
+
+
+def test_calls_that_no_table_of_this_architecture_has_are_those_we_know(machine: Machine) -> None:
+    path = ROOT / "plugins/plugin_utils/_compliance/syscalls.py"
+    syscalls = runpy.run_path(str(path))
+    has = {line.split()[1] for line in machine.shell("ausyscall --dump").splitlines()[1:]}
+    lacking = syscalls["LACKING"][machine.shell("uname -m").strip(), "b64"]
+    assert {call for call in syscalls["KNOWN"] - set(syscalls["SINCE"]) if call not in has} == set(lacking)
+
+
+def test_second_run_changes_nothing(machine: Machine, booted: dict[str, t.Any]) -> None:
+    with machine.timed("again"):
+        play = machine.harden()
+    assert play.changed(machine.host.name) == 0
+    machine.taken["goss"] = play.model(machine.host.name)["goss"]["seconds"]

@@ -1,0 +1,627 @@
+"""Kernel parameters: each boot loader is read as it boots, changed without losing the rest, and never passed unseen."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._change import batch as _batch
+from ansible_collections.unified.deploy.plugins.module_utils._change import options as _options
+from ansible_collections.unified.deploy.plugins.module_utils._change.derived import derive
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Change
+from ansible_collections.unified.deploy.plugins.module_utils._collect import boot as _boot
+from ansible_collections.unified.deploy.plugins.module_utils._collect import boot_entries, boot_grub, boot_words
+from ansible_collections.unified.deploy.plugins.module_utils._collect.shell_words import assigned
+from ansible_collections.unified.deploy.plugins.module_utils._collect.text import Texts
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import boot_loaders
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import boot_password
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._errors import SelectionError
+
+MENU = """
+set default="0"
+set vt_handoff=vt.handoff=7
+### BEGIN /etc/grub.d/10_linux ###
+menuentry 'Debian GNU/Linux' --class debian $menuentry_id_option 'gnulinux-simple-1' {
+\tlinux\t/boot/vmlinuz-6.12 root=UUID=1 ro audit=1 quiet $vt_handoff
+}
+submenu 'Advanced options' {
+\tmenuentry 'Debian, with Linux 6.12 (recovery mode)' {
+\t\tlinux\t/boot/vmlinuz-6.12 root=UUID=1 ro single audit=0 audit=1
+\t}
+}
+### END /etc/grub.d/10_linux ###
+### BEGIN /etc/grub.d/30_os-prober ###
+menuentry 'Another system' {
+\tlinux /vmlinuz root=/dev/sdb1
+}
+### END /etc/grub.d/30_os-prober ###
+### BEGIN /etc/grub.d/40_custom ###
+menuentry "Rescue" {
+  linux16 /boot/memtest86+.bin
+  linux /boot/vmlinuz-old root=UUID=1
+}
+"""
+EXTLINUX = """## IMPORTANT: use u-boot-update
+default l0
+label l0
+\tmenu label Debian 6.12
+\tlinux /boot/vmlinuz-6.12
+\tappend root=/dev/vda2 ro quiet audit=1
+label l0r
+\tlinux /boot/vmlinuz-6.12
+\tappend root=/dev/vda2 ro single
+label localboot
+\tmenu label no kernel
+"""
+SNIPPET = """title Fedora Linux
+version 6.12
+linux /vmlinuz-6.12
+options root=UUID=1 ro
+options audit=0 # quiet
+"""
+RULE = "boot/audit"
+
+
+def entry(
+    title: str, value: str | None, source: str = "/boot/grub/grub.cfg", made_by: str = "10_linux"
+) -> dict[str, t.Any]:
+    return {"title": title, "source": source, "made_by": made_by, "values": dict.fromkeys(NAMES, value)}
+
+
+NAMES = ("apparmor", "audit", "audit_backlog_limit", "security")
+
+
+def machine(evidence: Evidence, loader: str, entries: list[t.Any], *, live: str | None, future: t.Any = None) -> None:
+    """Make of EVIDENCE that of a machine with a boot loader."""
+    evidence["host"]["container"] = False
+    evidence["boot"].update(
+        outside="", live=dict.fromkeys(NAMES, live), loaders={loader: {"entries": entries, "future": future}}
+    )
+
+
+def planned(catalogue: t.Any, evidence: t.Any, *rules: str) -> tuple[_plan.Verdict, t.Any]:
+    filters = _selection.Filters((), (), rules or (RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), evidence["host"], filters)
+    made = _plan.plan(selection, evidence, Connection(user="ansible"))
+    _goss.generate(made.verdicts, evidence)
+    return made.verdicts[(rules or (RULE,))[0]], made.desired
+
+
+def later(value: str | None, *sources: str) -> dict[str, t.Any]:
+    return {"sources": list(sources), "values": dict.fromkeys(NAMES, value)}
+
+
+# What is read.
+
+
+def test_grub_menu_has_every_entry_of_this_system_with_the_last_of_several_values() -> None:
+    left_out: dict[str, str] = {}
+    entries = boot_grub.entries(MENU, "/boot/grub/grub.cfg", boot_grub._set(MENU), left_out)
+    assert [(one.title, one.made_by, boot_words.values(one.words, ["audit"])["audit"]) for one in entries] == [
+        ("Debian GNU/Linux", "10_linux", "1"),
+        ("Debian, with Linux 6.12 (recovery mode)", "10_linux", "1"),
+        ("Rescue", "40_custom", None),
+    ]
+    assert "vt.handoff=7" in entries[0].words and left_out == {}
+
+
+def test_grub_variable_that_nothing_sets_is_no_pass() -> None:
+    left_out: dict[str, str] = {}
+    boot_grub.entries("linux /vmlinuz $mystery\nlinux /vmlinuz $tuned_params", "/boot/grub/grub.cfg", {}, left_out)
+    assert "$mystery" in left_out["/boot/grub/grub.cfg"] and "tuned" not in left_out["/boot/grub/grub.cfg"]
+
+
+def test_extlinux_entries_are_labels_with_a_kernel() -> None:
+    entries = boot_entries.labels(EXTLINUX, "/boot/extlinux/extlinux.conf", "u-boot-update")
+    assert [(one.title, one.words[-1]) for one in entries] == [("l0", "audit=1"), ("l0r", "single")]
+
+
+def test_snippet_joins_its_options() -> None:
+    made = boot_entries.snippet(SNIPPET + "\n# options audit=1\n", "/boot/loader/entries/1.conf")
+    assert made.title == "Fedora Linux 6.12" and "audit=0" in made.words and "audit=1" not in made.words
+
+
+def test_words_after_two_dashes_are_the_first_process_s() -> None:
+    assert boot_words.values(["a-b=1", "quiet", "--", "audit=1"], ["a_b", "quiet", "audit"]) == {
+        "a_b": "1", "quiet": "", "audit": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ('A="one two"\nA="$A three"', "one two three"),
+        ("A='one $B'", "one $B"),
+        ("A=one # note", "one"),
+        ('A="${A:-ro quiet} audit=1"', "ro quiet audit=1"),
+        ('A=one\nA+=" two"', "one two"),
+        ('A="one \\\ntwo"', "one two"),
+    ],
+)
+def test_plain_assignments_are_followed(tmp_path: Path, content: str, value: str) -> None:
+    (tmp_path / "file").write_text(content + "\n")
+    left_out: dict[str, str] = {}
+    assert assigned([str(tmp_path / "file")], ("A",), left_out) == {"A": value} and left_out == {}
+
+
+@pytest.mark.parametrize("content", ['A="$(cat /x)"', "A=`x`", 'A="$A"; A=x', 'A="$1"', 'A="one"two'])
+def test_what_only_a_shell_can_follow_is_left_out(tmp_path: Path, content: str) -> None:
+    (tmp_path / "file").write_text(content + "\n")
+    left_out: dict[str, str] = {}
+    assigned([str(tmp_path / "file")], ("A",), left_out)
+    assert left_out
+
+
+@pytest.mark.parametrize(
+    "line", ["rd.iscsi.password=x", "quiet systemd.set_credential=a:b", "x.token=1", "rd.luks.key=/k"]
+)
+def test_command_line_with_a_secret_is_known(line: str) -> None:
+    assert boot_words.secret(line)
+    assert not boot_words.secret("root=UUID=1 keymap=de audit=1")
+
+
+def test_host_with_a_kernel_and_no_known_boot_loader_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_boot, "outside", lambda: "")
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: None})
+    assert "none of the boot loaders" in _boot.Boot(["audit"]).read().items["unknown"]
+
+
+def test_boot_partition_that_is_not_mounted_hides_the_boot_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_boot, "outside", lambda: "")
+    monkeypatch.setattr(_boot, "promised", lambda place: place == "/boot/efi")
+    assert "/boot/efi is not mounted" in _boot.Boot(["audit"]).read().items["unknown"]
+
+
+def test_controller_knows_every_boot_loader_that_the_collector_does() -> None:
+    assert set(boot_loaders.LOADERS) == set(_boot.LOADERS)
+
+
+def test_every_platform_says_of_every_loader_how_it_is_written_or_why_not(catalogue: t.Any) -> None:
+    for platform in catalogue.platforms.values():
+        for loader in boot_loaders.LOADERS.values():
+            loader.texts(platform)
+            assert isinstance(loader.obstacle(platform), str)
+
+
+def tree(root: Path, **files: str) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"EFI/systemd/systemd-bootx64.efi": "", "EFI/Linux/one.efi": "", "loader/entries/1.conf": SNIPPET}
+    tree(
+        tmp_path,
+        **files,
+        **{"loader/entries/firmware.conf": "title no kernel\nefi /x.efi\n", "cmdline": "root=1 audit=1\n"},
+    )
+    monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path), str(tmp_path)))
+    monkeypatch.setattr(boot_entries, "SNIPPETS", (f"{tmp_path}/loader/entries/*.conf",) * 2)
+    monkeypatch.setattr(boot_entries, "KERNEL_CMDLINE", (f"{tmp_path}/none", f"{tmp_path}/cmdline"))
+    left_out: dict[str, str] = {}
+    stored = boot_entries.systemd_boot(left_out)
+    assert stored is not None
+    read = stored.as_dict(["audit"])
+    assert [one["values"] for one in read["entries"]] == [{"audit": "0"}]
+    assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": {"audit": "1"}}
+    assert "unified kernel image" in left_out[f"{tmp_path}/EFI/Linux/one.efi"]
+
+
+def test_entries_without_their_boot_loader_are_none_of_systemd_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, **{"loader/entries/1.conf": SNIPPET})
+    monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path),))
+    assert boot_entries.systemd_boot({}) is None
+
+
+def test_raspberry_pi_boots_the_first_line_and_debian_makes_it_of_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, **{"config.txt": "", "cmdline.txt": "root=1 audit=1\naudit=0\n", "hook": "", "extra": "audit=0\n"})
+    monkeypatch.setattr(boot_entries, "FIRMWARE", (str(tmp_path / "none"), str(tmp_path)))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "no hook"))
+    stored = boot_entries.raspberry({})
+    assert stored is not None and stored.as_dict(["audit"])["entries"][0]["values"] == {"audit": "1"}
+    assert stored.future is None
+    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "hook"))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_EXTRA", str(tmp_path / "extra"))
+    again = boot_entries.raspberry({})
+    assert again is not None and again.future == ["audit=0"]
+
+
+@pytest.mark.parametrize(
+    ("defaults", "kernel", "future"),
+    [
+        ("", "", "ro quiet"),
+        ('U_BOOT_PARAMETERS="ro audit=1"\n', "root=1 ro", "ro audit=1"),
+        ("", "root=1 ro audit=1", "root=1 ro audit=1"),
+    ],
+)
+def test_u_boot_s_parameters_come_from_where_its_program_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defaults: str, kernel: str, future: str
+) -> None:
+    tree(tmp_path, **{"u-boot": defaults, "extlinux.conf": EXTLINUX, **({"cmdline": kernel} if kernel else {})})
+    monkeypatch.setattr(boot_entries, "EXTLINUX", (str(tmp_path / "extlinux.conf"),))
+    monkeypatch.setattr(boot_entries, "U_BOOT", str(tmp_path / "u-boot"))
+    monkeypatch.setattr(boot_entries, "U_BOOT_DROP_INS", ())
+    monkeypatch.setattr(boot_entries, "KERNEL_CMDLINE", (str(tmp_path / "cmdline"), str(tmp_path / "none")))
+    stored = boot_entries.extlinux({})
+    assert stored is not None and stored.future == future.split()
+    assert {one.made_by for one in stored.entries} == {"u-boot-update"}
+
+
+def test_grub_with_snippets_takes_their_variables_from_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(
+        tmp_path,
+        **{
+            "grub.cfg": "insmod blscfg\nblscfg\n",
+            "grubenv": "# GRUB Environment Block\nkernelopts=root=1 ro audit=1\n####",
+            "entries/1.conf": "title one\nlinux /vmlinuz\noptions $kernelopts $tuned_params\n",
+            "entries/2.conf": "title two\nlinux /vmlinuz\noptions root=1\n",
+        },
+    )
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "SNIPPETS", (f"{tmp_path}/entries/*.conf",))
+    left_out: dict[str, str] = {}
+    stored = boot_grub.snippets(left_out)
+    assert stored is not None and boot_grub.menu({}) is None
+    assert [one["values"]["audit"] for one in stored.as_dict(["audit"])["entries"]] == ["1", None]
+    assert left_out == {}
+
+
+def test_grub_s_menu_has_what_its_settings_give_to_later_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = (
+        'GRUB_CMDLINE_LINUX="console=ttyS0"\nGRUB_CMDLINE_LINUX_DEFAULT="quiet audit=0"\n',
+        boot_loaders.with_line("", "audit", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=1"'),
+    )
+    tree(tmp_path, **{"grub.cfg": MENU, "grub": first, "d/zz.cfg": last})
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "DEFAULTS", str(tmp_path / "grub"))
+    monkeypatch.setattr(boot_grub, "DROP_INS", f"{tmp_path}/d/*.cfg")
+    stored = boot_grub.menu({})
+    assert stored is not None and stored.future == ["console=ttyS0", "audit=1", "quiet", "audit=0"]
+    assert stored.as_dict(["audit"])["future"]["values"] == {"audit": "0"}, "what comes last wins"
+
+
+def test_texts_of_boot_loader_entries_are_those_that_a_pattern_matches_without_secrets(tmp_path: Path) -> None:
+    entries = tmp_path / "loader/entries"
+    entries.mkdir(parents=True)
+    (entries / "1.conf").write_text(SNIPPET)
+    (entries / "2.conf").write_text("options rd.iscsi.password=letmein\n")
+    section = Texts([f"{entries}/*.conf", str(tmp_path / "none")]).read()
+    assert section.items == {f"{entries}/1.conf": SNIPPET, str(tmp_path / "none"): None}
+    assert "rd.iscsi.password" in section.left_out[f"{entries}/2.conf"] and "letmein" not in str(section)
+
+
+# What is judged.
+
+
+def test_rule_holds_where_it_holds_now_and_in_every_entry(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("one", "1"), entry("two", "1")], live="1", future=later("1"))
+    assert planned(catalogue, hardened)[0].verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("entries", "live", "future"),
+    [
+        ([entry("one", "1"), entry("two", "0")], "1", later("1")),
+        ([entry("one", "1")], "0", later("1")),
+        ([entry("one", "1")], "1", later(None)),
+    ],
+)
+def test_one_place_without_it_fails(
+    catalogue: t.Any, hardened: t.Any, entries: t.Any, live: str, future: t.Any
+) -> None:
+    machine(hardened, "grub", entries, live=live, future=future)
+    assert planned(catalogue, hardened)[0].verdict == "fail"
+
+
+def test_stored_everywhere_waits_for_the_next_boot(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("one", "1")], live=None, future=later("1"))
+    verdict, desired = planned(catalogue, hardened)
+    assert "next boot" in verdict.held and desired.reboot and desired.empty()
+
+
+def test_unknown_boot_loader_is_not_checked(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [], live="1")
+    hardened["boot"].update(loaders={}, unknown="nothing that is known")
+    verdict, desired = planned(catalogue, hardened)
+    assert (verdict.verdict, verdict.actual) == ("not_checked", "nothing that is known") and desired.empty()
+
+
+def test_menu_without_an_entry_is_not_checked(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [], live="1", future=later("1"))
+    assert planned(catalogue, hardened)[0].verdict == "not_checked"
+
+
+def test_host_that_is_started_from_outside_does_not_apply(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["host"]["container"] = False
+    hardened["boot"]["outside"] = "no kernel is installed"
+    verdict, _desired = planned(catalogue, hardened)
+    assert (verdict.verdict, verdict.actual) == ("not_applicable", "no kernel is installed")
+
+
+def test_pass_over_what_was_not_seen_is_an_error(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("one", "1")], live="1", future=later("1"))
+    hardened.document["sections"]["boot"]["left_out"]["/etc/default/grub"] = "it sets it by a program"
+    assert planned(catalogue, hardened)[0].verdict == "error"
+
+
+# What is changed.
+
+
+def test_grub_gets_one_drop_in_and_one_new_menu_for_all_rules(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("one", None)], live=None, future=later(None))
+    _verdict, desired = planned(catalogue, hardened, *(f"boot/{name}" for name in NAMES))
+    lines = desired.files["/etc/default/grub.d/zz-unified.cfg"]["content"].splitlines()
+    assert lines[0] == "# Managed by unified.deploy."
+    assert sorted(lines[1:]) == [
+        f'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {word}"'
+        for word in ("apparmor=1", "audit=1", "audit_backlog_limit=8192", "security=apparmor")
+    ]
+    assert desired.commands == []
+    assert options(desired, hardened["text"])["commands"] == [
+        {"argv": ["grub-mkconfig", "-o", "%s"], "into": "/boot/grub/grub.cfg"}
+    ]
+
+
+def test_drop_in_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "zz.cfg"
+    content = boot_loaders.with_line("", "audit", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=0"')
+    path.write_text(boot_loaders.with_line(content, "audit", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=1"'))
+    assert path.read_text().count("audit") == 1
+    assert assigned([str(path)], ("GRUB_CMDLINE_LINUX",), {})["GRUB_CMDLINE_LINUX"].split() == ["audit=1"]
+
+
+def test_stale_menu_is_made_anew_alone(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("one", None)], live=None, future=later("1"))
+    _verdict, desired = planned(catalogue, hardened)
+    assert desired.derived and not desired.files
+
+
+def test_entry_of_the_site_s_own_is_held_by_name(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("Rescue", None, made_by="40_custom")], live="1", future=later("1"))
+    verdict, desired = planned(catalogue, hardened)
+    assert "'Rescue'" in verdict.held and "40_custom" in verdict.held and desired.empty()
+
+
+def test_setting_that_comes_after_ours_is_held_by_name_and_nothing_is_made_anew(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    site = "/etc/default/grub.d/zzz-site.cfg"
+    machine(
+        hardened, "grub", [entry("one", "0")], live="0", future=later("0", "/etc/default/grub.d/zz-unified.cfg", site)
+    )
+    hardened["text"]["/etc/default/grub.d/zz-unified.cfg"] = 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=1"\n'
+    verdict, desired = planned(catalogue, hardened)
+    assert site in verdict.held and "zz-unified" not in verdict.held and desired.empty()
+
+
+def test_changes_of_the_boot_come_last_and_by_themselves(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("one", None)], live=None, future=later(None))
+    hardened["sysctl"]["kernel.dmesg_restrict"]["live"] = "0"
+    filters = _selection.Filters((), (), (RULE, "sysctl/kernel.dmesg_restrict"))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"], filters)
+    connection = Connection(user="ansible")
+    parts = _plan.batches(_plan.plan(selection, hardened, connection), hardened, connection)
+    assert [(part.name, part.rules) for part in parts][-1] == ("boot", [RULE]) and len(parts) > 1
+
+
+def test_snippets_of_the_red_hat_family_are_changed_by_one_command(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened.platform = catalogue.platforms["rhel"]
+    machine(hardened, "bls", [entry("one", None, "/boot/loader/entries/1.conf", "")], live=None)
+    desired = _plan.Desired()
+    for name in ("audit", "audit_backlog_limit", "audit"):
+        loader = boot_loaders.LOADERS["bls"]
+        loader.store(name, "1", boot_loaders.Bad([], later=False), hardened, desired)
+    assert desired.commands == [["grubby", "--update-kernel=ALL", "--args=audit_backlog_limit=1 audit=1"]]
+
+
+def test_systemd_boot_keeps_the_rest_of_entry_and_of_later_kernels(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/boot/efi/loader/entries/1.conf"
+    machine(
+        hardened, "systemd-boot", [entry("one", "0", path, "")], live="0", future=later(None, "/etc/kernel/cmdline")
+    )
+    hardened["text"].update({path: SNIPPET, "/etc/kernel/cmdline": None, "/usr/lib/kernel/cmdline": None})
+    _verdict, desired = planned(catalogue, hardened)
+    assert "options root=UUID=1 ro\noptions # quiet audit=1\n" in desired.files[path]["content"]
+    assert desired.files["/etc/kernel/cmdline"]["content"] == "root=UUID=1 ro # quiet audit=1\n"
+
+
+def test_extlinux_adds_to_the_parameters_and_makes_the_menu(catalogue: t.Any, hardened: t.Any) -> None:
+    entries = [entry("l0", None, "/boot/extlinux/extlinux.conf", "u-boot-update")]
+    machine(hardened, "extlinux", entries, live=None, future=later(None, "/etc/default/u-boot"))
+    _verdict, desired = planned(catalogue, hardened)
+    assert (
+        'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"' in desired.files["/etc/default/u-boot"]["content"]
+    )
+    assert desired.commands == [["u-boot-update"]]
+
+
+def test_raspberry_changes_the_first_line_alone(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/boot/firmware/cmdline.txt"
+    machine(hardened, "raspberry", [entry("cmdline.txt", None, path, "")], live=None)
+    hardened["text"][path] = "console=tty1 root=PARTUUID=1 rootwait\nnotes\n"
+    _verdict, desired = planned(catalogue, hardened)
+    assert desired.files[path]["content"] == "console=tty1 root=PARTUUID=1 rootwait audit=1\nnotes\n"
+
+
+def test_text_with_a_secret_holds_the_change(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/boot/firmware/cmdline.txt"
+    machine(hardened, "raspberry", [entry("cmdline.txt", None, path, "")], live=None)
+    del hardened["text"][path]
+    hardened.document["sections"]["text"]["left_out"][path] = "the kernel parameter x.password holds a secret"
+    verdict, desired = planned(catalogue, hardened)
+    assert "secret" in verdict.held and desired.empty()
+
+
+def test_value_that_needs_quotes_is_never_written(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("one", None)], live=None, future=later(None))
+    raw = {"boot/audit": '1"; reboot; "'}
+    overlay = _selection.Overlay(values={name: _selection.Constraint.parse(value) for name, value in raw.items()})
+    filters = _selection.Filters((), (), (RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, hardened["host"], filters)
+    made = _plan.plan(selection, hardened, Connection(user="ansible"))
+    assert "not written" in made.verdicts[RULE].held and made.desired.empty()
+
+
+# The password of the menu.
+
+HASH = "grub.pbkdf2.sha512.10000.0A0B.0C0D"
+LOCKED = {"menu": "/boot/grub/grub.cfg", "superusers": ["root"], "hashed": ["root"], "plain": [], "fingerprint": ""}
+OPEN = {**LOCKED, "superusers": [], "hashed": []}
+MENU_RULE = "boot_password/menu"
+
+
+def locked(catalogue: t.Any, evidence: t.Any, password: t.Any, given: str = "") -> tuple[_plan.Verdict, t.Any]:
+    machine(evidence, "grub", [entry("one", "1")], live="1", future=later("1"))
+    evidence["boot"]["password"] = password
+    overlay = _selection.Overlay(boot_password=boot_password.fingerprint(given))
+    filters = _selection.Filters((), (), (MENU_RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, evidence["host"], filters)
+    made = _plan.plan(selection, evidence, Connection(user="ansible"))
+    _goss.generate(made.verdicts, evidence)
+    return made.verdicts[MENU_RULE], made.desired
+
+
+def test_lock_script_is_read_back_with_the_hash_and_entries_that_start_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text(boot_password.SCRIPT + MENU)
+    monkeypatch.setattr(boot_grub, "MENUS", (str(menu),))
+    assert boot_grub.password({})["hashed"] == [], "no file with a hash, no password"
+    (tmp_path / "user.cfg").write_text(f"GRUB2_PASSWORD={HASH}\n")
+    read = boot_grub.password({})
+    assert (read["superusers"], read["hashed"], read["plain"]) == (["root"], ["root"], [])
+    assert read["fingerprint"] == boot_password.fingerprint(HASH) and HASH not in str(read)
+    assert 'menuentry_id_option="--unrestricted ' in boot_password.SCRIPT
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ('set superusers="admin"\npassword admin letmein', "as it is"),
+        ('set superusers="admin,other"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb', "no password for other"),
+        ('set superusers="admin"\npassword_pbkdf2 admin ${NOTHING}', "no password for admin"),
+        ('set superusers="admin"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb\nset superusers=""', "no superuser"),
+    ],
+)
+def test_menu_that_only_looks_locked_fails(
+    catalogue: t.Any, hardened: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, wrong: str
+) -> None:
+    (tmp_path / "grub.cfg").write_text(line + "\n")
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    verdict, desired = locked(catalogue, hardened, boot_grub.password({}))
+    assert verdict.verdict == "fail" and wrong in verdict.actual and verdict.held and desired.empty()
+
+
+def test_open_menu_is_held_until_the_site_gives_a_hash(catalogue: t.Any, hardened: t.Any) -> None:
+    verdict, desired = locked(catalogue, hardened, OPEN)
+    assert "hardening_boot_password" in verdict.held and desired.empty()
+
+
+def test_hash_of_the_site_is_named_and_never_part_of_the_plan(catalogue: t.Any, hardened: t.Any) -> None:
+    _verdict, desired = locked(catalogue, hardened, OPEN, HASH)
+    made = options(desired, hardened["text"])
+    assert made["secrets"] == {"/boot/grub/user.cfg": "boot_password"} and HASH not in str(made)
+    assert [command["into"] for command in made["commands"]] == ["/boot/grub/grub.cfg"]
+
+
+def test_another_hash_replaces_ours_without_a_new_menu(catalogue: t.Any, hardened: t.Any) -> None:
+    verdict, desired = locked(catalogue, hardened, {**LOCKED, "fingerprint": "00"}, HASH)
+    assert (
+        "another password" in verdict.actual and list(desired.files) == ["/boot/grub/user.cfg"] and not desired.derived
+    )
+    assert (
+        locked(catalogue, hardened, {**LOCKED, "fingerprint": boot_password.fingerprint(HASH)}, HASH)[0].verdict
+        == "pass"
+    )
+
+
+@pytest.mark.parametrize("given", ["letmein", "grub.pbkdf2.sha512.0.AA.BB", f"{HASH}\n", f"{HASH};x"])
+def test_what_is_no_hash_is_refused_untold(given: str) -> None:
+    with pytest.raises(SelectionError) as refused:
+        boot_password.fingerprint(given)
+    assert given.strip() not in str(refused.value)
+
+
+def test_module_puts_the_hash_in_and_shows_it_nowhere() -> None:
+    entry_of_file = {
+        "path": "/x/user.cfg", "content": "GRUB2_PASSWORD=%s\n", "encoding": "utf-8", "mode": "0600", "owner": "root",
+        "group": "root", "validate": [], "digest": "", "required": True, "keep_times": False,
+    }  # fmt: skip
+    given = {
+        "name": "boot", "files": [entry_of_file], "secrets": {"/x/user.cfg": HASH}, "checks": [], "attributes": [],
+        "sysctls": {}, "accounts": [], "units": {}, "commands": [],
+    }  # fmt: skip
+    made = _options.plan(given, dry=False)
+    assert made.files[0].content == f"GRUB2_PASSWORD={HASH}\n".encode()
+    change = Change(made.files[0], "/x/user.cfg", None)
+    assert HASH not in str(_options.diff([change])) and "********" in str(_options.diff([change]))
+
+
+@pytest.mark.parametrize("loader", ["extlinux", "raspberry", "systemd-boot"])
+def test_boot_loader_without_a_password_is_not_checked(catalogue: t.Any, hardened: t.Any, loader: str) -> None:
+    machine(hardened, loader, [entry("one", "1", made_by="")], live="1")
+    filters = _selection.Filters((), (), (MENU_RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"], filters)
+    assert _plan.judge(selection, hardened)[MENU_RULE].verdict == "not_checked"
+
+
+# A file that a program makes.
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of the test's own user."""
+    from ansible_collections.unified.deploy.plugins.module_utils._change import programs as module
+
+    monkeypatch.setattr(module, "trusted_program", lambda name: f"/bin/{name}")
+
+
+@pytest.mark.usefixtures("programs")
+def test_menu_takes_the_old_one_s_place_whole_with_its_mode(tmp_path: Path) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text("old")
+    menu.chmod(0o600)
+    answer = derive(["sh", "-c", "umask 022; echo new > %s; cat " + str(menu)], str(menu), str(tmp_path), timeout=20)
+    assert answer.out == "old", "until it is whole the old one stays"
+    assert menu.read_text() == "new\n" and menu.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["grub.cfg"]
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize("script", ["true", ": > %s", "echo half > %s; exit 1", "echo half > %s; kill -9 $$"])
+def test_program_that_fails_or_makes_nothing_leaves_the_old_menu(tmp_path: Path, script: str) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text("old")
+    try:
+        answer = derive(["sh", "-c", script], str(menu), str(tmp_path), timeout=20)
+    except ChangeError:
+        pass
+    else:
+        assert answer.code
+    assert menu.read_text() == "old" and os.listdir(tmp_path) == ["grub.cfg"]
+
+
+def test_batch_saves_what_a_program_makes() -> None:
+    assert _batch.Command(["grub-mkconfig", "-o", "%s"], into="/boot/grub/grub.cfg").into

@@ -1,0 +1,123 @@
+"""What the loaded filter does with the loopback, and what ufw is asked to add to it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import loopback
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Demand, Desired
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.loopback import STORED, Loopback
+
+RULE = "loopback/traffic"
+LO = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "lo"}}
+OUT = {"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "lo"}}
+NOT_LO = {"match": {"op": "!=", "left": {"meta": {"key": "iifname"}}, "right": "lo"}}
+NET = {"prefix": {"addr": "127.0.0.0", "len": 8}}
+ACCEPT, DROP, COUNTER = {"accept": None}, {"drop": None}, {"counter": {"packets": 0, "bytes": 0}}
+XT = {"xt": {"type": "match", "name": "conntrack"}}
+
+
+def source(value: t.Any, family: str = "ip") -> dict[str, t.Any]:
+    return {"match": {"op": "==", "left": {"payload": {"protocol": family, "field": "saddr"}}, "right": value}}
+
+
+def entries(*rules: tuple[str, list[dict[str, t.Any]]], family: str = "ip") -> list[dict[str, t.Any]]:
+    """A ruleset as iptables-nft makes ufw's: base chains that jump to chains of ufw."""
+    made: list[dict[str, t.Any]] = []
+    for name, hook in (("INPUT", "input"), ("OUTPUT", "output")):
+        made.append({"chain": {"family": family, "table": "filter", "name": name, "hook": hook, "type": "filter"}})
+        made.append(_rule(family, name, [COUNTER, {"jump": {"target": f"ufw-before-{hook}"}}]))
+    return [*made, *(_rule(family, chain, steps) for chain, steps in rules)]
+
+
+def _rule(family: str, chain: str, steps: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    return {"rule": {"family": family, "table": "filter", "chain": chain, "expr": steps}}
+
+
+IN, OUTPUT, USER = "ufw-before-input", "ufw-before-output", "ufw-user-input"
+UFW = (
+    (IN, [LO, COUNTER, ACCEPT]),
+    (IN, [XT, COUNTER, ACCEPT]),
+    (IN, [XT, COUNTER, DROP]),
+    (OUTPUT, [OUT, COUNTER, ACCEPT]),
+    (IN, [COUNTER, {"jump": {"target": USER}}]),
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "seen"),
+    [
+        ((), (False, False, False)),
+        (UFW, (True, True, False)),
+        ((*UFW, (USER, [source(NET), COUNTER, DROP])), (True, True, True)),
+        ((*UFW, (USER, [NOT_LO, source(NET), {"reject": None}])), (True, True, True)),
+        ((*UFW, (USER, [LO, source(NET), DROP])), (True, True, False)),
+        ((*UFW, (USER, [XT, source(NET), DROP])), (True, True, False)),
+        ((*UFW, (USER, [source("127.0.0.1"), DROP])), (True, True, False)),
+        ((*UFW, (USER, [ACCEPT]), (USER, [source(NET), DROP])), (True, True, False)),
+        (((IN, [source(NET), DROP]), *UFW), (False, True, True)),
+        (((IN, [{"return": None}]), *UFW), (False, True, False)),
+        (((IN, [{"jump": {"target": IN}}]),), (False, False, False)),
+    ],
+)
+def test_fate_of_packets_is_what_a_rule_surely_says(rules: t.Any, seen: tuple[bool, bool, bool]) -> None:
+    answer = loopback.loopback(entries(*rules))
+    assert answer["ip"] == dict(zip(("in", "out", "refuses"), seen))
+    assert answer["ip6"] == {"in": False, "out": False, "refuses": False}
+
+
+def test_six_has_its_own_address() -> None:
+    rules = entries(*UFW, (USER, [source("::1", "ip6"), DROP]), family="ip6")
+    assert loopback.loopback(rules)["ip6"] == {"in": True, "out": True, "refuses": True}
+
+
+@pytest.fixture
+def host(hardened: t.Any) -> t.Any:
+    words = {"in": True, "out": True, "refuses": True}
+    hardened["firewall"]["loopback"] = {"ip": dict(words), "ip6": dict(words)}
+    return hardened
+
+
+def asked(catalogue: t.Any, host: t.Any) -> tuple[str, str, list[list[str]]]:
+    """The verdict, what holds it, and the commands that mend it."""
+    demand, kind, desired = Demand(catalogue.rules[RULE], {}, ()), Loopback(), Desired()
+    verdict = kind.judge(demand, host).verdict
+    held = kind.obstacle(demand, host) if verdict == "fail" else ""
+    if verdict == "fail" and not held:
+        kind.want(demand, host, desired)
+    assert kind.asserts(demand, host)
+    return verdict, held, desired.commands
+
+
+def test_filter_that_does_all_passes(catalogue: t.Any, host: t.Any) -> None:
+    assert asked(catalogue, host) == ("pass", "", [])
+
+
+def test_what_is_not_refused_is_asked_of_ufw_once(catalogue: t.Any, host: t.Any) -> None:
+    host["firewall"]["loopback"]["ip"]["refuses"] = False
+    assert asked(catalogue, host) == ("fail", "", [["ufw", "deny", "in", "from", "127.0.0.0/8"]])
+    host["text"][STORED["ip"]] = "### tuple ### deny any any 0.0.0.0/0 any 127.0.0.0/8 in\n"
+    assert "stands before it" in asked(catalogue, host)[1]
+
+
+def test_chains_that_are_not_loaded_are_no_pass_and_asked_for_once(catalogue: t.Any, host: t.Any) -> None:
+    host["firewall"]["chains"].clear()
+    for seen in host["firewall"]["loopback"].values():
+        seen.update({"in": False, "out": False, "refuses": False})
+    verdict, held, commands = asked(catalogue, host)
+    assert (verdict, held, len(commands)) == ("fail", "", 2)
+    for family, text in (("ip", "0.0.0.0/0 any 127.0.0.0/8"), ("ip6", "::/0 any ::1")):
+        host["text"][STORED[family]] = f"### tuple ### deny any any {text} in\n"
+    assert "firewall/enabled loads" in asked(catalogue, host)[1]
+
+
+def test_lines_of_the_package_that_were_taken_out_are_named(catalogue: t.Any, host: t.Any) -> None:
+    host["firewall"]["loopback"]["ip"]["in"] = False
+    assert "before.rules" in asked(catalogue, host)[1]
+
+
+def test_family_that_ufw_leaves_out_is_not_asked_about(catalogue: t.Any, host: t.Any) -> None:
+    host["firewall"]["loopback"]["ip6"]["refuses"] = False
+    host["firewall"]["ufw"]["IPV6"] = "no"
+    assert asked(catalogue, host)[0] == "pass"

@@ -1,0 +1,38 @@
+"""States of a host that are no files, read and brought back without touching this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._change import states, units
+from ansible_collections.unified.deploy.plugins.module_utils._change.programs import Answer
+
+KEY = "net/ipv4/conf/all/accept_redirects"
+
+
+def test_kernel_settings_that_ufw_sets_are_brought_back_with_the_packet_filter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sysctl.conf").write_text(f"# net/ipv4/ip_forward=1\n{KEY}=0\nnet/none/there=1\n")
+    (tmp_path / "live").write_text("1\n")
+    monkeypatch.setattr(states, "UFW_SYSCTLS", str(tmp_path / "sysctl.conf"))
+    monkeypatch.setattr(states, "sysctl_path", lambda key: str(tmp_path / ("live" if key == KEY else "missing")))
+    monkeypatch.setattr(states, "run", lambda argv, **_options: Answer(1, "", "no such table"))
+    before = states.firewall()
+    assert before["sysctls"] == {KEY: "1"}
+    (tmp_path / "live").write_text("0\n")
+    states.restore_firewall(before)
+    assert (tmp_path / "live").read_text().strip() == "1"
+
+
+def test_failed_units_without_a_file_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def run(argv: list[str], **_options: object) -> Answer:
+        calls.append(argv)
+        return Answer(0, "gone.service not-found failed failed gone\nreal.service loaded failed failed real\n", "")
+
+    monkeypatch.setattr(units, "run", run)
+    units.forget_gone()
+    assert calls[1:] == [["systemctl", "reset-failed", "--", "gone.service"]]
