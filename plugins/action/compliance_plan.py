@@ -136,7 +136,7 @@ class ActionModule(RunAction):
     def _evidence(
         self, arguments: Result, catalogue: Catalogue, gossfile: str, task_vars: Result
     ) -> tuple[Result, Result]:
-        """The evidence, and what else the host answered."""
+        """The evidence with what was asked, so that a revert can ask the same again, and what else the host answered."""
         if arguments["evidence"]:
             path = Path(arguments["evidence"])
             try:
@@ -147,7 +147,6 @@ class ActionModule(RunAction):
         if gossfile:
             asked["gossfile"] = base64.b64encode(zlib.compress(gossfile.encode())).decode()
         answer = self.module_or_fail("evidence", asked, task_vars)
-        # With what was asked a revert can ask the same again.
         return {**unpack(answer.get("evidence")), "request": asked["request"]}, answer
 
     @staticmethod
