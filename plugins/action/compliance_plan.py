@@ -136,7 +136,7 @@ class ActionModule(RunAction):
     def _evidence(
         self, arguments: Result, catalogue: Catalogue, gossfile: str, task_vars: Result
     ) -> tuple[Result, Result]:
-        """The evidence with what was asked, so that a revert can ask the same again, and what else the host answered."""
+        """The evidence, and what else the host answered."""
         if arguments["evidence"]:
             path = Path(arguments["evidence"])
             try:
@@ -147,7 +147,7 @@ class ActionModule(RunAction):
         if gossfile:
             asked["gossfile"] = base64.b64encode(zlib.compress(gossfile.encode())).decode()
         answer = self.module_or_fail("evidence", asked, task_vars)
-        return {**unpack(answer.get("evidence")), "request": asked["request"]}, answer
+        return {**unpack(answer.get("evidence")), "request": asked["request"]}, answer  # a revert asks the same again
 
     @staticmethod
     def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:

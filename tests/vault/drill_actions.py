@@ -99,11 +99,22 @@ def fill_disk(cluster: Cluster, load: Load, _times: int) -> None:
             cluster.ask(leader, "sys/step-down", {}, token=cluster.token, method="PUT")
         time.sleep(2)
     assert cluster.leader() == name
-    host.shell(f"cat /dev/zero > {STATE}/filler 2>/dev/null || true; test $(df --output=avail {STATE} | tail -1) -eq 0")
-    load.more(100, 300)
-    refused = host.shell(f"journalctl -u {FLAVOUR} --no-pager | grep -c 'no space left' || true").strip()
-    assert int(refused) > 0, "the disk was never felt"
-    host.shell(f"rm {STATE}/filler; systemctl restart {FLAVOUR}")
+    try:
+        host.shell(
+            f"cat /dev/zero > {STATE}/filler 2>/dev/null || true; test $(df --output=avail {STATE} | tail -1) -eq 0"
+        )
+        # The files have room inside of them.
+        ballast = {"data": {"v": "x" * 400_000}}
+        for number in range(300):
+            with contextlib.suppress(OSError):
+                cluster.ask(cluster.leader(), f"secret/data/ballast-{number}", ballast, token=cluster.token)
+            if int(host.shell(f"journalctl -u {FLAVOUR} --no-pager | grep -ci 'no space left' || true")):
+                break
+        else:
+            raise AssertionError("the disk was never felt")
+        load.more(10 * WRITERS, 300)
+    finally:
+        host.shell(f"rm {STATE}/filler; systemctl restart {FLAVOUR}")
     unsealed(cluster)
 
 
@@ -170,6 +181,7 @@ def lose_share(cluster: Cluster, load: Load, _times: int) -> None:
 
 def restore_all(cluster: Cluster, load: Load, _times: int) -> None:
     """A snapshot is taken, every disk is wiped, and the playbook restore_vault builds the cluster anew."""
+    load.more(200)
     load.end()
     path = cluster.directory / "last.snap"
     path.unlink(missing_ok=True)

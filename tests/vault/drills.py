@@ -19,6 +19,8 @@ import traceback
 import typing as t
 from pathlib import Path
 
+from tests.hosts import __main__ as tool
+
 from . import drill_actions as actions
 from .cluster import FIRST, NAMES, REAL, Cluster, servers
 from .load import WRITERS, Load
@@ -90,7 +92,8 @@ def main() -> int:
     if not REAL:
         print("test-vault-drills: set BAO_BIN or VAULT_BIN to a server's program", file=sys.stderr)
         return 2
-    names = arguments.drills or [name for name in DRILLS if name != "upgrade" or OLDER]
+    without = [*([] if OLDER else ["upgrade"]), *(["clock"] if tool.KINDS["uml"].missing() else [])]
+    names = arguments.drills or [name for name in DRILLS if name not in without]
     # Containers share the machine's clock.
     groups = [
         ([name for name in names if name != "clock"], ()),
@@ -107,7 +110,6 @@ def practise(
     names: t.Sequence[str], kernels: t.Collection[str], kills: int
 ) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
     """Drills on a cluster of their own, each with its counts; empty for one that failed."""
-    results: dict[str, t.Any] = json.loads(RESULTS.read_text())
     with tempfile.TemporaryDirectory() as directory, servers(Path(directory), kernels=kernels) as cluster:
         if "upgrade" in names:
             cluster.builds(Path(OLDER))
@@ -117,16 +119,18 @@ def practise(
         for name in names:
             print(f"{name}: {DRILLS[name][1]}", flush=True)
             try:
-                results[name] = drill(cluster, name, kills if name == "kill" else 1)
+                counts = drill(cluster, name, kills if name == "kill" else 1)
             except Exception:
                 # What comes later may still be seen.
                 traceback.print_exc()
                 yield name, {}
                 continue
-            print(f"  {results[name]}", flush=True)
+            print(f"  {counts}", flush=True)
+            # Others are kept, also those of another run.
+            results = {**json.loads(RESULTS.read_text()), name: counts}
             RESULTS.write_text(json.dumps(results, indent=2) + "\n")
             GUIDE.write_text(guide(GUIDE.read_text(), results))
-            yield name, results[name]
+            yield name, counts
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ type Server struct {
 	joins                  []string
 	client                 *http.Client
 	state                  State
-	given                  map[string]bool
+	entered                map[string]bool
 	sealed, leads          bool
 	leader                 string
 }
@@ -77,7 +77,7 @@ func main() {
 	must(err)
 	var config map[string]any
 	must(hcl.Decode(&config, string(text)))
-	server := &Server{sealed: true, given: map[string]bool{}, api: value(config, "api_addr")}
+	server := &Server{sealed: true, entered: map[string]bool{}, api: value(config, "api_addr")}
 	server.path = filepath.Join(value(config, "storage", "raft", "path"), "state.json")
 	for _, device := range blocks(config, "audit", "file") {
 		for name := range device {
@@ -267,7 +267,7 @@ func (s *Server) status() answer {
 		kind = s.seal
 	}
 	return answer{"type": kind, "initialized": s.initialized(), "sealed": s.sealed, "t": s.state.Threshold,
-		"n": len(s.state.Keys), "progress": len(s.given), "version": version, "storage_type": "raft"}
+		"n": len(s.state.Keys), "progress": len(s.entered), "version": version, "storage_type": "raft"}
 }
 
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
@@ -311,15 +311,15 @@ func (s *Server) unseal(w http.ResponseWriter, body []byte) {
 	must(json.Unmarshal(body, &asked))
 	for _, key := range s.state.Keys {
 		if key == asked.Key {
-			s.given[key] = true
+			s.entered[key] = true
 		}
 	}
-	if !s.given[asked.Key] {
+	if !s.entered[asked.Key] {
 		reply(w, 400, answer{"errors": []string{"invalid key"}})
 		return
 	}
-	if len(s.given) >= s.state.Threshold {
-		s.sealed, s.given = false, map[string]bool{}
+	if len(s.entered) >= s.state.Threshold {
+		s.sealed, s.entered = false, map[string]bool{}
 		if len(s.state.Members) == 1 {
 			s.leads, s.leader = true, s.api
 		}
