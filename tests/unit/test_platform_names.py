@@ -36,8 +36,6 @@ INTERFACES = {
     "module_utils/_change/packages.py": {"dnf"},
     # Who wrote a boot menu tells how it is changed.
     "module_utils/_collect/boot_entries.py": {"u-boot-update"},
-    # Settings of ufw's that a way back loads again, where they are.
-    "module_utils/_change/states.py": {"/etc/ufw/sysctl.conf"},
     # A reader looks for each tool that it knows how to ask, and says which is there.
     "module_utils/_collect/collector.py": {"authselect"},
     "module_utils/_collect/firewall.py": {"firewalld", "ufw"},
@@ -48,10 +46,7 @@ INTERFACES = {
     "plugin_utils/_compliance/firewall_tools.py": {"firewalld", "ufw"},
     "plugin_utils/_compliance/kinds/aide.py": {"aideinit"},
     "plugin_utils/_compliance/kinds/firewall.py": {"firewalld", "ufw"},
-<<<<<<< HEAD
-=======
     # What it asks for is a rule of ufw's; with another tool it does not apply.
->>>>>>> main
     "plugin_utils/_compliance/kinds/loopback.py": {"ufw"},
     "plugin_utils/_compliance/kinds/pam.py": {"authselect"},
     # The settings of systemd-timesyncd: where it is not, they do not apply.
