@@ -216,3 +216,4 @@ def test_packages_that_bring_no_module_are_taken_back(seller: Vendor) -> None:
     assert answer["blocked"] and "the installed packages have no module nvidia for it" in answer["because"], answer
     assert "The driver of before is there again" in answer["because"]
     assert seller.target.shell(STATE) == ""
+    seller.module("gpu_repository", {"name": "lone", "state": "absent"})

@@ -77,3 +77,16 @@ def test_repository_is_refused_and_nothing_is_written(seller: Vendor, attack: st
         seller.target.shell(f"rm {weak}")
     assert answer["failed"] and said in answer["msg"], answer
     assert seller.target.shell(WRITTEN) == ""
+
+
+def test_second_entry_of_a_repository_that_would_stop_apt_is_refused(seller: Vendor) -> None:
+    other = "/etc/apt/sources.list.d/other.sources"
+    entry = f"Types: deb\nURIs: {URL}/good/\nSuites: /\nSigned-By: /srv/standin/vendor.asc\n"
+    seller.target.shell(f"printf '{entry}' > {other}")
+    try:
+        answer = seller.module("gpu_repository", asked(seller, "good/"))
+        seller.target.shell("apt-cache policy >/dev/null")
+    finally:
+        seller.target.shell(f"rm {other}")
+    assert answer["failed"] and "Conflicting values set for option Signed-By" in answer["msg"], answer
+    assert seller.target.shell(WRITTEN) == ""

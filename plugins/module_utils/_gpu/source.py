@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 import time
 import typing as t
@@ -129,6 +130,24 @@ def checked_key(source: Source) -> openpgp.Key:
     return key
 
 
+def beside(source: Source) -> None:
+    """Refuse what would keep apt from reading any of its sources: two entries of one repository with different keys.
+
+    Raises:
+        SourceError: apt could not read them together.
+    """
+    with tempfile.TemporaryDirectory(prefix="unified-apt-") as scratch:
+        parts = f"{scratch}/parts"
+        shutil.copytree(SOURCES, parts)
+        with open(os.path.join(parts, os.path.basename(source.path)), "w", encoding="utf-8") as handle:
+            handle.write(source.text())
+        answer = programs.run(["apt-get", f"-oDir::Etc::SourceParts={parts}", "indextargets", "--format", "$(SITE)"])
+    if answer.code:
+        raise SourceError(
+            f"{source.name}: apt could not read it beside its other sources: {answer.said}. Remove the other entry first"
+        )
+
+
 def trial(source: Source, packets: bytes) -> None:
     """Let apt read the repository into a directory of its own.
 
@@ -185,6 +204,7 @@ def put(source: Source, packets: bytes, *, dry: bool) -> dict[str, tuple[bytes, 
     changed = {one.path: (_content(one.path), one.content) for one in files if _content(one.path) != one.content}
     if not changed and current(source):
         return {}
+    beside(source)
     trial(source, packets)
     if dry:
         return changed or {source.path: (b"", b"")}
