@@ -5,7 +5,7 @@ BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN,PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-arch test-clients test-faults test-scenarios test-vault test-vault-drills bench clean
+.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-arch test-clients test-faults test-gpu test-scenarios test-vault test-vault-drills bench clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ test: setup install ## Every test
 
 test-scenarios: setup install ## Break every rule in every way that is known (UNIFIED_SCENARIOS=large: the large rounds; make integration runs the largest)
 	$(SUDO) env UNIFIED_SCENARIOS=$${UNIFIED_SCENARIOS:-all} $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
+
+test-gpu: setup install ## Install drivers on test hosts: stand-in repositories, attacks, real DKMS builds, undo
+	$(SUDO) $(BIN)/python -m pytest $(or $(FILES),tests/gpu) -p no:cacheprovider --durations=0 --durations-min=1
 
 test-faults: setup install ## Kill, cut, fill and attack: every drill three times, and docs/drills.md (UNIFIED_DRILLS=all for each line)
 	$(SUDO) env UNIFIED_TURNS=$${UNIFIED_TURNS:-3} UNIFIED_DRILLS=$$UNIFIED_DRILLS $(BIN)/python -m tests.drills

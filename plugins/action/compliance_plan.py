@@ -147,8 +147,7 @@ class ActionModule(RunAction):
         if gossfile:
             asked["gossfile"] = base64.b64encode(zlib.compress(gossfile.encode())).decode()
         answer = self.module_or_fail("evidence", asked, task_vars)
-        # With what was asked a revert can ask the same again.
-        return {**unpack(answer.get("evidence")), "request": asked["request"]}, answer
+        return {**unpack(answer.get("evidence")), "request": asked["request"]}, answer  # a revert asks the same again
 
     @staticmethod
     def _save(results_directory: ResultsDirectory, document: Result, model: Result, gossfile: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gpu_cdi
-short_description: Describe a host's AMD, Intel and board GPUs to container runtimes
+short_description: Describe a host's GPUs to container runtimes
 version_added: 0.2.0
 description:
   - Writes specifications of the Container Device Interface (CDI), by which Podman, Docker, containerd and CRI-O give GPUs to containers.
@@ -16,7 +16,8 @@ description:
     or node, and C(all). A partition is C(<slot>-<number>).
   - A container gets render nodes and, for AMD, C(/dev/kfd); never a card's node.
   - Numbers of render nodes may change at a boot. Run this again where the driver or the hardware has changed.
-  - GPUs with NVIDIA's driver are left out, because C(nvidia-ctk) describes them.
+  - Of GPUs with NVIDIA's driver it writes what C(nvidia-ctk) says, the kind C(nvidia.com/gpu), where every file that it names is there, and a unit that
+    writes it anew at a boot and where the driver or its partitions change. Without C(nvidia-ctk) they are left out.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -24,8 +25,12 @@ options:
     description: Where the runtimes look. It is made where there is something to write.
     type: path
     default: /etc/cdi
+  unit_directory:
+    description: Where the units of systemd lie.
+    type: path
+    default: /etc/systemd/system
   state:
-    description: With V(absent), the files of this module are removed. Others in the directory are never touched.
+    description: With V(absent), the files and units of this module are removed. Others in the directory are never touched.
     type: str
     choices: [present, absent]
     default: present
@@ -75,7 +80,9 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import cdi, devices
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import cdi, cdi_nvidia, devices
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
 
 
@@ -108,10 +115,44 @@ def replace(module: AnsibleModule, path: str, content: str) -> None:
             os.unlink(temporary)
 
 
+def desired_files(
+    asked: t.Mapping[str, t.Any], tree: Tree, gpus: t.Sequence[t.Mapping[str, t.Any]]
+) -> tuple[dict[str, str], dict[str, t.Any], dict[str, str]]:
+    """Content by path, empty for what is not to be there; the specifications by kind; and why a GPU has none."""
+    specs, left_out = cdi.specifications(gpus, kfd=tree.is_directory("sys/class/kfd/kfd"))
+    nvidia = [name for name, reason in left_out.items() if reason == cdi.NVIDIA]
+    if nvidia and asked["state"] == "present":
+        spec, why = cdi_nvidia.specification(sorted({asked["directory"], *cdi_nvidia.DIRECTORIES}))
+        left_out.update(dict.fromkeys(nvidia, why))
+        if spec:
+            specs[cdi_nvidia.KIND] = spec
+            left_out = {name: reason for name, reason in left_out.items() if name not in nvidia}
+    specs = specs if asked["state"] == "present" else {}
+    files = {
+        os.path.join(asked["directory"], cdi.file_name(kind)): json.dumps(specs[kind], indent=2) + "\n"
+        if kind in specs
+        else ""
+        for kind in cdi.ALL_KINDS
+    }
+    for name, text in cdi_nvidia.units(asked["directory"]).items():
+        files[os.path.join(asked["unit_directory"], name)] = text if cdi_nvidia.KIND in specs else ""
+    return files, specs, left_out
+
+
+def set_units(names: t.Sequence[str], *, on: bool) -> None:
+    """Let systemd know of units that came or go."""
+    if names:
+        programs.run(["systemctl", "daemon-reload"])
+        programs.run(["systemctl", *(["enable"] if on else ["disable", "--now"]), *names])
+    if on and cdi_nvidia.PATH in names:
+        programs.run(["systemctl", "start", cdi_nvidia.PATH])
+
+
 def main() -> t.NoReturn:
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "default": "/etc/cdi"},
+            "unit_directory": {"type": "path", "default": "/etc/systemd/system"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
@@ -120,24 +161,23 @@ def main() -> t.NoReturn:
     gpus = devices.pci_devices(tree)[0] + devices.device_tree(tree).get("gpus", [])
     if tree.left_out:
         module.fail_json(msg=f"the host's GPUs cannot be read: {tree.left_out}. Run this as root")
-    specs, left_out = cdi.specifications(gpus, kfd=tree.is_directory("sys/class/kfd/kfd"))
-    desired = specs if module.params["state"] == "present" else {}
-    files, before, after = [], "", ""
     try:
-        for kind in cdi.ALL_KINDS:
-            path = os.path.join(module.params["directory"], cdi.file_name(kind))
-            content = json.dumps(desired[kind], indent=2) + "\n" if kind in desired else ""
-            old = read(path)
-            if old == content:
-                continue
-            files.append(path)
-            before, after = before + old, after + content
-            if not module.check_mode:
-                replace(module, path, content)
+        desired, specs, left_out = desired_files(module.params, tree, gpus)
+        old = {path: read(path) for path in desired}
+        files = [path for path, content in desired.items() if old[path] != content]
+        units = [os.path.basename(path) for path in files if path.startswith(module.params["unit_directory"] + "/")]
+        going = [name for name in units if not desired[os.path.join(module.params["unit_directory"], name)]]
+        if not module.check_mode:
+            set_units(going, on=False)
+            for path in files:
+                replace(module, path, desired[path])
+            set_units([name for name in units if name not in going], on=True)
+    except ChangeError as exc:
+        module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
-    names = [f"{kind}={device['name']}" for kind, spec in desired.items() for device in spec["devices"]]
-    diff = {"before": before, "after": after}
+    names = [f"{kind}={device['name']}" for kind, spec in specs.items() for device in spec["devices"]]
+    diff = {"before": "".join(old[path] for path in files), "after": "".join(desired[path] for path in files)}
     module.exit_json(changed=bool(files), files=files, devices=names, left_out=left_out, diff=diff)
 
 

@@ -111,6 +111,12 @@ plan:
     blocked:
       description: Whether something keeps the decisions from being carried out.
       type: bool
+    install:
+      description:
+        - What the role C(gpu) installs for the decisions. Empty where C(blocked) is true. It has the driver's C(name), C(branch) and C(packages),
+          C(extra) packages, the C(repository) as M(unified.deploy.gpu_repository) takes it, the text of the C(modprobe) file, C(units), and
+          why the role cannot install it (C(refused)).
+      type: dict
     looked_at:
       description: Where GPUs were looked for.
       type: str

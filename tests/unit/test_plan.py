@@ -303,6 +303,7 @@ def test_batch_that_shares_files_with_two_others_joins_both(monkeypatch: pytest.
 
     monkeypatch.setattr(_plan, "_batch", fake_batch)
     monkeypatch.setattr(_plan, "logins", lambda *_of: [])
+    monkeypatch.setattr(_plan, "_read_again", lambda *_of: None)
     parts = _plan.batches(t.cast("_plan.Plan", made), t.cast("t.Any", {}), ANSIBLE)
     assert [(part.name, part.rules) for part in parts] == [
         ("sshd", ["sshd", "pam", "sysctl"]),

@@ -46,6 +46,8 @@ INTERFACES = {
     "plugin_utils/_compliance/firewall_tools.py": {"firewalld", "ufw"},
     "plugin_utils/_compliance/kinds/aide.py": {"aideinit"},
     "plugin_utils/_compliance/kinds/firewall.py": {"firewalld", "ufw"},
+    # What it asks for is a rule of ufw's; with another tool it does not apply.
+    "plugin_utils/_compliance/kinds/loopback.py": {"ufw"},
     "plugin_utils/_compliance/kinds/pam.py": {"authselect"},
     # The settings of systemd-timesyncd: where it is not, they do not apply.
     "plugin_utils/_compliance/kinds/settings.py": {"systemd-timesyncd.service"},

@@ -573,7 +573,7 @@ def test_daily_check_that_failed_or_is_switched_off_does_not_hold(catalogue: t.A
     verdict, desired = planned(catalogue, hardened, "service/aide")
     assert "CRON_DAILY_RUN=no in /etc/default/aide" in verdict.actual and verdict.held == ""
     assert desired.files["/etc/default/aide"]["content"] == "CRON_DAILY_RUN=yes\n"
-    hardened.document["sections"]["settings"]["left_out"]["aide /etc/default/aide"] = "not a regular file"
+    hardened.document["sections"]["settings"]["left_out"]["aide_default /etc/default/aide"] = "not a regular file"
     assert planned(catalogue, hardened, "service/aide")[0].verdict == "error"
 
 

@@ -27,7 +27,7 @@ def loopback(entries: list[Entry]) -> dict[str, dict[str, bool]]:
     }
     return {
         family: {
-            "in": _fate(bases.get((family, "input")), rules, {"in": True}) == "accept",
+            "in": _fate(bases.get((family, "input")), rules, {"in": True, "source": True}) == "accept",
             "out": _fate(bases.get((family, "output")), rules, {"out": True}) == "accept",
             "refuses": _fate(bases.get((family, "input")), rules, {"in": False, "source": True}) == "drop",
         }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from . import branch, conflicts, decide, override
+from . import branch, conflicts, decide, installation, override
 from .model import ARCHITECTURES, REFUSALS, Decision, GpuError, Kernel, Request, Target, kernel_version
 from .tables import System, Tables
 
@@ -40,6 +40,12 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     decisions = branch.agree(tables, decisions, names, request, target)
     rows = [(where, devices.get(where, {}), decision) for where, decision in decisions.items()]
     clashes = conflicts.check(tables, facts, system.id, rows)
+    blocked = (
+        # What could not be read may hold a device, or a reason against a driver.
+        bool(facts["left_out"])
+        or any(conflict.blocks for conflict in clashes)
+        or any(one.action in REFUSALS for one in decisions.values())
+    )
     return {
         "system": system.id,
         "architecture": target.architecture,
@@ -61,10 +67,8 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
             line for where, device, decision in rows for line in differences(tables, where, device, decision, facts)
         ],
         "left_out": [f"{path}: {reason}" for path, reason in facts["left_out"].items()],
-        # What could not be read may hold a device, or a reason against a driver.
-        "blocked": bool(facts["left_out"])
-        or any(conflict.blocks for conflict in clashes)
-        or any(one.action in REFUSALS for one in decisions.values()),
+        "blocked": blocked,
+        "install": {} if blocked else installation.installation(tables, decisions.values(), target),
         "looked_at": looked_at(facts),
     }
 

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands written down while apt works, so that the next run finishes or undoes what was killed; and what was installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import typing as t
+
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
+from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE, read_json
+from ansible_collections.unified.deploy.plugins.module_utils._change.packages import way_back
+from ansible_collections.unified.deploy.plugins.module_utils._change.record import make_private, write_json
+
+from . import archive
+from .archive import DriverError
+
+STATE = os.path.join(BASE, "gpu")
+RECORD, TRANSACTION = os.path.join(STATE, "driver.json"), os.path.join(STATE, "transaction.json")
+KEPT = os.path.join(STATE, "kept")
+# Where the hook after a kernel's package (roles/gpu/templates/kernel-hook.sh.j2) writes what it could not prove.
+DRIFT = os.path.join(STATE, "drift")
+OWN_FILES = (archive.PREFERENCES, archive.UNATTENDED)
+
+
+def begun() -> bool:
+    """Whether a run was killed while apt worked."""
+    return os.path.exists(TRANSACTION)
+
+
+def versions() -> dict[str, str]:
+    return {name: one.version for name, one in archive.installed().items()}
+
+
+def begin(original: t.Mapping[str, str], replaced: t.Mapping[str, str]) -> None:
+    """Write down what there is, before apt changes it.
+
+    Args:
+        original: versions before this run, by name: what came since is ours.
+        replaced: versions of what apt will replace or remove.
+    """
+    make_private(STATE)
+    _keep(replaced)
+    files = {path: text(path) + "\n" if os.path.exists(path) else "" for path in OWN_FILES}
+    write_json(TRANSACTION, {"before": versions(), "original": dict(original), "files": files})
+
+
+def installed() -> list[str]:
+    """What runs of ours installed."""
+    record = read_json(RECORD) or {"installed": []}
+    return list(record["installed"])
+
+
+def end(original: t.Mapping[str, str] | None = None) -> None:
+    """Forget the transaction; what came since ORIGINAL is remembered as ours."""
+    if original is not None:
+        came = set(archive.installed()) - set(original)
+        write_json(RECORD, {"installed": sorted({*installed(), *came})})
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(TRANSACTION)
+    shutil.rmtree(KEPT, ignore_errors=True)
+
+
+def end_drift(releases: t.Iterable[str]) -> None:
+    """Forget what the hook said of kernels for which the driver is proven now."""
+    for release in releases:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(DRIFT, release))
+
+
+def recover() -> list[str]:
+    """Finish what a killed run began, or undo it; returns what was done.
+
+    Raises:
+        DriverError: neither could be done wholly.
+    """
+    transaction = read_json(TRANSACTION)
+    if transaction is None:
+        end()
+        return []
+    answer = programs.run(["dpkg", "--configure", "-a"], timeout=archive.SECONDS)
+    if not answer.code and not archive.broken():
+        end(transaction["original"])
+        return ["finished what a killed run began"]
+    said = undo()
+    if begun():
+        raise DriverError(f"what a killed run began cannot be finished: {answer.said}. {said}")
+    return ["undid what a killed run began"]
+
+
+def undo() -> str:
+    """Bring back the packages and files of before the transaction; returns what to tell."""
+    transaction = read_json(TRANSACTION)
+    before = transaction["before"]
+    now = {name: one.version for name, one in archive.installed().items()}
+    way = way_back(before, now, now)
+    failures = []
+    if new := [*way.purge, *way.remove]:
+        answer = programs.run(["dpkg", "--purge", "--force-remove-reinstreq", *new], timeout=archive.SECONDS)
+        failures += [answer.said] if answer.code else []
+    # What was killed while it was unpacked has its old version, and must be unpacked anew.
+    back = {**way.install, **{name: before[name] for name in archive.broken() if name in before}}
+    if back:
+        targets = [_kept(name) or f"{name}={version}" for name, version in back.items()]
+        answer = programs.run([*archive.INSTALL, "--reinstall", "install", *targets], timeout=archive.SECONDS)
+        failures += [answer.said] if answer.code else []
+    for path, content in transaction["files"].items():
+        write(path, content)
+    if failures or archive.broken():
+        return f"It could not be undone wholly: {'; '.join(failures)}; dpkg did not finish {', '.join(archive.broken()) or 'nothing'}"
+    end(transaction["original"])
+    return "The driver of before is there again"
+
+
+def _kept(name: str) -> str:
+    """The file of a package that was kept; empty where the archive no longer had it."""
+    files = [file for file in sorted(os.listdir(KEPT)) if file.startswith(f"{name}_")] if os.path.isdir(KEPT) else []
+    return os.path.join(KEPT, files[0]) if files else ""
+
+
+def _keep(replaced: t.Mapping[str, str]) -> None:
+    """The packages that would be replaced, as far as the archive still has them: the way back must not depend on it."""
+    shutil.rmtree(KEPT, ignore_errors=True)
+    if replaced:
+        make_private(KEPT)
+    for name, version in replaced.items():
+        programs.run(
+            ["sh", "-c", 'cd "$1" && apt-get -qq download "$2"', "sh", KEPT, f"{name}={version}"],
+            timeout=archive.SECONDS,
+        )
+
+
+def write(path: str, content: str) -> None:
+    """The file with its content; without any, no file."""
+    if content:
+        replace(Wanted(path, content.encode(), 0o644))
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

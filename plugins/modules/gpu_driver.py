@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Install a driver that was proven for every kernel that can boot."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_driver
+short_description: Install a GPU driver with apt that was built and proven for every kernel that can boot
+version_added: 0.2.0
+description:
+  - Downloads the driver's packages, builds what is for DKMS in a directory of its own for every kernel that can boot, and proves each module by its
+    vermagic, its symbols and, where the kernel insists, its signature. Only then apt installs. Where anything stands in the way, the old driver stays.
+  - The driver's source packages are pinned to the installed version in C(/etc/apt/preferences.d/unified-gpu), and their packages excluded
+    from unattended upgrades.
+  - What a killed run began is finished or undone by the next one. Where apt fails, the packages of before come back.
+  - Headers and DKMS are installed first. They stay where the driver does not build.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  name:
+    description: Name of the kernel module, by which packages of other versions of the driver are known too.
+    type: str
+    default: nvidia
+  packages:
+    description: The driver's packages, which must all be of O(branch) and of one upstream version.
+    type: list
+    elements: str
+    default: []
+  extra:
+    description: Firmware and user space, in the version that apt prefers.
+    type: list
+    elements: str
+    default: []
+  branch:
+    description: First part of the driver's version, such as V(580). Needed with O(packages).
+    type: str
+    default: ""
+  version:
+    description:
+      - The upstream version, such as V(580.178.04), or V(newest) of the branch. Where it is empty, a driver of the branch that is there stays as it
+        is, and where there is none the newest comes.
+    type: str
+    default: ""
+  state:
+    description: With V(absent), all that this module installed is purged, and the pin and the exclusion go.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    description: Can run in check mode. It says what apt would do, and builds nothing.
+    support: full
+  diff_mode:
+    description: Shows what was or would be done, one line a package or file.
+    support: full
+  idempotent:
+    description: A second run installs and builds nothing, and proves again what is there.
+    support: full
+notes:
+  - It does not load, unload or blacklist modules, and never boots the host.
+"""
+
+EXAMPLES = r"""
+- name: Install NVIDIA's driver, or say why not
+  unified.deploy.gpu_driver:
+    packages: [nvidia-driver, nvidia-kernel-dkms]
+    extra: [firmware-nvidia-gsp]
+    branch: "550"
+  register: driver
+
+- name: Give up where it does not build
+  ansible.builtin.assert:
+    that: not driver.blocked
+    fail_msg: "{{ driver.because }}"
+"""
+
+RETURN = r"""
+blocked:
+  description: Whether something stood in the way. Then the host has the driver that it had before.
+  type: bool
+  returned: always
+because:
+  description: What stood in the way, with the compiler's line where it was that.
+  type: str
+  returned: always
+said:
+  description: What was done, or in check mode what would be.
+  type: list
+  elements: str
+  returned: always
+versions:
+  description: Versions of the driver's packages, by name.
+  type: dict
+  returned: always
+proofs:
+  description: What keeps the driver's modules from loading, by kernel that can boot. An empty list is a proof.
+  type: dict
+  returned: always
+reboot_reason:
+  description: Why the running kernel does not use the installed driver. Empty where it does.
+  type: str
+  returned: always
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE
+from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import driver
+
+
+def main() -> t.NoReturn:
+    words = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "default": "nvidia"},
+            "packages": words,
+            "extra": words,
+            "branch": {"type": "str", "default": ""},
+            "version": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    asked = module.params
+    if asked["packages"] and not asked["branch"].isdecimal():
+        module.fail_json(msg="packages of a driver need its branch, such as 580: a name alone may move to another")
+    desired = driver.Driver(
+        asked["name"], tuple(asked["packages"]), tuple(asked["extra"]), asked["branch"], asked["version"]
+    )
+    outcome, because, reason = driver.Outcome([], {}, {}), "", ""
+    try:
+        with Lock(BASE, "installing a driver"):
+            if asked["state"] == "absent":
+                outcome = driver.absent(dry=module.check_mode)
+            else:
+                outcome = driver.present(desired, dry=module.check_mode)
+                reason = driver.reboot_reason(desired)
+    except driver.DriverError as exc:
+        because = str(exc)
+    except ChangeError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(
+        changed=bool(outcome.said),
+        blocked=bool(because),
+        because=because,
+        said=outcome.said,
+        versions=outcome.versions,
+        proofs=outcome.proofs,
+        reboot_reason=reason,
+        diff={"prepared": "".join(f"{line}\n" for line in outcome.said)},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Add a repository of packages by the fingerprint of its key."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_repository
+short_description: Add a repository to apt by the fingerprint of its key
+version_added: 0.2.0
+description:
+  - Writes a deb822 source that is signed by one key, and that key, to files of its own.
+  - Before anything is written, apt reads the repository into a directory of its own. One that is unsigned, signed by another key, or led to an
+    unprotected address is refused, whatever the host's configuration of apt allows.
+  - The key is refused where it is not the pinned one, has expired or was revoked.
+author:
+  - The unified.deploy authors (@unified-deploy)
+options:
+  name:
+    description: Name of the files, C(unified-<name>.sources) and C(unified-<name>.gpg).
+    type: str
+    required: true
+  url:
+    description: Address of the repository, https or file. Plain http is taken only together with O(keyring). Needed where it is present.
+    type: str
+    default: ""
+  suites:
+    description: Suites, or one path that ends with a slash for a repository without suites.
+    type: list
+    elements: str
+    default: []
+  components:
+    description: Components of the suites.
+    type: list
+    elements: str
+    default: []
+  architectures:
+    description: Architectures to read. All of the host where it is empty.
+    type: list
+    elements: str
+    default: []
+  fingerprints:
+    description: Whole fingerprints of the keys that may sign.
+    type: list
+    elements: str
+    default: []
+  key:
+    description: The armored public key. Where it is empty, O(key_url) is asked.
+    type: str
+    default: ""
+    no_log: false
+  key_url:
+    description: Where the host gets the key. Whatever comes from there counts only if it has the pinned fingerprint.
+    type: str
+    default: ""
+    no_log: false
+  keyring:
+    description: A keyring that is on the host already, in place of a key, such as the distribution's own.
+    type: str
+    default: ""
+  state:
+    description: Whether the repository is there. With V(absent), its two files are removed.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    description: Can run in check mode, and tries the repository then too.
+    support: full
+  diff_mode:
+    description: Shows the source.
+    support: full
+  idempotent:
+    description: Compares before it writes.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Take NVIDIA's container toolkit from a mirror
+  unified.deploy.gpu_repository:
+    name: nvidia-container-toolkit
+    url: https://mirror.example.com/libnvidia-container/stable/deb/amd64
+    suites: [/]
+    key: "{{ lookup('ansible.builtin.file', 'nvidia.asc') }}"
+    fingerprints: [C95B321B61E88C1809C4F759DDCAE044F796ECB0]
+"""
+
+RETURN = r"""
+paths:
+  description: Files that were written or removed.
+  type: list
+  elements: str
+  returned: success
+fingerprint:
+  description: Of the key that signs; empty with O(keyring).
+  type: str
+  returned: success
+expires:
+  description: When the key expires, in seconds since 1970; 0 where it does not.
+  type: int
+  returned: success
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import shown
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import source
+
+MOST_BYTES = 1 << 20
+
+
+def fetched(url: str) -> bytes:
+    """What lies at the address of a key.
+
+    Raises:
+        SourceError: it cannot be had.
+    """
+    if not url.startswith("https://"):
+        raise source.SourceError(
+            f"'{url}' is no address of a key. Give the key itself, or one that begins with https://"
+        )
+    try:
+        return t.cast(bytes, open_url(url, timeout=60).read(MOST_BYTES))
+    except OSError as exc:
+        raise source.SourceError(f"the key at {url} cannot be had: {exc}") from exc
+
+
+def main() -> t.NoReturn:
+    words = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "url": {"type": "str", "default": ""},
+            "suites": words,
+            "components": words,
+            "architectures": words,
+            "fingerprints": words,
+            "key": {"type": "str", "default": "", "no_log": False},
+            "key_url": {"type": "str", "default": "", "no_log": False},
+            "keyring": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    asked = module.params
+    fingerprint, expires, packets = "", 0, b""
+    try:
+        if asked["state"] == "absent":
+            changes = source.remove(asked["name"], dry=module.check_mode)
+        else:
+            repository = source.Source(
+                name=asked["name"],
+                url=asked["url"],
+                suites=tuple(asked["suites"]),
+                components=tuple(asked["components"]),
+                architectures=tuple(asked["architectures"]),
+                fingerprints=tuple(asked["fingerprints"]),
+                keyring=asked["keyring"],
+            )
+            source.check(repository)
+            if not repository.keyring:
+                key = asked["key"].encode() or fetched(asked["key_url"])
+                fingerprint, expires, _revoked, packets = source.checked_key(repository._replace(key=key))
+            changes = source.put(repository, packets, dry=module.check_mode)
+    except (source.SourceError, ChangeError) as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(msg=f"{exc.filename or asked['name']}: {exc.strerror}; nothing was changed")
+    texts = {path: pair for path, pair in changes.items() if path.endswith(".sources")}
+    module.exit_json(
+        changed=bool(changes),
+        paths=sorted(changes),
+        fingerprint=fingerprint,
+        expires=expires,
+        diff=[
+            {"before": shown(a), "after": shown(b), "before_header": p, "after_header": p}
+            for p, (a, b) in texts.items()
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Drivers installed for real on test hosts: minutes, not seconds (make test-gpu)."""

@@ -1,0 +1,219 @@
+"""Keys, pins and what apt would do: what can be said without a host; tests/gpu does it on one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
+    archive,
+    driver,
+    openpgp,
+    proof,
+    source,
+    transaction,
+)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, bytes, str]]:
+    """By name: armored, not armored, fingerprint as gpg says it."""
+    if not shutil.which("gpg"):
+        pytest.skip("this needs gpg")
+    home = tmp_path_factory.mktemp("gnupg")
+    home.chmod(0o700)
+
+    def gpg(*argv: str) -> bytes:
+        base = ["gpg", "--batch", "--quiet", "--homedir", str(home), "--pinentry-mode", "loopback", "--passphrase", ""]
+        return subprocess.run([*base, *argv], check=True, capture_output=True).stdout
+
+    made = {}
+    for name, then, lifetime in (("lasting", "", "never"), ("ended", "20200101T000000!", "30d"), ("second", "", "1y")):
+        gpg(*([f"--faked-system-time={then}"] if then else []), "--quick-gen-key", name, "ed25519", "sign", lifetime)
+        rows = gpg("--with-colons", "--list-keys", name).decode().splitlines()
+        fingerprint = next(row.split(":")[9] for row in rows if row.startswith("fpr"))
+        made[name] = (gpg("--armor", "--export", name), gpg("--export", name), fingerprint)
+    return made
+
+
+def test_key_armored_or_not_has_the_fingerprint_that_gpg_says(keys: dict[str, tuple[bytes, bytes, str]]) -> None:
+    for armored, packets, fingerprint in keys.values():
+        assert openpgp.key(armored).fingerprint == openpgp.key(packets).fingerprint == fingerprint
+    assert openpgp.key(keys["lasting"][0]).expires == 0
+    # 31 January 2020: thirty days after its making.
+    assert openpgp.key(keys["ended"][0]).expires == 1580428800
+
+
+def repository(key: bytes, fingerprint: str, url: str = "https://example.com/") -> source.Source:
+    return source.Source("vendor", url, ("/",), (), (), (fingerprint,), key)
+
+
+def test_key_that_is_not_the_pinned_one_or_has_expired_is_refused(keys: dict[str, tuple[bytes, bytes, str]]) -> None:
+    lasting, ended, second = keys["lasting"], keys["ended"], keys["second"]
+    spaced = " ".join(lasting[2][at : at + 4] for at in range(0, 40, 4)).lower()
+    assert source.checked_key(repository(lasting[0], spaced)).packets == lasting[1]
+    for key, pinned, said in (
+        (second[0], lasting[2], "and not the pinned"),
+        (ended[0], ended[2], "expired on 2020-01-31"),
+        (lasting[0], lasting[2][-16:], "whole fingerprint"),
+        (lasting[1] + second[1], lasting[2], "holds 2 keys"),
+        (lasting[1][:-9], lasting[2], "ends in the middle"),
+        (b"<html>not found</html>", lasting[2], "not one block"),
+        (b"", lasting[2], "not one block"),
+    ):
+        with pytest.raises(source.SourceError, match=said):
+            source.checked_key(repository(key, pinned))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"url": "http://example.com/"}, "not protected on its way"),
+        ({"url": "https://example.com/ [trusted=yes]"}, "no address"),
+        ({"url": "ftp://example.com/"}, "no address"),
+        ({"suites": ("stable\nTrusted: yes",), "components": ("main",)}, "are words"),
+        ({"suites": ("stable",)}, "any other needs some"),
+        ({"suites": ("/",), "components": ("main",)}, "has no components"),
+        ({"suites": ()}, "are words"),
+        ({"name": "../vendor"}, "name of a file"),
+    ],
+)
+def test_source_that_says_more_than_meant_is_refused(change: dict[str, object], said: str) -> None:
+    with pytest.raises(source.SourceError, match=said):
+        source.check(repository(b"", "")._replace(**change))
+
+
+def test_what_apt_would_do_is_read_from_its_simulation() -> None:
+    steps = archive.parsed(
+        "Reading package lists...\n"
+        "Remv nvidia-kernel-dkms [550.163.01-2] [nvidia-driver:amd64 ]\n"
+        "Inst libc6:i386 (2.41-12 Debian:13/stable [i386])\n"
+        "Inst nvidia-driver [550.163.01-2] (580.178.04-1 vendor:1 [amd64]) []\n"
+        "Conf nvidia-driver (580.178.04-1 vendor:1 [amd64])\n"
+    )
+    assert steps.installed == {"libc6": "2.41-12", "nvidia-driver": "580.178.04-1"}
+    assert steps.replaced == {"nvidia-driver": "550.163.01-2"}
+    assert steps.removed == {"nvidia-kernel-dkms": "550.163.01-2"}
+
+
+def test_version_without_what_the_packaging_adds() -> None:
+    versions = ("550.163.01-2", "2:580.178.04-0ubuntu1", "580.178.04", "1:535.1-2-3")
+    assert [archive.upstream(one) for one in versions] == ["550.163.01", "580.178.04", "580.178.04", "535.1-2"]
+
+
+def known(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
+    packages = {
+        name.replace("_", "-"): [archive.Package(name.replace("_", "-"), one, "driver") for one in listed.split()]
+        for name, listed in versions.items()
+    }
+    monkeypatch.setattr(archive, "available", lambda name: packages.get(name, []))
+
+
+def test_name_that_moved_to_another_branch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    known(monkeypatch, nvidia_driver_535="580.178.04-1")
+    with pytest.raises(
+        archive.DriverError, match=r"nvidia-driver-535 is not of the branch 535 any longer, but 580\.178\.04-1"
+    ):
+        archive.chosen(["nvidia-driver-535"], "535")
+    with pytest.raises(archive.DriverError, match="apt knows no package nvidia-driver-534"):
+        archive.chosen(["nvidia-driver-534"], "534")
+
+
+def test_fabric_manager_gets_the_version_of_the_driver_or_nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    known(monkeypatch, driver="580.2-1 580.1-1", fabric="580.1-1")
+    assert {one.name: one.version for one in archive.chosen(["driver", "fabric"], "580")} == {
+        "driver": "580.1-1",
+        "fabric": "580.1-1",
+    }
+    known(monkeypatch, driver="580.2-1", fabric="580.1-1")
+    with pytest.raises(archive.DriverError, match=r"no version in common: driver 580\.2-1, fabric 580\.1-1"):
+        archive.chosen(["driver", "fabric"], "580")
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "version"),
+    [
+        ({}, "", ""),
+        ({"driver": "580.1-1", "dkms": "580.1-2"}, "", "580.1"),
+        ({"driver": "580.1-1", "dkms": "580.1-2"}, "newest", ""),
+        ({"driver": "580.1-1", "dkms": "580.1-2"}, "580.2", "580.2"),
+        ({"driver": "550.1-1", "dkms": "550.1-2"}, "", ""),
+        ({"driver": "580.1-1", "dkms": "580.2-2"}, "", ""),
+        ({"driver": "580.1-1"}, "", ""),
+    ],
+)
+def test_driver_stays_in_its_version_until_another_is_asked_for(
+    there: dict[str, str], asked: str, version: str
+) -> None:
+    installed = {name: archive.Package(name, one, name) for name, one in there.items()}
+    assert driver.version(driver.Driver("nvidia", ("driver", "dkms"), (), "580", asked), installed) == version
+
+
+def test_exclusion_is_of_whole_names() -> None:
+    assert '"^libnvidia-gl\\+1$";' in archive.unattended(["libnvidia-gl+1"])
+    assert archive.unattended([]) == archive.preferences([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        (
+            "CC x.o\nx.c:5:29: error: too few arguments to function 'pci_resize_resource'\nmake: *** [x.o] Error 1",
+            "x.c:5:29: error: too few",
+        ),
+        ('ERROR: modpost: "gone" [nvidia.ko] undefined!', "ERROR: modpost"),
+        ("make[1]: *** No rule to make target 'modules'.  Stop.", "make[1]: ***"),
+        ("all is well", ""),
+    ],
+)
+def test_line_that_says_why_a_build_failed(log: str, line: str) -> None:
+    said = proof.refusal(log)
+    assert said.startswith(line) and bool(said) == bool(line)
+
+
+def test_dkms_module_is_named_by_its_file_and_not_by_its_directory(tmp_path: Path) -> None:
+    for entry, text in {
+        "a-b-1.0": 'PACKAGE_NAME="a-b"\nPACKAGE_VERSION=1.0 # comment\n',
+        "other-2": "PACKAGE_NAME=another\nPACKAGE_VERSION=2\n",
+    }.items():
+        (tmp_path / "usr/src" / entry).mkdir(parents=True)
+        (tmp_path / "usr/src" / entry / "dkms.conf").write_text(text)
+    assert [(one.name, one.version) for one in proof.sources(str(tmp_path))] == [("a-b", "1.0")]
+    assert proof.sources(str(tmp_path / "nowhere")) == []
+
+
+def test_host_without_a_kernel_is_no_proof() -> None:
+    with pytest.raises(archive.DriverError, match="no kernel that can boot was seen"):
+        driver.planned(driver.Driver("nvidia", ("driver",), (), "580"), [])
+
+
+def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that went, one that was replaced, one that was killed while it was unpacked, and one that is new."""
+    for name in ("STATE", "RECORD", "TRANSACTION", "KEPT"):
+        monkeypatch.setattr(transaction, name, str(tmp_path / name))
+    before = {"gone": "1-1", "newer": "1-1", "torn": "1-1"}
+    (tmp_path / "TRANSACTION").write_text(json.dumps({"before": before, "original": before, "files": {}}))
+    (tmp_path / "KEPT").mkdir()
+    (tmp_path / "KEPT/newer_1-1_amd64.deb").touch()
+    now = {"newer": "2-1", "torn": "1-1", "new": "1-1"}
+    monkeypatch.setattr(
+        archive, "installed", lambda: {name: archive.Package(name, one, name) for name, one in now.items()}
+    )
+    torn = [["torn"], []]
+    monkeypatch.setattr(archive, "broken", lambda: torn.pop(0) if torn else [])
+    calls: list[list[str]] = []
+    monkeypatch.setattr(programs, "run", lambda argv, **_more: calls.append(list(argv)) or programs.Answer(0, "", ""))
+    assert transaction.undo() == "The driver of before is there again"
+    assert calls[0] == ["dpkg", "--purge", "--force-remove-reinstreq", "new"]
+    assert set(calls[1][calls[1].index("install") + 1 :]) == {
+        str(tmp_path / "KEPT/newer_1-1_amd64.deb"),
+        "gone=1-1",
+        "torn=1-1",
+    }
+    assert not transaction.begun()

@@ -1,0 +1,134 @@
+"""MIG layouts against a fake nvidia-smi that keeps state (tests/fakes/nvidia_smi.py); never seen on real hardware."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import mig
+from ansible_collections.unified.deploy.plugins.modules import gpu_mig
+
+from tests.fakes.nvidia_smi import H200, FakeNvidiaSmi
+from tests.secrets.modules import five_steps, run
+
+SLOT = "0000:83:00.0"
+
+
+@pytest.fixture
+def smi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeNvidiaSmi:
+    fake = FakeNvidiaSmi()
+    monkeypatch.setattr(programs, "run", fake)
+    monkeypatch.setattr(gpu_mig, "UNIT", str(tmp_path / "unified-gpu-mig.service"))
+    return fake
+
+
+def layout(*wishes: str) -> dict[str, t.Any]:
+    instances = []
+    for wish in wishes:
+        profile, _colon, start = wish.partition(":")
+        instances.append({"profile": profile, **({"start": int(start)} if start else {})})
+    return {"layout": {SLOT: instances}}
+
+
+def test_layout_comes_stays_and_changes_only_where_it_differs(smi: FakeNvidiaSmi) -> None:
+    made = five_steps("gpu_mig", layout("3g.71gb", "3g.71gb"))
+    assert made["created"] == [f"{SLOT} 3g.71gb:0", f"{SLOT} 3g.71gb:4"]
+    assert smi.layout() == ["3g.71gb:0", "3g.71gb:4"]
+    unit = Path(gpu_mig.UNIT).read_text()
+    assert f"nvidia-smi mig -i {SLOT} -cgi 9:0,9:4 -C" in unit
+    changed = run("gpu_mig", layout("1g.18gb", "1g.18gb", "3g.71gb"))
+    # The half that can stay does, though another place were free for it too.
+    assert changed["destroyed"] == [f"{SLOT} 3g.71gb:4"] or changed["destroyed"] == [f"{SLOT} 3g.71gb:0"], changed
+    assert len(smi.layout()) == 3 and len([one for one in smi.layout() if one.startswith("3g")]) == 1
+    run("gpu_mig", {"layout": {SLOT: []}})
+    assert smi.layout() == [] and not Path(gpu_mig.UNIT).exists()
+
+
+def test_check_mode_changes_nothing(smi: FakeNvidiaSmi) -> None:
+    run("gpu_mig", layout("7g.141gb"), check=True)
+    assert smi.layout() == [] and not Path(gpu_mig.UNIT).exists()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        (("7g.141gb", "1g.18gb"), "do not fit"),
+        (("3g.71gb", "3g.71gb", "3g.71gb"), "do not fit"),
+        (("3g.71gb:2",), "cannot start at 2, only at 0, 4"),
+        (("9g.1gb",), "no profile 9g.1gb"),
+        (("3g.71gb:0", "4g.71gb:0"), "do not fit"),
+    ],
+)
+def test_layout_that_does_not_fit_is_refused(smi: FakeNvidiaSmi, wishes: tuple[str, ...], said: str) -> None:
+    smi.instances, smi.compute = {1: ("1g.18gb", 0)}, {1}
+    answer = run("gpu_mig", layout(*wishes))
+    assert answer.get("failed") and said in answer["msg"], answer
+    assert smi.layout() == ["1g.18gb:0"]
+
+
+def test_gpu_in_use_is_left_alone(smi: FakeNvidiaSmi) -> None:
+    smi.instances, smi.compute, smi.processes = {1: ("3g.71gb", 0)}, {1}, [4711]
+    for check in (True, False):
+        answer = run("gpu_mig", layout("7g.141gb"), check=check)
+        assert answer.get("failed") and "in use by the processes 4711" in answer["msg"]
+    assert smi.layout() == ["3g.71gb:0"]
+    # What does not change may be in use.
+    assert not run("gpu_mig", layout("3g.71gb:0")).get("failed")
+
+
+def test_instances_come_back_where_one_cannot_go(smi: FakeNvidiaSmi) -> None:
+    smi.instances, smi.compute, smi.busy = {1: ("3g.71gb", 0), 2: ("3g.71gb", 4)}, {1, 2}, {2}
+    answer = run("gpu_mig", layout("7g.141gb"))
+    assert answer.get("failed") and "there again" in answer["msg"], answer
+    assert smi.layout() == ["3g.71gb:0", "3g.71gb:4"]
+
+
+def test_mode_that_waits_for_a_reset_is_told_and_not_forced(smi: FakeNvidiaSmi) -> None:
+    smi.mode, smi.at_once = "Disabled", False
+    answer = run("gpu_mig", layout("3g.71gb"))
+    assert (answer["changed"], answer["pending"]) == (True, [SLOT])
+    smi.at_once = True
+    assert run("gpu_mig", layout("3g.71gb"))["pending"] == [] and smi.layout() == ["3g.71gb:0"]
+    assert not any("reset" in " ".join(call) or "-r" in call for call in smi.calls)
+
+
+def test_gpu_without_mig_is_refused(smi: FakeNvidiaSmi) -> None:
+    smi.mode = "[N/A]"
+    assert "has no MIG" in run("gpu_mig", layout("3g.71gb"))["msg"]
+
+
+@pytest.mark.parametrize(
+    "instances",
+    [["3g.71gb"], "3g.71gb", [{"start": 0}], [{"profile": "3g.71gb", "at": 0}], [{"profile": "3g.71gb", "start": "0"}]],
+)
+def test_what_is_no_layout_is_refused(smi: FakeNvidiaSmi, instances: t.Any) -> None:
+    assert "list of dicts" in run("gpu_mig", {"layout": {SLOT: instances}})["msg"]
+    assert smi.calls == []
+
+
+def test_every_layout_of_up_to_four_is_placed_or_truly_does_not_fit() -> None:
+    known = {name: mig.Profile(name, row[0], tuple(row[1]), row[2]) for name, row in H200.items()}
+    legal = 0
+    for many in range(1, 5):
+        for names in itertools.combinations_with_replacement(sorted(known), many):
+            ways = itertools.product(*(known[name].starts for name in names))
+            fits = any(
+                not any(
+                    one.overlaps(other)
+                    for one, other in itertools.combinations(
+                        [mig.Instance(name, at, known[name].size) for name, at in zip(names, way, strict=True)], 2
+                    )
+                )
+                for way in ways
+            )
+            wish = [{"profile": name, "start": None} for name in names]
+            if fits:
+                assert sorted(one.profile for one in mig.placed(wish, known, [])) == sorted(names)
+                legal += 1
+            else:
+                with pytest.raises(mig.MigError, match="do not fit"):
+                    mig.placed(wish, known, [])
+    assert legal > 30

@@ -1,0 +1,120 @@
+"""Machine Owner Keys: EFI variables as directories, dkms and mokutil by fakes that write what the real ones write."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot, tree
+from ansible_collections.unified.deploy.plugins.modules import gpu_mok
+
+from tests.secrets.modules import five_steps, run
+from tests.unit.gpu_machines import put
+
+DER = b"\x30\x03\x02\x01\x01"
+VARIABLES = "sys/firmware/efi/efivars"
+PASSWORD = "at the console only"
+
+
+def signature_list(der: bytes) -> bytes:
+    entry = boot.OWNER + len(der)
+    return boot.LIST_HEADER.pack(boot.X509, boot.LIST_HEADER.size + entry, 0, entry) + bytes(16) + der
+
+
+@dataclass
+class FakeTools:
+    """dkms makes a key, mokutil requests its import."""
+
+    root: Path
+    stdin: list[str] = field(default_factory=list)
+    argv: list[list[str]] = field(default_factory=list)
+    refuses: bool = False
+
+    def __call__(self, argv: t.Sequence[str], *, stdin: str = "", **_options: t.Any) -> programs.Answer:
+        self.argv.append(list(argv))
+        if argv[0] == "dkms":
+            put(self.root, "var/lib/dkms/mok.pub", DER)
+        if argv[0] == "mokutil":
+            self.stdin.append(stdin)
+            if self.refuses:
+                return programs.Answer(1, "", "EFI variables are not supported on this system")
+            der = (self.root / "var/lib/dkms/mok.pub").read_bytes()
+            put(self.root, f"{VARIABLES}/MokNew-{boot.SHIM}", bytes(4) + signature_list(der))
+        return programs.Answer(0, "", "")
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
+    real = tree.Tree.__init__
+    monkeypatch.setattr(tree.Tree, "__init__", lambda self, _root="/": real(self, str(tmp_path)))
+    monkeypatch.setattr(gpu_mok, "DIRECTORY", str(tmp_path / "var/lib/dkms"))
+    fake = FakeTools(tmp_path)
+    monkeypatch.setattr(programs, "run", fake)
+    return fake
+
+
+def secure_boot(root: Path, value: bytes = b"\1") -> None:
+    put(root, f"{VARIABLES}/SecureBoot-{boot.GLOBAL}", bytes(4) + value)
+
+
+def test_four_states_in_the_order_in_which_they_come(tools: FakeTools) -> None:
+    off = run("gpu_mok", {"manage": True, "password": PASSWORD})
+    assert (off["changed"], off["state"]) == (False, "off")
+    secure_boot(tools.root)
+    assert run("gpu_mok", {})["state"] == "absent"
+    made = five_steps("gpu_mok", {"manage": True, "password": PASSWORD})
+    assert made["state"] == "pending"
+    # Asked twice, as on a terminal, once for all runs, and never where others can read it.
+    assert tools.stdin == [f"{PASSWORD}\n{PASSWORD}\n"]
+    assert PASSWORD not in str(tools.argv) and PASSWORD not in str(
+        {key: made[key] for key in made if key != "invocation"}
+    )
+    # The boot: shim moves the certificate from the request to the list.
+    (tools.root / VARIABLES / f"MokNew-{boot.SHIM}").unlink()
+    put(tools.root, "sys/firmware/efi/mok-variables/MokListRT", signature_list(DER))
+    assert run("gpu_mok", {"manage": True, "password": PASSWORD})["state"] == "enrolled"
+    assert len(tools.stdin) == 1
+
+
+def test_key_of_the_controller_is_taken_once_and_never_replaced(tools: FakeTools) -> None:
+    secure_boot(tools.root)
+    given = {"manage": True, "password": PASSWORD, "private_key": "PEM", "certificate": base64.b64encode(DER).decode()}
+    assert run("gpu_mok", given)["state"] == "pending"
+    key = tools.root / "var/lib/dkms/mok.key"
+    assert key.read_text() == "PEM" and key.stat().st_mode & 0o777 == 0o600
+    (tools.root / VARIABLES / f"MokNew-{boot.SHIM}").unlink()
+    assert run("gpu_mok", {**given, "private_key": "ANOTHER"})["state"] == "pending"
+    assert key.read_text() == "PEM" and not any(argv[0] == "dkms" for argv in tools.argv)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"password": ""}, "a password of one line"),
+        ({"password": "two\nlines"}, "a password of one line"),
+        ({"private_key": "PEM", "certificate": "LS0t"}, "not DER as base64"),
+        ({"private_key": "PEM", "certificate": "no base64"}, "not DER as base64"),
+    ],
+)
+def test_request_that_cannot_be_made_is_refused(tools: FakeTools, change: dict[str, str], said: str) -> None:
+    secure_boot(tools.root)
+    answer = run("gpu_mok", {"manage": True, "password": PASSWORD, **change})
+    assert answer.get("failed") and said in answer["msg"]
+    assert tools.stdin == []
+
+
+def test_mokutil_that_refuses_is_told_without_the_password(tools: FakeTools) -> None:
+    secure_boot(tools.root)
+    tools.refuses = True
+    answer = run("gpu_mok", {"manage": True, "password": PASSWORD})
+    assert answer["failed"] and "not supported on this system" in answer["msg"] and PASSWORD not in answer["msg"]
+
+
+def test_check_mode_makes_no_key(tools: FakeTools) -> None:
+    secure_boot(tools.root)
+    assert run("gpu_mok", {"manage": True}, check=True)["state"] == "pending"
+    assert tools.argv == [] and not (tools.root / "var").exists()
