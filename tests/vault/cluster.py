@@ -155,16 +155,15 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def servers(directory: Path, names: t.Sequence[str] = NAMES, kernels: t.Collection[str] = ()) -> t.Iterator[Cluster]:
-    """Hosts for a cluster whose keys one age key opens. Those named in KERNELS have a kernel, and so a clock, of their own."""
+def servers(directory: Path, names: t.Sequence[str] = NAMES) -> t.Iterator[Cluster]:
+    """Hosts for a cluster whose keys one age key opens."""
     patch = pytest.MonkeyPatch()
     programs.on_path(patch)
     key = directory / "age.txt"
     programs.run("age-keygen", "-o", key)
     patch.setenv("SOPS_AGE_KEY_FILE", str(key))
     try:
-        kinds = {name: "uml" if name in kernels else "container" for name in names}
-        hosts = {name: Target(tool.up(name, kinds[name], suite), directory) for name, suite in zip(names, SUITES)}
+        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in zip(names, SUITES)}
         made = Cluster(directory, hosts)
         made.variables["vault_age"] = [programs.run("age-keygen", "-y", key).decode().strip()]
         made.builds(Path(REAL) if REAL else programs.fake_bao("2.4.1"))

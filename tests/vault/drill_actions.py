@@ -190,21 +190,3 @@ def restore_all(cluster: Cluster, load: Load, _times: int) -> None:
         host.shell(f"systemctl stop {FLAVOUR}; rm -rf {STATE}/*")
     cluster.rebuild(path)
     programs.until(cluster.awake, lambda names: names == list(cluster.hosts), 60)
-
-
-def shift_clock(cluster: Cluster, load: Load, _times: int) -> None:
-    """The clock of the second server, a standby, is three days behind, then three days ahead; it is restarted with each."""
-    name = list(cluster.hosts)[1]
-    host = cluster.hosts[name]
-    assert cluster.leader() != name
-    for shift, days in (("-3 days", -3), ("+6 days", 3), ("-3 days", 0)):
-        host.shell(f"date --set '{shift}' >/dev/null")
-        off = (int(host.shell("date +%s")) - time.time()) / 86400
-        assert abs(off - days) < 0.1, off
-        load.more(5 * WRITERS)
-        host.shell(f"systemctl restart {FLAVOUR}")
-        unsealed(cluster)
-        load.more(5 * WRITERS)
-        print(f"  clock of {name} off by {days} days, {len(load.acknowledged)} acknowledged", flush=True)
-    cluster.play()
-    assert cluster.voters() == list(cluster.hosts)

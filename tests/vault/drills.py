@@ -19,10 +19,8 @@ import traceback
 import typing as t
 from pathlib import Path
 
-from tests.hosts import __main__ as tool
-
 from . import drill_actions as actions
-from .cluster import FIRST, NAMES, REAL, Cluster, servers
+from .cluster import FIRST, REAL, Cluster, servers
 from .load import WRITERS, Load
 from .server import SWITCH
 
@@ -38,7 +36,6 @@ DRILLS: dict[str, tuple[t.Callable[[Cluster, Load, int], None], str]] = {
     "disk": (actions.fill_disk, "disk of the leader full"),
     "certificate": (actions.end_certificate, "certificate of a member ended, the role run again"),
     "share": (actions.lose_share, "one share lost and the leader killed, unsealed with the others"),
-    "clock": (actions.shift_clock, "clock of a member three days behind, then ahead, restarted with each"),
     "restore": (actions.restore_all, "all disks wiped, `restore_vault` run with a snapshot"),
 }
 
@@ -92,25 +89,17 @@ def main() -> int:
     if not REAL:
         print("test-vault-drills: set BAO_BIN or VAULT_BIN to a server's program", file=sys.stderr)
         return 2
-    without = [*([] if OLDER else ["upgrade"]), *(["clock"] if tool.KINDS["uml"].missing() else [])]
-    names = arguments.drills or [name for name in DRILLS if name not in without]
-    # Containers share the machine's clock.
-    groups = [
-        ([name for name in names if name != "clock"], ()),
-        ([name for name in names if name == "clock"], NAMES[1:2]),
-    ]
-    outcomes = [outcome for group, kernels in groups if group for outcome in practise(group, kernels, arguments.kills)]
+    names = arguments.drills or [name for name in DRILLS if name != "upgrade" or OLDER]
+    outcomes = list(practise(names, arguments.kills))
     lost = sum(row["lost"] for _name, row in outcomes if row)
     failed = [name for name, row in outcomes if not row]
     print(f"test-vault-drills: {lost} acknowledged writes lost; failed: {', '.join(failed) or 'none'}")
     return 1 if lost or failed else 0
 
 
-def practise(
-    names: t.Sequence[str], kernels: t.Collection[str], kills: int
-) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
-    """Drills on a cluster of their own, each with its counts; empty for one that failed."""
-    with tempfile.TemporaryDirectory() as directory, servers(Path(directory), kernels=kernels) as cluster:
+def practise(names: t.Sequence[str], kills: int) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """Drills on one cluster, each with its counts; empty for one that failed."""
+    with tempfile.TemporaryDirectory() as directory, servers(Path(directory)) as cluster:
         if "upgrade" in names:
             cluster.builds(Path(OLDER))
         cluster.play()
