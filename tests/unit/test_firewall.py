@@ -35,7 +35,7 @@ def off(evidence: t.Any) -> t.Any:
     """The host as it is before ufw is enabled."""
     evidence["firewall"]["chains"] = []
     evidence["firewall"]["rules"] = []
-    evidence["firewall"]["ufw"]["ENABLED"] = "no"
+    evidence["firewall"]["ufw"].update(ENABLED="no", DEFAULT_FORWARD_POLICY="DROP")
     return evidence
 
 
