@@ -417,3 +417,37 @@ def test_database_of_aide_is_known_by_its_beginning(tmp_path: Path) -> None:
     ):
         path.write_bytes(content)
         assert aide.database(str(path), left_out)["kind"] == kind
+
+
+def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cron.service", "getty@.service"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "masked.service").symlink_to("/dev/null")
+    (tmp_path / "alias.service").symlink_to("gone.service")
+    described: list[str] = []
+
+    class Systemctl:
+        def __init__(self, *argv: str) -> None:
+            self.argv = argv
+
+        def text(self) -> str:
+            if "--property=UnitPath" in self.argv:
+                return f"UnitPath=/absent {tmp_path}\n"
+            if "list-units" in self.argv:
+                return (
+                    ""
+                    if "--type=target" in self.argv
+                    else "run-x.mount loaded active\nxinetd@1.service loaded active\n"
+                )
+            names = self.argv[self.argv.index("--") + 1 :]
+            described.extend(names)
+            return "\n\n".join(f"Id={name}\nLoadState=loaded\nActiveState=active" for name in names)
+
+    monkeypatch.setattr(service, "Command", Systemctl)
+    there = ["cron.service", "getty@tty1.service", "masked.service", "alias.service", "run-x.mount"]
+    items = service.Units([*there, "absent.service", "xinetd.service"]).read().items
+    assert described == [*there, "xinetd@1.service"]
+    assert {name: facts["load"] for name, facts in items.items() if facts["load"] != "loaded"} == {
+        "absent.service": "not-found", "xinetd.service": "not-found",
+    }  # fmt: skip
+    assert items["absent.service"].keys() == items["cron.service"].keys()

@@ -51,26 +51,42 @@ class Units(Reader):
     def __init__(self, request: list[str]) -> None:
         super().__init__(request)
         self.names = request
-        self.command = self._show(request) if request else None
         listing = ("systemctl", "list-units", "--plain", "--no-legend")
+        self.loaded = Command(*listing, "--all")
         self.targets = Command(*listing, "--type=target", "--state=active")
-        stems = [name.partition(".")[0] for name in request if name.endswith(".service")]
-        self.instances = Command(*listing, "--all", "--", *(f"{stem}@*.service" for stem in stems)) if stems else None
+        self.path = Command("systemctl", "show", "--property=UnitPath")
 
     def _show(self, names: list[str]) -> Command:
         return Command("systemctl", "show", f"--property={','.join(self.PROPERTIES)}", "--", *names)
 
     def read(self) -> Section:
-        if self.command is None:
+        if not self.names:
             return Section({})
-        reached = set(listed(self.targets.text()))
-        units = described(self.names, self.command, reached)
+        reached, loaded = set(listed(self.targets.text())), set(listed(self.loaded.text()))
+        directories = self.path.text().strip().partition("=")[2].split()
+        # systemd takes three milliseconds to describe a unit, also one that there is not; most that rules speak of are not there.
+        there = [name for name in self.names if name in loaded or has_file(name, directories)]
+        units = {name: unit("LoadState=not-found\nActiveState=inactive", reached) for name in self.names}
+        units.update(self._described(there, reached))
         more = {str(facts["triggers"]) for facts in units.values() if facts.get("triggers")}
-        more |= set(listed(self.instances.text()) if self.instances else ())
-        others = sorted(more - set(units))
-        if others:
-            units.update(described(others, self._show(others), reached))
+        stems = {name.partition(".")[0] for name in self.names if name.endswith(".service")}
+        more |= {name for name in loaded if name.endswith(".service") and name.partition("@")[0] in stems}
+        units.update(self._described(sorted(more - set(units)), reached))
         return Section(units)
+
+    def _described(self, names: list[str], reached: set[str]) -> dict[str, dict[str, object]]:
+        return described(names, self._show(names), reached) if names else {}
+
+
+def has_file(name: str, directories: list[str]) -> bool:
+    """Whether something of a unit's name, or of its template's, lies where systemd looks for units (systemd.unit(5)).
+
+    Args:
+        directories: where the manager looks; without any, all is said to be there.
+    """
+    stem, mark, rest = name.partition("@")
+    names = {name, f"{stem}@.{rest.rpartition('.')[2]}"} if mark else {name}
+    return not directories or any(os.path.lexists(f"{top}/{one}") for top in directories for one in names)
 
 
 def listed(output: str) -> list[str]:
