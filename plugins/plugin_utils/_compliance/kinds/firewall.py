@@ -77,8 +77,10 @@ class Firewall(Kind):
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
         if demand.key not in ("enabled", "default_incoming"):
             return ""
-        if evidence.get("listen") is None or evidence.get("sshd") is None:
-            return "listening ports were not read: what it would close cannot be foreseen"
+        for section in ("listen", "sshd"):
+            if evidence.get(section) is None:
+                reason = evidence.unreadable(section) if section in evidence else "not collected"
+                return f"which ports people come by was not read ({section}: {reason}): what it would close cannot be foreseen"
         tool = self.tool(evidence)
         refused = [port for port in sorted(self.login_ports(evidence)) if tool.decides(evidence, port) == "deny"]
         if refused:
