@@ -306,9 +306,10 @@ def test_rule_that_refuses_logins_holds_the_firewall(catalogue: t.Any, hardened:
     assert "refuses 22/tcp" in planned(catalogue, hardened).verdicts["firewall/enabled"].held
 
 
-def test_unread_sockets_hold_the_firewall(catalogue: t.Any, hardened: t.Any) -> None:
-    off(hardened).document["sections"]["listen"] = {"items": None, "whole": False, "left_out": {"": "gone"}}
-    assert "were not read" in planned(catalogue, hardened).verdicts["firewall/enabled"].held
+@pytest.mark.parametrize("section", ["listen", "sshd"])
+def test_what_was_not_read_of_ports_holds_the_firewall(catalogue: t.Any, hardened: t.Any, section: str) -> None:
+    off(hardened).document["sections"][section] = {"items": None, "whole": False, "left_out": {"": "gone"}}
+    assert f"was not read ({section}: gone)" in planned(catalogue, hardened).verdicts["firewall/enabled"].held
 
 
 @pytest.mark.parametrize(
