@@ -50,12 +50,10 @@ options:
     description: The armored public key. Where it is empty, O(key_url) is asked.
     type: str
     default: ""
-    no_log: false
   key_url:
     description: Where the host gets the key. Whatever comes from there counts only if it has the pinned fingerprint.
     type: str
     default: ""
-    no_log: false
   keyring:
     description: A keyring that is on the host already, in place of a key, such as the distribution's own.
     type: str
@@ -142,7 +140,7 @@ def main() -> t.NoReturn:
             "fingerprints": words,
             "key": {"type": "str", "default": "", "no_log": False},
             "key_url": {"type": "str", "default": "", "no_log": False},
-            "keyring": {"type": "str", "default": ""},
+            "keyring": {"type": "str", "default": "", "no_log": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,

@@ -20,7 +20,7 @@ ARCHIVE = "/srv/standin"
 URL = "https://127.0.0.1:8443"
 PROGRAM = ROOT / "tests/fakes/gpu_archive.py"
 # The kernel of clouds is a third of the size of the other, and built of the same source.
-NEEDED = ["linux-image-cloud-amd64", "apt-utils", "gpg", "gpg-agent", "openssl", "unattended-upgrades"]
+NEEDED = ("linux-image-cloud-amd64", "apt-utils", "gpg", "gpg-agent", "openssl", "unattended-upgrades")
 
 
 @dataclass

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import checked
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
-
-from tests.unit.conftest import INSTALLED
 
 SCHEMA = {"type": "object", "properties": {"level": {"type": "integer"}}}
 
@@ -64,16 +61,3 @@ def test_nothing_is_kept_where_python_keeps_nothing(files: tuple[Path, Path], mo
 def test_missing_file_is_named(files: tuple[Path, Path]) -> None:
     with pytest.raises(CatalogueError, match="absent"):
         checked.checked_documents(files[0].with_name("absent.yml"), files[1])
-
-
-def test_libraries_keep_their_bytecode_and_modules_are_ansibles() -> None:
-    code = (
-        "from ansible.plugins.loader import init_plugin_loader\n"
-        f"init_plugin_loader([{str(INSTALLED)!r}])\n"
-        "from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan\n"
-        "from ansible_collections.unified.deploy.plugins.module_utils._collect import sysctl\n"
-        "from ansible_collections.unified.deploy.plugins.modules import evidence\n"
-        "print(*(type(one.__loader__).__name__ for one in (plan, sysctl, evidence)))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["SourceFileLoader", "SourceFileLoader", "_AnsibleCollectionLoader"]

@@ -50,7 +50,8 @@ def _host(host: Report) -> list[str]:
     benchmarks = ", ".join(f"{b['title']} {b['version']} ({b['level']})" for b in host["benchmarks"])
     lines = [f"## {inert(host['name'])}", ""]
     lines += [f"{inert(host['system'])}, {inert(host['architecture'])}. {inert(benchmarks)}; {judges(host)}.", ""]
-    lines += [f"Score: {score_of(host)}." + (f" The run was {inert(said)}." if (said := narrowing(host)) else ""), ""]
+    narrowed = narrowing(host)
+    lines += [f"Score: {score_of(host)}." + (f" The run was {inert(narrowed)}." if narrowed else ""), ""]
     lines += [
         "| section | " + " | ".join(TITLES[verdict] for verdict in SHOWN) + " |",
         "|---" + "|---:" * len(SHOWN) + "|",
