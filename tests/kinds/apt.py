@@ -38,7 +38,9 @@ def _answers(option: str, words: str) -> str:
 NO, YES = "0|no|false|without|off|disable", "1|yes|true|with|on|enable"
 OBSERVERS = {
     SIGNED: _answers("APT::Get::AllowUnauthenticated", NO)
-    + "; if apt-get indextargets --format '$(TRUSTED)' | grep -ix yes; then exit 1; fi",
+    # What apt-get indextargets calls trusted is what was signed, too.
+    + "; if grep -rhivE '^ *#' /etc/apt/sources.list /etc/apt/sources.list.d"
+    " | grep -iE '(trusted|allow-insecure) *[:=] *(yes|true|1|on|with|enable)'; then exit 1; fi",
     RECOMMENDS: _answers("APT::Install-Recommends", NO),
     SUGGESTS: _answers("APT::Install-Suggests", NO),
     UNUSED: _answers("Unattended-Upgrade::Remove-Unused-Dependencies", YES),

@@ -33,7 +33,7 @@ def _pattern(rule: str) -> str:
 
 SCENARIOS = (
     *(
-        Scenario(f"audit/{rule}", "lines_removed_and_rules_loaded_anew", f"sed -i '\\#{_pattern(rule)}#d' {OURS}; {LOAD}", host="uml")
+        Scenario(f"audit/{rule}", "lines_removed_and_rules_loaded_anew", f"sed -i '\\#{_pattern(rule)}#d' /etc/audit/rules.d/*.rules; {LOAD}", host="uml")
         for rule, fields in RULES.items()
         if "rules" in fields and rule != "networkmanager"
     ),
