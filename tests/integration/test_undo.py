@@ -186,6 +186,7 @@ def test_run_is_reverted_with_its_packages_and_the_evidence_is_as_before(contain
 
 
 def test_revert_is_proved_by_equal_evidence_which_root_alone_can_read(container: Target) -> None:
+    container.shell("chmod 0664 /etc/crontab")
     container.play("harden_hosts", variables=SITE)
     play = container.play("harden_hosts", variables={"hardening_state": "reverted"})
     assert "the evidence is as before run" in play.output, play.output
