@@ -123,9 +123,18 @@ def start(host: Host) -> None:
     run(["cp", "--sparse=always", host.root or str(disk(host.suite)), str(image)], why="copy the disk")
     network = host.directory / "10-vec0.network"
     network.write_text(NETWORK.format(address=host.address))
-    debugfs = ["debugfs", "-w", "-R", f"write {network} /etc/systemd/network/10-vec0.network", str(image)]
-    run(debugfs, why="write the host's address into its disk")
+    write_address(network, image)
     power_on(host)
+
+
+def write_address(network: Path, image: Path) -> None:
+    """Put the host's address on its disk, in place of that of the host whose snapshot the disk is."""
+    target = "/etc/systemd/network/10-vec0.network"
+    # debugfs writes over no file, and ends with 0 whatever its commands did.
+    for request in (f"rm {target}", f"write {network} {target}"):
+        run(["debugfs", "-w", "-R", request, str(image)], why="write the host's address into its disk")
+    if run(["debugfs", "-R", f"cat {target}", str(image)], why="read the host's address") != network.read_text():
+        raise HostsError(f"{image}: the host's address could not be written into its disk")
 
 
 def power_on(host: Host) -> None:

@@ -81,3 +81,16 @@ def test_goss_file_is_taken_only_where_nobody_else_could_write_it(tmp_path: Path
     assert results.gossfile("web1") == ""
     os.chown(path, os.geteuid(), -1)
     assert results.gossfile("web1") == "file:\n"
+
+
+def test_goss_file_behind_a_link_counts_as_what_the_link_leads_to(tmp_path: Path) -> None:
+    target, link = ResultsDirectory(str(tmp_path / "target")), tmp_path / "link"
+    path = target.write(target.host("web1") / "goss.yml", "file:\n")
+    link.symlink_to(target.root)
+    assert ResultsDirectory(str(link)).gossfile("web1") == "file:\n"
+    target.root.chmod(0o777)
+    assert ResultsDirectory(str(link)).gossfile("web1") == ""
+    target.root.chmod(0o700)
+    moved = path.rename(tmp_path / "goss.yml")
+    path.symlink_to(moved)
+    assert target.gossfile("web1") == ""

@@ -445,9 +445,10 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(service, "Command", Systemctl)
     there = ["cron.service", "getty@tty1.service", "masked.service", "alias.service", "run-x.mount"]
-    items = service.Units([*there, "absent.service", "xinetd.service"]).read().items
+    items = service.Units([*there, "absent.service", "xinetd.service", "absent.timer"]).read().items
     assert described == [*there, "xinetd@1.service"]
+    assert (items["absent.timer"]["elapses"], items["absent.timer"]["gap"]) == (False, None)
     assert {name: facts["load"] for name, facts in items.items() if facts["load"] != "loaded"} == {
-        "absent.service": "not-found", "xinetd.service": "not-found",
+        "absent.service": "not-found", "xinetd.service": "not-found", "absent.timer": "not-found",
     }  # fmt: skip
     assert items["absent.service"].keys() == items["cron.service"].keys()

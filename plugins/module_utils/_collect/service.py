@@ -66,7 +66,7 @@ class Units(Reader):
         directories = self.path.text().strip().partition("=")[2].split()
         # systemd takes three milliseconds to describe a unit, also one that there is not; most that rules speak of are not there.
         there = [name for name in self.names if name in loaded or has_file(name, directories)]
-        units = {name: unit("LoadState=not-found\nActiveState=inactive", reached) for name in self.names}
+        units = {name: unit(f"Id={name}\nLoadState=not-found\nActiveState=inactive", reached) for name in self.names}
         units.update(self._described(there, reached))
         more = {str(facts["triggers"]) for facts in units.values() if facts.get("triggers")}
         stems = {name.partition(".")[0] for name in self.names if name.endswith(".service")}

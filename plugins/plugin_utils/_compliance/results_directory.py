@@ -43,11 +43,12 @@ class ResultsDirectory:
 
         Root runs Goss with it on the host, so it is trusted as ssh trusts keys (StrictModes, sshd_config(5)).
         """
-        path = self.root / "hosts" / directory_name(name) / "goss.yml"
         try:
+            # The directory may be a link: what it leads to counts. Below it the collection makes no links, and reads none.
+            path = self.root.resolve(strict=True) / "hosts" / directory_name(name) / "goss.yml"
             for step in (*path.parents[:3], path):
                 facts = step.lstat()
-                if facts.st_uid not in (0, os.geteuid()) or (facts.st_mode & 0o022 and not stat.S_ISLNK(facts.st_mode)):
+                if facts.st_uid not in (0, os.geteuid()) or stat.S_ISLNK(facts.st_mode) or facts.st_mode & 0o022:
                     return ""
             return path.read_text(encoding="utf-8")
         except (OSError, ValueError):
