@@ -103,7 +103,7 @@ def replace(module: AnsibleModule, path: str, content: str) -> None:
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
         os.makedirs(directory)
-        os.chmod(directory, 0o755)
+        os.chmod(directory, 0o755)  # noqa: S103  # runtimes of all users read it, whatever the umask
     descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".unified-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as handle:

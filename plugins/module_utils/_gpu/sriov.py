@@ -67,7 +67,7 @@ def users(tree: Tree, slot: str) -> list[str]:
     Raises:
         SriovError: nodes of others cannot be seen, so that nothing is known.
     """
-    nodes = set()
+    nodes: set[str] = set()
     for name in tree.names(devices.PCI, slot):
         if not name.startswith("virtfn"):
             continue
