@@ -18,7 +18,7 @@ DEVICE = record(
     external=FLAG,
     iommu_group=TEXT,
     mdev=FLAG,
-    sriov=record(enabled=COUNT),
+    sriov=record(enabled=COUNT, function_of=TEXT),
     **{"class": TEXT},
 )
 NODE = record(path=TEXT, compatible=each(TEXT), modalias=TEXT, driver=TEXT)

@@ -83,6 +83,12 @@ def _decisions(tables: Tables, facts: Facts, target: Target, request: Request) -
     decisions: dict[str, Decision] = {}
     override.check(request, facts)
     for gpu in facts["devices"]:
+        if parent := gpu.get("sriov", {}).get("function_of"):
+            reason = f"a virtual function of {parent}: a guest's, or whose it is made for"
+            decisions[gpu["slot"]] = Decision(
+                action="none", driver=gpu["driver"], reason=reason, row="gpu_info: sriov.function_of"
+            )
+            continue
         asked = by_hand(gpu, request)
         own = replace(target, purpose=purpose(gpu, request, target))
         decided = decide.decide_pci(tables, gpu["id"], gpu["class"], own)
