@@ -61,6 +61,15 @@ def current(tree: Tree, slot: str) -> int:
     return tree.number(devices.PCI, slot, "sriov_numvfs") or 0
 
 
+def mediated(tree: Tree, slot: str) -> list[str]:
+    """Mediated devices that were made of SLOT, such as a vGPU of a guest: ``mediated device <uuid>``."""
+    types = [
+        f"{devices.PCI}/{slot}/mdev_supported_types/{name}/devices"
+        for name in tree.names(devices.PCI, slot, "mdev_supported_types")
+    ]
+    return sorted(f"mediated device {uuid}" for path in types for uuid in tree.names(path))
+
+
 def users(tree: Tree, slot: str) -> list[str]:
     """Who has a node of a virtual function of SLOT open: ``process 4711 (/dev/vfio/17)``.
 
