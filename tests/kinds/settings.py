@@ -121,6 +121,8 @@ SCENARIOS = (
     Scenario(MINLEN, "credits_that_shorten_it", f"sed -i 's/^dcredit.*/dcredit = 4/' {QUALITY}"),
     Scenario("faillock/even_deny_root", "own_time_of_a_second", f"echo 'root_unlock_time = 1' >> {FAILLOCK}"),
     Scenario("faillock/even_deny_root", "own_time_only", f"sed -i '/^even_deny_root/d' {FAILLOCK}; echo 'root_unlock_time = 60' >> {FAILLOCK}", "pass"),
+    Scenario("faillock/unlock_time", "never", f"sed -i 's/^unlock_time.*/unlock_time = never/' {FAILLOCK}", "pass"),
+    Scenario("faillock/unlock_time", "longer_than_it_takes", f"sed -i 's/^unlock_time.*/unlock_time = 700000/' {FAILLOCK}"),
     Scenario(STORAGE, "only_the_worst", "printf '[Journal]\\nMaxLevelStore=crit\\n' > /etc/systemd/journald.conf.d/a.conf; systemctl restart systemd-journald"),
     Scenario(MINLEN, "wrong_value_in_a_drop_in", "mkdir -p /etc/security/pwquality.conf.d; echo 'minlen = 6' > /etc/security/pwquality.conf.d/zz.conf", "pass"),
     Scenario("pwquality/minclass", "argument_wins", _PAM.format("minclass=0"), held="minclass=0"),
@@ -159,7 +161,7 @@ _LOCKS = {
     "deny": _MOST.format(5),
     "fail_interval": _LEAST.format(900),
     "silent": "true",
-    "unlock_time": _LEAST.format(900),
+    "unlock_time": 'case "$v" in 0|never) v=604800;; esac; [ "$v" -ge 900 ]; [ "$v" -le 604800 ]',
 }
 _DEFS = {
     "ENCRYPT_METHOD": 'echo "$v" | grep -qxE "YESCRYPT|SHA512"',

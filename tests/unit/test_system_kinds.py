@@ -10,9 +10,11 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import syscalls
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.constraint import Constraint
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import ARCHITECTURES
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import audit as _audit
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection, Demand
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.registry import KINDS as ALL_KINDS
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.settings import set_key
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.platform import Platform
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
@@ -617,6 +619,30 @@ def test_root_locks_by_its_own_time_or_by_everybodys(
     if verdict == "fail":
         assert "\nroot_unlock_time" not in desired.files[path]["content"]
         assert "even_deny_root\n" in desired.files[path]["content"]
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [("900", "pass"), ("0", "pass"), ("never", "pass"), ("NEVER", "pass"), ("899", "fail"), ("700000", "fail"), ("1", "fail"), ("", "fail")],
+)  # fmt: skip
+def test_account_that_stays_locked_is_locked_long_enough(
+    catalogue: t.Any, hardened: t.Any, value: str, verdict: str
+) -> None:
+    hardened["settings"]["faillock"]["unlock_time"]["value"] = value
+    made, desired = planned(catalogue, hardened, "faillock/unlock_time")
+    assert made.verdict == verdict
+    hardened["pam"]["common-auth"][0]["args"].append("unlock_time=60")
+    made, desired = planned(catalogue, hardened, "faillock/unlock_time")
+    assert made.verdict == "fail" and ("unlock_time=60" in made.held or verdict == "fail")
+    assert not desired.files or verdict == "fail", "a lock that stays is not made shorter"
+
+
+def test_word_for_never_is_what_another_benchmark_asks_for(catalogue: t.Any, hardened: t.Any) -> None:
+    kind = ALL_KINDS["faillock"]
+    for value, verdict in (("0", "pass"), ("never", "pass"), ("900", "fail")):
+        hardened["settings"]["faillock"]["unlock_time"]["value"] = value
+        demand = Demand(catalogue.rules["faillock/unlock_time"], {"value": Constraint.parse(0)}, ())
+        assert kind.judge(demand, hardened).verdict == verdict
 
 
 @pytest.mark.parametrize(("level", "verdict"), [("emerg", "fail"), ("3", "fail"), ("info", "pass"), ("debug", "pass")])

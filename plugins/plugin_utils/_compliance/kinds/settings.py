@@ -257,6 +257,7 @@ class Combined(Settings):
         others: by key, the keys that bear on it.
         combine: the value that is in force, given the key's own and those of the others in their order (None where not set).
         harmless: what a key that bears on others is set to where it makes a rule fail; None takes its line away.
+        meanings: by key and word, the values that the program takes the word for.
     """
 
     def __init__(
@@ -267,13 +268,20 @@ class Combined(Settings):
         others: t.Mapping[str, tuple[str, ...]],
         combine: t.Callable[[str | None, t.Sequence[str | None]], str | None],
         harmless: str | None = None,
+        meanings: t.Mapping[tuple[str, str], tuple[str, ...]] | None = None,
         **options: t.Any,
     ) -> None:
         super().__init__(name, path, **options)
-        self.others, self.combine, self.harmless = others, combine, harmless
+        self.others, self.combine, self.harmless, self.meanings = others, combine, harmless, meanings or {}
+
+    def _meant(self, demand: Demand, place: Place) -> Place:
+        """A place with what its word means, where that satisfies the rule and the word as it stands does not."""
+        words = self.meanings.get((demand.key, (place.value or "").lower()), ())
+        value = next((one for one in (place.value, *words) if demand.value.holds(one)), place.value)
+        return place if value == place.value else place._replace(value=value, because=f"{demand.key} {place.value}")
 
     def places(self, demand: Demand, evidence: Evidence) -> list[Place]:
-        own = self._places(demand.key, evidence)
+        own = [self._meant(demand, place) for place in self._places(demand.key, evidence)]
         if demand.key not in self.others:
             return own
         beside = [self._places(key, evidence) for key in self.others[demand.key]]
@@ -306,7 +314,8 @@ class Combined(Settings):
             if setting and here[-1:] in ([], [setting["value"]]):
                 content = set_key(start, key, self.harmless, separator=self.separator, section=self.section)
                 desired.file(self.path, content, mode=self.mode, restart=self._restarts(evidence))
-        super().want(demand, evidence, desired)
+        if self._meant(demand, Place(own, self.path)).value == own:
+            super().want(demand, evidence, desired)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         places = self.places(demand, evidence)
@@ -374,6 +383,8 @@ KINDS = (
         PAM["faillock"],
         others={"even_deny_root": ("root_unlock_time",)},
         combine=locks_root,
+        # faillock.conf(5): "never", which is 0, is longer than the longest time that it takes, a week.
+        meanings={("unlock_time", "0"): ("604800",), ("unlock_time", "never"): ("0", "604800")},
         separator=" = ",
         module="pam_faillock.so",
         bare=frozenset({"audit", "even_deny_root", "silent"}),
