@@ -52,6 +52,7 @@ SCENARIOS = (
     # With a key exchange on disk that this client does not know, every other change of sshd has to wait.
     *(scenario(key, "wrong_value", first(key, value), alone=key == "KexAlgorithms") for key, value in WRONG.items()),
     scenario("AllowGroups", "everybody", first("AllowGroups", "sudo *")),
+    scenario("AllowGroups", "everybody_by_another_pattern", first("AllowGroups", "sudo ?*")),
     scenario("AllowGroups", "missing", f"sed -i '/^AllowGroups /d' {DROP_IN}"),
     # What only looks like a setting.
     scenario("MaxSessions", "commented_line", site("#MaxSessions 99\\n # MaxSessions 99\\n"), "pass"),
@@ -227,5 +228,5 @@ OBSERVERS = {
         for key, weak in _WEAK.items()
     },
     "sshd/AllowGroups": "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null; "
-    "! sshd -T | grep -iE '^allow(users|groups) (.* )?[*]( |$)' >/dev/null",
+    "! sshd -T | grep -iE '^allow(users|groups) (.* )?[*?]+( |$)' >/dev/null",
 }

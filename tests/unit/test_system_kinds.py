@@ -654,6 +654,14 @@ def test_journal_that_keeps_only_the_worst_is_none(catalogue: t.Any, hardened: t
         assert "MaxLevelStore=debug" in desired.files[JOURNALD]["content"]
 
 
+def test_audit_daemon_with_a_directory_of_its_own_is_an_error(catalogue: t.Any, hardened: t.Any) -> None:
+    settings_of = hardened.document["sections"]["settings"]
+    settings_of["left_out"]["auditd /etc/audit/auditd.conf"] = "auditd is started with /etc/x in its place"
+    hardened["package"]["auditd"] = "1"
+    hardened["host"]["container"] = False
+    assert "started with /etc/x" in planned(catalogue, hardened, "auditd/max_log_file")[0].actual
+
+
 def test_number_in_quotes_is_none_to_useradd(catalogue: t.Any, hardened: t.Any) -> None:
     """It says: invalid numeric argument, will be ignored."""
     hardened["settings"]["useradd"]["INACTIVE"]["value"] = '"45"'

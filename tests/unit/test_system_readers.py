@@ -275,6 +275,40 @@ def test_rsyslog_is_read_with_its_includes_in_order(tmp_path: Path, monkeypatch:
     assert str(directory) in items["includes"]
 
 
+class Described:
+    """A named fake of `Command`: what systemd says of units."""
+
+    def __init__(self, text: str) -> None:
+        self.said = text
+
+    def text(self) -> str:
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("running", "unit", "other"),
+    [
+        ("/usr/sbin/rsyslogd\0-n\0-iNONE\0", "/usr/sbin/rsyslogd -n -iNONE", ""),
+        ("/usr/sbin/rsyslogd\0-n\0-f\0/etc/other\0", "/usr/sbin/rsyslogd -n", "/etc/other"),
+        ("/usr/sbin/rsyslogd\0-n\0-f/etc/other\0", "/usr/sbin/rsyslogd -n", "/etc/other"),
+        ("", "/usr/sbin/rsyslogd -n -f /etc/other", "/etc/other"),
+        ("/usr/sbin/rsyslogd\0-f\0/etc//rsyslog.conf\0", "/usr/sbin/rsyslogd", ""),
+        ("/usr/bin/sleep\0-f\0/etc/other\0", "/bin/sh -c true", ""),
+    ],
+)
+def test_daemon_that_is_told_to_read_another_file_leaves_its_own_out(
+    monkeypatch: pytest.MonkeyPatch, running: str, unit: str, other: str
+) -> None:
+    said = f"Id=r.service\nMainPID=77\nExecStart={{ path=/x ; argv[]={unit} ; ignore_errors=no }}\nExecMainStartTimestampMonotonic=1"
+    monkeypatch.setattr(daemon, "read", lambda path: running if path == "/proc/77/cmdline" else None)
+    reader = rsyslog.Rsyslog()
+    reader.daemons.units, reader.daemons.command = ["r.service"], Described(said)  # type: ignore[assignment]
+    assert reader.daemons.elsewhere("rsyslogd", "-f", "/etc/rsyslog.conf") == other
+    assert reader.daemons.elsewhere("auditd", "-c", "/etc/audit") == ""
+    left_out = reader.read().left_out
+    assert other == "" or other in left_out["/etc/rsyslog.conf"]
+
+
 def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> None:
     fragment = tmp_path / "cron.service"
     fragment.write_text("[Service]\nExecStart=-/usr/sbin/cron -f\n")
