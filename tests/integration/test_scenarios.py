@@ -128,7 +128,7 @@ def disagreements(rule: dict[str, t.Any], verdict: str, third: bool | None) -> l
     said = [] if rule["verdict"] == verdict else [f"planner says {rule['verdict']} ({rule['actual']})"]
     if verdict in ("pass", "fail") and rule["goss"] != verdict:
         said.append(f"Goss says {rule['goss']}")
-    if third is not None and third != (verdict == "pass"):
+    if third is not None and verdict in ("pass", "fail") and third != (verdict == "pass"):
         said.append(f"the third observer says it {'holds' if third else 'is broken'}")
     return said
 

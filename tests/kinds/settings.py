@@ -87,6 +87,11 @@ SCENARIOS = (
         "auditd/max_log_file", "key_in_upper_case",
         f"sed -i 's/^max_log_file =/MAX_LOG_FILE =/' {AUDITD}; systemctl restart auditd", "pass", host="uml", alone=True,
     ),
+    Scenario("auditd/max_log_file_action", "nothing_is_written", f"sed -i 's/^write_logs.*/write_logs = no/' {AUDITD}", host="uml", alone=True),
+    Scenario("auditd/max_log_file_action", "daemon_with_another_directory",
+             "cp -r /etc/audit /etc/audit2; d=/etc/systemd/system/auditd.service.d; mkdir -p $d;"
+             " printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/auditd -c /etc/audit2\\n' > $d/x.conf; systemctl daemon-reload",
+             "error", host="uml", alone=True),
     Scenario("auditd/max_log_file", "daemon_is_older_than_its_file", f"touch {AUDITD}", host="uml", alone=True),
     *(
         Scenario(rule, "value_replaced", f"sed -i 's/^{rule[10:]}=.*/{rule[10:]}=203.0.113.1/' {TIMESYNCD}", host="uml")
@@ -192,6 +197,8 @@ if [ -n "$v" ]; then [ "$v" -ge 60 ]; else grep -x even_deny_root {FAILLOCK}; fi
     "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24)),
     **{f"login_defs/{key}": ask.login_defs(key, test) for key, test in _DEFS.items()},
     **{f"auditd/{key}": ask.auditd(key, pattern) for key, pattern in _AUDITD.items()},
+    "auditd/max_log_file_action": ask.auditd("max_log_file_action", _AUDITD["max_log_file_action"])
+    + f"if grep -iE '^ *write_logs *= *no' {AUDITD}; then exit 1; fi",
     **{
         f"journald/{key}": ask.systemd(
             "journald.conf", "Journal", key, f'echo "$v" | grep -qxE "{value}"', unit="systemd-journald.service"

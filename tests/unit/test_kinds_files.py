@@ -55,6 +55,13 @@ def test_access_list_on_shadow_is_judged_and_held(catalogue: t.Any, hardened: t.
         assert "setfacl -b /etc/shadow" in ruling.held
 
 
+def test_file_that_somebody_can_put_another_in_place_of_fails_and_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["file"]["/etc/shadow"]["/etc/shadow"]["unsafe"] = "/etc belongs to another than root"
+    ruling = verdict(catalogue, hardened, "file//etc/shadow")
+    assert ruling.verdict == "fail" and "/etc belongs to another" in ruling.actual
+    assert "nobody but root may change a directory above it" in ruling.held
+
+
 def test_access_list_that_gives_no_more_than_the_mode_passes(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["file"]["/etc/passwd"]["/etc/passwd"]["acl"] = ["user:nobody:r--"]
     assert verdict(catalogue, hardened, "file//etc/passwd").verdict == "pass"

@@ -654,6 +654,25 @@ def test_journal_that_keeps_only_the_worst_is_none(catalogue: t.Any, hardened: t
         assert "MaxLevelStore=debug" in desired.files[JOURNALD]["content"]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "verdict"),
+    [("write_logs", "no", "fail"), ("write_logs", "yes", "pass"), ("log_format", "NOLOG", "fail"), ("log_format", "ENRICHED", "pass")],
+)  # fmt: skip
+def test_audit_log_that_is_not_written_is_not_kept(
+    catalogue: t.Any, hardened: t.Any, key: str, value: str, verdict: str
+) -> None:
+    path = "/etc/audit/auditd.conf"
+    hardened["settings"]["auditd"].pop("log_format", None)
+    hardened["settings"]["auditd"][key] = {"value": value, "source": path}
+    hardened["settings"]["auditd"]["max_log_file_action"] = {"value": "keep_logs", "source": path}
+    hardened["text"][path] = f"max_log_file_action = keep_logs\n{key} = {value}\n"
+    made, desired = planned(catalogue, hardened, "auditd/max_log_file_action")
+    assert made.verdict == verdict and bool(desired.files) == (verdict == "fail")
+    if verdict == "fail":
+        assert "of which nothing is written" in made.actual
+        assert desired.files[path]["content"] == "max_log_file_action = keep_logs\n"
+
+
 def test_audit_daemon_with_a_directory_of_its_own_is_an_error(catalogue: t.Any, hardened: t.Any) -> None:
     settings_of = hardened.document["sections"]["settings"]
     settings_of["left_out"]["auditd /etc/audit/auditd.conf"] = "auditd is started with /etc/x in its place"

@@ -127,6 +127,16 @@ def stored(key: str, *contents: str) -> tuple[str | None, str | None]:
 ROUTE = "net.ipv4.conf.all.accept_source_route"
 
 
+def test_credential_of_the_host_is_read_after_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hypervisor or a site can hand systemd-sysctl parameters (systemd-sysctl(8), CREDENTIALS)."""
+    for name, value in (("zz.conf", 1), ("store", 0), ("other", 1)):
+        (tmp_path / name).write_text(f"kernel.dmesg_restrict = {value}\n")
+    monkeypatch.setattr(sysctl, "DIRECTORIES", (str(tmp_path),))
+    monkeypatch.setattr(sysctl, "CREDENTIALS", tuple(f"{tmp_path}/{name}" for name in ("missing", "store", "other")))
+    stored = sysctl.Parameters(["kernel.dmesg_restrict"]).read().items["kernel.dmesg_restrict"]
+    assert (stored["disk"], stored["source"]) == ("0", f"{tmp_path}/store")
+
+
 @pytest.mark.parametrize(
     ("key", "contents", "expected"),
     [

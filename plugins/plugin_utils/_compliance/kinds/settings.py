@@ -351,6 +351,12 @@ def stores_all(storage: str | None, others: t.Sequence[str | None]) -> str | Non
     )
 
 
+def written(action: str | None, others: t.Sequence[str | None]) -> str | None:
+    """auditd.conf(5), write_logs and its older form log_format=NOLOG: nothing is written to the disk."""
+    logs, form = ((one or "").lower() for one in others)
+    return f"{action}, of which nothing is written" if logs == "no" or form == "nolog" else action
+
+
 def _drop_in(name: str, daemon: str = "") -> Settings:
     file, section = SYSTEMD[name]
     return Settings(name, f"/etc/systemd/{file}.d/zz-unified.conf", section=section, daemon=daemon)
@@ -395,5 +401,13 @@ KINDS = (
     Settings("aide_default", "/etc/default/aide"),
     Settings("login_defs", LOGIN_DEFS, separator="\t"),
     Settings("useradd", USERADD),
-    Settings("auditd", AUDITD, separator=" = ", mode="0640", daemon="auditd"),
+    Combined(
+        "auditd",
+        AUDITD,
+        others={"max_log_file_action": ("write_logs", "log_format")},
+        combine=written,
+        separator=" = ",
+        mode="0640",
+        daemon="auditd",
+    ),
 )
