@@ -126,6 +126,7 @@ SCENARIOS = (
     Scenario(MINLEN, "credits_that_shorten_it", f"sed -i 's/^dcredit.*/dcredit = 4/' {QUALITY}"),
     Scenario("faillock/even_deny_root", "own_time_of_a_second", f"echo 'root_unlock_time = 1' >> {FAILLOCK}"),
     Scenario("faillock/even_deny_root", "own_time_only", f"sed -i '/^even_deny_root/d' {FAILLOCK}; echo 'root_unlock_time = 60' >> {FAILLOCK}", "pass"),
+    Scenario("pwhistory/remember", "kept_nowhere", f"echo 'file = /dev/null' >> {HISTORY}"),
     Scenario("faillock/unlock_time", "never", f"sed -i 's/^unlock_time.*/unlock_time = never/' {FAILLOCK}", "pass"),
     Scenario("faillock/unlock_time", "longer_than_it_takes", f"sed -i 's/^unlock_time.*/unlock_time = 700000/' {FAILLOCK}"),
     Scenario(STORAGE, "only_the_worst", "printf '[Journal]\\nMaxLevelStore=crit\\n' > /etc/systemd/journald.conf.d/a.conf; systemctl restart systemd-journald"),
@@ -194,7 +195,8 @@ OBSERVERS = {
 if [ -n "$v" ]; then [ "$v" -ge 60 ]; else grep -x even_deny_root {FAILLOCK}; fi
 """,
     "pwhistory/enforce_for_root": ask.pam("enforce_for_root", "pam_pwhistory.so", HISTORY),
-    "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24)),
+    "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24))
+    + f"if grep -E '^file *= */dev/' {HISTORY}; then exit 1; fi",
     **{f"login_defs/{key}": ask.login_defs(key, test) for key, test in _DEFS.items()},
     **{f"auditd/{key}": ask.auditd(key, pattern) for key, pattern in _AUDITD.items()},
     "auditd/max_log_file_action": ask.auditd("max_log_file_action", _AUDITD["max_log_file_action"])

@@ -53,6 +53,20 @@ def test_directory_that_others_may_change_is_told_of_its_files_but_not_of_logs(
     assert "unsafe" not in files[f"{tmp_path}/open/a.conf"]
 
 
+def test_what_sshd_includes_from_elsewhere_is_one_of_its_drop_ins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main, drop_in, other = (tmp_path / name for name in ("sshd_config", "a.conf", "site"))
+    main.write_text(f"Include {tmp_path}/*.conf\nInclude {other}\n")
+    for path in (drop_in, other):
+        path.write_text("LogLevel INFO\n")
+    other.chmod(0o666)
+    monkeypatch.setattr(_file, "SSHD", str(main))
+    monkeypatch.setattr(_file, "SSHD_DROP_INS", f"{tmp_path}/*.conf")
+    files, _section = matched(tmp_path, "/*.conf")
+    assert {path: facts["mode"] for path, facts in files.items()} == {str(drop_in): "0644", str(other): "0666"}
+
+
 def test_files_beyond_the_list_are_counted_with_those_they_are_like(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -673,6 +673,17 @@ def test_audit_log_that_is_not_written_is_not_kept(
         assert desired.files[path]["content"] == "max_log_file_action = keep_logs\n"
 
 
+def test_history_that_is_kept_nowhere_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/etc/security/pwhistory.conf"
+    hardened["settings"]["pwhistory"]["file"] = {"value": "/dev/null", "source": path}
+    hardened["text"][path] += "file = /dev/null\n"
+    made, desired = planned(catalogue, hardened, "pwhistory/remember")
+    assert made.verdict == "fail" and "/dev/null keeps none" in made.actual
+    assert "/dev/null" not in desired.files[path]["content"]
+    hardened["settings"]["pwhistory"]["file"]["value"] = "/var/lib/opasswd"
+    assert planned(catalogue, hardened, "pwhistory/remember")[0].verdict == "pass"
+
+
 def test_audit_daemon_with_a_directory_of_its_own_is_an_error(catalogue: t.Any, hardened: t.Any) -> None:
     settings_of = hardened.document["sections"]["settings"]
     settings_of["left_out"]["auditd /etc/audit/auditd.conf"] = "auditd is started with /etc/x in its place"

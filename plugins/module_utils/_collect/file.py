@@ -11,10 +11,12 @@ from .account import is_service, number, rows, uid_min
 from .filesystems import below, local_types, mounted
 from .paths import Attributes, access_list, facts_of, group_name, shown, why_unsafe
 from .section import Reader, Section
+from .sshd_config import directives
 
 MOST = 10_000
 """Paths that are listed of all those a pattern matches with the very same attributes; the others are counted."""
 TREE = "/**"
+SSHD, SSHD_DROP_INS = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"
 LOGS = ("/run/log/", "/var/log/")
 """Who may write to these directories, rules on them say."""
 WILDCARDS = frozenset("*?[")
@@ -76,7 +78,7 @@ class Files(Reader):
         if pattern.endswith(TREE):
             places: t.Iterable[Place] = self._tree(pattern[: -len(TREE)])
         elif set(pattern) & WILDCARDS:
-            places = self._glob(pattern)
+            places = [*self._glob(pattern), *_included(pattern)]
         else:
             places = [(os.path.realpath(pattern),) * 2]
         return (one for one in places if not any(fnmatch.fnmatchcase(one[0], skip) for skip in excluded))
@@ -143,6 +145,16 @@ class Files(Reader):
         except OSError as exc:
             self.left_out[shown(directory)] = exc.strerror or str(exc)
             return []
+
+
+def _included(pattern: str) -> list[Place]:
+    """What sshd reads beside its drop-ins, from wherever, is one of them."""
+    if pattern != SSHD_DROP_INS:
+        return []
+    sources = dict.fromkeys(line["source"] for line in directives(SSHD))
+    return [
+        (path, os.path.realpath(path)) for path in sources if path != SSHD and not fnmatch.fnmatchcase(path, pattern)
+    ]
 
 
 def covers(pattern: str, path: str) -> bool:

@@ -351,6 +351,12 @@ def stores_all(storage: str | None, others: t.Sequence[str | None]) -> str | Non
     )
 
 
+def remembered(count: str | None, others: t.Sequence[str | None]) -> str | None:
+    """pwhistory.conf(5), file: a device keeps no passwords."""
+    (file,) = others
+    return count if file is None or not file.startswith("/dev/") else f"{count}, of which {file} keeps none"
+
+
 def written(action: str | None, others: t.Sequence[str | None]) -> str | None:
     """auditd.conf(5), write_logs and its older form log_format=NOLOG: nothing is written to the disk."""
     logs, form = ((one or "").lower() for one in others)
@@ -395,8 +401,14 @@ KINDS = (
         module="pam_faillock.so",
         bare=frozenset({"audit", "even_deny_root", "silent"}),
     ),
-    Settings(
-        "pwhistory", PAM["pwhistory"], separator=" = ", module="pam_pwhistory.so", bare=frozenset({"enforce_for_root"})
+    Combined(
+        "pwhistory",
+        PAM["pwhistory"],
+        others={"remember": ("file",)},
+        combine=remembered,
+        separator=" = ",
+        module="pam_pwhistory.so",
+        bare=frozenset({"enforce_for_root"}),
     ),
     Settings("aide_default", "/etc/default/aide"),
     Settings("login_defs", LOGIN_DEFS, separator="\t"),
