@@ -17,6 +17,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect import (
     kmod,
     limits,
     package,
+    root_shell,
     rsyslog,
     service,
     settings,
@@ -125,6 +126,22 @@ def stored(key: str, *contents: str) -> tuple[str | None, str | None]:
 
 
 ROUTE = "net.ipv4.conf.all.accept_source_route"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "given"),
+    [
+        ("/etc/environment", 'PATH="/a:/b"\n', ["/a:/b"]),
+        ("/etc/environment", "# PATH=/x\nPATH=/a\nPATH=/b\n", ["/b"]),
+        ("/etc/login.defs", "ENV_SUPATH\tPATH=/usr/sbin:/a\n", ["/usr/sbin:/a"]),
+        ("/etc/login.defs", "#ENV_SUPATH PATH=/a\nENV_PATH PATH=/b\n", []),
+    ],
+)
+def test_search_path_that_a_session_begins_with_is_roots_too(
+    monkeypatch: pytest.MonkeyPatch, path: str, content: str, given: list[str]
+) -> None:
+    monkeypatch.setattr(root_shell, "read", {path: content}.get)
+    assert root_shell.given() == given
 
 
 def test_credential_of_the_host_is_read_after_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
