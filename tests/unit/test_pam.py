@@ -289,6 +289,11 @@ def test_condition_on_a_group_opens_the_door_to_its_members_only(catalogue: t.An
     hardened["pam"]["lightdm"] = [*hardened["pam"]["sshd"]]
     own_line(hardened, "lightdm", "auth sufficient pam_succeed_if.so user ingroup nopasswdlogin")
     assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "pass"
+    hardened.document["sections"]["account"]["left_out"]["getent group"] = "took longer than 10 s"
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "error"
+    hardened["pam"]["lightdm"].pop(0)
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "pass", "no group is asked for"
+    own_line(hardened, "lightdm", "auth sufficient pam_succeed_if.so user ingroup nopasswdlogin")
     of_group(hardened, "nopasswdlogin", "bob")
     verdict = planned(catalogue, hardened).verdicts["pam/pam_unix"]
     assert (

@@ -269,8 +269,11 @@ def doors(evidence: Evidence) -> frozenset[str]:
 
 
 def _unseen(rule: Rule, evidence: Evidence) -> dict[str, str]:
-    """What is not known of how sshd and sudo name their services, and of who is in a group, with the reasons."""
-    sections = (*(("account",) if "empty_group" in rule.spec else ()), *(("account", "sshd", "sudo") if _asks_for_doors(rule) else ()))  # fmt: skip
+    """What is not known of how sshd and sudo name their services, and of who is in a group that is asked for, with the reasons."""
+    sections = ["sshd", "sudo"] if _asks_for_doors(rule) else []
+    conditions = _asks_for_doors(rule) and any(unmet(line, {}) for stack in evidence["pam"].values() for line in stack)
+    if conditions or "empty_group" in rule.spec:
+        sections.append("account")
     return {
         WHOLE if evidence[section] is None else item: reason
         for section in sections
@@ -279,7 +282,8 @@ def _unseen(rule: Rule, evidence: Evidence) -> dict[str, str]:
 
 
 def _members_of_groups(evidence: Evidence) -> dict[str, list[str]]:
-    return {group["name"]: group["users"] for group in evidence["account"]["groups"]}
+    """Who is in each group; nothing where that was not read, which `_unseen` says where it matters."""
+    return {group["name"]: group["users"] for group in (evidence["account"] or {"groups": []})["groups"]}
 
 
 def _passes_by_last(stack: t.Sequence[Line], kind: str, last: Line) -> bool:
