@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD, USERADD
+from ..combinations import less_credits, locks_root, remembered, stores_all, written
 from ..constraint import text
 from ..daemon import Daemon
 from ..pam_tools import TOOLS
@@ -324,43 +325,6 @@ class Combined(Settings):
         daemon = self.daemon(evidence)
         made = [check for place in places for check in checks_on(demand.value, json.dumps(place.value or ""))]
         return made + (daemon.asserts() if daemon else [])
-
-
-def less_credits(length: str | None, credits: t.Sequence[str | None]) -> str | None:
-    """pwquality.conf(5), minlen: kinds of characters with a credit count for as many characters of the length."""
-    credit = sum(max(0, int(one)) for one in credits if one is not None and re.fullmatch(r"-?\d{1,9}", one))
-    if not credit or length is None or not re.fullmatch(r"\d{1,9}", length):
-        return length
-    return str(int(length) - credit)
-
-
-def locks_root(even: str | None, others: t.Sequence[str | None]) -> str | None:
-    """faillock.conf(5): a root_unlock_time implies even_deny_root; one of less than a minute locks out nobody."""
-    (unlock,) = others
-    if unlock is None:
-        return even
-    seconds = {"never": 0}.get(unlock, int(unlock) if re.fullmatch(r"\d{1,9}", unlock) else 1)
-    return "yes" if seconds == 0 or seconds >= 60 else f"for {unlock} s"
-
-
-def stores_all(storage: str | None, others: t.Sequence[str | None]) -> str | None:
-    """journald.conf(5), MaxLevelStore: what is less urgent is not stored at all."""
-    (level,) = others
-    return (
-        storage if level is None or level.lower() in ("debug", "7", "info", "6") else f"{storage}, up to {level} only"
-    )
-
-
-def remembered(count: str | None, others: t.Sequence[str | None]) -> str | None:
-    """pwhistory.conf(5), file: a device keeps no passwords."""
-    (file,) = others
-    return count if file is None or not file.startswith("/dev/") else f"{count}, of which {file} keeps none"
-
-
-def written(action: str | None, others: t.Sequence[str | None]) -> str | None:
-    """auditd.conf(5), write_logs and its older form log_format=NOLOG: nothing is written to the disk."""
-    logs, form = ((one or "").lower() for one in others)
-    return f"{action}, of which nothing is written" if logs == "no" or form == "nolog" else action
 
 
 def _drop_in(name: str, daemon: str = "") -> Settings:
