@@ -54,7 +54,7 @@ def _set(option: str, right: str, weaker: str) -> str:
     return f"""convert=$(ls /usr/bin/cvtsudoers*)
 all=$($convert -f sudoers /etc/sudoers | grep '^Defaults' | sed 's/, /\\n/g')
 echo "$all" | grep -E '(^|^Defaults )!?{option}\\b' | tail -1 | grep -xE '(Defaults )?({right})'
-if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})'; then exit 1; fi
+if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})' | grep -vE ' ({right})$'; then exit 1; fi
 """
 
 
