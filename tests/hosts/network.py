@@ -43,7 +43,7 @@ def ssh(host: Host, command: str, *, timeout: float = 30) -> subprocess.Complete
         "-p",
         str(host.port),
         "-o",
-        f"ConnectTimeout={5 * host.slowness}",
+        f"ConnectTimeout={max(20, 5 * host.slowness)}",
         f"{ADMIN}@{host.address}",
         command,
     ]

@@ -232,7 +232,7 @@ def test_a_snapshot_is_restored_and_a_broken_one_is_not(cluster: Cluster) -> Non
     cluster.play("--check", entry="restore", vault_snapshot_path=str(path))
     assert cluster.read(cluster.leader(), "state") == "after"
     cluster.play(entry="restore", vault_snapshot_path=str(path))
-    programs.until(lambda: cluster.read(cluster.leader(), "state"), lambda value: value == "before", 30)
+    programs.until(lambda: cluster.read(cluster.leader(), "state"), lambda value: value == "before")
     assert cluster.read(cluster.leader(), "kept-3") == "3"
 
 
@@ -286,7 +286,7 @@ def lost_and_rebuilt(cluster: Cluster) -> None:
         assert host.shell(f"systemctl is-active {FLAVOUR} || true; ls /var/lib/{FLAVOUR}") == "inactive\n", "touched"
     recovered = cluster.rebuild(path, "-vvv")
     assert leaks.occurrences(recovered.output, cluster.secrets) == []
-    assert programs.until(cluster.awake, lambda awake: awake == names, 60) == names
+    assert programs.until(cluster.awake, lambda awake: awake == names) == names
     assert cluster.voters() == names
     assert {file.name: file.read_bytes() for file in (cluster.directory / "vault").iterdir()} == kept
     assert {name: [cluster.read(name, key) for key in saved] for name in names} == dict.fromkeys(names, saved)
@@ -345,7 +345,8 @@ printf '#!/bin/sh\nset -e\nuseradd --system --user-group --shell /usr/sbin/nolog
 dpkg-deb --build --root-owner-group -z1 made repo/NAME.deb >/dev/null; cd repo
 { dpkg-deb --field NAME.deb; echo "Filename: ./NAME.deb"
   echo "Size: $(stat -c %s NAME.deb)"; echo "SHA256: $(sha256sum NAME.deb | cut -d' ' -f1)"; } > Packages
-echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/test.list; apt-get -qq update
+echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/test.list
+apt-get -qq update -o Dir::Etc::SourceList=/etc/apt/sources.list.d/test.list -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=0
 """
 
 
