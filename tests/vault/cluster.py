@@ -7,6 +7,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import itertools
 import json
 import os
 import re
@@ -20,6 +21,7 @@ import pytest
 import yaml
 
 from tests.hosts import __main__ as tool
+from tests.hosts.network import connect
 from tests.integration.conftest import Play, Target, playbook
 from tests.secrets import leaks, programs
 
@@ -156,15 +158,19 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def servers(directory: Path, names: t.Sequence[str] = NAMES) -> t.Iterator[Cluster]:
-    """Hosts for a cluster whose keys one age key opens."""
+def servers(directory: Path, names: t.Sequence[str] = NAMES, clocks: t.Collection[str] = ()) -> t.Iterator[Cluster]:
+    """Hosts for a cluster whose keys one age key opens. Those named in CLOCKS have a kernel, and so a clock, of their own."""
     patch = pytest.MonkeyPatch()
     programs.on_path(patch)
     key = directory / "age.txt"
     programs.run("age-keygen", "-o", key)
     patch.setenv("SOPS_AGE_KEY_FILE", str(key))
     try:
-        hosts = {name: Target(tool.up(name, "container", suite), directory) for name, suite in zip(names, SUITES)}
+        kinds = {name: "uml" if name in clocks else "container" for name in names}
+        hosts = {name: Target(tool.up(name, kinds[name], suite), directory) for name, suite in zip(names, SUITES)}
+        for name, other in itertools.product(clocks, names):
+            if other != name:
+                connect(hosts[name].host, hosts[other].host)
         made = Cluster(directory, hosts)
         made.variables["vault_age"] = [programs.run("age-keygen", "-y", key).decode().strip()]
         made.builds(Path(REAL) if REAL else programs.fake_bao("2.4.1"))
