@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import runs as module
 from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import Wish
-from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Command, Plan
+from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Plan
+from ansible_collections.unified.deploy.plugins.module_utils._change.commands import Command
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Runs, apply_batch
 from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Planned
 

@@ -90,7 +90,7 @@ def opened(place: Place) -> int | None:
     reason = ""
     if not stat.S_ISREG(facts.st_mode):
         reason = "is no regular file"
-    elif facts.st_nlink != 1 and not place.closed:
+    elif facts.st_nlink != 1 and place.shared:
         reason = "has another name (hard link), and its directory is not root's alone"
     if reason:
         os.close(descriptor)

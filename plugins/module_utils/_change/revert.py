@@ -16,7 +16,7 @@ from .errors import ChangeError
 from .files import Wanted, replace
 
 _PARTS = (
-    "__init__", "attributes", "batch", "derived", "errors", "files", "fileset", "journal", "lock", "obstacles", "package_log", "packages", "paths",
+    "__init__", "attributes", "batch", "commands", "derived", "errors", "files", "fileset", "journal", "lock", "obstacles", "package_log", "packages", "paths",
     "programs", "record", "revert", "runs", "states", "timer", "transaction", "units",
 )  # fmt: skip
 _MAIN = "import sys\nfrom _change.revert import main\nsys.exit(main(sys.argv))\n"
@@ -51,8 +51,8 @@ def main(argv: list[str]) -> int:
                     return 0
                 problems = []
                 for batch in reversed(waiting):
-                    problems += batch.revert()
                     batch.journal.write("lapsed")
+                    problems += batch.revert()
                 disarm()
                 if waiting and run.state == "open":
                     run.end(by="its timer")

@@ -13,13 +13,12 @@ from . import fileset, package_log, packages, revert, timer, units
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
 from .files import boot_id
-from .journal import BASE, Fields, machine_id, read_json, state
+from .journal import BASE, Fields, is_id, machine_id, read_json, recorded, state
 from .lock import Lock
 from .packages import versions
 from .record import Journal, discard, make_private, write_json
 
 KEPT_RUNS, KEPT_DAYS, ALWAYS_KEPT = 30, 365, 5
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 
 class Run:
@@ -30,7 +29,7 @@ class Run:
     """
 
     def __init__(self, base: str, identifier: str) -> None:
-        if not _ID.match(identifier):
+        if not is_id(identifier):
             raise RunError(f"{identifier!r} is no id of a run: letters, digits, dots, dashes and underscores only")
         self.base, self.id = base, identifier
         self.directory = os.path.join(base, "runs", identifier)
@@ -73,11 +72,12 @@ class Run:
 
     def create(self, owner: t.Mapping[str, t.Any]) -> None:
         make_private(self.directory)
-        facts: Fields = {"id": self.id, "machine": machine_id(), "created": time.time(), "owner": dict(owner)}
+        number = 1 + max((facts.get("number", 0) for _id, facts in recorded(self.base)), default=0)
+        facts: Fields = {"id": self.id, "number": number, "created": time.time(), "owner": dict(owner)}
         revert.write(os.path.join(self.directory, "revert"))
         write_json(os.path.join(self.directory, "packages.json"), versions())
         write_json(os.path.join(self.directory, "package-log.json"), package_log.mark())
-        write_json(os.path.join(self.directory, "run.json"), {**facts, "boot": boot_id()})
+        write_json(os.path.join(self.directory, "run.json"), {**facts, "machine": machine_id(), "boot": boot_id()})
 
     def packages(self) -> dict[str, dict[str, str]]:
         """What packages differ from before the run: by name, the versions then and now, empty for none."""
@@ -87,7 +87,7 @@ class Run:
         return {name: {"before": before.get(name, ""), "now": now.get(name, "")} for name in names}
 
     def next_batch(self, name: str) -> Batch:
-        if not _ID.match(name):
+        if not is_id(name):
             raise RunError(f"{name!r} is no name of a batch: letters, digits, dots, dashes and underscores only")
         return Batch(make_private(os.path.join(self.directory, f"{len(self.batches()) + 1:02}-{name}")))
 
@@ -170,13 +170,7 @@ class Runs:
 
     def all(self) -> list[Run]:
         """Oldest first; those that are half recorded or another host's are left out."""
-        dated = []
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(os.path.join(self.base, "runs")):
-                with contextlib.suppress(RunError):
-                    run = Run(self.base, name)
-                    dated.append((run.facts["created"], run.id, run))
-        return [run for _created, _id, run in sorted(dated, key=lambda row: row[:2])]
+        return [Run(self.base, name) for name, _facts in recorded(self.base)]
 
     def open_runs(self) -> list[Run]:
         return [run for run in self.all() if run.state == "open"]
@@ -235,7 +229,7 @@ class Runs:
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(os.path.join(self.base, "runs")):
                 directory = os.path.join(self.base, "runs", name)
-                if read_json(os.path.join(directory, "run.json")) is None:
+                if os.path.isdir(directory) and read_json(os.path.join(directory, "run.json")) is None:
                     discard(directory)
 
     def keep(self, run: Run) -> None:
@@ -281,10 +275,11 @@ class Runs:
         Raises:
             RunError: there is no such run, or a later one changed the same files.
         """
-        created = run.facts["created"]
-        for later in self.all():
-            both = sorted(later.paths() & run.paths()) if later.facts["created"] > created else []
-            if both and later.id != run.id:
+        run.check()
+        ids = [name for name, _facts in recorded(self.base)]
+        for later in self.all()[ids.index(run.id) + 1 :]:
+            both = sorted(later.paths() & run.paths())
+            if both:
                 raise RunError(f"run {later.id} changed {both[0]} later: revert that one first")
         return run.state != "reverted"
 
