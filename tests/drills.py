@@ -39,7 +39,7 @@ TOTAL = "| **{count} drills** | {runs} | {passed} | {points} | {seconds:.0f} in 
 
 
 class Run(t.NamedTuple):
-    """One line of the record: how one drill went once, and with what."""
+    """One line of the record: how one drill (a test's node id) went once, and with what."""
 
     drill: str
     outcome: str
@@ -59,9 +59,13 @@ def record() -> list[Run]:
 
 
 def commit() -> str:
-    """The commit of this checkout, with a plus where something is not committed."""
-    argv = ["git", "describe", "--always", "--match=", "--dirty=+"]
-    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip() or "no commit"
+    """The commit of this checkout, with a plus where something but the table is not committed."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+
+    changed = git("diff", "--quiet", "HEAD", "--", ".", f":(exclude){TABLE.relative_to(ROOT)}").returncode
+    return git("rev-parse", "--short", "HEAD").stdout.strip() + "+" * bool(changed) or "no commit"
 
 
 def passes(runs: t.Iterable[Run], drill: str) -> int:
@@ -79,7 +83,7 @@ class Recorder:
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         runs = record()
-        done = [item for item in items if passes(runs, title(item.nodeid)) >= self.turn]
+        done = [item for item in items if passes(runs, item.nodeid) >= self.turn]
         config.hook.pytest_deselected(items=done)
         items[:] = [item for item in items if item not in done]
 
@@ -94,7 +98,7 @@ class Recorder:
         if report.when != "call" and report.passed:
             return
         run = Run(
-            drill=title(report.nodeid),
+            drill=report.nodeid,
             outcome=report.outcome,
             points=sum(value for key, value in report.user_properties if key == "points" and isinstance(value, int)),
             seconds=round(report.duration, 1),
@@ -102,7 +106,7 @@ class Recorder:
             commit=self.commit,
             ansible=importlib.metadata.version("ansible-core"),
             python=platform.python_version(),
-            kernel=platform.release(),
+            kernel=platform.release().partition("-")[0],
         )
         with RECORD.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(run._asdict()) + "\n")
@@ -124,11 +128,11 @@ def table(runs: t.Sequence[Run]) -> str:
     several = {field: ", ".join(dict.fromkeys(getattr(run, field) for run in runs)) for field in Run._fields[4:]}
     rows = []
     ran = [run for run in runs if run.outcome != "skipped"]
-    for drill in sorted({run.drill for run in runs}):
+    for drill in sorted({run.drill for run in runs}, key=title):
         own = [run for run in ran if run.drill == drill]
         passed, points = sum(run.outcome == "passed" for run in own), sum(run.points for run in own)
         seconds = f"{sum(run.seconds for run in own) / len(own):.0f}" if own else ""
-        rows.append(f"| {drill} | {len(own)} | {passed} | {points or ''} | {seconds} |\n")
+        rows.append(f"| {title(drill)} | {len(own)} | {passed} | {points or ''} | {seconds} |\n")
     total = TOTAL.format(
         count=len(rows),
         runs=len(ran),

@@ -127,7 +127,7 @@ def test_recovery_alone_finishes_it_too(clean: Target) -> None:
     assert clean.play(book(clean, recovery)).changed(clean.host.name) == 0
 
 
-def test_host_undoes_what_a_killed_run_did_not_confirm(clean: Target) -> None:
+def test_host_undoes_a_batch_that_a_killed_run_did_not_confirm(clean: Target) -> None:
     die_holding(clean, "one", tries=3, revert_after=8)
     assert state(clean).startswith("MaxAuthTries 3")
     wait_for(clean, f"test ! -e {UNITS}.timer", 60)

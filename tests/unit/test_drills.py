@@ -12,7 +12,7 @@ import pytest
 from tests import drills
 from tests.drills import Recorder, Run, table, title
 
-ONE = Run("cut", "passed", 3, 2.0, "2026-11-21", "1234567", "2.21.0", "3.13.1", "6.1")
+ONE = Run("a.py::test_cut", "passed", 3, 2.0, "2026-11-21", "1234567", "2.21.0", "3.13.1", "6.1")
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def test_each_end_is_recorded_with_its_points_and_versions(record: Path) -> None
     recorder.pytest_runtest_logreport(report)
     runs = drills.record()
     assert [run[:4] for run in runs] == [
-        ("cut: here", "passed", 7, 1.3),
-        ("cut: here", "failed", 7, 1.3),
-        ("boot", "skipped", 0, 1.3),
+        ("a.py::test_cut[here]", "passed", 7, 1.3),
+        ("a.py::test_cut[here]", "failed", 7, 1.3),
+        ("a.py::test_boot", "skipped", 0, 1.3),
     ]
     assert all(run.commit == "1234567" and run.date and run.ansible and run.python and run.kernel for run in runs)
 
@@ -61,7 +61,13 @@ def test_each_end_is_recorded_with_its_points_and_versions(record: Path) -> None
 def test_what_has_passed_often_enough_is_not_run_again_and_what_failed_is(
     record: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(record, ONE, ONE, ONE._replace(drill="boot", outcome="failed"), ONE._replace(drill="uml", outcome="skipped"))
+    write(
+        record,
+        ONE,
+        ONE,
+        ONE._replace(drill="a.py::test_boot", outcome="failed"),
+        ONE._replace(drill="a.py::test_uml", outcome="skipped"),
+    )
     items = [SimpleNamespace(nodeid=f"a.py::test_{name}") for name in ("cut", "boot", "uml", "new")]
     left: list[t.Any] = list(items)
     monkeypatch.setenv("UNIFIED_TURN", "1")
@@ -103,8 +109,8 @@ def test_turn_that_fails_stops_neither_the_next_nor_the_table(record: Path, monk
 
 
 def test_table_counts_runs_passes_and_points_and_names_all_versions() -> None:
-    other = ONE._replace(drill="boot", outcome="failed", points=0, date="2026-11-22")
-    text = table([ONE, other, ONE._replace(seconds=5.0), ONE._replace(drill="uml", outcome="skipped")])
+    other = ONE._replace(drill="a.py::test_boot", outcome="failed", points=0, date="2026-11-22")
+    text = table([ONE, other, ONE._replace(seconds=5.0), ONE._replace(drill="a.py::test_uml", outcome="skipped")])
     assert text.splitlines()[-4:] == [
         "| boot | 1 | 0 |  | 2 |", "| cut | 2 | 2 | 6 | 4 |", "| uml | 0 | 0 |  |  |", "| **3 drills** | 3 | 2 | 6 | 9 in all |",
     ]  # fmt: skip
