@@ -134,6 +134,23 @@ def test_host_undoes_a_batch_that_a_killed_run_did_not_confirm(clean: Target) ->
     assert state(clean) == "none 0 644" and younger(clean) and leftovers(clean) == ""
 
 
+def test_disk_that_is_filled_after_a_change_keeps_the_host_from_undoing_nothing(clean: Target) -> None:
+    """Files and record on one small disk, as where there is only one, and no room left that is not the record's own."""
+    path = "/var/lib/unified/site.conf"
+    clean.shell(
+        "mkdir -m 700 /var/lib/unified; mount -t tmpfs -o size=4m,mode=700 tmpfs /var/lib/unified; "
+        f"head -c 400000 /dev/zero | tr '\\0' o > {path}"
+    )
+    try:
+        change = {"run": "one", "name": "site", "files": [{"path": path, "content": "new"}], "revert_after": 8}
+        clean.play(book(clean, {"unified.deploy.hardening_batch": change}))
+        assert clean.shell(f"cat {path}; dd if=/dev/zero of=/var/lib/unified/fill bs=4k 2>/dev/null || true") == "new"
+        wait_for(clean, f"test ! -e {UNITS}.timer", 60)
+        assert clean.shell(f"tr -d o < {path} | wc -c; wc -c < {path}").split() == ["0", "400000"]
+    finally:
+        clean.shell("umount /var/lib/unified")
+
+
 def test_boot_arms_the_timer_again_after_a_power_cut(uml: Target) -> None:
     before = state(uml)
     uml.play(book(uml, batch("one", tries=3, revert_after=40)))

@@ -16,7 +16,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.commands im
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Runs, apply_batch
 from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Planned
 
-from tests.faults.killing import kill, kill_points
+from tests.faults.killing import kill, kill_points, scratch
 
 OWN = {"owner": os.geteuid(), "group": os.getegid()}
 
@@ -68,13 +68,14 @@ OLD, NEW = (["old"] * 3, 0o644, False), (["new"] * 3, 0o600, True)
 
 
 @pytest.fixture
-def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drill:
+def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Drill]:
     # Units and packages are the real hosts'; without them the drill needs no systemd.
     monkeypatch.setattr(module, "versions", dict)
     monkeypatch.setattr(module.timer, "disarm", lambda: None)
     monkeypatch.setattr(module.revert, "write", lambda path: None)
     monkeypatch.setattr("ansible_collections.unified.deploy.plugins.module_utils._change.states.serving", lambda: None)
-    return Drill(tmp_path)
+    with scratch(tmp_path) as directory:
+        yield Drill(directory)
 
 
 def leftovers(drill: Drill) -> list[str]:

@@ -433,3 +433,17 @@ def test_room_to_undo_a_batch_is_held_until_it_is_kept(runs: Runs, etc: Path, mo
     assert not held.exists()
     last, _difference, _said = apply_batch(run, plan(etc, "newer"), revert_after=0)
     assert last and not Path(last.directory, "reserve").exists()
+
+
+def test_next_run_removes_what_killed_writers_left_in_records_and_beside_units(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "units").mkdir()
+    monkeypatch.setattr(timer, "DIRECTORY", str(tmp_path / "units"))
+    run, _said = runs.begin("one", OWNER)
+    runs.confirm(run, finish=True)
+    left = [Path(directory, ".unified-1-1-ab") for directory in (run.directory, timer.DIRECTORY)]
+    for path in left:
+        path.touch()
+    runs.begin("two", OWNER)
+    assert not any(path.exists() for path in left)

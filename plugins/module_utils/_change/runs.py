@@ -12,7 +12,7 @@ import typing as t
 from . import fileset, package_log, packages, revert, timer, units
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
-from .files import boot_id
+from .files import boot_id, swept
 from .journal import BASE, Fields, is_id, machine_id, read_json, recorded, state
 from .lock import Lock
 from .packages import versions
@@ -213,6 +213,8 @@ class Runs:
             RunError: an open run's owner may be alive.
         """
         said = fileset.recover(self.base)
+        for directory in (timer.DIRECTORY, *(run.directory for run in self.all())):
+            swept(directory)
         for run in self.open_runs():
             if but and run.id == but.id:
                 continue
