@@ -134,7 +134,7 @@ def test_host_undoes_a_batch_that_a_killed_run_did_not_confirm(clean: Target) ->
     assert state(clean) == "none 0 644" and younger(clean) and leftovers(clean) == ""
 
 
-def test_disk_that_is_filled_after_a_change_keeps_the_host_from_undoing_nothing(clean: Target) -> None:
+def test_disk_that_is_filled_after_a_change_keeps_no_host_from_undoing_it(clean: Target) -> None:
     """Files and record on one small disk, as where there is only one, and no room left that is not the record's own."""
     path = "/var/lib/unified/site.conf"
     clean.shell(
