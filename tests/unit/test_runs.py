@@ -447,3 +447,30 @@ def test_next_run_removes_what_killed_writers_left_in_records_and_beside_units(
         path.touch()
     runs.begin("two", OWNER)
     assert not any(path.exists() for path in left)
+
+
+def test_late_word_of_a_run_that_has_ended_leaves_the_timer_of_the_next(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its controller keeps the evidence after it in a call of its own; another's batch may wait for a login by then."""
+    disarmed: list[str] = []
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    first = make(runs, "one", plan(etc))
+    make(runs, "two", plan(etc, "newer"), finish=False, revert_after=60)
+    monkeypatch.setattr(module.timer, "disarm", lambda: disarmed.append("timer"))
+    runs.confirm(first, finish=True)
+    with pytest.raises(LiveOwnerError, match="run two of anna"):
+        runs.revert("one")
+    assert disarmed == [] and (etc / "a").read_text() == "newer"
+    runs.confirm(Run(runs.base, "two"), finish=True)
+    assert disarmed == ["timer"]
+
+
+def test_run_is_reverted_when_what_a_dead_one_left_is_undone(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    make(runs, "one", plan(etc))
+    make(runs, "two", plan(etc, "newer"), finish=False, revert_after=60)
+    assert runs.revert("one", dead=["two"])[0] == ["run two, batch 01-files: undone, for nobody confirmed it"]
+    assert (etc / "a").read_text() == "old"

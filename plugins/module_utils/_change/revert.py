@@ -57,7 +57,8 @@ def main(argv: list[str]) -> int:
                 if waiting and run.state == "open":
                     run.end(by="its timer")
             else:
-                problems, packages = runs.revert(identifier)
+                # Who types this on a console has no other way: nobody is waited for.
+                problems, packages = runs.revert(identifier, dead=[other.id for other in runs.open_runs()])
                 problems += [
                     f"package {name} is {row['now'] or 'gone'}, was {row['before'] or 'not there'}"
                     for name, row in packages.items()

@@ -268,7 +268,9 @@ class Runs:
             if finish and run.state == "open":
                 said = run.recover()
                 run.end()
-            timer.disarm()
+            # Another controller's run may have begun since this one ended: the timer is that one's.
+            if all(other.id == run.id for other in self.open_runs()):
+                timer.disarm()
         return said
 
     def revertible(self, run: Run) -> bool:
@@ -285,17 +287,22 @@ class Runs:
                 raise RunError(f"run {later.id} changed {both[0]} later: revert that one first")
         return run.state != "reverted"
 
-    def revert(self, identifier: str) -> tuple[list[str], dict[str, dict[str, str]]]:
-        """Bring back the state before a run; the lock is held.
+    def revert(self, identifier: str, *, dead: t.Sequence[str] = ()) -> tuple[list[str], dict[str, dict[str, str]]]:
+        """Bring back the state before a run; what dead runs left is brought to an end first. The lock is held.
+
+        Args:
+            dead: as of begin().
 
         Returns:
             What could not be brought back, and the packages that differ.
 
         Raises:
-            RunError: as revertible().
+            RunError: as revertible(), or another run is open and its owner may be alive.
         """
         run = Run(self.base, identifier)
-        problems = run.revert() if self.revertible(run) else []
+        run.check()
+        problems = self.recover(but=run, dead=dead)
+        problems += run.revert() if self.revertible(run) else []
         timer.disarm()
         return problems, run.packages()
 
