@@ -128,7 +128,7 @@ def test_recovery_alone_finishes_it_too(clean: Target) -> None:
 
 
 def test_host_undoes_a_batch_that_a_killed_run_did_not_confirm(clean: Target) -> None:
-    die_holding(clean, "one", tries=3, revert_after=8)
+    die_holding(clean, "one", tries=3, revert_after=20)
     assert state(clean).startswith("MaxAuthTries 3")
     wait_for(clean, f"test ! -e {UNITS}.timer", 60)
     assert state(clean) == "none 0 644" and younger(clean) and leftovers(clean) == ""

@@ -246,8 +246,7 @@ def test_late_confirmation_says_that_the_host_undid_it(runs: Runs, etc: Path, mo
     monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
     run = make(runs, "one", plan(etc), finish=False, revert_after=60)
     batch = run.batches()[0]
-    batch.journal.write("lapsed")
-    batch.revert()
+    batch.lapse()
     with pytest.raises(RunError, match="raise hardening_confirm_seconds"):
         runs.confirm(run, finish=False)
 
@@ -299,8 +298,7 @@ def test_next_batch_keeps_the_one_that_waits_unless_the_host_has_undone_it(
     apply_batch(run, plan(etc, "newer"), revert_after=60)
     first, second = run.batches()
     assert (first.state, second.state) == ("confirmed", "applied")
-    second.journal.write("lapsed")
-    second.revert()
+    second.lapse()
     run.journal.write("finished", by="its timer")
     with pytest.raises(RunError, match="batch 02-files: the host has undone it"):
         runs.begin("one", OWNER, keep=True)
@@ -474,3 +472,12 @@ def test_run_is_reverted_when_what_a_dead_one_left_is_undone(
     make(runs, "two", plan(etc, "newer"), finish=False, revert_after=60)
     assert runs.revert("one", dead=["two"])[0] == ["run two, batch 01-files: undone, for nobody confirmed it"]
     assert (etc / "a").read_text() == "old"
+
+
+def test_lock_is_held_where_there_is_no_room_to_say_by_whom(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> t.NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.pwrite", full)
+    with runs.lock("one"), pytest.raises(RunError, match="another process changes this host: its name is not written"):
+        runs.lock("two", timeout=0).__enter__()

@@ -270,6 +270,12 @@ class Batch:
         self.journal.write("confirmed")
         release(self.directory)
 
+    def lapse(self) -> list[str]:
+        """Undo a batch that nobody confirmed in time; who still waits for it is told, also where this is killed. As revert()."""
+        release(self.directory)
+        self.journal.write("lapsed")
+        return self.revert()
+
     def abandon(self) -> None:
         """Forget a batch of which nothing was changed."""
         self.transaction.abandon()

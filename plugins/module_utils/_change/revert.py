@@ -51,8 +51,7 @@ def main(argv: list[str]) -> int:
                     return 0
                 problems = []
                 for batch in reversed(waiting):
-                    batch.journal.write("lapsed")
-                    problems += batch.revert()
+                    problems += batch.lapse()
                 disarm()
                 if waiting and run.state == "open":
                     run.end(by="its timer")
