@@ -1,9 +1,9 @@
 """Every fault drill (``python -m tests.drills [PYTEST ARGUMENTS]``), the record of how each went, and the table of it, docs/drills.md.
 
-Why one failed is in build/drills.log at once. UNIFIED_TURNS says how many times each drill is to pass (3), UNIFIED_MINUTES after how long no other is begun (0: all are run). What is
+UNIFIED_TURNS says how many times each drill is to pass (3), UNIFIED_MINUTES after how long no other is begun (0: all are run). What is
 recorded in build/drills.jsonl is not run again, so that a long suite can be run in parts, of a file or of an hour; remove the record to
-begin anew. As a pytest plugin this notes how each drill went; those that cut at several points tell how many with
-``record_property("points", ...)``.
+begin anew. Why a drill failed is in build/drills.log at once. As a pytest plugin this notes how each drill went; those that cut at several
+points tell how many with ``record_property("points", ...)``.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
                     f"package {name} is {row['now'] or 'gone'}, was {row['before'] or 'not there'}"
                     for name, row in packages.items()
                 ]
-    except ChangeError as exc:
+    except (ChangeError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 2
     print(
