@@ -382,6 +382,8 @@ def test_what_is_no_run_stops_none_and_counts_for_nobody(runs: Runs, etc: Path) 
     (directory / "notes.txt").write_text("by hand")
     (directory / ".hidden").mkdir()
     (directory / ".hidden/run.json").write_text(json.dumps({"machine": "", "created": 0}))
+    (directory / "odd").mkdir()
+    (directory / "odd/run.json").write_text("{}")
     make(runs, "two", plan(etc, "newer"), finish=False)
     assert [run.id for run in runs.all()] == ["one", "two"] and (directory / "notes.txt").exists()
     assert is_any_open(runs.base) and [run.id for run in runs.open_runs()] == ["two"]

@@ -65,9 +65,9 @@ def recorded(base: str = BASE) -> list[tuple[str, Fields]]:
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(os.path.join(base, "runs")):
             facts = read_json(os.path.join(base, "runs", name, "run.json")) if is_id(name) else None
-            if facts is not None and facts["machine"] == machine_id():
+            if isinstance(facts, dict) and facts.get("machine") == machine_id():
                 runs.append((name, facts))
-    return sorted(runs, key=lambda run: (run[1].get("number", 0), run[1]["created"], run[0]))
+    return sorted(runs, key=lambda run: (run[1].get("number", 0), run[1].get("created", 0), run[0]))
 
 
 def is_any_open(base: str = BASE) -> bool:
