@@ -50,6 +50,7 @@ class Run(t.NamedTuple):
     ansible: str
     python: str
     kernel: str
+    note: str = ""
 
 
 def record() -> list[Run]:
@@ -107,6 +108,7 @@ class Recorder:
             ansible=importlib.metadata.version("ansible-core"),
             python=platform.python_version(),
             kernel=platform.release().partition("-")[0],
+            note=" ".join(str(value) for key, value in report.user_properties if key == "note"),
         )
         with RECORD.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(run._asdict()) + "\n")
@@ -128,7 +130,7 @@ def title(node: str) -> str:
 
 def table(runs: t.Sequence[Run]) -> str:
     """The page, from at least one run."""
-    several = {field: ", ".join(dict.fromkeys(getattr(run, field) for run in runs)) for field in Run._fields[4:]}
+    several = {field: ", ".join(dict.fromkeys(getattr(run, field) for run in runs)) for field in Run._fields[4:9]}
     rows = []
     ran = [run for run in runs if run.outcome != "skipped"]
     for drill in sorted({run.drill for run in runs}, key=title):
@@ -136,6 +138,7 @@ def table(runs: t.Sequence[Run]) -> str:
         passed, points = sum(run.outcome == "passed" for run in own), sum(run.points for run in own)
         seconds = f"{sum(run.seconds for run in own) / len(own):.0f}" if own else ""
         rows.append(f"| {title(drill)} | {len(own)} | {passed} | {points or ''} | {seconds} |\n")
+    notes = "".join(f"\n{title(run.drill)} ({run.date}): {run.note}.\n" for run in ran if run.note)
     total = TOTAL.format(
         count=len(rows),
         runs=len(ran),
@@ -143,7 +146,7 @@ def table(runs: t.Sequence[Run]) -> str:
         points=sum(run.points for run in ran),
         seconds=sum(run.seconds for run in ran),
     )
-    return HEAD.format(dates=several["date"], commits=several["commit"], **several) + "".join(rows) + total
+    return HEAD.format(dates=several["date"], commits=several["commit"], **several) + "".join(rows) + total + notes
 
 
 def main(arguments: t.Sequence[str]) -> int:

@@ -12,6 +12,7 @@ import typing as t
 import pytest
 
 from tests.hosts import __main__ as tool
+from tests.hosts.network import ssh
 from tests.hosts.uml import cut_power, power_on
 from tests.integration.conftest import ANSIBLE, ROOT, Target
 
@@ -84,7 +85,7 @@ def start(target: Target, path: str) -> subprocess.Popen[str]:
 
 def wait_for(target: Target, script: str, seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
-    while target.shell(f"{script} && echo yes || echo no").strip() != "yes":
+    while ssh(target.host, script).returncode:  # sshd may be restarted meanwhile
         assert time.monotonic() < deadline, f"not within {seconds} s: {script}"
         time.sleep(0.2)
 

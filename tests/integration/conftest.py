@@ -129,5 +129,5 @@ def uml(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     lacks = tool.KINDS["uml"].missing()
     if lacks:
         pytest.skip("this machine cannot run uml hosts: " + "; ".join(lacks))
-    name = host_name(request)
+    name = f"{host_name(request)}-uml"  # a module may have a host of each kind, and the younger of one name replaces the older
     yield from _target(name, "uml", "debian13", tmp_path_factory.mktemp(name))
