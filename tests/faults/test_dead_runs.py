@@ -119,6 +119,7 @@ def test_next_run_finishes_what_a_killed_one_began(clean: Target) -> None:
     assert state(clean) == "MaxAuthTries 3 3 600" and younger(clean) and leftovers(clean) == ""
 
 
+@pytest.mark.quick
 def test_recovery_alone_finishes_it_too(clean: Target) -> None:
     die_holding(clean, "one", tries=3, revert_after=0)
     recovery = {"unified.deploy.hardening_run": {"state": "recovered"}, "register": "outcome"}

@@ -21,6 +21,7 @@ def memory(tmp_path: Path) -> t.Iterator[Path]:
         yield directory
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("mode", [0o600, 0o444])
 def test_menu_that_is_killed_while_it_is_made_is_whole(
     memory: Path, monkeypatch: pytest.MonkeyPatch, mode: int, record_property: t.Callable[[str, object], None]
