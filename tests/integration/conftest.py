@@ -107,7 +107,9 @@ def _quote(script: str) -> str:
 
 def host_name(request: pytest.FixtureRequest) -> str:
     """A name by module; checkouts that test side by side set UNIFIED_TESTS, for their hosts share the machine."""
-    return f"{os.environ.get('UNIFIED_TESTS', 'it')}-{request.module.__name__.rpartition('_')[2]}"
+    _tests, package, module = request.module.__name__.split(".")
+    own = "" if package == "integration" else f"{package}-"
+    return f"{os.environ.get('UNIFIED_TESTS', 'it')}-{own}{module.removeprefix('test_').replace('_', '-')}"
 
 
 def _target(name: str, kind: str, suite: str, directory: Path, root: str = "") -> t.Iterator[Target]:
