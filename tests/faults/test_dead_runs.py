@@ -12,12 +12,14 @@ import typing as t
 import pytest
 
 from tests.hosts import __main__ as tool
-from tests.hosts.network import ssh
+from tests.hosts.network import ssh, ssh_options
+from tests.hosts.store import ADMIN
 from tests.hosts.uml import cut_power, power_on
 from tests.integration.conftest import ANSIBLE, ROOT, Target
 
 DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
 UNITS = "/etc/systemd/system/unified-revert"
+WEAK = "hmac-sha1"
 
 
 def batch(run: str, *, tries: int, revert_after: int, hold: str = "") -> dict[str, t.Any]:
@@ -27,7 +29,7 @@ def batch(run: str, *, tries: int, revert_after: int, hold: str = "") -> dict[st
             "run": run,
             "name": "sshd",
             "files": [
-                {"path": DROP_IN, "content": f"MaxAuthTries {tries}\n", "mode": "0600"},
+                {"path": DROP_IN, "content": f"MaxAuthTries {tries}\nMACs -{WEAK}\n", "mode": "0600"},
                 {"path": "/etc/motd", "content": f"{tries}\n"},
             ],
             "checks": [{"argv": ["sshd", "-t"], "trees": ["/etc/ssh"]}],
@@ -48,7 +50,7 @@ def book(target: Target, *tasks: dict[str, t.Any], name: str = "book") -> str:
 
 def state(target: Target) -> str:
     """What the daemon that runs was started with, and what the disk says."""
-    script = f"cat {DROP_IN} 2>/dev/null || echo none; cat /etc/motd | head -1; stat -c %a /etc/crontab"
+    script = f"head -1 {DROP_IN} 2>/dev/null || echo none; cat /etc/motd | head -1; stat -c %a /etc/crontab"
     return target.shell(script).replace("\n", " ").strip()
 
 
@@ -60,6 +62,16 @@ def younger(target: Target) -> bool:
     test "$started" -ge "$written" && echo yes || echo no
     """
     return target.shell(script).strip() == "yes"
+
+
+def lets_in_by_what_is_forbidden(target: Target) -> bool:
+    """Whether the daemon takes a code that the batch takes from it: so it does until it has read the file."""
+    host = target.host
+    options = [*ssh_options(host), "-o", "Ciphers=aes128-ctr", "-o", f"MACs={WEAK}", "-p", str(host.port)]
+    argv = ["ssh", *options, f"{ADMIN}@{host.address}", "true"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0 or "no matching MAC" in done.stderr, done.stderr
+    return done.returncode == 0
 
 
 def leftovers(target: Target) -> str:
@@ -114,9 +126,10 @@ def clean(container: Target) -> Target:
 
 def test_next_run_finishes_what_a_killed_one_began(clean: Target) -> None:
     die_holding(clean, "one", tries=3, revert_after=0)
-    assert state(clean) == "MaxAuthTries 3 3 600" and not younger(clean)
+    assert state(clean) == "MaxAuthTries 3 3 600" and not younger(clean) and lets_in_by_what_is_forbidden(clean)
     clean.play(book(clean, batch("two", tries=3, revert_after=0)))
     assert state(clean) == "MaxAuthTries 3 3 600" and younger(clean) and leftovers(clean) == ""
+    assert not lets_in_by_what_is_forbidden(clean)
 
 
 @pytest.mark.quick
