@@ -12,6 +12,8 @@ _TOUCHED = {
     "pam-auth-update": ("/etc/pam.d/common-*", "/var/lib/pam/*"),
     "authselect": ("/etc/authselect/*", "/etc/pam.d/*", "/etc/nsswitch.conf"),
     "ufw": ("/etc/ufw/*", "/etc/default/ufw"),
+    "firewall-cmd": ("/etc/firewalld/*", "/etc/firewalld/*/*"),
+    "firewall-offline-cmd": ("/etc/firewalld/*", "/etc/firewalld/*/*"),
     "augenrules": ("/etc/audit/audit.rules",),
     "grubby": ("/boot/loader/entries/*.conf", "/boot/grub2/grubenv", "/etc/default/grub", "/etc/kernel/cmdline"),
     "u-boot-update": ("/boot/extlinux/extlinux.conf",),
@@ -23,6 +25,7 @@ _FIREWALLS = (
     "iptables",
     "ip6tables",
     "firewall-cmd",
+    "firewall-offline-cmd",
     "ufw.service",
     "nftables.service",
     "firewalld.service",
@@ -65,8 +68,8 @@ def saves(commands: t.Sequence[Command]) -> list[str]:
 
 
 def matching(patterns: t.Sequence[str]) -> list[str]:
-    """The files that are there of these patterns."""
-    return sorted({path for pattern in patterns for path in glob.glob(pattern)})
+    """The files that are there of these patterns, no directories."""
+    return sorted({path for pattern in patterns for path in glob.glob(pattern) if not os.path.isdir(path)})
 
 
 def change_filters(commands: t.Sequence[Command], units: t.Sequence[str]) -> bool:
