@@ -282,6 +282,7 @@ def test_controller_that_is_killed_leaves_a_host_that_the_next_run_mends(host: T
     ends_well(host, SITE)
 
 
+@pytest.mark.quick
 def test_two_controllers_at_once_are_told_of_each_other_or_both_end_green(host: Target) -> None:
     host.shell(FRESH)
     both = [run_in_the_background(host, SITE) for _one in range(2)]
