@@ -50,7 +50,8 @@ OBSERVERS = {
     "firewall/default_outgoing": "ufw status verbose | grep -E '(deny|reject) \\(outgoing\\)'",
     "firewall/default_routed": "ufw status verbose | grep -E '(deny|reject|disabled) \\(routed\\)'",
     "firewall/enabled": "ufw status | grep -x 'Status: active' >/dev/null && iptables -S INPUT | grep ufw-before-input >/dev/null"
-    " && ip6tables -S INPUT | grep -E 'ufw6-before-input|-P INPUT DROP' >/dev/null && systemctl -q is-enabled ufw.service && systemctl show -p ExecStart ufw.service | grep 'ufw-init start'",
+    " && ip6tables -S INPUT | grep -E 'ufw6-before-input|-P INPUT DROP' >/dev/null"
+    " && systemctl -q is-enabled ufw.service && systemctl show -p ExecStart ufw.service | grep 'ufw-init start'",
     "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null"
     f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null",
 }
