@@ -103,6 +103,7 @@ OBSERVERS[GROUP] = _LISTS.format(
     test="if eval $list | grep '^-W /etc/group'; then exit 1; fi; "
     "eval $list | grep -E '^(-w /etc/group -p r?wx?a|-a always,exit .*path=/etc/group .*perm=r?wx?a)'"
 )
+OBSERVERS[GROUP] += '; [ "$(systemctl is-enabled audit-rules.service)" != masked ]'
 OBSERVERS[DELETE] = _LISTS.format(
     test="lines=$(eval $list | awk '/^-a never,exit/ {exit} /arch=b64 .*-S /'); "
     "if eval $list | grep -E '^-a (never|always),exclude .*auid'; then exit 1; fi; "
