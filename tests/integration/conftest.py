@@ -59,7 +59,7 @@ class Target:
     directory: Path
 
     def shell(self, script: str) -> str:
-        done = ssh(self.host, f"sudo bash -euo pipefail -c {_quote(script)}", timeout=300)
+        done = ssh(self.host, f"sudo bash -euo pipefail -c {_quote(script)}", timeout=900)
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

@@ -339,6 +339,10 @@ def test_block_that_has_the_line_is_named_of_all_that_a_connection_is_in(catalog
         ({"allowgroups": "sudo"}, {}, "pass"),
         ({"allowgroups": "*"}, {}, "fail"),
         ({"allowusers": "bob *"}, {}, "fail"),
+        ({"allowusers": "*@*"}, {}, "fail"),
+        ({"allowusers": "?*"}, {}, "fail"),
+        ({"allowusers": "*@192.0.2.1"}, {}, "pass"),
+        ({"allowgroups": "a*"}, {}, "pass"),
         ({"allowusers": "bob"}, {"allowusers": "*"}, "fail"),
         ({"denyusers": "games"}, {}, "pass"),
     ],
@@ -356,8 +360,9 @@ def test_list_that_lets_everybody_in_is_none(
 
 
 def test_list_of_the_site_with_a_star_is_none(catalogue: t.Any, hardened: t.Any) -> None:
-    hardened["sshd"]["effective"]["allowgroups"] = "sudo *"
-    assert planned(catalogue, hardened).verdicts["sshd/AllowGroups"].verdict == "fail"
+    for everybody in ("*", "?*", "**"):
+        hardened["sshd"]["effective"]["allowgroups"] = f"sudo {everybody}"
+        assert planned(catalogue, hardened).verdicts["sshd/AllowGroups"].verdict == "fail"
 
 
 def test_weak_algorithms_are_taken_from_the_sites_own_list(catalogue: t.Any, fresh: t.Any) -> None:

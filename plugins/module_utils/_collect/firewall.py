@@ -41,11 +41,12 @@ class Firewall(Reader):
             entries = json.loads(self.command.output())["nftables"]
         legacy = [name for path in LEGACY for name in (read(path) or "").split()]
         rules = _rules(entries, left_out)
+        bases = [entry["chain"] for entry in entries if "hook" in entry.get("chain", {})]
         items: dict[str, t.Any] = {
             "installed": self.command.installed,
-            "chains": [_base_chain(entry["chain"], rules) for entry in entries if "hook" in entry.get("chain", {})],
+            "chains": [_base_chain(chain, rules) for chain in bases],
             "legacy": sorted(set(legacy)),
-            "loopback": loopback(entries),
+            "loopback": loopback(bases, rules),
             "ufw": {name: value for path in UFW_SETTINGS for name, value in _assignments(read(path) or "")},
             "rules": ufw_rules("".join(read(path) or "" for path in UFW_RULES)),
         }

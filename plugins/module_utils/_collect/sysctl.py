@@ -19,6 +19,17 @@ from .section import Reader, Section
 from .settings import shell
 
 DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+# systemd-sysctl(8), CREDENTIALS: read after all files, the first of these that is there (systemd.exec(5), ImportCredential=).
+CREDENTIALS = tuple(
+    f"{directory}/sysctl.extra"
+    for directory in (
+        "/run/credentials/@system",
+        "/etc/credstore",
+        "/run/credstore",
+        "/usr/local/lib/credstore",
+        "/usr/lib/credstore",
+    )
+)
 # ufw(8) loads the file that IPT_SYSCTL names each time it starts.
 UFW_MAIN, UFW_DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 # Two names of one variable in the kernel (net/ipv4/devinet.c).
@@ -42,7 +53,8 @@ class Parameters(Reader):
     def read(self) -> Section:
         left_out: dict[str, str] = {}
         assignments: Assignments = {}
-        for path, content in texts(drop_ins(*DIRECTORIES), left_out).items():
+        credential = [path for path in CREDENTIALS if os.path.exists(path)][:1]
+        for path, content in texts([*drop_ins(*DIRECTORIES), *credential], left_out).items():
             merge(content, path, assignments, left_out)
         ufw, enabled = ufw_assignments(left_out)
         return Section({key: parameter(key, assignments, ufw, enabled=enabled) for key in self.request}, left_out)
