@@ -103,8 +103,8 @@ class Sysctl(Kind):
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
         interfaces = evidence["sysctl"][demand.key]["interfaces"]
         # What daemons like systemd-networkd take from routers, they take whatever the kernel does.
-        routed = [name for name, own in interfaces.items() if own.get("advertised")]
-        if not routed or demand.value.holds(interfaces[routed[0]]["live"]):
+        routed = [n for n, own in interfaces.items() if own.get("advertised") and not demand.value.holds(own["live"])]
+        if not routed:
             return ""
         return (
             f"{', '.join(routed)} has its IPv6 route from a router's advertisements, and would have none after the next boot: "
