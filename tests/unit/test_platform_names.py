@@ -29,7 +29,7 @@ COMMON = {
 # What speaks one tool's own language: file to the names it may know.
 INTERFACES = {
     # What must be saved before a tool runs, whichever the platform has.
-    "module_utils/_change/batch.py": {
+    "module_utils/_change/commands.py": {
         "authselect", "firewalld", "firewalld.service", "grubby", "pam-auth-update", "u-boot-update", "ufw", "ufw.service",
     },
     # A way back for packages speaks to each package manager that a run may have used.
