@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 
@@ -97,15 +98,24 @@ class ActionModule(ControllerAction):
 
     @staticmethod
     def _check_file(where: str, item: Result) -> None:
-        if not item["path"].startswith("/"):
+        path = item["path"]
+        if not path.startswith("/"):
             raise AnsibleActionFail(f"{where}: the path is not absolute. Begin it with '/'")
+        if not path.isprintable():
+            raise AnsibleActionFail(f"{path!r}: the path has a character that does not show")
+        # Two spellings of one path would be two files for the record, and /run/../etc would count as below /run.
+        plain = "/" + os.path.normpath(path).lstrip("/")
+        if path != plain:
+            raise AnsibleActionFail(f"{where}: write the path as {plain}")
         try:
             mode = int(item["mode"], 8)
         except ValueError:
-            raise AnsibleActionFail(f"{where}: mode '{item['mode']}' is not octal. Write it as \"0600\"") from None
+            raise AnsibleActionFail(
+                f"{where}: mode '{item['mode']}' is not octal. Write it in quotes, as \"0600\""
+            ) from None
         if mode & 0o007:
             raise AnsibleActionFail(
-                f"{where}: with mode {item['mode']} everybody could read it. Use 0600, or 0640 and a group"
+                f'{where}: with mode {item["mode"]} everybody could read it. Use "0600", or "0640" and a group, in quotes'
             )
         if item["at_boot"] and not item["path"].startswith("/run/"):
             raise AnsibleActionFail(f"{where}: at_boot is for files below /run. Others are still there after a reboot")

@@ -87,6 +87,13 @@ _RESOLVERS: dict[tuple[int, str, str], Resolver | Shared] = {}
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type information
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
+        # Ansible passes over what it does not know, and a mistyped 'default' would never be missed.
+        if unknown := sorted(set(kwargs) - set(self.get_options())):
+            raise AnsibleLookupError(f"there is no option {', '.join(unknown)}. Use default, optional or stores")
+        for number, term in enumerate(terms, 1):
+            if not isinstance(term, str):
+                fix = "Write <store>://<path>, and '*' before a list of references"
+                raise AnsibleLookupError(f"a reference is text; number {number} is none. {fix}")
         stores = self._resolver(self.get_option("stores"), variables or {})
         default, texts = self.get_option("default"), []
         # All in as few requests as the stores allow.

@@ -105,7 +105,7 @@ def parse(text: str, kind: str) -> t.Any:
         if kind == "yaml":
             return _yaml12.load(text)
         if kind == "json":
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_once)
         if kind == "dotenv":
             lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
             return dict(line.split("=", 1) for line in lines)
@@ -116,9 +116,34 @@ def parse(text: str, kind: str) -> t.Any:
             return {name: dict(parser.items(name)) for name in parser.sections()}
     except Exception as exc:
         # The parser's message quotes the text, but for that of our own loader.
-        line = f" ({exc})" if isinstance(exc, _yaml12.MalformedYamlError) else ""
+        line = f" ({exc})" if isinstance(exc, (_yaml12.MalformedYamlError, SopsError)) else ""
         raise SopsError(f"the content is no valid {kind}{line}", kind="malformed", fix="Check its syntax") from None
     return {"data": text}
+
+
+def _once(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
+    """A JSON object; of a name that stands in it twice sops keeps both values, and readers take one or the other."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise SopsError("an object has a name twice")
+    return values
+
+
+def _check_shape(values: t.Any, kind: str) -> None:
+    """Refuse what no file of this kind can hold: SopsError names it."""
+    if not isinstance(values, dict):
+        raise SopsError(f"data of a {kind} file is a mapping", fix="Give names and values")
+    sections = values if kind == "ini" else {"": values} if kind == "dotenv" else {}
+    for section, below in sections.items():
+        if not isinstance(below, dict):
+            raise SopsError(f"{section} of an ini file is a section, a mapping", fix="Give names and values")
+        for name, value in below.items():
+            if value is None or isinstance(value, (dict, list)):
+                raise SopsError(f"{name} is no text, and {kind} files hold nothing else", fix="Write YAML or JSON")
+    for name in map(str, values):
+        if name == "sops" or (kind == "dotenv" and name.startswith("sops_")):
+            what = f"{name} is where sops keeps its own entries: the content is encrypted already, or has a name that it cannot have"
+            raise SopsError(what, fix="Give it in plain, or another name")
 
 
 def shown(values: t.Any, kind: str) -> t.Any:
@@ -289,8 +314,7 @@ class File:
         values = self.options["data"]
         if values is None:
             values = parse(self.options["content"], self.kind)
-        if not isinstance(values, (dict, list)) or (self.kind in ("dotenv", "ini") and not isinstance(values, dict)):
-            raise SopsError(f"data of a {self.kind} file is a mapping", fix="Give names and values")
+        _check_shape(values, self.kind)
         if self.kind == "binary" and self.options["data"] is not None:
             raise SopsError("a binary file has content, not data", fix="Give content, or a format")
         for path, value in _sops.leaves(values):

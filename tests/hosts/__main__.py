@@ -53,7 +53,7 @@ def inventory() -> dict[str, object]:
             "ansible_port": host.port,
             "ansible_user": ADMIN,
             "ansible_become": True,
-            "ansible_ssh_timeout": 10 * host.slowness,
+            "ansible_ssh_timeout": max(20, 10 * host.slowness),
             # A link is not dead yet when an emulated machine is busy for a minute.
             "ansible_ssh_args": f"-C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval={15 * host.slowness}",
             "ansible_python_interpreter": "/usr/bin/python3",

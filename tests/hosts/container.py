@@ -22,7 +22,7 @@ PROGRAMS = {
     "unshare": "util-linux",
     "ssh": "openssh-client",
 }
-BOOT_SECONDS = 90
+BOOT_SECONDS = 180
 
 # Podman has a store of its own here, so that the user's containers are out of reach; and, where the machine's
 # cgroups are hybrid, a mount namespace of its own in which systemd finds the unified hierarchy it needs.

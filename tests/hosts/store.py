@@ -115,7 +115,10 @@ class Host:
 
     def save(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "host.json").write_text(json.dumps(asdict(self)))
+        # Other runs read all records at any moment, and would find half of one.
+        written = self.directory / "host.json.new"
+        written.write_text(json.dumps(asdict(self)))
+        written.replace(self.directory / "host.json")
 
     def alive(self) -> bool:
         """Whether the process recorded for this host is still that process (a pid may be used again)."""
@@ -135,7 +138,10 @@ def process_start(pid: int) -> int:
 def hosts() -> list[Host]:
     """Every host the tool has a record of, dead or alive; checkouts of other versions may note more of theirs."""
     known = {field.name for field in fields(Host)}
-    records = (json.loads(path.read_text()) for path in sorted(RUN.glob("*/host.json")))
+    records = []
+    for path in sorted(RUN.glob("*/host.json")):
+        with contextlib.suppress(FileNotFoundError):  # another run has just removed this host
+            records.append(json.loads(path.read_text()))
     return [Host(**{name: value for name, value in record.items() if name in known}) for record in records]
 
 

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import typing as t
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.hosts import __main__ as tool
 from tests.secrets import leaks, programs
 from tests.vault.cluster import FIRST, FLAVOUR, HOST, NAMES, REAL, Cluster, Watch, served, servers
 
-from .conftest import Target
+from .conftest import ANSIBLE, Target
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +233,7 @@ def test_a_snapshot_is_restored_and_a_broken_one_is_not(cluster: Cluster) -> Non
     cluster.play("--check", entry="restore", vault_snapshot_path=str(path))
     assert cluster.read(cluster.leader(), "state") == "after"
     cluster.play(entry="restore", vault_snapshot_path=str(path))
-    programs.until(lambda: cluster.read(cluster.leader(), "state"), lambda value: value == "before", 30)
+    programs.until(lambda: cluster.read(cluster.leader(), "state"), lambda value: value == "before")
     assert cluster.read(cluster.leader(), "kept-3") == "3"
 
 
@@ -286,7 +287,7 @@ def lost_and_rebuilt(cluster: Cluster) -> None:
         assert host.shell(f"systemctl is-active {FLAVOUR} || true; ls /var/lib/{FLAVOUR}") == "inactive\n", "touched"
     recovered = cluster.rebuild(path, "-vvv")
     assert leaks.occurrences(recovered.output, cluster.secrets) == []
-    assert programs.until(cluster.awake, lambda awake: awake == names, 60) == names
+    assert programs.until(cluster.awake, lambda awake: awake == names) == names
     assert cluster.voters() == names
     assert {file.name: file.read_bytes() for file in (cluster.directory / "vault").iterdir()} == kept
     assert {name: [cluster.read(name, key) for key in saved] for name in names} == dict.fromkeys(names, saved)
@@ -345,7 +346,8 @@ printf '#!/bin/sh\nset -e\nuseradd --system --user-group --shell /usr/sbin/nolog
 dpkg-deb --build --root-owner-group -z1 made repo/NAME.deb >/dev/null; cd repo
 { dpkg-deb --field NAME.deb; echo "Filename: ./NAME.deb"
   echo "Size: $(stat -c %s NAME.deb)"; echo "SHA256: $(sha256sum NAME.deb | cut -d' ' -f1)"; } > Packages
-echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/test.list; apt-get -qq update
+echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/test.list
+apt-get -qq update -o Dir::Etc::SourceList=/etc/apt/sources.list.d/test.list -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=0
 """
 
 
@@ -470,6 +472,50 @@ def test_a_seal_without_custodians_survives_changes(alone: Cluster, tmp_path: Pa
     assert alone.play().changed(name) == 0
     if REAL:
         assert alone.ask(name, "sys/metrics")["Gauges"], "metrics without a token, as the listener says"
+
+
+GUIDE = Path(__file__).parents[2] / "docs/vault.md"
+
+
+@pytest.mark.skipif(not REAL, reason="the stand-in has no engines, policies and logins")
+def test_guide_leads_from_nothing_to_the_first_secret(tmp_path: Path) -> None:
+    """Its files and commands as they stand there. What only the reader knows is put in: address, public key, and where the program is."""
+    section = GUIDE.read_text().partition("## From nothing to the first secret\n")[2].partition("\n## ")[0]
+    files = dict(re.findall(r"^`(\w+\.yml)`.*?:\n\n```yaml\n(.*?)```", section, re.MULTILINE | re.DOTALL))
+    commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
+    assert sorted(files) == ["first.yml", "inventory.yml", "server.yml", "site.yml"]
+    environment = {**os.environ, **ANSIBLE, "HOME": str(tmp_path), "DATABASE_PASSWORD": "canary-of-the-guide"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{programs.build()}:{os.environ['PATH']}"
+
+    def run(command: str) -> str:
+        argv = ["bash", "-euo", "pipefail", "-c", command]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    host = Target(tool.up(f"{HOST}-22", "container", "debian13"), tmp_path)
+    try:
+        build = {"src": REAL, "sha256": hashlib.sha256(Path(REAL).read_bytes()).hexdigest()}
+        groups = t.cast("dict[str, t.Any]", tool.inventory())["all"]["children"]
+        reader = next(group["hosts"][host.host.name] for group in groups.values() if host.host.name in group["hosts"])
+        run(commands[1])
+        public = re.search(r"age1pq1\w+", run(commands[2]))
+        assert public
+        for name, text in files.items():
+            text = text.replace("{ansible_host: 192.0.2.10}", json.dumps(reader)).replace(
+                "192.0.2.10", host.host.address
+            )
+            text = re.sub(r"(?ms)^      x86_64:\n.*", f"      {os.uname().machine}: {json.dumps(build)}\n", text)
+            (tmp_path / name).write_text(text.replace("age1pq1...", public[0]))
+        plays = [command for command in commands if command.startswith("ansible-playbook -i")]
+        assert [command.split()[-1] for command in plays] == ["server.yml", "first.yml", "site.yml"]
+        outputs = [run(command) for command in plays]
+        assert host.shell('. /run/app/env; printf %s "$DATABASE_PASSWORD"') == "canary-of-the-guide"
+        outputs += [run(command) for command in plays]
+        assert [re.findall(r"changed=(\d+)", output) for output in outputs[3:]] == [["0"]] * 3
+        assert leaks.occurrences("".join(outputs), ["canary-of-the-guide"]) == []
+    finally:
+        tool.down([host.host.name])
 
 
 @pytest.mark.parametrize("count", [5])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import threading
 import typing as t
-from pathlib import Path
 from urllib.parse import quote
 
 
@@ -60,15 +60,32 @@ class ArgvWatch(Sampler):
         self.in_environment: list[str] = []
 
     def sample(self) -> None:
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
+        for process in os.listdir("/proc"):
+            if process.isdigit():
                 with contextlib.suppress(OSError):
-                    argv = (entry / "cmdline").read_bytes()
-                    if any(needle in argv for needle in self.needles):
-                        self.seen.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
-                    environment = (entry / "environ").read_bytes()
-                    if any(needle in environment for needle in self.needles):
-                        self.in_environment.append(argv.replace(b"\0", b" ").decode(errors="replace")[:60])
+                    self._look(f"/proc/{process}")
+
+    def _look(self, process: str) -> None:
+        argv = _read(f"{process}/cmdline")
+        if not argv:  # a thread of the kernel, of which a large machine has thousands
+            return
+        if self._secret(argv):
+            self.seen.append(_shown(argv))
+        if self._secret(_read(f"{process}/environ")):
+            # Between the two readings it may have become another program, to which the environment belongs.
+            self.in_environment.append(_shown(_read(f"{process}/cmdline") or argv))
+
+    def _secret(self, text: bytes) -> bool:
+        return any(needle in text for needle in self.needles)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
+
+
+def _shown(argv: bytes) -> str:
+    return argv.replace(b"\0", b" ").decode(errors="replace")[:60]
 
 
 # Everything that a run may leave: temporary and home directories, logs, facts, core dumps and shared memory.

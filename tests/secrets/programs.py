@@ -59,8 +59,11 @@ def fake_bao(version: str) -> Path:
     if not program.exists():
         if not shutil.which("go"):
             pytest.fail("the stand-in of OpenBao is built with Go: install Go 1.21 or newer")
-        argv = ["go", "build", "-trimpath", f"-ldflags=-s -w -X main.version={version}", "-o", str(program), "."]
+        # Lanes build side by side, and none may start what another is still writing.
+        made = program.with_name(f"{version}.{os.getpid()}")
+        argv = ["go", "build", "-trimpath", f"-ldflags=-s -w -X main.version={version}", "-o", str(made), "."]
         subprocess.run(argv, check=True, cwd=source, env={**os.environ, "CGO_ENABLED": "0"})
+        made.replace(program)
     return program
 
 
@@ -112,7 +115,7 @@ def short_directory() -> t.Iterator[str]:
         yield directory
 
 
-def until(make: t.Callable[[], T], good: t.Callable[[T], bool], timeout: float = 10) -> T:
+def until(make: t.Callable[[], T], good: t.Callable[[T], bool], timeout: float = 60) -> T:
     """What MAKE gives, once it is GOOD."""
     deadline = time.monotonic() + timeout
     while True:

@@ -218,6 +218,13 @@ def test_lookup_takes_default_and_optional_for_what_is_missing_only(monkeypatch:
         lookup.run(["env://GONE"], {})
     with pytest.raises(AnsibleLookupError, match="no store 'nowhere'"):
         lookup.run(["nowhere://x"], {}, default="none")
+    for number, terms in enumerate(([["env://HERE"]], ["env://HERE", {"a": 1}], ["env://HERE", "env://HERE", 5]), 1):
+        with pytest.raises(
+            AnsibleLookupError, match=rf"a reference is text; number {number} is none\. .*'\*' before a list"
+        ):
+            lookup.run(terms, {})
+    with pytest.raises(AnsibleLookupError, match="there is no option defualt"):
+        lookup.run(["env://GONE"], {}, defualt="none")
 
 
 def test_guide_lists_every_store_as_it_is() -> None:

@@ -253,6 +253,28 @@ def test_bad_input_is_named(tmp_path: Path, keys: Keys) -> None:
     assert not Path(path).exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("x.ini", {"data": {"key": "canary"}}, "key of an ini file is a section"),
+        ("x.ini", {"data": {"s": {"key": ["canary"]}}}, "key is no text, and ini files hold nothing else"),
+        ("x.env", {"data": {"A": {"b": "canary"}}}, "A is no text, and dotenv files hold nothing else"),
+        ("x.env", {"data": {"A": None}}, "A is no text, and dotenv files hold nothing else"),
+        ("x.env", {"data": {"sops_version": "canary"}}, "sops_version is where sops keeps its own entries"),
+        ("x.yaml", {"content": "sops: canary\n"}, "sops is where sops keeps its own entries"),
+        ("x.yaml", {"content": "- canary\n"}, "data of a yaml file is a mapping"),
+        ("x.json", {"content": '{"a": "canary", "a": 2}'}, "no valid json (an object has a name twice)"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_named(
+    place: Path, keys: Keys, name: str, options: dict[str, t.Any], said: str
+) -> None:
+    result = run("sops_file", {"path": str(place / name), "age": [keys.recipients["ann"]], **options})
+    assert result["failed"] and said in result["msg"]
+    assert "canary" not in json.dumps({**result, "invocation": None})
+    assert not (place / name).exists()
+
+
 def changed_lines(before: str, after: str) -> int:
     return sum(
         line.startswith("+") and not line.startswith("+++")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import ssl
+import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -68,7 +72,7 @@ def server_of(cluster: FakeCluster, host: str = "10.0.0.2", token: str = TOKEN, 
     def run(argv: list[str]) -> tuple[int, str, str]:
         return 0, "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\nMainPID=1\n", ""
 
-    made = Server({"unit": "openbao", "timeout": timeout, "token": token}, run, dry=False)
+    made = Server({"unit": "openbao", "timeout": timeout, "token": token, "files": []}, run, dry=False)
     made.__dict__["node"] = FakeNode(cluster, host)
     others = [name for name in ("10.0.0.1", "10.0.0.2", "10.0.0.3") if name != host]
     made.__dict__["peers"] = [FakeNode(cluster, name) for name in others]
@@ -147,3 +151,33 @@ def test_certificate_that_has_ended_is_replaced_before_anything_is_asked(cluster
     server.run = systemctl
     health, stale = module.settle(server)
     assert (health.sealed, stale, server.actions) == (False, False, ["reloaded"])
+
+
+def test_file_from_the_future_asks_for_one_restart_only(cluster: FakeCluster, tmp_path: Path) -> None:
+    """The clock was four hours ahead when the file was written, or is four hours behind now."""
+    server = server_of(cluster)
+    program, written = str(shutil.which("sleep")), tmp_path / "server.hcl"
+    written.touch()
+    os.utime(written, (time.time() + 4 * 3600,) * 2)
+    server.params = {**server.params, "program": program, "files": [str(written), str(tmp_path / "none")]}
+    run, processes = server.run, []
+
+    def systemctl(argv: list[str]) -> t.Any:
+        if argv[1] == "restart":
+            processes.append(subprocess.Popen([program, "60"]))
+        code, out, err = run(argv)
+        return code, out.replace("MainPID=1\n", f"MainPID={processes[-1].pid}\n"), err
+
+    server.run = systemctl
+    try:
+        systemctl(["systemctl", "restart"])
+        server.shown = server._show()
+        assert server.stale()
+        restart(server)
+        assert not server.stale()
+        written.write_text("changed")
+        assert server.stale(), "what is written later is a change as ever"
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -17,7 +17,7 @@ def host(request: pytest.FixtureRequest) -> t.Any:
 
 
 def test_service_reads_the_values_as_they_are(host: t.Any) -> None:
-    assert host.check_output("sleep 0.5; cat /run/molecule/password") == 'canary "pass" $HOME `id`'
+    assert host.check_output("cat /run/molecule/password") == 'canary "pass" $HOME `id`'
 
 
 def test_only_root_reads_them(host: t.Any) -> None:
