@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 import unicodedata
 
-# Fast way out: nearly every text is printable ASCII.
-_PLAIN = re.compile(r"[ -~]*")
 # Control, format (bidirectional overrides, zero width), surrogate, private and unassigned characters, and the two
 # separators that some programs take for a line's end. See https://www.unicode.org/reports/tr44/#General_Category_Values
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -16,7 +13,7 @@ _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 def printable(text: str) -> str:
     """TEXT with every character that does not show as itself written as an escape (``\\n``, ``\\x1b``, ``\\u202e``)."""
-    if _PLAIN.fullmatch(text):
+    if text.isascii() and text.isprintable():  # nearly every one is
         return text
     return "".join(
         char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNSEEN else char for char in text

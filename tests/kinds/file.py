@@ -86,6 +86,13 @@ SCENARIOS = (
         alone=True,
     ),
     Scenario("file//etc/shadow", "access_list", _GRANT % (0, "/etc/shadow"), held="setfacl -b /etc/shadow", alone=True),
+    Scenario(
+        "file//etc/shells",
+        "directory_above_belongs_to_somebody",
+        "chown games /etc",
+        held="nobody but root may change a directory",
+        alone=True,
+    ),
     Scenario("file//etc/passwd", "access_list_that_gives_nothing_more", _GRANT % (4, "/etc/passwd"), "pass"),
     Scenario("file//etc/gshadow", "group_of_the_platform", "chgrp root /etc/gshadow", "pass"),
     Scenario("file//etc/shells", "stricter", "chmod 0600 /etc/shells", "pass"),

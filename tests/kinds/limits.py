@@ -38,6 +38,13 @@ SCENARIOS = (
     ),
     Scenario(
         CORE,
+        "login_that_can_pass_by_it",
+        "sed -i '/pam_limits.so/i session [success=1 default=ignore] pam_permit.so' /etc/pam.d/su",
+        held="can pass by pam_limits.so",
+        alone=True,
+    ),
+    Scenario(
+        CORE,
         "login_that_reads_another_file",
         "sed -i 's/pam_limits.so/& conf=\\/etc\\/x/' /etc/pam.d/su",
         held="conf=/etc/x",
@@ -62,6 +69,11 @@ sed 's/#.*//' /etc/security/limits.conf /etc/security/limits.d/*.conf | awk '
   NF == 2 && $2 == "-" {{ bad = 1 }}
   ($2 == "hard" || $2 == "-") && $3 == "{item}" {{ last[$1] = $4 }}
   END {{ for (d in last) {{ v = last[d]; if (!({test})) bad = 1 }} exit bad || !("*" in last) }}'
+cd /etc/pam.d
+for service in $(ls login sshd su 2>/dev/null); do
+  grep -E '^session\\s.*pam_limits.so' $service | grep -v conf=
+  if grep -B1 pam_limits.so $service | grep success=1; then exit 1; fi
+done
 """
 
 

@@ -39,6 +39,14 @@ SCENARIOS = (
         alone=True,
     ),
     Scenario(
+        "mount//tmp:nodev",
+        "drop_in_of_what_fstab_becomes",
+        "d=/etc/systemd/system/tmp.mount.d; mkdir -p $d; printf '[Mount]\\nOptions=mode=1777,nosuid\\n' > $d/site.conf; systemctl daemon-reload",
+        held="/etc/systemd/system/tmp.mount.d/site.conf",
+        host="uml",
+        alone=True,
+    ),
+    Scenario(
         "mount//tmp:nosuid",
         "opposite_later_in_the_line",
         "sed -i -E '\\#\\s/tmp\\s#s/nosuid/nosuid,suid/' /etc/fstab",

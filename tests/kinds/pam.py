@@ -22,6 +22,10 @@ def edit(stack: str, expression: str) -> str:
 SITE = "/etc/pam.d/site"
 PERMIT_BEFORE = "0,/^auth/s//auth sufficient pam_permit.so\\nauth/"
 JUMP_BEFORE = "0,/^password/s//password [success=1 default=ignore] pam_permit.so\\npassword/"
+# As lightdm brings it: who is in the group types no password.
+DESKTOP = (
+    "printf 'auth sufficient pam_succeed_if.so user ingroup nopasswdlogin\n@include common-auth\n' > /etc/pam.d/lightdm"
+)
 SCENARIOS = (
     Scenario("pam/pam_faillock", "profile_off", profile("--disable unified_faillock")),
     Scenario("pam/pam_faillock", "optional", edit("common-auth", "/preauth/s/requisite/optional/"), held=BY_HAND, alone=True),
@@ -37,6 +41,9 @@ SCENARIOS = (
     Scenario("pam/pam_unix", "service_that_asks_nothing", f"echo 'auth required pam_permit.so' > {PAM}/other", held=OWN, alone=True),
     Scenario("pam/pam_unix", "sufficient_condition", f"sed -i '1i auth sufficient pam_succeed_if.so uid >= 1000' {PAM}/sshd", held=OWN, alone=True),
     Scenario("pam/pam_unix", "required_condition", f"sed -i '1i auth required pam_succeed_if.so uid >= 1000' {PAM}/sshd", "pass"),
+    Scenario("pam/pam_unix", "condition_that_nobody_meets", DESKTOP, "pass"),
+    Scenario("pam/pam_unix", "condition_that_somebody_meets", f"{DESKTOP}; groupadd -f nopasswdlogin; gpasswd -a games nopasswdlogin",
+             held=OWN, alone=True),
     Scenario("pam/pam_unix", "another_service_of_sshd",
              f"echo 'auth required pam_permit.so' > {SITE}; echo 'PAMServiceName site' >> /etc/ssh/sshd_config; systemctl reload ssh",
              held=SITE, alone=True),
@@ -53,12 +60,15 @@ SCENARIOS = (
     Scenario("pam/pam_unix.use_authtok", "option_gone", edit("common-password", "/pam_unix/s/ use_authtok//"), held=BY_HAND, alone=True),
     Scenario("pam/pam_umask", "profile_off", profile("--disable unified_umask")),
     Scenario("pam/pam_umask", "bits_of_the_own_group", edit("common-session", "s/ nousergroups//"), held=BY_HAND, alone=True),
+    Scenario("pam/pam_umask", "jump_over_it", edit("common-session", "/pam_umask.*nousergroups/i session [success=1 default=ignore] pam_permit.so"),
+             held=BY_HAND, alone=True),
     Scenario("pam/pam_umask", "service_of_its_own", f"echo 'session optional pam_umask.so umask=022' >> {PAM}/cron", held=OWN),
     Scenario("pam/pam_umask", "stricter_service", f"echo 'session optional pam_umask.so umask=077 nousergroups' >> {PAM}/cron", "pass"),
     Scenario("pam/pam_wheel", "missing", "sed -i '/pam_wheel.so.*group=/d' /etc/pam.d/su"),
     Scenario("pam/pam_wheel", "members_are_trusted", "sed -i '1i auth sufficient pam_wheel.so trust use_uid group=sudo' /etc/pam.d/su", held=OWN),
     Scenario("pam/pam_wheel", "only_where_root_is_the_target", "sed -i '/pam_wheel.so.*group=/s/use_uid/& root_only/' /etc/pam.d/su", held=OWN),
     Scenario("pam/pam_wheel", "group_has_members", "usermod -aG unified-su games", held="/etc/group"),
+    Scenario("pam/pam_wheel", "first_group_of_an_account", "usermod -g unified-su games", held="/etc/group"),
     Scenario("pam/pam_wheel", "optional", "sed -i '/pam_wheel.so.*group=/s/required/optional/' /etc/pam.d/su", held=OWN),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
@@ -92,6 +102,7 @@ for door in $doors other; do
   if grep -E '^auth\\s+sufficient\\s+pam_(succeed_if|exec|permit).so' $door; then exit 1; fi
   grep -E '^(auth\\s.*pam_(unix|deny).so|@include common-auth)' $door
 done
+if grep -s 'ingroup nopasswdlogin' lightdm && getent group nopasswdlogin | grep ':[^:]\\+$'; then exit 1; fi
 """,
     "pam/pam_unix.hashing": f"{_PASSWORD} | grep pam_unix.so | grep -E '\\b(yescrypt|sha512)\\b'; "
     + _nowhere("pam_unix.so.*\\b(bigcrypt|blowfish|md5|sha256)\\b"),
@@ -103,5 +114,6 @@ done
 group=$(echo "$lines" | sed -nE 's/^auth\\s+(required|requisite)\\s+pam_wheel.so.*\\buse_uid\\b.*group=(\\S+).*/\\2/p')
 [ -n "$group" ]
 [ -z "$(getent group "$group" | cut -d: -f4)" ]
+if cut -d: -f4 /etc/passwd | grep -x "$(getent group "$group" | cut -d: -f3)"; then exit 1; fi
 """,
 }

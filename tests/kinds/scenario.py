@@ -15,7 +15,7 @@ class Scenario:
         script: bash, run as root with ``set -eu`` on a host that was hardened and judged green.
         verdict: what the planner and Goss must both come to: pass, fail, or error where it cannot be told.
         held: empty where the next hardening run must mend it; else a text that the reason for leaving it must contain.
-        host: ``container``, or ``uml`` where it needs a kernel of its own.
+        host: ``container``, ``debian12`` (a container of that release), or ``uml`` where it needs a kernel of its own.
         alone: that it breaks more than its own rule, so that nothing else can be judged beside it.
     """
 

@@ -87,6 +87,11 @@ SCENARIOS = (
         "auditd/max_log_file", "key_in_upper_case",
         f"sed -i 's/^max_log_file =/MAX_LOG_FILE =/' {AUDITD}; systemctl restart auditd", "pass", host="uml", alone=True,
     ),
+    Scenario("auditd/max_log_file_action", "nothing_is_written", f"sed -i 's/^write_logs.*/write_logs = no/' {AUDITD}", host="uml", alone=True),
+    Scenario("auditd/max_log_file_action", "daemon_with_another_directory",
+             "cp -r /etc/audit /etc/audit2; d=/etc/systemd/system/auditd.service.d; mkdir -p $d;"
+             " printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/auditd -c /etc/audit2\\n' > $d/x.conf; systemctl daemon-reload",
+             "error", host="uml", alone=True),
     Scenario("auditd/max_log_file", "daemon_is_older_than_its_file", f"touch {AUDITD}", host="uml", alone=True),
     *(
         Scenario(rule, "value_replaced", f"sed -i 's/^{rule[10:]}=.*/{rule[10:]}=203.0.113.1/' {TIMESYNCD}", host="uml")
@@ -121,6 +126,9 @@ SCENARIOS = (
     Scenario(MINLEN, "credits_that_shorten_it", f"sed -i 's/^dcredit.*/dcredit = 4/' {QUALITY}"),
     Scenario("faillock/even_deny_root", "own_time_of_a_second", f"echo 'root_unlock_time = 1' >> {FAILLOCK}"),
     Scenario("faillock/even_deny_root", "own_time_only", f"sed -i '/^even_deny_root/d' {FAILLOCK}; echo 'root_unlock_time = 60' >> {FAILLOCK}", "pass"),
+    Scenario("pwhistory/remember", "kept_nowhere", f"echo 'file = /dev/null' >> {HISTORY}"),
+    Scenario("faillock/unlock_time", "never", f"sed -i 's/^unlock_time.*/unlock_time = never/' {FAILLOCK}", "pass"),
+    Scenario("faillock/unlock_time", "longer_than_it_takes", f"sed -i 's/^unlock_time.*/unlock_time = 700000/' {FAILLOCK}"),
     Scenario(STORAGE, "only_the_worst", "printf '[Journal]\\nMaxLevelStore=crit\\n' > /etc/systemd/journald.conf.d/a.conf; systemctl restart systemd-journald"),
     Scenario(MINLEN, "wrong_value_in_a_drop_in", "mkdir -p /etc/security/pwquality.conf.d; echo 'minlen = 6' > /etc/security/pwquality.conf.d/zz.conf", "pass"),
     Scenario("pwquality/minclass", "argument_wins", _PAM.format("minclass=0"), held="minclass=0"),
@@ -159,7 +167,7 @@ _LOCKS = {
     "deny": _MOST.format(5),
     "fail_interval": _LEAST.format(900),
     "silent": "true",
-    "unlock_time": _LEAST.format(900),
+    "unlock_time": 'case "$v" in 0|never) v=604800;; esac; [ "$v" -ge 900 ]; [ "$v" -le 604800 ]',
 }
 _DEFS = {
     "ENCRYPT_METHOD": 'echo "$v" | grep -qxE "YESCRYPT|SHA512"',
@@ -187,9 +195,12 @@ OBSERVERS = {
 if [ -n "$v" ]; then [ "$v" -ge 60 ]; else grep -x even_deny_root {FAILLOCK}; fi
 """,
     "pwhistory/enforce_for_root": ask.pam("enforce_for_root", "pam_pwhistory.so", HISTORY),
-    "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24)),
+    "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24))
+    + f"if grep -E '^file *= */dev/' {HISTORY}; then exit 1; fi",
     **{f"login_defs/{key}": ask.login_defs(key, test) for key, test in _DEFS.items()},
     **{f"auditd/{key}": ask.auditd(key, pattern) for key, pattern in _AUDITD.items()},
+    "auditd/max_log_file_action": ask.auditd("max_log_file_action", _AUDITD["max_log_file_action"])
+    + f"if grep -iE '^ *write_logs *= *no' {AUDITD}; then exit 1; fi",
     **{
         f"journald/{key}": ask.systemd(
             "journald.conf", "Journal", key, f'echo "$v" | grep -qxE "{value}"', unit="systemd-journald.service"

@@ -52,6 +52,7 @@ SCENARIOS = (
     # With a key exchange on disk that this client does not know, every other change of sshd has to wait.
     *(scenario(key, "wrong_value", first(key, value), alone=key == "KexAlgorithms") for key, value in WRONG.items()),
     scenario("AllowGroups", "everybody", first("AllowGroups", "sudo *")),
+    scenario("AllowGroups", "everybody_by_another_pattern", first("AllowGroups", "sudo ?*")),
     scenario("AllowGroups", "missing", f"sed -i '/^AllowGroups /d' {DROP_IN}"),
     # What only looks like a setting.
     scenario("MaxSessions", "commented_line", site("#MaxSessions 99\\n # MaxSessions 99\\n"), "pass"),
@@ -115,7 +116,8 @@ SCENARIOS = (
     scenario(
         "PermitRootLogin",
         "daemon_of_another_name",
-        "cp /usr/sbin/sshd /usr/local/sbin/sshd2; printf 'PermitRootLogin yes\\nPort 2224\\n' > /etc/ssh/other; /usr/local/sbin/sshd2 -f /etc/ssh/other",
+        "cp /usr/sbin/sshd /usr/local/sbin/sshd2; "
+        "printf 'PermitRootLogin yes\\nListenAddress 127.0.0.1:2224\\n' > /etc/ssh/other; /usr/local/sbin/sshd2 -f /etc/ssh/other",
         held="reads /etc/ssh/other",
         alone=True,
     ),
@@ -183,12 +185,21 @@ changed=$(stat -c %Z /etc/ssh/sshd_config /etc/ssh/sshd_config.d /etc/ssh/sshd_c
 [ "${said:-0}" -ge "$changed" ] || [ "$started" -ge "$changed" ]
 """
 _ASKED = """
-options=$(tr '\\0' ' ' < /proc/$(systemctl show -P MainPID ssh.service)/cmdline | sed -E 's/^sshd: [^ ]+(.*) \\[listener\\].*/\\1/; s/ -D//')
-for arguments in "$options" "$(. /etc/default/ssh; echo "$SSHD_OPTS")"; do
+# Every daemon that listens, the next start, and what a socket starts for each connection.
+{
+  for pid in $(pgrep -f ' \\[listener\\] '); do
+    echo "$(tr '\\0' ' ' < /proc/$pid/cmdline | sed -E 's/^[^ ]+: [^ ]+(.*) \\[listener\\].*/\\1/; s/ -D//')"
+  done
+  (. /etc/default/ssh; echo "$SSHD_OPTS")
+  if systemctl -q is-enabled ssh.socket || systemctl -q is-active ssh.socket; then
+    systemctl show -P ExecStart ssh@observer.service | sed -nE 's/.*argv\\[\\]=[^ ]*sshd(.*) ; ignore_errors.*/\\1/p' | sed 's/ -i//'
+  fi
+} > /run/observed.arguments
+while read -r arguments; do
 for user in root bob ansible; do for address in 10.1.2.3 203.0.113.9; do
-  value=$(sshd -T $arguments -C user=$user,host=h,addr=$address,laddr=127.0.0.1,lport=22,rdomain=r | sed -n 's/^%s //p')
+  value=$(sshd -T $arguments -C user=$user,host=h,addr=$address,laddr=127.0.0.1,lport=22,rdomain=r </dev/null | sed -n 's/^%s //p')
   echo "$value" | grep -ixE '%s' >/dev/null || exit 1
-done; done; done
+done; done; done < /run/observed.arguments
 # Blocks for users or groups that there are not cannot be asked for: what stands in them counts.
 for file in /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
   awk -v key=%s 'tolower($1) == "match" {inside = 1} inside && tolower($1) == key {print $2}' "$file" | while read -r value; do
@@ -227,5 +238,5 @@ OBSERVERS = {
         for key, weak in _WEAK.items()
     },
     "sshd/AllowGroups": "sshd -T | grep -iE '^(allow|deny)(users|groups) ' >/dev/null; "
-    "! sshd -T | grep -iE '^allow(users|groups) (.* )?[*]( |$)' >/dev/null",
+    "! sshd -T | grep -iE '^allow(users|groups) (.* )?[*?]+( |$)' >/dev/null",
 }

@@ -41,6 +41,9 @@ SCENARIOS = (
     Scenario("sudo/authenticate", "exempt_group", put("/etc/sudoers.d/a", "Defaults exempt_group=games\\n"), held="could break its automation"),
     Scenario("sudo/use_pty", "policy_of_another_file",
              "cp -p /etc/sudoers /etc/other; echo 'Plugin sudoers_policy sudoers.so sudoers_file=/etc/other' >> /etc/sudo.conf", "error", alone=True),
+    Scenario("sudo/use_pty", "for_a_user_where_the_converter_is_missing",
+             put("/etc/sudoers.d/a", "Defaults:ansible !use_pty\\n") + "; mv /usr/bin/cvtsudoers /usr/bin/cvtsudoers.away", alone=True),
+    Scenario("sudo/use_pty", "as_asked_where_the_converter_is_missing", "mv /usr/bin/cvtsudoers /usr/bin/cvtsudoers.away", "pass", alone=True),
     Scenario("sudo/nopasswd", "by_number", f"id bob >/dev/null 2>&1 || useradd -u 4321 bob; {NUMBER}", held="may depend on such a rule"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
@@ -48,9 +51,10 @@ WITHOUT: dict[str, str] = {}
 
 def _set(option: str, right: str, weaker: str) -> str:
     """What sudo's own parser makes of all files: the last line for everybody is right, and none for somebody is weaker."""
-    return f"""all=$(cvtsudoers -f sudoers /etc/sudoers | grep '^Defaults' | sed 's/, /\\n/g')
+    return f"""convert=$(ls /usr/bin/cvtsudoers*)
+all=$($convert -f sudoers /etc/sudoers | grep '^Defaults' | sed 's/, /\\n/g')
 echo "$all" | grep -E '(^|^Defaults )!?{option}\\b' | tail -1 | grep -xE '(Defaults )?({right})'
-if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})'; then exit 1; fi
+if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})' | grep -vE ' ({right})$'; then exit 1; fi
 """
 
 

@@ -89,6 +89,10 @@ SCENARIOS = (
         DMESG, "nothing_loads_it_at_boot", "systemctl mask -q systemd-sysctl.service", held="systemd-sysctl.service is masked", alone=True,
     ),
     Scenario(
+        DMESG, "credential_of_the_host", "mkdir -p /etc/credstore; echo 'kernel.dmesg_restrict=0' > /etc/credstore/sysctl.extra",
+        held="/etc/credstore/sysctl.extra",
+    ),
+    Scenario(
         REDIRECTS,
         "one_interface_live",
         "sysctl -qw net.ipv4.conf.$(ls /proc/sys/net/ipv4/conf | grep -vE '^(all|default)$' | head -1).send_redirects=1",

@@ -38,6 +38,35 @@ def test_last_of_many_logs_is_seen(tmp_path: Path) -> None:
     assert section.whole
 
 
+def test_directory_that_others_may_change_is_told_of_its_files_but_not_of_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    for name in ("open/a.conf", "b.conf"):
+        (tmp_path / name).touch(mode=0o640)
+    monkeypatch.setattr(_file, "why_unsafe", lambda directory: "open" if directory.endswith("/open") else "")
+    files, _section = matched(tmp_path)
+    assert files[f"{tmp_path}/open/a.conf"]["unsafe"] == "open" and "unsafe" not in files[f"{tmp_path}/b.conf"]
+    monkeypatch.setattr(_file, "LOGS", (f"{tmp_path}/",))
+    files, _section = matched(tmp_path)
+    assert "unsafe" not in files[f"{tmp_path}/open/a.conf"]
+
+
+def test_what_sshd_includes_from_elsewhere_is_one_of_its_drop_ins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main, drop_in, other = (tmp_path / name for name in ("sshd_config", "a.conf", "site"))
+    main.write_text(f"Include {tmp_path}/*.conf\nInclude {other}\n")
+    for path in (drop_in, other):
+        path.write_text("LogLevel INFO\n")
+    other.chmod(0o666)
+    monkeypatch.setattr(_file, "SSHD", str(main))
+    monkeypatch.setattr(_file, "SSHD_DROP_INS", f"{tmp_path}/*.conf")
+    files, _section = matched(tmp_path, "/*.conf")
+    assert {path: facts["mode"] for path, facts in files.items()} == {str(drop_in): "0644", str(other): "0666"}
+
+
 def test_files_beyond_the_list_are_counted_with_those_they_are_like(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,13 @@ def test_access_list_on_shadow_is_judged_and_held(catalogue: t.Any, hardened: t.
         assert "setfacl -b /etc/shadow" in ruling.held
 
 
+def test_file_that_somebody_can_put_another_in_place_of_fails_and_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["file"]["/etc/shadow"]["/etc/shadow"]["unsafe"] = "/etc belongs to another than root"
+    ruling = verdict(catalogue, hardened, "file//etc/shadow")
+    assert ruling.verdict == "fail" and "/etc belongs to another" in ruling.actual
+    assert "nobody but root may change a directory above it" in ruling.held
+
+
 def test_access_list_that_gives_no_more_than_the_mode_passes(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["file"]["/etc/passwd"]["/etc/passwd"]["acl"] = ["user:nobody:r--"]
     assert verdict(catalogue, hardened, "file//etc/passwd").verdict == "pass"
@@ -207,25 +214,34 @@ def test_option_that_only_the_moment_has_fails(
 
 
 def test_line_of_fstab_wins_over_a_packages_unit_and_loses_to_the_operators(tmp_path: Path) -> None:
-    operator, package = tmp_path / "etc", tmp_path / "usr"
-    for directory in (operator, package):
+    operator, generated, package = tmp_path / "etc", tmp_path / "run", tmp_path / "usr"
+    for directory in (operator, generated, package):
         directory.mkdir()
     (package / "tmp.mount").write_text("[Mount]\nWhat=tmpfs\nWhere=/tmp\nOptions=mode=1777,nosuid\n")
-    directories = (str(operator), str(package))
-    assert mount.units(directories)["/tmp"] == {
+    directories = ((str(operator),), str(generated), (str(package),))
+    assert mount.units(*directories)["/tmp"] == {
         "source": f"{package}/tmp.mount",
         "options": ["mode=1777", "nosuid"],
         "wins": False,
     }
     (operator / "tmp.mount.d").mkdir()
     (operator / "tmp.mount.d" / "x.conf").write_text("[Mount]\nOptions=exec\n")
-    assert mount.units(directories)["/tmp"] == {
+    assert mount.units(*directories)["/tmp"] == {
         "source": f"{operator}/tmp.mount.d/x.conf",
         "options": ["exec"],
         "wins": True,
     }
+    # What a generator makes of fstab is told by fstab, as long as nothing changes it.
+    (generated / "home.mount").write_text("[Mount]\nWhere=/home\nOptions=nosuid\n")
+    assert "/home" not in mount.units(*directories)
+    for directory, options in (("mount.d", "nodev"), ("home.mount.d", "suid")):
+        (operator / directory).mkdir()
+        (operator / directory / f"{options}.conf").write_text(f"[Mount]\nOptions={options}\n")
+    units = mount.units(*directories)
+    assert units["/home"] == {"source": f"{operator}/home.mount.d/suid.conf", "options": ["suid"], "wins": True}
+    assert units["/tmp"]["source"] == f"{operator}/tmp.mount.d/x.conf"
     (operator / "tmp.mount").write_text("[Mount]\nWhere=/srv\n")
-    assert mount.units(directories)["/srv"]["wins"] is True
+    assert mount.units(*directories)["/srv"]["wins"] is True
 
 
 def test_broken_fstab_is_mended_first(catalogue: t.Any, hardened: t.Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect import loopback
+from ansible_collections.unified.deploy.plugins.module_utils._collect import loopback, packet_rules
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Demand, Desired
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.loopback import STORED, Loopback
 
@@ -15,6 +15,7 @@ OUT = {"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "lo"
 NOT_LO = {"match": {"op": "!=", "left": {"meta": {"key": "iifname"}}, "right": "lo"}}
 NET = {"prefix": {"addr": "127.0.0.0", "len": 8}}
 ACCEPT, DROP, COUNTER = {"accept": None}, {"drop": None}, {"counter": {"packets": 0, "bytes": 0}}
+BY_INTERFACE = {"vmap": {"key": LO["match"]["left"], "data": {"set": [["eth0", DROP], ["lo", ACCEPT]]}}}
 XT = {"xt": {"type": "match", "name": "conntrack"}}
 
 
@@ -22,17 +23,16 @@ def source(value: t.Any, family: str = "ip") -> dict[str, t.Any]:
     return {"match": {"op": "==", "left": {"payload": {"protocol": family, "field": "saddr"}}, "right": value}}
 
 
-def entries(*rules: tuple[str, list[dict[str, t.Any]]], family: str = "ip") -> list[dict[str, t.Any]]:
-    """A ruleset as iptables-nft makes ufw's: base chains that jump to chains of ufw."""
-    made: list[dict[str, t.Any]] = []
+def seen(*rules: tuple[str, list[dict[str, t.Any]]], family: str = "ip") -> dict[str, dict[str, bool]]:
+    """What a ruleset does that is as iptables-nft makes ufw's: base chains that jump to chains of ufw."""
+    chains: list[dict[str, t.Any]] = []
+    listed: packet_rules.Rules = {}
     for name, hook in (("INPUT", "input"), ("OUTPUT", "output")):
-        made.append({"chain": {"family": family, "table": "filter", "name": name, "hook": hook, "type": "filter"}})
-        made.append(_rule(family, name, [COUNTER, {"jump": {"target": f"ufw-before-{hook}"}}]))
-    return [*made, *(_rule(family, chain, steps) for chain, steps in rules)]
-
-
-def _rule(family: str, chain: str, steps: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    return {"rule": {"family": family, "table": "filter", "chain": chain, "expr": steps}}
+        chains.append({"family": family, "table": "filter", "name": name, "hook": hook, "type": "filter"})
+        listed[family, "filter", name] = [[COUNTER, {"jump": {"target": f"ufw-before-{hook}"}}]]
+    for chain, steps in rules:
+        listed.setdefault((family, "filter", chain), []).extend(packet_rules.expanded(steps))
+    return loopback.loopback(chains, listed)
 
 
 IN, OUTPUT, USER = "ufw-before-input", "ufw-before-output", "ufw-user-input"
@@ -46,7 +46,7 @@ UFW = (
 
 
 @pytest.mark.parametrize(
-    ("rules", "seen"),
+    ("rules", "does"),
     [
         ((), (False, False, False)),
         (UFW, (True, True, False)),
@@ -54,22 +54,28 @@ UFW = (
         ((*UFW, (USER, [NOT_LO, source(NET), {"reject": None}])), (True, True, True)),
         ((*UFW, (USER, [LO, source(NET), DROP])), (True, True, False)),
         ((*UFW, (USER, [XT, source(NET), DROP])), (True, True, False)),
+        ((*UFW, (USER, [{"limit": {"rate": 3}}, source(NET), DROP])), (True, True, False)),
         ((*UFW, (USER, [source("127.0.0.1"), DROP])), (True, True, False)),
         ((*UFW, (USER, [ACCEPT]), (USER, [source(NET), DROP])), (True, True, False)),
         (((IN, [source(NET), DROP]), *UFW), (False, True, True)),
         (((IN, [{"return": None}]), *UFW), (False, True, False)),
         (((IN, [{"jump": {"target": IN}}]),), (False, False, False)),
+        (((IN, [{"goto": {"target": USER}}]), *UFW), (False, True, False)),
+        (((IN, [BY_INTERFACE]), (OUTPUT, [OUT, ACCEPT])), (True, True, False)),
     ],
 )
-def test_fate_of_packets_is_what_a_rule_surely_says(rules: t.Any, seen: tuple[bool, bool, bool]) -> None:
-    answer = loopback.loopback(entries(*rules))
-    assert answer["ip"] == dict(zip(("in", "out", "refuses"), seen))
+def test_fate_of_packets_is_what_a_rule_surely_says(rules: t.Any, does: tuple[bool, bool, bool]) -> None:
+    answer = seen(*rules)
+    assert answer["ip"] == dict(zip(("in", "out", "refuses"), does))
     assert answer["ip6"] == {"in": False, "out": False, "refuses": False}
 
 
 def test_six_has_its_own_address() -> None:
-    rules = entries(*UFW, (USER, [source("::1", "ip6"), DROP]), family="ip6")
-    assert loopback.loopback(rules)["ip6"] == {"in": True, "out": True, "refuses": True}
+    assert seen(*UFW, (USER, [source("::1", "ip6"), DROP]), family="ip6")["ip6"] == {
+        "in": True,
+        "out": True,
+        "refuses": True,
+    }
 
 
 @pytest.fixture
@@ -103,8 +109,8 @@ def test_what_is_not_refused_is_asked_of_ufw_once(catalogue: t.Any, host: t.Any)
 
 def test_chains_that_are_not_loaded_are_no_pass_and_asked_for_once(catalogue: t.Any, host: t.Any) -> None:
     host["firewall"]["chains"].clear()
-    for seen in host["firewall"]["loopback"].values():
-        seen.update({"in": False, "out": False, "refuses": False})
+    for does in host["firewall"]["loopback"].values():
+        does.update({"in": False, "out": False, "refuses": False})
     verdict, held, commands = asked(catalogue, host)
     assert (verdict, held, len(commands)) == ("fail", "", 2)
     for family, text in (("ip", "0.0.0.0/0 any 127.0.0.0/8"), ("ip6", "::/0 any ::1")):

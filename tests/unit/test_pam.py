@@ -269,9 +269,72 @@ def test_trusted_members_are_no_restriction_of_su(catalogue: t.Any, hardened: t.
     assert "is the site's own" in verdict.held
 
 
+def of_group(evidence: t.Any, name: str, *users: str) -> None:
+    """Who is in a group, be it as the first of their groups only."""
+    groups = evidence["account"]["groups"]
+    groups[:] = [one for one in groups if one["name"] != name]
+    groups.append({"name": name, "gid": 4711, "members": [], "users": list(users)})
+
+
 def test_group_of_su_with_members_fails(catalogue: t.Any, hardened: t.Any) -> None:
-    next(g for g in hardened["account"]["groups"] if g["name"] == "unified-su")["members"] = ["bob"]
+    of_group(hardened, "unified-su", "bob")
     assert "has the members bob" in planned(catalogue, hardened).verdicts["pam/pam_wheel"].actual
+    of_group(hardened, "unified-su")
+    hardened.document["sections"]["account"]["left_out"]["getent group"] = "took longer than 10 s"
+    assert planned(catalogue, hardened).verdicts["pam/pam_wheel"].verdict == "error"
+
+
+def test_condition_on_a_group_opens_the_door_to_its_members_only(catalogue: t.Any, hardened: t.Any) -> None:
+    """Desktops let members of a group in without a password, which has none until somebody is put into it."""
+    hardened["pam"]["lightdm"] = [*hardened["pam"]["sshd"]]
+    own_line(hardened, "lightdm", "auth sufficient pam_succeed_if.so user ingroup nopasswdlogin")
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "pass"
+    hardened.document["sections"]["account"]["left_out"]["getent group"] = "took longer than 10 s"
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "error"
+    hardened["pam"]["lightdm"].pop(0)
+    assert planned(catalogue, hardened).verdicts["pam/pam_unix"].verdict == "pass", "no group is asked for"
+    own_line(hardened, "lightdm", "auth sufficient pam_succeed_if.so user ingroup nopasswdlogin")
+    of_group(hardened, "nopasswdlogin", "bob")
+    verdict = planned(catalogue, hardened).verdicts["pam/pam_unix"]
+    assert (
+        "lightdm (auth): lets in whom no module has accepted" in verdict.actual and "/etc/pam.d/lightdm" in verdict.held
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nobody"),
+    [
+        ("user ingroup none", True),
+        ("user ingroup none:some", False),
+        ("uid >= 1000 user ingroup none quiet", True),
+        ("user notingroup none", False),
+        ("user ingroup", False),
+    ],
+)
+def test_condition_that_nobody_meets_is_told(arguments: str, nobody: bool) -> None:
+    (line,) = stack(f"auth sufficient pam_succeed_if.so {arguments}")
+    assert pam_stack.unmet(line, {"none": [], "some": ["bob"]}) is nobody
+
+
+JUMP = "session [success=1 default=ignore] pam_permit.so"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "avoided"),
+    [("", "", False), (JUMP, "", True), ("", JUMP, False), ("session sufficient pam_permit.so", "", True)],
+)
+def test_limits_and_umask_that_a_session_can_pass_by_fail(
+    catalogue: t.Any, hardened: t.Any, before: str, after: str, avoided: bool
+) -> None:
+    lines = [before, "session required pam_limits.so", "session optional pam_umask.so umask=077 nousergroups", after]
+    text = "\n".join(line for line in lines if line)
+    hardened["pam"]["su"] = stack(text, source="/etc/pam.d/su")
+    limits, umask = (planned(catalogue, hardened).verdicts[rule] for rule in ("limits/core", "pam/pam_umask"))
+    assert (limits.verdict == "fail") is avoided
+    assert not avoided or (
+        "/etc/pam.d/su (session can pass by pam_limits.so)" in limits.actual and "/etc/pam.d/su" in limits.held
+    )
+    assert ("su (session): can pass by pam_umask.so" in umask.actual) is (before == "session sufficient pam_permit.so")
 
 
 def test_su_as_become_method_is_kept(catalogue: t.Any, fresh: t.Any) -> None:

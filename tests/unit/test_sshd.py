@@ -339,6 +339,10 @@ def test_block_that_has_the_line_is_named_of_all_that_a_connection_is_in(catalog
         ({"allowgroups": "sudo"}, {}, "pass"),
         ({"allowgroups": "*"}, {}, "fail"),
         ({"allowusers": "bob *"}, {}, "fail"),
+        ({"allowusers": "*@*"}, {}, "fail"),
+        ({"allowusers": "?*"}, {}, "fail"),
+        ({"allowusers": "*@192.0.2.1"}, {}, "pass"),
+        ({"allowgroups": "a*"}, {}, "pass"),
         ({"allowusers": "bob"}, {"allowusers": "*"}, "fail"),
         ({"denyusers": "games"}, {}, "pass"),
     ],
@@ -356,8 +360,9 @@ def test_list_that_lets_everybody_in_is_none(
 
 
 def test_list_of_the_site_with_a_star_is_none(catalogue: t.Any, hardened: t.Any) -> None:
-    hardened["sshd"]["effective"]["allowgroups"] = "sudo *"
-    assert planned(catalogue, hardened).verdicts["sshd/AllowGroups"].verdict == "fail"
+    for everybody in ("*", "?*", "**"):
+        hardened["sshd"]["effective"]["allowgroups"] = f"sudo {everybody}"
+        assert planned(catalogue, hardened).verdicts["sshd/AllowGroups"].verdict == "fail"
 
 
 def test_weak_algorithms_are_taken_from_the_sites_own_list(catalogue: t.Any, fresh: t.Any) -> None:
@@ -455,6 +460,20 @@ def test_weak_list_on_disk_is_mended_before_anything_else_restarts_the_daemon(ca
     verdicts = planned(catalogue, fresh, client).verdicts
     assert verdicts["sshd/KexAlgorithms"].held == ""
     assert "none of the kexalgorithms" in verdicts["sshd/Banner"].held
+
+
+def test_list_of_the_site_that_is_weak_only_stays_for_a_client_that_knows_no_other(
+    catalogue: t.Any, fresh: t.Any
+) -> None:
+    """What sshd would put in its place is its own to know, but nothing of what goes is in it."""
+    weak = "diffie-hellman-group14-sha1"
+    fresh["sshd"]["effective"]["kexalgorithms"] = weak
+    line = {"source": "/x", "line": 1, "keyword": "kexalgorithms", "value": weak, "match": ""}
+    fresh["sshd"]["directives"].append(line)
+    old = Connection(user="ansible", algorithms={"kexalgorithms": (weak, "diffie-hellman-group1-sha1")})
+    assert "none of the kexalgorithms" in planned(catalogue, fresh, old).verdicts["sshd/KexAlgorithms"].held
+    new = Connection(user="ansible", algorithms={"kexalgorithms": (weak, "curve25519-sha256")})
+    assert planned(catalogue, fresh, new).verdicts["sshd/KexAlgorithms"].held == ""
 
 
 def test_root_is_kept_where_nobody_else_can_log_in(catalogue: t.Any, fresh: t.Any) -> None:

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import sudo as _sudo
+from ansible_collections.unified.deploy.plugins.module_utils._collect.command import CommandError
 
 from tests.unit.access import planned
 
@@ -29,7 +30,7 @@ class Converted:
     """Stands in for a started converter."""
 
     def __init__(self, text: str) -> None:
-        self.said = text
+        self.said, self.installed = text, True
 
     def output(self, **_kwargs: t.Any) -> bytes:
         return self.said.encode()
@@ -64,6 +65,7 @@ def test_rules_from_elsewhere_leave_the_section_not_whole(
 
 
 def test_reader_tells_scopes_sources_and_numeric_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sudo, "Command", Started)
     policy = {
         "Defaults": [
             {"Options": [{"use_pty": False}]},
@@ -89,7 +91,111 @@ def test_reader_tells_scopes_sources_and_numeric_users(monkeypatch: pytest.Monke
         ("runas", ["root"], "logfile", "/x,y", LOCAL),
     ]
     assert section.items["rules"][0]["users"] == ["#1000"] and section.items["rules"][0]["source"] == LOCAL
-    assert list(section.left_out) == ["sudoers of sss"]
+    assert list(section.left_out) == ["sudoers of sss", "Defaults of a directory service"]
+
+
+# What sudo 1.9.16 prints in the C locale (`sudo -n -ll -U bob`).
+LISTED = r"""Matching Defaults entries for {user} on host:
+    env_reset, secure_path=/usr/sbin\:/usr/bin, use_pty, logfile="/var/log/a, b.log", !syslog{more}
+
+Runas and Command-specific defaults for {user}:
+    Defaults>games env_keep+="A B"    Defaults!/bin/sh !use_pty
+
+User {user} may run the following commands on host:
+
+Sudoers entry: /etc/sudoers.d/x
+    RunAsUsers: games, ALL
+    RunAsGroups: adm
+    Options: setenv, !authenticate
+    Commands:
+\t/bin/ls
+\t/bin/a\,b
+
+Sudoers entry: /etc/sudoers
+    RunAsUsers: ALL
+    Commands:
+\tALL
+""".replace("\\t", "\t")
+REFUSED = "User {user} is not allowed to run sudo on host.\n"
+
+
+class Started:
+    """A named fake of `Command`: sudo's listing for the account that is asked about."""
+
+    texts: t.ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *argv: str) -> None:
+        assert argv[:-1] == ("sudo", "-n", "-ll", "-U")
+        self.user = argv[-1]
+
+    def text(self) -> str:
+        if self.user not in self.texts:
+            raise CommandError(f"'sudo' ended with 1: no {self.user}")
+        return self.texts[self.user].replace("{user}", self.user)
+
+
+def ask_sudo(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], texts: dict[str, str]) -> t.Any:
+    """The section of a host without cvtsudoers."""
+    monkeypatch.setattr(_sudo, "read", lambda path: files.get(path))
+    monkeypatch.setattr(_sudo, "Command", Started)
+    monkeypatch.setattr(_sudo, "rows", lambda _path, _columns: [[name] for name in texts])
+    monkeypatch.setattr(Started, "texts", texts)
+    reader = _sudo.Sudo.__new__(_sudo.Sudo)
+    reader.json, reader.check = Converted(""), Converted("")  # type: ignore[assignment]
+    reader.json.installed = False  # type: ignore[misc]
+    return reader.read()
+
+
+def test_sudo_itself_is_asked_where_its_converter_is_missing(
+    monkeypatch: pytest.MonkeyPatch, catalogue: t.Any, hardened: t.Any
+) -> None:
+    texts = {
+        "root": LISTED.replace("{more}", ""),
+        "bob": LISTED.replace("{more}", ", !use_pty, timestamp_timeout=0"),
+        "games": REFUSED,
+    }
+    section = ask_sudo(monkeypatch, {"/etc/sudoers": ""}, texts)
+    assert section.whole
+    assert {(d["scope"], *d["for"], d["name"], d["value"]) for d in section.items["defaults"]} == {
+        ("", "env_reset", "yes"), ("", "secure_path", "/usr/sbin:/usr/bin"), ("", "use_pty", "yes"), ("", "logfile", "/var/log/a, b.log"),
+        ("", "syslog", "no"), ("user", "bob", "use_pty", "no"), ("user", "bob", "timestamp_timeout", "0"),
+        ("runas", "games", "env_keep", "A B"), ("command", "/bin/sh", "use_pty", "no"),
+    }  # fmt: skip
+    assert [(r["users"], r["runas"], r["commands"], r["authenticate"], r["source"]) for r in section.items["rules"][2:]] == [
+        (["bob"], ["games", "ALL"], ["/bin/ls", "/bin/a\\,b"], False, "/etc/sudoers.d/x"), (["bob"], ["ALL"], ["ALL"], None, "/etc/sudoers"),
+    ]  # fmt: skip
+    hardened["sudo"].update(section.items)
+    verdicts = planned(catalogue, hardened).verdicts
+    assert "Defaults:bob !use_pty" in verdicts["sudo/use_pty"].actual
+    assert verdicts["sudo/timestamp_timeout"].verdict == "fail", "not everybody has it"
+    assert "NOPASSWD: /bin/ls" in verdicts["sudo/nopasswd"].actual
+
+
+def test_accounts_that_sudo_was_not_asked_about_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {f"u{number}": REFUSED for number in range(_sudo.MOST + 1)}
+    section = ask_sudo(monkeypatch, {"/etc/sudoers": "", "/etc/nsswitch.conf": "passwd: files sss\n"}, texts)
+    assert sorted(section.left_out) == ["", "accounts of sss"]
+
+
+@pytest.mark.parametrize(("said", "verdict"), [(", !use_pty", "fail"), ("", "pass"), (None, "error")])
+def test_defaults_of_a_directory_are_asked_of_sudo(
+    monkeypatch: pytest.MonkeyPatch, catalogue: t.Any, hardened: t.Any, said: str | None, verdict: str
+) -> None:
+    monkeypatch.setattr(_sudo, "Command", Started)
+    monkeypatch.setattr(Started, "texts", {} if said is None else {"root": LISTED.replace("{more}", said)})
+    section = read(
+        monkeypatch,
+        {"Defaults": [{"Options": [{"use_pty": True}]}]},
+        "Defaults use_pty\n",
+        {"/etc/sudoers": "Defaults use_pty\n", "/etc/nsswitch.conf": "sudoers: files sss\n"},
+    )
+    hardened["sudo"]["defaults"] = section.items["defaults"]
+    hardened["text"][ZZ] += "Defaults use_pty\n"
+    hardened.document["sections"]["sudo"]["left_out"] = section.left_out
+    verdicts = planned(catalogue, hardened).verdicts
+    assert verdicts["sudo/use_pty"].verdict == verdict
+    assert verdict != "fail" or "a directory service' overrides" in verdicts["sudo/use_pty"].held
+    assert "sudoers of sss" in section.left_out, "its rules are not read"
 
 
 def test_forms_that_do_not_agree_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import syscalls
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.constraint import Constraint
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import ARCHITECTURES
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import audit as _audit
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection, Demand
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.registry import KINDS as ALL_KINDS
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.settings import set_key
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.platform import Platform
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import CatalogueError
@@ -319,6 +321,18 @@ GROUP = "-w /etc/group -p wa -k identity"
 LOAD = [["augenrules", "--load"]]
 
 
+def test_line_that_a_later_one_takes_away_fails_for_the_second_judge_too(catalogue: t.Any, hardened: t.Any) -> None:
+    """Its text still stands in the file, which is all that Goss sees of it."""
+    audited(hardened, GROUP, disk=[], enabled="2")
+    path = "/etc/audit/rules.d/50-unified.rules"
+    hardened["text"][path] = f"{GROUP}\n"
+    verdict, desired = planned(catalogue, hardened, "audit/group")
+    assert verdict.verdict == "fail" and "a line read after it takes it away" in verdict.held and desired.empty()
+    said = [(str(one.attributes["content"]), one.attributes["matches"]) for one in ALL_KINDS["audit"].asserts(verdict.demand, hardened)
+            if one.resource == "matching"]  # fmt: skip
+    assert ('"1"', "0") in said
+
+
 def test_audit_that_cannot_be_asked_is_an_error_and_none_in_a_container(catalogue: t.Any, hardened: t.Any) -> None:
     audited(hardened, GROUP, live=None, unavailable="Operation not permitted")
     assert planned(catalogue, hardened, "audit/group")[0].verdict == "error"
@@ -619,6 +633,30 @@ def test_root_locks_by_its_own_time_or_by_everybodys(
         assert "even_deny_root\n" in desired.files[path]["content"]
 
 
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [("900", "pass"), ("0", "pass"), ("never", "pass"), ("NEVER", "pass"), ("899", "fail"), ("700000", "fail"), ("1", "fail"), ("", "fail")],
+)  # fmt: skip
+def test_account_that_stays_locked_is_locked_long_enough(
+    catalogue: t.Any, hardened: t.Any, value: str, verdict: str
+) -> None:
+    hardened["settings"]["faillock"]["unlock_time"]["value"] = value
+    made, desired = planned(catalogue, hardened, "faillock/unlock_time")
+    assert made.verdict == verdict
+    hardened["pam"]["common-auth"][0]["args"].append("unlock_time=60")
+    made, desired = planned(catalogue, hardened, "faillock/unlock_time")
+    assert made.verdict == "fail" and ("unlock_time=60" in made.held or verdict == "fail")
+    assert not desired.files or verdict == "fail", "a lock that stays is not made shorter"
+
+
+def test_word_for_never_is_what_another_benchmark_asks_for(catalogue: t.Any, hardened: t.Any) -> None:
+    kind = ALL_KINDS["faillock"]
+    for value, verdict in (("0", "pass"), ("never", "pass"), ("900", "fail")):
+        hardened["settings"]["faillock"]["unlock_time"]["value"] = value
+        demand = Demand(catalogue.rules["faillock/unlock_time"], {"value": Constraint.parse(0)}, ())
+        assert kind.judge(demand, hardened).verdict == verdict
+
+
 @pytest.mark.parametrize(("level", "verdict"), [("emerg", "fail"), ("3", "fail"), ("info", "pass"), ("debug", "pass")])
 def test_journal_that_keeps_only_the_worst_is_none(catalogue: t.Any, hardened: t.Any, level: str, verdict: str) -> None:
     hardened["settings"]["journald"]["MaxLevelStore"] = {"value": level, "source": "/etc/systemd/journald.conf"}
@@ -626,6 +664,44 @@ def test_journal_that_keeps_only_the_worst_is_none(catalogue: t.Any, hardened: t
     assert made.verdict == verdict and bool(desired.files) == (verdict == "fail")
     if verdict == "fail":
         assert "MaxLevelStore=debug" in desired.files[JOURNALD]["content"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "verdict"),
+    [("write_logs", "no", "fail"), ("write_logs", "yes", "pass"), ("log_format", "NOLOG", "fail"), ("log_format", "ENRICHED", "pass")],
+)  # fmt: skip
+def test_audit_log_that_is_not_written_is_not_kept(
+    catalogue: t.Any, hardened: t.Any, key: str, value: str, verdict: str
+) -> None:
+    path = "/etc/audit/auditd.conf"
+    hardened["settings"]["auditd"].pop("log_format", None)
+    hardened["settings"]["auditd"][key] = {"value": value, "source": path}
+    hardened["settings"]["auditd"]["max_log_file_action"] = {"value": "keep_logs", "source": path}
+    hardened["text"][path] = f"max_log_file_action = keep_logs\n{key} = {value}\n"
+    made, desired = planned(catalogue, hardened, "auditd/max_log_file_action")
+    assert made.verdict == verdict and bool(desired.files) == (verdict == "fail")
+    if verdict == "fail":
+        assert "of which nothing is written" in made.actual
+        assert desired.files[path]["content"] == "max_log_file_action = keep_logs\n"
+
+
+def test_history_that_is_kept_nowhere_is_none(catalogue: t.Any, hardened: t.Any) -> None:
+    path = "/etc/security/pwhistory.conf"
+    hardened["settings"]["pwhistory"]["file"] = {"value": "/dev/null", "source": path}
+    hardened["text"][path] += "file = /dev/null\n"
+    made, desired = planned(catalogue, hardened, "pwhistory/remember")
+    assert made.verdict == "fail" and "/dev/null keeps none" in made.actual
+    assert "/dev/null" not in desired.files[path]["content"]
+    hardened["settings"]["pwhistory"]["file"]["value"] = "/var/lib/opasswd"
+    assert planned(catalogue, hardened, "pwhistory/remember")[0].verdict == "pass"
+
+
+def test_audit_daemon_with_a_directory_of_its_own_is_an_error(catalogue: t.Any, hardened: t.Any) -> None:
+    settings_of = hardened.document["sections"]["settings"]
+    settings_of["left_out"]["auditd /etc/audit/auditd.conf"] = "auditd is started with /etc/x in its place"
+    hardened["package"]["auditd"] = "1"
+    hardened["host"]["container"] = False
+    assert "started with /etc/x" in planned(catalogue, hardened, "auditd/max_log_file")[0].actual
 
 
 def test_number_in_quotes_is_none_to_useradd(catalogue: t.Any, hardened: t.Any) -> None:
@@ -797,3 +873,15 @@ def test_source_that_nobody_signed_is_held_whatever_the_option_says(catalogue: t
     hardened["apt"]["unverified"] = ["/etc/apt/sources.list.d/x.list: trusted=yes"]
     made = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts[rule]
     assert made.verdict == "fail" and made.held.startswith("/etc/apt/sources.list.d/x.list tells apt to believe")
+
+
+@pytest.mark.parametrize("scope", ["all", "default"])
+def test_host_that_has_its_route_from_advertisements_keeps_it(catalogue: t.Any, hardened: t.Any, scope: str) -> None:
+    """The kernel forgets it within half an hour, and after the next boot there is none."""
+    parameter = hardened["sysctl"][f"net.ipv6.conf.{scope}.accept_ra"]
+    parameter["live"] = "1"
+    parameter["interfaces"] = {"eth0": {"live": "1", "disk": None, "source": None, "written": None, "advertised": True}}
+    made, _desired = planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")
+    assert made.verdict == "fail" and "eth0 has its IPv6 route from a router's advertisements" in made.held
+    parameter["interfaces"]["eth0"]["advertised"] = False
+    assert planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")[0].held == ""

@@ -17,6 +17,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect import (
     kmod,
     limits,
     package,
+    root_shell,
     rsyslog,
     service,
     settings,
@@ -125,6 +126,32 @@ def stored(key: str, *contents: str) -> tuple[str | None, str | None]:
 
 
 ROUTE = "net.ipv4.conf.all.accept_source_route"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "given"),
+    [
+        ("/etc/environment", 'PATH="/a:/b"\n', ["/a:/b"]),
+        ("/etc/environment", "# PATH=/x\nPATH=/a\nPATH=/b\n", ["/b"]),
+        ("/etc/login.defs", "ENV_SUPATH\tPATH=/usr/sbin:/a\n", ["/usr/sbin:/a"]),
+        ("/etc/login.defs", "#ENV_SUPATH PATH=/a\nENV_PATH PATH=/b\n", []),
+    ],
+)
+def test_search_path_that_a_session_begins_with_is_roots_too(
+    monkeypatch: pytest.MonkeyPatch, path: str, content: str, given: list[str]
+) -> None:
+    monkeypatch.setattr(root_shell, "read", {path: content}.get)
+    assert root_shell.given() == given
+
+
+def test_credential_of_the_host_is_read_after_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hypervisor or a site can hand systemd-sysctl parameters (systemd-sysctl(8), CREDENTIALS)."""
+    for name, value in (("zz.conf", 1), ("store", 0), ("other", 1)):
+        (tmp_path / name).write_text(f"kernel.dmesg_restrict = {value}\n")
+    monkeypatch.setattr(sysctl, "DIRECTORIES", (str(tmp_path),))
+    monkeypatch.setattr(sysctl, "CREDENTIALS", tuple(f"{tmp_path}/{name}" for name in ("missing", "store", "other")))
+    stored = sysctl.Parameters(["kernel.dmesg_restrict"]).read().items["kernel.dmesg_restrict"]
+    assert (stored["disk"], stored["source"]) == ("0", f"{tmp_path}/store")
 
 
 @pytest.mark.parametrize(
@@ -273,6 +300,40 @@ def test_rsyslog_is_read_with_its_includes_in_order(tmp_path: Path, monkeypatch:
         "$UDPServerRun 514",
     ]
     assert str(directory) in items["includes"]
+
+
+class Described:
+    """A named fake of `Command`: what systemd says of units."""
+
+    def __init__(self, text: str) -> None:
+        self.said = text
+
+    def text(self) -> str:
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("running", "unit", "other"),
+    [
+        ("/usr/sbin/rsyslogd\0-n\0-iNONE\0", "/usr/sbin/rsyslogd -n -iNONE", ""),
+        ("/usr/sbin/rsyslogd\0-n\0-f\0/etc/other\0", "/usr/sbin/rsyslogd -n", "/etc/other"),
+        ("/usr/sbin/rsyslogd\0-n\0-f/etc/other\0", "/usr/sbin/rsyslogd -n", "/etc/other"),
+        ("", "/usr/sbin/rsyslogd -n -f /etc/other", "/etc/other"),
+        ("/usr/sbin/rsyslogd\0-f\0/etc//rsyslog.conf\0", "/usr/sbin/rsyslogd", ""),
+        ("/usr/bin/sleep\0-f\0/etc/other\0", "/bin/sh -c true", ""),
+    ],
+)
+def test_daemon_that_is_told_to_read_another_file_leaves_its_own_out(
+    monkeypatch: pytest.MonkeyPatch, running: str, unit: str, other: str
+) -> None:
+    said = f"Id=r.service\nMainPID=77\nExecStart={{ path=/x ; argv[]={unit} ; ignore_errors=no }}\nExecMainStartTimestampMonotonic=1"
+    monkeypatch.setattr(daemon, "read", lambda path: running if path == "/proc/77/cmdline" else None)
+    reader = rsyslog.Rsyslog()
+    reader.daemons.units, reader.daemons.command = ["r.service"], Described(said)  # type: ignore[assignment]
+    assert reader.daemons.elsewhere("rsyslogd", "-f", "/etc/rsyslog.conf") == other
+    assert reader.daemons.elsewhere("auditd", "-c", "/etc/audit") == ""
+    left_out = reader.read().left_out
+    assert other == "" or other in left_out["/etc/rsyslog.conf"]
 
 
 def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> None:
@@ -452,3 +513,13 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
         "absent.service": "not-found", "xinetd.service": "not-found", "absent.timer": "not-found",
     }  # fmt: skip
     assert items["absent.service"].keys() == items["cron.service"].keys()
+
+
+def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_path: Path) -> None:
+    """proc_net(5), ipv6_route: the kernel's own has RTF_DEFAULT and RTF_ADDRCONF; what comes over netlink has neither."""
+    nothing, router = "0" * 32, "fe80" + "0" * 27 + "1"
+    rows = [("00450003", "eth0"), ("00000003", "eth1"), ("00200200", "lo")]
+    lines = [f"{nothing} 00 {nothing} 00 {router} 00000400 00000001 00000000 {flags} {name:>8}" for flags, name in rows]
+    (tmp_path / "routes").write_text("\n".join(lines) + "\n")
+    assert sysctl.advertised(str(tmp_path / "routes")) == {"eth0"}
+    assert sysctl.advertised(str(tmp_path / "none")) == set()

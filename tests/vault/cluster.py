@@ -121,14 +121,16 @@ class Cluster:
         """A KV engine of version 2 at ``secret``, and wait until it is ready to be written to."""
         mount = {"type": "kv", "options": {"version": "2"}}
         self.ask(FIRST if FIRST in self.hosts else next(iter(self.hosts)), "sys/mounts/secret", mount, token=self.token)
-        patiently(lambda: self.write("ready", "yes"))
+        self.write("ready", "yes")
 
     @functools.cached_property
     def token(self) -> str:
         return str(self.secret("root_token")["token"])
 
     def write(self, key: str, value: str) -> None:
-        self.ask(self.leader(), f"secret/data/{key}", {"data": {"value": value}}, token=self.token)
+        """Until it is acknowledged: while servers elect a leader, none takes anything."""
+        body = {"data": {"value": value}}
+        patiently(lambda: self.ask(self.leader(), f"secret/data/{key}", body, token=self.token))
 
     def read(self, name: str, key: str) -> str:
         """The value, from this very server: a standby answers reads itself, and knows a write a moment after the leader."""

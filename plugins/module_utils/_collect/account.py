@@ -12,7 +12,7 @@ from .paths import shown
 from .section import Reader, Section
 
 # Programs that end a login, at the places where distributions have them.
-_REFUSES = re.compile(r"(/usr)?/s?bin/(nologin|false|sync|shutdown|halt)")
+_REFUSES = re.compile(r"(/usr)?/s?bin/(nologin|false|true|sync|shutdown|halt)")
 _DAYS = ("last_change", "min", "max", "warn", "inactive")
 Row = list[str]
 

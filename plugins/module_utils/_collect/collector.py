@@ -38,9 +38,8 @@ from . import (
     text,
 )
 from .child import Child, ChildError, ChildTimeoutError
-from .section import Reader, Section
+from .section import SCHEMA, Reader, Section
 
-SCHEMA = 2
 # Ansible sends to a host what is imported by name: a reader that is not listed here is not there.
 READERS: dict[str, type[Reader]] = {
     "account": account.Accounts,

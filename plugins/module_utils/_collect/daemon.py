@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+import typing as t
 
-from .command import Command, CommandError
+from .command import Command, CommandError, read
 
 # More than slewing (adjtime(3)) and systemd's whole seconds explain: the clock was set.
 CLOCK_WAS_SET = 2.0
@@ -15,7 +17,7 @@ CLOCK_WAS_SET = 2.0
 class Daemons:
     """Asks systemd when the main processes of UNITS started."""
 
-    PROPERTIES = ("Id", "MainPID", "ExecMainStartTimestamp", "ExecMainStartTimestampMonotonic")
+    PROPERTIES = ("Id", "MainPID", "ExecStart", "ExecMainStartTimestamp", "ExecMainStartTimestampMonotonic")
 
     def __init__(self, units: list[str]) -> None:
         self.units = units
@@ -31,15 +33,35 @@ class Daemons:
         Raises:
             CommandError: systemd does not answer.
         """
+        return {unit: start(properties, time.time()) for unit, properties in self._described().items()}
+
+    def _described(self) -> dict[str, dict[str, str]]:
         if self.command is None:
             return {}
         blocks = self.command.text().strip().split("\n\n")
         if len(blocks) != len(self.units):
             raise CommandError(f"systemctl described {len(blocks)} units of {len(self.units)}")
         return {
-            unit: start(dict(line.split("=", 1) for line in block.splitlines() if "=" in line), time.time())
+            unit: dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
             for unit, block in zip(self.units, blocks)
         }
+
+    def elsewhere(self, program: str, option: str, usual: str) -> str:
+        """What PROGRAM, as it runs or as its unit starts it next, is told by OPTION to read in place of USUAL; empty where nothing."""
+        for properties in self._described().values():
+            unit = re.search(r"argv\[\]=(.*?) ;", properties.get("ExecStart", ""))
+            running = (read(f"/proc/{properties.get('MainPID')}/cmdline") or "").split("\0")
+            for words in (unit[1].split() if unit else [], running):
+                named = _argument(words, option) if os.path.basename((words or [""])[0]) == program else ""
+                if named and os.path.normpath(named) != usual:
+                    return named
+        return ""
+
+
+def _argument(words: t.Sequence[str], option: str) -> str:
+    """The argument of the last OPTION (``-f``), behind it or joined to it; empty without one."""
+    joined = [word[len(option) :] for word in words if word.startswith(option) and word != option]
+    return ([*joined, *(after for word, after in zip(words, words[1:]) if word == option)] or [""])[-1]
 
 
 def start(properties: dict[str, str], now: float, monotonic: float | None = None) -> float | None:

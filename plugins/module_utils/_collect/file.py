@@ -11,10 +11,14 @@ from .account import is_service, number, rows, uid_min
 from .filesystems import below, local_types, mounted
 from .paths import Attributes, access_list, facts_of, group_name, shown, why_unsafe
 from .section import Reader, Section
+from .sshd_config import directives
 
 MOST = 10_000
 """Paths that are listed of all those a pattern matches with the very same attributes; the others are counted."""
 TREE = "/**"
+SSHD, SSHD_DROP_INS = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"
+LOGS = ("/run/log/", "/var/log/")
+"""Who may write to these directories, rules on them say."""
 WILDCARDS = frozenset("*?[")
 Place = tuple[str, str]
 """A path as a rule speaks of it, and the path of what lies there: another one where links lead to it."""
@@ -24,8 +28,9 @@ class Files(Reader):
     """Attributes of every path a pattern matches: ``type``, ``mode``, ``owner``, ``group``, and where there is any, ``acl``.
 
     `request` maps a pattern to the patterns it leaves out. At the end of a pattern, ``/**`` means every regular file below.
-    A path without wildcards is followed. A link that a pattern matches has the attributes of its ``target``, and ``unsafe`` tells why
-    somebody else than root could put another file there. What a package brought below /usr is no log, whoever links to it.
+    A path without wildcards is followed. A link that a pattern matches has the attributes of its ``target``. ``unsafe`` tells why
+    somebody else than root could put another file there; it is empty, or missing where it is no link, where nobody could. What a package
+    brought below /usr is no log, whoever links to it.
     ``service_group`` is the first group of an owner that is a service; ``more`` counts the paths that are as this one and
     not listed.
     """
@@ -35,6 +40,7 @@ class Files(Reader):
         types = local_types()
         self.foreign = {one.point for one in mounted() if one.type not in types}
         self.services = _services()
+        self.unsafe: dict[str, str] = {}
         return Section(
             {pattern: self._matching(pattern, excluded) for pattern, excluded in self.request.items()}, self.left_out
         )
@@ -50,7 +56,8 @@ class Files(Reader):
             except OSError as exc:
                 self.left_out[shown(path)] = exc.strerror or str(exc)
                 continue
-            linked = {} if real == path else {"target": shown(real), "unsafe": why_unsafe(os.path.dirname(real))}
+            unsafe = self._unsafe(real)
+            linked = {"target": shown(real), "unsafe": unsafe} if real != path else {"unsafe": unsafe} if unsafe else {}
             alike = listed.setdefault((status.st_mode, status.st_uid, status.st_gid, *linked.values(), *entries), [])
             if len(alike) < MOST:
                 alike.append(shown(path))
@@ -61,11 +68,17 @@ class Files(Reader):
                 matched[alike[0]]["more"] = matched[alike[0]].get("more", 0) + 1
         return dict(sorted(matched.items()))
 
+    def _unsafe(self, path: str) -> str:
+        directory = os.path.dirname(path)
+        if directory not in self.unsafe:
+            self.unsafe[directory] = why_unsafe(directory)
+        return "" if path.startswith(LOGS) else self.unsafe[directory]
+
     def _paths(self, pattern: str, excluded: list[str]) -> t.Iterator[Place]:
         if pattern.endswith(TREE):
             places: t.Iterable[Place] = self._tree(pattern[: -len(TREE)])
         elif set(pattern) & WILDCARDS:
-            places = self._glob(pattern)
+            places = [*self._glob(pattern), *_included(pattern)]
         else:
             places = [(os.path.realpath(pattern),) * 2]
         return (one for one in places if not any(fnmatch.fnmatchcase(one[0], skip) for skip in excluded))
@@ -132,6 +145,16 @@ class Files(Reader):
         except OSError as exc:
             self.left_out[shown(directory)] = exc.strerror or str(exc)
             return []
+
+
+def _included(pattern: str) -> list[Place]:
+    """What sshd reads beside its drop-ins, from wherever, is one of them."""
+    if pattern != SSHD_DROP_INS:
+        return []
+    sources = dict.fromkeys(line["source"] for line in directives(SSHD))
+    return [
+        (path, os.path.realpath(path)) for path in sources if path != SSHD and not fnmatch.fnmatchcase(path, pattern)
+    ]
 
 
 def covers(pattern: str, path: str) -> bool:

@@ -12,11 +12,15 @@ import typing as t
 from .._url import MASK
 from .command import Command, CommandError, read
 from .filesystems import mounted, private, unescaped
-from .paths import shown
+from .paths import precedence, shown
 from .section import Reader, Section
 
 FSTAB = "/etc/fstab"
-UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
+# Where units lie, the first before the others (systemd.unit(5)). Between the operator's and the packages' stand those that a
+# generator makes of fstab.
+OPERATORS = ("/etc/systemd/system", "/run/systemd/system")
+GENERATED = "/run/systemd/generator"
+PACKAGES = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 _OPTIONS = re.compile(r"^\s*Options\s*=[ \t]*(\S*)", re.MULTILINE)
 _SECRET = re.compile(r"(pass|cred|key)[^=]*", re.IGNORECASE)
 _PATH = re.compile(r"(cred|key)[^=]*=/", re.IGNORECASE)
@@ -87,25 +91,25 @@ def _facts(source: str, filesystem: str, options: list[str]) -> dict[str, t.Any]
     }
 
 
-def units(directories: t.Sequence[str] = UNITS) -> dict[str, dict[str, t.Any]]:
-    """Mount units that are files, and what drop-ins make of them. Those that a generator writes from fstab lie between the
-    operator's and the packages' (systemd.unit(5)).
-    """
+def units(
+    operators: tuple[str, ...] = OPERATORS, generated: str = GENERATED, packages: tuple[str, ...] = PACKAGES
+) -> dict[str, dict[str, t.Any]]:
+    """Mount units that are files, and what drop-ins make of them. Of those that a line of fstab became, only what a drop-in changes."""
+    directories = (*operators, generated, *packages)
     fragments: dict[str, str] = {}
     for directory in reversed(directories):
         fragments.update({os.path.basename(path): path for path in sorted(glob.glob(f"{directory}/*.mount"))})
     points: dict[str, dict[str, t.Any]] = {}
     for name, fragment in fragments.items():
-        content = read(fragment) or ""
-        if where := re.search(r"^\s*Where\s*=\s*(\S+)", content, re.MULTILINE):
-            places = [
-                fragment,
-                *(path for one in reversed(directories) for path in sorted(glob.glob(f"{one}/{name}.d/*.conf"))),
-            ]
-            set_by = [(path, settings[-1]) for path in places if (settings := _OPTIONS.findall(read(path) or ""))]
-            source, options = set_by[-1] if set_by else (fragment, "")
-            wins = source != fragment or not fragment.startswith(directories[-1])
-            points[where[1]] = {"source": source, "options": [masked(one) for one in options.split(",")], "wins": wins}
+        where = re.search(r"^\s*Where\s*=\s*(\S+)", read(fragment) or "", re.MULTILINE)
+        # Those of all mounts, too.
+        places = tuple(f"{one}/{unit}.d" for unit in (name, "mount") for one in directories)
+        files = [fragment, *precedence(places, ".conf")]
+        set_by = [(path, options[-1]) for path in files if (options := _OPTIONS.findall(read(path) or ""))]
+        source, written = set_by[-1] if set_by else (fragment, "")
+        if where and source != f"{generated}/{name}":
+            wins = not source.startswith(packages) or source != fragment
+            points[where[1]] = {"source": source, "options": [masked(one) for one in written.split(",")], "wins": wins}
     return points
 
 

@@ -24,6 +24,8 @@ FEW_PORTS = 1024
 """A rule that leaves out fewer ports than the privileged ones leaves the policy next to nothing to decide on."""
 SHORTEST_PREFIX = 7
 """No network that belongs to somebody has a shorter prefix (fc00::/7; 10.0.0.0/8)."""
+DEEPEST = 16
+"""Jumps from one chain to the next that are followed; the kernel allows as many (nf_tables_api.c, NFT_JUMP_STACK_SIZE)."""
 VERDICTS = ("accept", "drop", "reject", "return", "jump", "goto", "continue", "queue")
 
 
@@ -46,6 +48,26 @@ def jumps(rules: list[Rule]) -> list[str]:
         for verb in ("jump", "goto")
         if isinstance(step.get(verb), dict)
     ]
+
+
+def fate(place: Place, rules: Rules, matches: t.Callable[[Step], bool], depth: int = 0) -> str:
+    """The first word, accept or drop, of a rule whose steps all match a packet for sure; empty where none does. What may match decides nothing."""
+    if depth > DEEPEST:
+        return ""
+    for rule in rules.get(place, []):
+        verdicts = rule if all(matches(step) for step in rule) else []
+        for step in verdicts:
+            if "accept" in step:
+                return "accept"
+            if {"drop", "reject"} & step.keys():
+                return "drop"
+            if "return" in step:
+                return ""
+        for target in jumps([verdicts]):
+            word = fate((place[0], place[1], target), rules, matches, depth + 1)
+            if word or any("goto" in step for step in verdicts):
+                return word
+    return ""
 
 
 class Opening:

@@ -15,7 +15,8 @@ ROOT_FILES = ("/root/.bash_profile", "/root/.bashrc", "/root/.profile")
 class RootShell(Reader):
     """The search ``path``, ``umask`` and ``timeout`` (TMOUT) that root's login shell really gets, what that umask ``leaves`` to a
     new directory, and which directories of the path are ``unsafe``, with the reason. To know, it runs root's login shell, and so root's profile:
-    once as a script's and once as a person's, for files may end early where nobody types. What is weaker of the two counts.
+    once as a script's and once as a person's, for files may end early where nobody types. What is weaker of the two counts. The search path
+    of shells that are no login shells (su, cron) is read, not run.
     """
 
     def __init__(self, request: None = None) -> None:
@@ -29,7 +30,7 @@ class RootShell(Reader):
 
     def read(self) -> Section:
         paths, umasks, timeouts = zip(*(answer(command.text()) for command in self.commands.values()))
-        parts = list(dict.fromkeys(part for path in paths for part in path.split(":")))
+        parts = list(dict.fromkeys(part for path in (*paths, *given()) for part in path.split(":")))
         unsafe = {shown(part) or "(empty)": reason for part in parts if (reason := why_unsafe(part))}
         umask = umasks[0] & umasks[1]
         # Only which of root's own files set a umask: what else stands in them is nobody's business.
@@ -44,6 +45,13 @@ class RootShell(Reader):
                 "umask_set_in": own,
             }
         )
+
+
+def given() -> list[str]:
+    """Search paths that a session of root begins with: of /etc/environment (pam_env(8)), and of su and login (login.defs(5), ENV_SUPATH)."""
+    written = re.findall(r"^\s*(?:export\s+)?PATH=(.*)$", read("/etc/environment") or "", re.MULTILINE)[-1:]
+    written += re.findall(r"^\s*ENV_SUPATH\s+(?:PATH=)?(.*)$", read("/etc/login.defs") or "", re.MULTILINE)[-1:]
+    return [path.strip().strip("\"'") for path in written]
 
 
 def answer(output: str) -> tuple[str, int, str]:

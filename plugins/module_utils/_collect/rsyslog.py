@@ -46,6 +46,8 @@ class Rsyslog(Reader):
             for pattern in LISTENERS:
                 listeners += [f"{path}: {' '.join(m[0].split())}" for m in re.finditer(pattern, code, FLAGS)]
         started = self.daemons.started()
+        if other := self.daemons.elsewhere("rsyslogd", "-f", MAIN):
+            left_out[MAIN] = f"rsyslogd is started with {other} in its place, which is not read here"
         return Section(
             {
                 "FileCreateMode": modes,

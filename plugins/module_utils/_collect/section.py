@@ -6,6 +6,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+SCHEMA = 2
+"""Version of the evidence."""
+
 WHOLE = ""
 """The name under which `left_out` tells why nothing of a section could be read."""
 

@@ -79,6 +79,8 @@ class Settings(Reader):
             items[program] = shell(text(path, left_out, f"{program} {path}") or "", path)
         items["useradd"] = useradd(text(USERADD, left_out, f"useradd {USERADD}") or "", USERADD)
         items["daemons"] = self.daemons.started()
+        if other := self.daemons.elsewhere("auditd", "-c", os.path.dirname(AUDITD)):
+            left_out[f"auditd {AUDITD}"] = f"auditd is started with {other} in its place, which is not read here"
         items["changed"] = {program: changed(paths) for program, paths in files.items()}
         return Section(items, left_out)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sudo's settings and rules, as sudo's own parser has them (cvtsudoers(1), sudoers(5))."""
+"""sudo's settings and rules, as sudo's own parser has them (cvtsudoers(1), sudoers(5)), or what sudo lists for each account."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import json
 import re
 import typing as t
 
-from .command import Command, read
+from .account import rows
+from .command import Command, CommandError, read
 from .section import Reader, Section
+from .sudo_listing import Listing, merged, parse
 
 POLICY, MAIN = "/etc/sudoers", "/etc/sudo.conf"
 SCOPES = {"": "", "@": "host", ":": "user", ">": "runas", "!": "command"}
@@ -30,6 +32,10 @@ MEMBERS = {
     "cmndalias": "",
 }
 Entry = dict[str, t.Any]
+LOCAL = {"compat", "files", "systemd"}
+"""Sources of this host's own (nsswitch.conf(5))."""
+MOST = 200
+"""Accounts that sudo is asked about one by one."""
 
 
 class Sudo(Reader):
@@ -47,22 +53,57 @@ class Sudo(Reader):
     def read(self) -> Section:
         if read(POLICY) is None:
             return Section({"installed": False, "files": [], "defaults": [], "rules": []})
-        policy = json.loads(self.json.output())
-        marks = re.findall(r"^Defaults([@:!>]?)", self.text.text(), re.MULTILINE)
         files = re.findall(r"^(/.*?): ", self.check.text(accept=(0, 1)), re.MULTILINE) or [POLICY]
         texts = {path: re.sub(r"\\\n\s*", " ", read(path) or "") for path in dict.fromkeys(files)}
+        left_out = {**_elsewhere(), **_another_policy()}
+        if self.json.installed:
+            defaults, rules = self._converted(texts)
+            defaults += _of_directories(defaults, left_out)
+        else:
+            defaults, rules = _listed(left_out)
+        return Section({"installed": True, "files": list(texts), "defaults": defaults, "rules": rules}, left_out)
+
+    def _converted(self, texts: t.Mapping[str, str]) -> tuple[list[Entry], list[Entry]]:
+        policy = json.loads(self.json.output())
+        marks = re.findall(r"^Defaults([@:!>]?)", self.text.text(), re.MULTILINE)
         blocks = policy.get("Defaults", [])
         if len(marks) != len(blocks):
             raise ValueError(f"cvtsudoers shows {len(marks)} Defaults in one form and {len(blocks)} in another")
-        items = {
-            "installed": True,
-            "files": list(texts),
-            "defaults": [
-                entry for mark, block in zip(marks, blocks) for entry in _defaults(SCOPES[mark], block, texts)
-            ],
-            "rules": [rule for entry in policy.get("User_Specs", []) for rule in _rules(entry, texts)],
-        }
-        return Section(items, {**_elsewhere(), **_another_policy()})
+        defaults = [entry for mark, block in zip(marks, blocks) for entry in _defaults(SCOPES[mark], block, texts)]
+        return defaults, [rule for entry in policy.get("User_Specs", []) for rule in _rules(entry, texts)]
+
+
+def _listing(user: str) -> Listing:
+    return parse(user, Command("sudo", "-n", "-ll", "-U", user).text())
+
+
+def _listed(left_out: dict[str, str]) -> tuple[list[Entry], list[Entry]]:
+    """What sudo itself says of each account of this host: what names no account here is not seen, and gives nobody anything."""
+    users = list(dict.fromkeys(row[0] for row in rows("/etc/passwd", 7)))
+    if users[MOST:]:
+        left_out[""] = f"cvtsudoers is not installed, and sudo was asked about {MOST} of {len(users)} accounts only"
+    if others := _sources("passwd") - LOCAL:
+        left_out[f"accounts of {' '.join(sorted(others))}"] = (
+            "cvtsudoers is not installed: what sudo lets them do is not seen"
+        )
+    return merged({user: _listing(user) for user in users[:MOST]})
+
+
+def _of_directories(defaults: t.Sequence[Entry], left_out: dict[str, str]) -> list[Entry]:
+    """Defaults of a directory service, which counts after the files: what root has and the files do not say."""
+    if not _sources("sudoers") - LOCAL:
+        return []
+    try:
+        listing = _listing("root")
+    except CommandError as exc:
+        listing = Listing({}, [], [])
+        left_out["Defaults of a directory service"] = str(exc)
+    known = {(one["name"], one["value"]) for one in defaults}
+    return [
+        {"scope": "", "for": [], "name": name, "value": value, "source": "a directory service"}
+        for name, value in listing.options.items()
+        if (name, value) not in known
+    ]
 
 
 def _another_policy() -> dict[str, str]:
@@ -77,10 +118,15 @@ def _another_policy() -> dict[str, str]:
 
 
 def _elsewhere() -> dict[str, str]:
-    """Sources of rules that only a directory service knows (nsswitch.conf, sudoers.ldap(5))."""
-    line = re.search(r"^\s*sudoers\s*:\s*([^#\n]*)", read("/etc/nsswitch.conf") or "", re.MULTILINE)
-    sources = [word for word in (line[1].split() if line else ()) if word != "files" and not word.startswith("[")]
+    """Sources of rules that only a directory service knows (sudoers.ldap(5))."""
+    sources = sorted(_sources("sudoers") - LOCAL)
     return {f"sudoers of {source}": "rules of a directory service are not read" for source in sources}
+
+
+def _sources(database: str) -> set[str]:
+    """Where a database is looked up (nsswitch.conf(5))."""
+    line = re.search(rf"^\s*{database}\s*:\s*([^#\n]*)", read("/etc/nsswitch.conf") or "", re.MULTILINE)
+    return {word for word in re.sub(r"\[[^\]]*\]", " ", line[1] if line else "").split()}
 
 
 def _defaults(scope: str, block: Entry, texts: t.Mapping[str, str]) -> list[Entry]:

@@ -3,7 +3,8 @@
 
 Items: by key ``{live, disk, source, written, ufw, interfaces}``. ``disk`` is what systemd-sysctl(8) will set, ``source``
 and ``written`` the file and the key as it stands there; ``ufw`` the same three and ``enabled`` where ufw's file names the key, else
-None: it is loaded only while ufw is enabled; ``interfaces`` the live and stored values of every network interface, for keys of ``all`` and ``default``.
+None: it is loaded only while ufw is enabled; ``interfaces`` the live and stored values of every network interface, for keys of ``all`` and ``default``,
+for ``accept_ra`` with ``advertised``, whether the kernel has its default route from a router's advertisement.
 """
 
 from __future__ import annotations
@@ -18,6 +19,17 @@ from .section import Reader, Section
 from .settings import shell
 
 DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+# systemd-sysctl(8), CREDENTIALS: read after all files, the first of these that is there (systemd.exec(5), ImportCredential=).
+CREDENTIALS = tuple(
+    f"{directory}/sysctl.extra"
+    for directory in (
+        "/run/credentials/@system",
+        "/etc/credstore",
+        "/run/credstore",
+        "/usr/local/lib/credstore",
+        "/usr/lib/credstore",
+    )
+)
 # ufw(8) loads the file that IPT_SYSCTL names each time it starts.
 UFW_MAIN, UFW_DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 # Two names of one variable in the kernel (net/ipv4/devinet.c).
@@ -41,7 +53,8 @@ class Parameters(Reader):
     def read(self) -> Section:
         left_out: dict[str, str] = {}
         assignments: Assignments = {}
-        for path, content in texts(drop_ins(*DIRECTORIES), left_out).items():
+        credential = [path for path in CREDENTIALS if os.path.exists(path)][:1]
+        for path, content in texts([*drop_ins(*DIRECTORIES), *credential], left_out).items():
             merge(content, path, assignments, left_out)
         ufw, enabled = ufw_assignments(left_out)
         return Section({key: parameter(key, assignments, ufw, enabled=enabled) for key in self.request}, left_out)
@@ -119,12 +132,24 @@ def parameter(key: str, assignments: Assignments, ufw: Assignments, *, enabled: 
         for interface in sorted(set(_listed(f"/proc/sys/{scope[1]}")) - {"all", "default"}):
             own = f"{scope[1]}/{interface}/{scope[2]}"
             interfaces[interface] = {"live": live(own), **_shown(stored(own, assignments))}
+            if scope[2] == "accept_ra":
+                interfaces[interface]["advertised"] = interface in advertised()
     return {
         "live": live(name),
         **_shown(stored(name, assignments)),
         "ufw": {**_shown(by_ufw), "enabled": enabled} if by_ufw else None,
         "interfaces": interfaces,
     }
+
+
+def advertised(path: str = "/proc/net/ipv6_route") -> frozenset[str]:
+    """Interfaces of which the kernel has the default route from a router's advertisement (RTF_DEFAULT, RTF_ADDRCONF of ipv6_route.h)."""
+    try:
+        with open(path, encoding="ascii") as handle:
+            routes = [line.split() for line in handle]
+    except OSError:
+        return frozenset()
+    return frozenset(route[9] for route in routes if int(route[8], 16) & 0x50000 == 0x50000)
 
 
 def _shown(assignment: Assignment | None) -> dict[str, str | None]:

@@ -7,8 +7,7 @@ import datetime
 import re
 import typing as t
 
-from ...module_utils._collect.collector import SCHEMA
-from ...module_utils._collect.section import WHOLE
+from ...module_utils._collect.section import SCHEMA, WHOLE
 from .._errors import EvidenceError
 from .answers import EVIDENCE, SECTIONS, check_limits, unpacked
 from .platform import Platform

@@ -21,7 +21,7 @@ ATTRIBUTES = {
     "mount": {"mountpoint", "exists", "opts"},
 }
 JUDGED = ("pass", "fail", "waived")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_unescaped = json.JSONEncoder(ensure_ascii=False).encode
 # What JSON writes for a character beyond the first 65,536; YAML knows it as one escape of eight digits.
 _PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 
@@ -58,7 +58,7 @@ def render(checks_by_rule: t.Mapping[str, t.Sequence[Check]]) -> str:
         for number, check in enumerate(asked):
             validate(identifier, check)
             fields = {**check.attributes, "meta": {"rule": identifier}}
-            text = ", ".join(f"{json.dumps(name)}: {_value(value)}" for name, value in fields.items())
+            text = ", ".join(f'"{name}": {_value(value)}' for name, value in fields.items())
             groups[check.resource].append(f"  {_value(f'{identifier}#{number}')}: {{{text}}}\n")
     return "".join(f"{resource}:\n{''.join(entries)}" for resource, entries in groups.items() if entries)
 
@@ -70,21 +70,11 @@ def generate(verdicts: t.Mapping[str, Verdict], evidence: Evidence) -> str:
 
 def _askable(check: Check) -> Check:
     """CHECK, or one that fails where it names something that no YAML can: a file name that is not UTF-8."""
-    if any(_SURROGATE.search(text) for text in _texts(check.attributes)):
+    try:
+        _unescaped(check.attributes).encode()
+    except UnicodeEncodeError:
         return matching(Template(json.dumps("a name that is not UTF-8 cannot be asked of Goss")), "")
     return check
-
-
-def _texts(value: t.Any) -> t.Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, t.Mapping):
-        for key, item in value.items():
-            yield from _texts(key)
-            yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)
 
 
 def checks(verdict: Verdict, evidence: Evidence) -> list[Check]:

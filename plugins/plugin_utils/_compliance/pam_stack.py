@@ -92,8 +92,24 @@ def outcomes(lines: t.Sequence[Line], picked: Test) -> set[Outcome]:
     return ends
 
 
+def avoidable(lines: t.Sequence[Line], picked: Test) -> bool:
+    """Whether a stack can succeed without having called a line that PICKED names."""
+    return any(end.success and not (end.passed or end.refused) for end in outcomes(lines, picked))
+
+
+def unmet(line: Line, groups: t.Mapping[str, t.Collection[str]]) -> bool:
+    """Whether a line says yes to nobody: it asks for members of groups that have none (pam_succeed_if(8), ``ingroup``).
+
+    Args:
+        groups: who is in each group.
+    """
+    words = line["args"] if line["module"] == "pam_succeed_if.so" else ()
+    asked = [names for word, names in zip(words, words[1:]) if word == "ingroup"]
+    return any(not any(groups.get(name) for name in names.split(":")) for names in asked)
+
+
 def answers(line: Line) -> tuple[bool, ...]:
-    if not line["installed"]:
+    if not line["installed"] or line.get("unmet"):
         return (False,)
     return (ALWAYS[line["module"]],) if line["module"] in ALWAYS else (True, False)
 

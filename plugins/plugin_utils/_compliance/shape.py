@@ -55,20 +55,27 @@ def maybe(shape: Shape) -> Shape:
 
 def mismatch(value: t.Any, shape: Shape, where: str = "") -> str:
     """The first place where VALUE is not of SHAPE, with what stands there; empty where it is."""
-    if (value is None and shape.optional) or shape is ANYTHING:
-        return ""
+    first = _mismatch(value, shape)
+    return f"{where + first[0] or 'it'} {first[1]}" if first else ""
+
+
+def _mismatch(value: t.Any, shape: Shape) -> tuple[str, str] | None:
+    """The place below VALUE, and what it must be: put together on the way out, for nearly every value is right."""
+    if shape is ANYTHING or (value is None and shape.optional):
+        return None
     fits = isinstance(value, shape.types) and (not isinstance(value, bool) or bool in shape.types)
     if not fits or (isinstance(value, float) and not math.isfinite(value)):
-        return f"{where or 'it'} must be {shape.name}, not {_named(value)}"
-    children: t.Iterable[tuple[str, t.Any, Shape]] = ()
+        return "", f"must be {shape.name}, not {_named(value)}"
     if isinstance(value, dict):
-        if shape.items:
-            children = ((f"{where}.{key}", item, shape.items) for key, item in value.items())
-        elif shape.keys:
-            children = ((f"{where}.{key}", value[key], one) for key, one in shape.keys.items() if key in value)
+        keys = dict.fromkeys(value, shape.items) if shape.items else shape.keys or {}
+        for key, one in keys.items():
+            if key in value and (first := _mismatch(value[key], one)):
+                return f".{key}{first[0]}", first[1]
     elif isinstance(value, list) and shape.items:
-        children = ((f"{where}[{index}]", item, shape.items) for index, item in enumerate(value))
-    return next(filter(None, (mismatch(item, one, place) for place, item, one in children)), "")
+        for index, item in enumerate(value):
+            if first := _mismatch(item, shape.items):
+                return f"[{index}]{first[0]}", first[1]
+    return None
 
 
 def too_much(value: t.Any) -> str:

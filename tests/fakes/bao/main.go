@@ -97,8 +97,13 @@ func main() {
 		roots.AppendCertsFromPEM(ca)
 	}
 	server.client = &http.Client{
-		Timeout:   2 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true},
+		// A server that is gone is noticed at once; one on a busy machine is not taken for gone.
+		Timeout: 15 * time.Second,
+		Transport: &http.Transport{
+			DialContext:       (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+			TLSClientConfig:   &tls.Config{RootCAs: roots},
+			DisableKeepAlives: true,
+		},
 	}
 	if server.audit != "" {
 		server.log("start")

@@ -71,10 +71,11 @@ class File(Kind):
         named = {name: one for name, one in demand.constraints.items() if not self._holds(demand, name, one, facts)}
         wrong = [f"{name} {facts[name]}" for name in named]
         wrong += [f"access list {entry}" for entry in _entries(demand, facts) if not _allowed(demand, entry)]
+        # Whose directories hold a service's files is for the service to say.
+        if facts.get("unsafe") and not demand.rule.spec.get("services"):
+            wrong.append(facts["unsafe"])
         if facts.get("target"):
-            # Whose directories hold a service's files is for the service to say.
-            unsafe = "" if demand.rule.spec.get("services") else facts["unsafe"]
-            wrong = [f"leads to {facts['target']}: {one}" for one in (*wrong, *([unsafe] if unsafe else []))]
+            wrong = [f"leads to {facts['target']}: {one}" for one in wrong]
         return wrong if facts["type"] in CHANGED else [f"is no file or directory, but a {facts['type']}", *wrong]
 
     def _bad(self, demand: Demand, evidence: Evidence) -> dict[str, list[str]]:
@@ -127,7 +128,7 @@ class File(Kind):
             return [Check("file", {"path": demand.key, "exists": exists}, decides=_one(demand.key))]
         checks = []
         for path, facts in files.items():
-            if facts.get("target") and not demand.rule.spec.get("services"):
+            if "unsafe" in facts and not demand.rule.spec.get("services"):
                 unsafe = lookup("file", demand.key, path, "unsafe")
                 checks.append(matching(Template(f"{{{{ {unsafe} | toJson }}}}"), ""))
             place = facts.get("target") or path
@@ -212,6 +213,8 @@ def _why_not(demand: Demand, path: str, facts: Facts) -> str:
         return "replace it by a file"
     if not plain(path):
         return "its name has characters that cannot be printed: mend it by hand"
+    if facts.get("unsafe"):
+        return "nobody but root may change a directory above it"
     if demand.rule.spec.get("services") and any(
         not one.holds(facts[name]) for name, one in demand.constraints.items() if name != "mode"
     ):

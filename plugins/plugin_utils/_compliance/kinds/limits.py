@@ -8,7 +8,7 @@ import typing as t
 
 from ....module_utils._collect.limits import DIRECTORY
 from ..constraint import text
-from ..pam_stack import of_type
+from ..pam_stack import Line, avoidable, of_type
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
 from .matchers import Template, as_json, checks_on, literal, lookup, matching
 from .settings import put_line
@@ -50,11 +50,15 @@ class Limits(Kind):
 
     @staticmethod
     def unlimited(evidence: Evidence) -> list[str]:
-        """Services of `LOGINS` that set no limits, or those of another file (pam_limits(8))."""
+        """Services of `LOGINS` that set no limits, may pass by the module that does, or have it read another file (pam_limits(8))."""
         wrong = []
         for service in (one for one in LOGINS if one in evidence["pam"]):
-            lines = [line for line in of_type(evidence["pam"][service], "session") if line["module"] == MODULE]
+            stack = of_type(evidence["pam"][service], "session")
+            lines = [line for line in stack if _is_mine(line)]
             wrong += [] if lines else [f"/etc/pam.d/{service} (session without {MODULE})"]
+            wrong += (
+                [f"/etc/pam.d/{service} (session can pass by {MODULE})"] if lines and avoidable(stack, _is_mine) else []
+            )
             others = [argument for line in lines for argument in line["args"] if argument.startswith("conf=")]
             wrong += [f"{lines[0]['source']} ({MODULE} {argument})" for argument in others]
         return wrong
@@ -76,7 +80,10 @@ class Limits(Kind):
         deciding = self.deciding(demand, evidence)
         made: list[Check] = [matching(as_json("limits", "exempt"), {"have-len": 0})]
         for service in (one for one in LOGINS if one in evidence["pam"]):
-            lines = [line for line in of_type(evidence["pam"][service], "session") if line["module"] == MODULE]
+            stack = of_type(evidence["pam"][service], "session")
+            lines = [line for line in stack if _is_mine(line)]
+            # libpam's dispatch is followed by the planner alone; this repeats its answer.
+            made.append(matching(Template(f'"{"passed by" if avoidable(stack, _is_mine) else "called"}"'), "called"))
             source = lines[0]["source"] if lines else f"/etc/pam.d/{service}"
             contents = [f"/^\\s*-?session\\s+[^#]*{literal(MODULE)}/", f"!/^[^#]*{literal(MODULE)}\\s[^#]*conf=/"]
             made.append(Check("file", {"path": source, "exists": True, "contents": contents}))
@@ -88,6 +95,10 @@ class Limits(Kind):
             line = r"/^\s*" + r"\s+".join(words) + r"\s*(#.*)?$/"
             made.append(Check("file", {"path": entry["source"], "exists": True, "contents": [line]}))
         return made
+
+
+def _is_mine(line: Line) -> bool:
+    return bool(line["module"] == MODULE)
 
 
 KINDS = (Limits(),)

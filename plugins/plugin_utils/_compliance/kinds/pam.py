@@ -7,7 +7,7 @@ import re
 import typing as t
 
 from ....module_utils._collect.section import WHOLE
-from ..pam_stack import AUTHENTICATING, ROOT_ONLY, Line, of_type, opens_to_all, outcomes
+from ..pam_stack import AUTHENTICATING, ROOT_ONLY, Line, avoidable, of_type, opens_to_all, outcomes, unmet
 from ..pam_tools import TOOLS, Tool
 from .base import TEXTS, Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders
 from .matchers import Template, literal, matching
@@ -60,7 +60,7 @@ class Pam(Kind):
         return {
             "text": [*TOOLS[platform.tool("pam")].texts(), SU],
             **({"account": None} if "empty_group" in rule.spec else {}),
-            **({"sshd": [platform.unit("ssh_server")], "sudo": None} if _asks_for_doors(rule) else {}),
+            **({"account": None, "sshd": [platform.unit("ssh_server")], "sudo": None} if _asks_for_doors(rule) else {}),
         }
 
     @staticmethod
@@ -111,6 +111,8 @@ class Pam(Kind):
                     )
                 elif not any(line["installed"] for line in right):
                     yield Problem(f"{module} stands in {service}, but is not installed", lines[0]["source"])
+                elif demand.rule.spec.get("last") and _passes_by_last(evidence["pam"][service], kind, lines[-1]):
+                    yield Problem(f"{service} ({kind}): can pass by {module}", lines[-1]["source"])
 
     def _forbidden(self, demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
         for argument in demand.rule.spec.get("forbid", ()):
@@ -125,6 +127,7 @@ class Pam(Kind):
         """Services that accept a password without the module."""
         module = demand.rule.spec["module"]
         entrances = doors(evidence) if _asks_for_doors(demand.rule) else frozenset()
+        groups = _members_of_groups(evidence) if _asks_for_doors(demand.rule) else None
         for name in sorted(name for name in entrances if "/" in name):
             yield Problem(f"the PAM service '{name}' of sshd or sudo is none of /etc/pam.d: nobody looked at it", name)
         for kind in demand.rule.spec.get("guards", ()):
@@ -134,6 +137,8 @@ class Pam(Kind):
             names = sorted(evidence["pam"], key=lambda name: name not in self._bases(demand, kind, evidence))
             for service in demand.rule.spec.get("services") or names:
                 lines = of_type(evidence["pam"].get(service, ()), kind)
+                if groups is not None:
+                    lines = [{**line, "unmet": unmet(line, groups)} for line in lines]
                 chosen = demand.rule.spec.get("services")
                 how = bypass(
                     module, kind, lines, only_root=bool(chosen), door=service in entrances, caller=service in CALLERS
@@ -158,7 +163,8 @@ class Pam(Kind):
         """Members of the group that a line names, where that group must be empty."""
         if "empty_group" not in demand.rule.spec:
             return
-        members = {group["name"]: group["members"] for group in evidence["account"]["groups"]}
+        # pam_wheel counts those whose first group it is, too.
+        members = _members_of_groups(evidence)
         for service in demand.rule.spec["services"]:
             for line in evidence["pam"].get(service, ()):
                 for argument in line["args"] if line["module"] == demand.rule.spec["module"] else ():
@@ -169,15 +175,15 @@ class Pam(Kind):
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         spec = demand.rule.spec
         expected = "; ".join([*spec.get("stacks", ()), *(f"no {name}" for name in spec.get("forbid", ()))])
-        unseen = _unseen_doors(evidence) if _asks_for_doors(demand.rule) else {}
+        unseen = _unseen(demand.rule, evidence)
         if WHOLE in unseen:
-            return Ruling("error", f"by which PAM services people come in is not known: {unseen[WHOLE]}", "readable")
+            return Ruling("error", f"who comes in by which PAM service is not known: {unseen[WHOLE]}", "readable")
         wrong = offenders(
             [problem.text for problem in self.problems(demand, evidence)], f"{spec['module']}: {expected}"
         )
         if unseen and wrong.verdict == "pass":
             shown = "; ".join(f"{item}: {reason}" for item, reason in unseen.items())
-            return Ruling("error", f"by which PAM services people come in is not all seen: {shown}", wrong.expected)
+            return Ruling("error", f"who comes in by which PAM service is not all seen: {shown}", wrong.expected)
         return wrong if wrong.verdict == "fail" else Ruling("pass", "as expected", wrong.expected)
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
@@ -262,13 +268,26 @@ def doors(evidence: Evidence) -> frozenset[str]:
     return frozenset({*DOORS, *(name.lower() for name in named if name)})
 
 
-def _unseen_doors(evidence: Evidence) -> dict[str, str]:
-    """What is not known of how sshd and sudo name their services, with the reasons."""
+def _unseen(rule: Rule, evidence: Evidence) -> dict[str, str]:
+    """What is not known of how sshd and sudo name their services, and of who is in a group that is asked for, with the reasons."""
+    sections = ["sshd", "sudo"] if _asks_for_doors(rule) else []
+    conditions = _asks_for_doors(rule) and any(unmet(line, {}) for stack in evidence["pam"].values() for line in stack)
+    if conditions or "empty_group" in rule.spec:
+        sections.append("account")
     return {
         WHOLE if evidence[section] is None else item: reason
-        for section in ("sshd", "sudo")
+        for section in sections
         for item, reason in evidence.left_out(section).items()
     }
+
+
+def _members_of_groups(evidence: Evidence) -> dict[str, list[str]]:
+    """Who is in each group; nothing where that was not read, which `_unseen` says where it matters."""
+    return {group["name"]: group["users"] for group in (evidence["account"] or {"groups": []})["groups"]}
+
+
+def _passes_by_last(stack: t.Sequence[Line], kind: str, last: Line) -> bool:
+    return avoidable(of_type(stack, kind), lambda line: line is last)
 
 
 def bypass(

@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD, USERADD
+from ..combinations import less_credits, locks_root, remembered, stores_all, written
 from ..constraint import text
 from ..daemon import Daemon
 from ..pam_tools import TOOLS
@@ -257,6 +258,7 @@ class Combined(Settings):
         others: by key, the keys that bear on it.
         combine: the value that is in force, given the key's own and those of the others in their order (None where not set).
         harmless: what a key that bears on others is set to where it makes a rule fail; None takes its line away.
+        meanings: by key and word, the values that the program takes the word for.
     """
 
     def __init__(
@@ -267,13 +269,20 @@ class Combined(Settings):
         others: t.Mapping[str, tuple[str, ...]],
         combine: t.Callable[[str | None, t.Sequence[str | None]], str | None],
         harmless: str | None = None,
+        meanings: t.Mapping[tuple[str, str], tuple[str, ...]] | None = None,
         **options: t.Any,
     ) -> None:
         super().__init__(name, path, **options)
-        self.others, self.combine, self.harmless = others, combine, harmless
+        self.others, self.combine, self.harmless, self.meanings = others, combine, harmless, meanings or {}
+
+    def _meant(self, demand: Demand, place: Place) -> Place:
+        """A place with what its word means, where that satisfies the rule and the word as it stands does not."""
+        words = self.meanings.get((demand.key, (place.value or "").lower()), ())
+        value = next((one for one in (place.value, *words) if demand.value.holds(one)), place.value)
+        return place if value == place.value else place._replace(value=value, because=f"{demand.key} {place.value}")
 
     def places(self, demand: Demand, evidence: Evidence) -> list[Place]:
-        own = self._places(demand.key, evidence)
+        own = [self._meant(demand, place) for place in self._places(demand.key, evidence)]
         if demand.key not in self.others:
             return own
         beside = [self._places(key, evidence) for key in self.others[demand.key]]
@@ -306,7 +315,8 @@ class Combined(Settings):
             if setting and here[-1:] in ([], [setting["value"]]):
                 content = set_key(start, key, self.harmless, separator=self.separator, section=self.section)
                 desired.file(self.path, content, mode=self.mode, restart=self._restarts(evidence))
-        super().want(demand, evidence, desired)
+        if self._meant(demand, Place(own, self.path)).value == own:
+            super().want(demand, evidence, desired)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         places = self.places(demand, evidence)
@@ -315,31 +325,6 @@ class Combined(Settings):
         daemon = self.daemon(evidence)
         made = [check for place in places for check in checks_on(demand.value, json.dumps(place.value or ""))]
         return made + (daemon.asserts() if daemon else [])
-
-
-def less_credits(length: str | None, credits: t.Sequence[str | None]) -> str | None:
-    """pwquality.conf(5), minlen: kinds of characters with a credit count for as many characters of the length."""
-    credit = sum(max(0, int(one)) for one in credits if one is not None and re.fullmatch(r"-?\d{1,9}", one))
-    if not credit or length is None or not re.fullmatch(r"\d{1,9}", length):
-        return length
-    return str(int(length) - credit)
-
-
-def locks_root(even: str | None, others: t.Sequence[str | None]) -> str | None:
-    """faillock.conf(5): a root_unlock_time implies even_deny_root; one of less than a minute locks out nobody."""
-    (unlock,) = others
-    if unlock is None:
-        return even
-    seconds = {"never": 0}.get(unlock, int(unlock) if re.fullmatch(r"\d{1,9}", unlock) else 1)
-    return "yes" if seconds == 0 or seconds >= 60 else f"for {unlock} s"
-
-
-def stores_all(storage: str | None, others: t.Sequence[str | None]) -> str | None:
-    """journald.conf(5), MaxLevelStore: what is less urgent is not stored at all."""
-    (level,) = others
-    return (
-        storage if level is None or level.lower() in ("debug", "7", "info", "6") else f"{storage}, up to {level} only"
-    )
 
 
 def _drop_in(name: str, daemon: str = "") -> Settings:
@@ -374,15 +359,31 @@ KINDS = (
         PAM["faillock"],
         others={"even_deny_root": ("root_unlock_time",)},
         combine=locks_root,
+        # faillock.conf(5): "never", which is 0, is longer than the longest time that it takes, a week.
+        meanings={("unlock_time", "0"): ("604800",), ("unlock_time", "never"): ("0", "604800")},
         separator=" = ",
         module="pam_faillock.so",
         bare=frozenset({"audit", "even_deny_root", "silent"}),
     ),
-    Settings(
-        "pwhistory", PAM["pwhistory"], separator=" = ", module="pam_pwhistory.so", bare=frozenset({"enforce_for_root"})
+    Combined(
+        "pwhistory",
+        PAM["pwhistory"],
+        others={"remember": ("file",)},
+        combine=remembered,
+        separator=" = ",
+        module="pam_pwhistory.so",
+        bare=frozenset({"enforce_for_root"}),
     ),
     Settings("aide_default", "/etc/default/aide"),
     Settings("login_defs", LOGIN_DEFS, separator="\t"),
     Settings("useradd", USERADD),
-    Settings("auditd", AUDITD, separator=" = ", mode="0640", daemon="auditd"),
+    Combined(
+        "auditd",
+        AUDITD,
+        others={"max_log_file_action": ("write_logs", "log_format")},
+        combine=written,
+        separator=" = ",
+        mode="0640",
+        daemon="auditd",
+    ),
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import fnmatch
 import posixpath
+import re
 import typing as t
 
 from ....module_utils._collect.sshd_config import include_directories, split
@@ -24,6 +25,8 @@ APART = "/etc/ssh/sshd_unified.conf"
 # What sshd would read once the staged file is in place: its first value wins, so the file goes before all others.
 MERGED = ("sh", "-c", f'{{ cat "$1"; cat {MAIN}; }} | sshd -t -f /dev/stdin', "sh", "%s")
 ACCESS_LISTS = ("allowusers", "allowgroups", "denyusers", "denygroups")
+# A pattern that every name matches, from wherever (ssh_config(5), PATTERNS).
+EVERYBODY = re.compile(r"[*?]+(@[*?]+)?")
 ALGORITHMS = ("ciphers", "kexalgorithms", "macs")
 # A process starts some time after the clock tick that the kernel notes for it.
 TICK = 0.02
@@ -59,7 +62,8 @@ class Sshd(Kind):
         if not value or not key.startswith(("allow", "deny")):
             return value
         # A list that lets everybody in is none.
-        return None if key.startswith("allow") and "*" in value.split() else value.replace(" ", ",")
+        everybody = key.startswith("allow") and any(EVERYBODY.fullmatch(one) for one in value.split())
+        return None if everybody else value.replace(" ", ",")
 
     @staticmethod
     def any_list(demand: Demand) -> bool:
@@ -175,10 +179,12 @@ class Sshd(Kind):
             offered = items(evidence["sshd"]["effective"].get(name, ""))
             if name == demand.key.lower():
                 written = self.written(demand, evidence)
+                gone = items(written[1:]) if written[:1] == "-" else []
+                client = tuple(one for one in client if one not in gone)
                 # Taken from sshd's own list; where the site's list stands in its place, what that is only sshd knows.
                 own = [] if self._listed_by_site(name, evidence) else offered
-                offered = items(written) if written[:1] != "-" else [o for o in own if o not in items(written[1:])]
-            if offered and not set(offered) & set(client):
+                offered = [one for one in own if one not in gone] if gone else items(written)
+            if not client or (offered and not set(offered) & set(client)):
                 return f"this client knows none of the {name} that would be offered: it would lock itself out"
         return ""
 
@@ -284,7 +290,7 @@ class Sshd(Kind):
                 ]
             )
             return [
-                matching(Template(f'"{values}"'), {"match-regexp": "[^\\s*]"}),
+                matching(Template(f'"{values}"'), {"match-regexp": "[^\\s*?@]"}),
                 matching(Template(f'"{lifted}"'), "0"),
                 fresh,
             ]
@@ -295,7 +301,7 @@ class Sshd(Kind):
             if key.startswith("allow"):
                 # A list that lets everybody in is none.
                 shown = f'"{{{{ {lookup("sshd", *path)} | default "" }}}}"'
-                made.append(matching(Template(shown), {"not": {"match-regexp": "(^|\\s)\\*(\\s|$)"}}))
+                made.append(matching(Template(shown), {"not": {"match-regexp": f"(^|\\s){EVERYBODY.pattern}(\\s|$)"}}))
         return [*made, *self._on_disk(key, evidence)]
 
     @staticmethod

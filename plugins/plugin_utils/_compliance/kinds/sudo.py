@@ -35,7 +35,7 @@ class Sudo(Kind):
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
         if section != "sudo":
             return super().concerns(demand, section, item)
-        return demand.key in ("authenticate", "nopasswd")
+        return demand.key in ("authenticate", "nopasswd") or item.startswith("Defaults ")
 
     @staticmethod
     def settings(name: str, evidence: Evidence) -> tuple[Entry | None, list[Entry]]:
@@ -129,7 +129,7 @@ class Sudo(Kind):
         written = {"yes": "", "no": ""}.get(value, f'\\s*=\\s*"?{literal(value)}"?')
         line = f"/^\\s*Defaults\\s+([^#]*[,\\s])?{'!' if value == 'no' else ''}{literal(demand.key)}{written}\\s*(,|$)/"
         made += checks_on_default(demand.value, _meaning(general))
-        if general["source"]:
+        if general["source"].startswith("/"):
             made.append(Check("file", {"path": general["source"], "exists": True, "contents": [line]}))
         return made
 

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
+import os
+import sys
 import typing as t
 from pathlib import Path
 
@@ -29,15 +32,24 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 @functools.cache
 def template() -> Template:
     # Only who writes HTML loads Jinja for it: the actions of every other task do without.
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    # Compiling the page takes longer than filling it: what was compiled is kept where Python keeps bytecode.
+    directory = TEMPLATE.parent / "__pycache__"
+    if not sys.dont_write_bytecode:
+        with contextlib.suppress(OSError):
+            directory.mkdir(exist_ok=True)
+    kept = not sys.dont_write_bytecode and os.access(directory, os.W_OK)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(TEMPLATE.parent), bytecode_cache=FileSystemBytecodeCache(str(directory)) if kept else None,
+    )  # fmt: skip
     environment.filters.update(moment=moment, percent=percent, score=score)
     environment.globals.update(
         ends=ends, grouped=grouped, judges=judges, loosened=loosened, narrowing=narrowing, remarks=remarks, score_of=score_of,
         unmatched=unmatched,
     )  # fmt: skip
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return environment.get_template(TEMPLATE.name)
 
 
 def moment(timestamp: str) -> str:
