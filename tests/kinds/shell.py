@@ -14,7 +14,10 @@ SCENARIOS = (
     Scenario(TMOUT, "declared_otherwise", f"sed -i 's/.*TMOUT.*/declare -xr TMOUT=600/' {OURS}", "pass"),
     Scenario(TMOUT, "quoted", f"sed -i 's/TMOUT=900/TMOUT=\"900\"/' {OURS}", "pass"),
     Scenario(
-        TMOUT, "later_script_unsets_it", "echo 'unset TMOUT' > /etc/profile.d/zzz.sh", held="/etc/profile.d/zzz.sh"
+        TMOUT,
+        "later_script_unsets_it",
+        "echo 'unset TMOUT' > /etc/profile.d/zzz-tmout.sh",
+        held="/etc/profile.d/zzz-tmout.sh",
     ),
     Scenario(
         TMOUT,
