@@ -68,8 +68,8 @@ test-scenarios: setup install ## Break every rule in every way that is known (UN
 test-gpu: setup install ## Install drivers on test hosts: stand-in repositories, attacks, real DKMS builds, undo
 	$(SUDO) $(BIN)/python -m pytest $(or $(FILES),tests/gpu) -p no:cacheprovider --durations=0 --durations-min=1
 
-test-faults: setup install ## Kill, cut, fill and attack: every drill three times, and docs/drills.md (UNIFIED_DRILLS=all for each line)
-	$(SUDO) env UNIFIED_TURNS=$${UNIFIED_TURNS:-3} UNIFIED_DRILLS=$$UNIFIED_DRILLS $(BIN)/python -m tests.drills
+test-faults: setup install ## Kill, cut, fill and attack: every drill three times (UNIFIED_TURNS), and docs/drills.md; in parts with FILES, UNIFIED_MINUTES
+	$(SUDO) env UNIFIED_TURNS=$$UNIFIED_TURNS UNIFIED_MINUTES=$$UNIFIED_MINUTES UNIFIED_DRILLS=$$UNIFIED_DRILLS $(BIN)/python -m tests.drills $(FILES)
 
 test-vault: setup install ## Test against a real OpenBao or Vault (BAO_BIN, VAULT_BIN or UNIFIED_TEST_VAULT_ADDR), and record it
 	@SUDO="$(SUDO)" $(BIN)/python -m tests.vault

@@ -1,7 +1,9 @@
-"""Every fault drill, on fresh hosts each turn (``python -m tests.drills``), and the table of them, docs/drills.md.
+"""Every fault drill (``python -m tests.drills [PYTEST ARGUMENTS]``), the record of how each went, and the table of it, docs/drills.md.
 
-UNIFIED_TURNS says how often. As a pytest plugin it notes how each drill went; those that cut at several points tell how many with
-``record_property("points", ...)``.
+UNIFIED_TURNS says how many times each drill is to pass (3), UNIFIED_MINUTES after how long no other is begun (0: all are run). What is
+recorded in build/drills.jsonl is not run again, so that a long suite can be run in parts, of a file or of an hour; remove the record to
+begin anew. Why a drill failed is in build/drills.log at once. As a pytest plugin this notes how each drill went; those that cut at several
+points tell how many with ``record_property("points", ...)``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -24,41 +27,99 @@ RECORD = ROOT / "build/drills.jsonl"
 TABLE = ROOT / "docs/drills.md"
 HEAD = """# Fault drills
 
-Written by `make test-faults` on {date}, at {commit}, with ansible-core {ansible} and Python {python} on Linux {kernel}; hosts are
-Debian 13 containers and kernels in user space. A drill passes when the host is reachable, no file is half-written, nothing of ours is left
-over, and every daemon is younger than its configuration, as far as that drill touches them. Points are the places at which one drill kills
-the code. A drill without runs was skipped, for this machine lacks what it needs.
+Written by `make test-faults`: runs of {dates}, at {commits}, with ansible-core {ansible} and Python {python} on Linux {kernel}; hosts
+are Debian 13 containers and kernels in user space. A drill passes when the host is reachable, no file is half-written, nothing of ours is
+left over, and every daemon is younger than its configuration, as far as that drill touches them. A drill that failed was run again when
+its cause was mended; both runs count. Points are the places at which one drill kills the code, all its runs together. A drill without runs
+was skipped, for this machine lacks what it needs.
 
-| drill | runs | points | passed |
-|---|---:|---:|---:|
+| drill | runs | passed | points | seconds a run |
+|---|---:|---:|---:|---:|
 """
+TOTAL = "| **{count} drills** | {runs} | {passed} | {points} | {seconds:.0f} in all |\n"
 
 
-class Drill(t.NamedTuple):
-    """How one test went, all its turns together."""
+class Run(t.NamedTuple):
+    """One line of the record: how one drill (a test's node id) went once, and with what."""
 
-    runs: int = 0
-    points: int = 0
-    passed: int = 0
+    drill: str
+    outcome: str
+    points: int
+    seconds: float
+    date: str
+    commit: str
+    ansible: str
+    python: str
+    kernel: str
+    note: str = ""
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when != "call" and report.passed:
-        return
-    points = sum(value for key, value in report.user_properties if key == "points" and isinstance(value, int))
-    with RECORD.open("a", encoding="utf-8") as record:
-        record.write(json.dumps([title(report.nodeid), points, report.outcome]) + "\n")
+def record() -> list[Run]:
+    if not RECORD.exists():
+        return []
+    return [Run(**json.loads(line)) for line in RECORD.read_text(encoding="utf-8").splitlines()]
 
 
-def drills() -> dict[str, Drill]:
-    """What all turns have noted, by drill."""
-    noted: dict[str, Drill] = {}
-    for line in RECORD.read_text(encoding="utf-8").splitlines():
-        name, points, outcome = json.loads(line)
-        known = noted.get(name, Drill())
-        ran, passed = outcome != "skipped", outcome == "passed"
-        noted[name] = Drill(known.runs + ran, known.points + points, known.passed + passed)
-    return noted
+def commit() -> str:
+    """The commit of this checkout, with a plus where something but the table is not committed."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+
+    changed = git("diff", "--quiet", "HEAD", "--", ".", f":(exclude){TABLE.relative_to(ROOT)}").returncode
+    return git("rev-parse", "--short", "HEAD").stdout.strip() + "+" * bool(changed) or "no commit"
+
+
+def passes(runs: t.Iterable[Run], drill: str) -> int:
+    """How many runs need not be made again: a drill that is skipped here is skipped every time."""
+    return sum(run.drill == drill and run.outcome in ("passed", "skipped") for run in runs)
+
+
+class Recorder:
+    """The pytest plugin of one turn."""
+
+    def __init__(self) -> None:
+        self.turn = int(os.environ.get("UNIFIED_TURN", "1"))
+        self.until = float(os.environ.get("UNIFIED_UNTIL", "inf"))
+        self.commit = commit()
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        runs = record()
+        done = [item for item in items if passes(runs, item.nodeid) >= self.turn]
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item not in done]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> t.Generator[None, object, object]:
+        ended = yield
+        if time.time() > self.until:
+            item.session.shouldstop = "the time for this part is over"
+        return ended
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" and report.passed:
+            return
+        run = Run(
+            drill=report.nodeid,
+            outcome=report.outcome,
+            points=sum(value for key, value in report.user_properties if key == "points" and isinstance(value, int)),
+            seconds=round(report.duration, 1),
+            date=f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
+            commit=self.commit,
+            ansible=importlib.metadata.version("ansible-core"),
+            python=platform.python_version(),
+            kernel=platform.release().partition("-")[0],
+            note=" ".join(str(value) for key, value in report.user_properties if key == "note"),
+        )
+        with RECORD.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(run._asdict()) + "\n")
+        if report.failed:
+            with RECORD.with_suffix(".log").open("a", encoding="utf-8") as log:
+                log.write(f"{report.nodeid}\n{report.longreprtext}\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Recorder())
 
 
 def title(node: str) -> str:
@@ -68,35 +129,51 @@ def title(node: str) -> str:
     return f"{words}: {case}" if case else words
 
 
-def table(drills: t.Mapping[str, Drill]) -> str:
-    head = HEAD.format(
-        date=f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
-        commit=subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
-        ).stdout.strip()
-        or "no commit",
-        ansible=importlib.metadata.version("ansible-core"),
-        python=platform.python_version(),
-        kernel=platform.release(),
+def table(runs: t.Sequence[Run]) -> str:
+    """The page, from at least one run."""
+    several = {field: ", ".join(dict.fromkeys(getattr(run, field) for run in runs)) for field in Run._fields[4:9]}
+    rows = []
+    ran = [run for run in runs if run.outcome != "skipped"]
+    for drill in sorted({run.drill for run in runs}, key=title):
+        own = [run for run in ran if run.drill == drill]
+        passed, points = sum(run.outcome == "passed" for run in own), sum(run.points for run in own)
+        seconds = f"{sum(run.seconds for run in own) / len(own):.0f}" if own else ""
+        rows.append(f"| {title(drill)} | {len(own)} | {passed} | {points or ''} | {seconds} |\n")
+    notes = "".join(f"\n{title(run.drill)} ({run.date}): {run.note}.\n" for run in ran if run.note)
+    total = TOTAL.format(
+        count=len(rows),
+        runs=len(ran),
+        passed=sum(run.outcome == "passed" for run in ran),
+        points=sum(run.points for run in ran),
+        seconds=sum(run.seconds for run in ran),
     )
-    rows = [f"| {name} | {one.runs} | {one.points or ''} | {one.passed} |\n" for name, one in sorted(drills.items())]
-    total = Drill(*(sum(values) for values in zip(*drills.values(), strict=True)))
-    return f"{head}{''.join(rows)}| **{len(rows)} drills** | {total.runs} | {total.points} | {total.passed} |\n"
+    return HEAD.format(dates=several["date"], commits=several["commit"], **several) + "".join(rows) + total + notes
 
 
-def main() -> int:
-    """Run all turns, whatever fails, and write the table after each; returns how pytest ended where it ended badly."""
+def main(arguments: t.Sequence[str]) -> int:
+    """Run what is not recorded yet, and write the table after each turn; returns how pytest ended where it ended badly."""
     RECORD.parent.mkdir(exist_ok=True)
-    RECORD.unlink(missing_ok=True)
-    files = sorted(str(path) for pattern in DRILLS for path in ROOT.glob(pattern))
-    argv = [sys.executable, "-m", "pytest", *files, "-p", "tests.drills", "-p", "no:cacheprovider", "-v", *sys.argv[1:]]
-    turns, codes = int(os.environ.get("UNIFIED_TURNS", "3")), [0]
+    files = (
+        []
+        if any("tests/" in one for one in arguments)
+        else sorted(str(path) for pattern in DRILLS for path in ROOT.glob(pattern))
+    )
+    argv = [sys.executable, "-m", "pytest", *files, *arguments, "-p", "tests.drills", "-p", "no:cacheprovider", "-v"]
+    turns, minutes = (
+        int(os.environ.get(name) or default) for name, default in (("UNIFIED_TURNS", 3), ("UNIFIED_MINUTES", 0))
+    )
+    until = time.time() + 60 * minutes if minutes else float("inf")
+    codes = [0]
     for turn in range(1, turns + 1):
+        if time.time() > until:
+            break
         print(f"turn {turn} of {turns}", flush=True)
-        codes.append(subprocess.run(argv, cwd=ROOT, check=False).returncode)
-        TABLE.write_text(table(drills()), encoding="utf-8")
-    return max(codes)
+        environment = {**os.environ, "UNIFIED_TURN": str(turn), "UNIFIED_UNTIL": str(until)}
+        codes.append(subprocess.run(argv, cwd=ROOT, check=False, env=environment).returncode)
+        if record():
+            TABLE.write_text(table(record()), encoding="utf-8")
+    return max(code for code in codes if code != pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -71,13 +71,13 @@ class ActionModule(OwnedAction):
 
     def _over(self, waits: Result, module: str, options: Result, arguments: Result, task_vars: Result) -> Result:
         """Run a module; where a batch WAITS over a new connection, so that its answer proves that people get in."""
-        if waits:
-            self._connection.reset()
         try:
+            if waits:
+                self._connection.reset()
             answer = self.owned(f"unified.deploy.{module}", options, task_vars)
         except AnsibleError as exc:
             if not waits:
-                raise
+                return {"failed": True, "msg": str(exc), "module_stderr": str(exc)}
             return self._shut_out(str(exc), waits, arguments)
         # What was no answer of the module came from a shell that did not become root.
         if waits and _is_no_answer(answer):
@@ -126,6 +126,6 @@ class _Made:
         self.result["batches"] += [answer["batch"]] if answer["batch"] else []
 
     def failed(self, answer: Result, batch: Result) -> Result:
-        told = {key: answer[key] for key in ("stale", "blocked_by", "waits", "module_stderr") if key in answer}
+        told = {key: answer[key] for key in ("stale", "blocked_by", "module_stderr") if key in answer}
         said = f"batch {batch['name']}: {answer.get('msg')}"
-        return {**self.result, **told, "failed": True, "msg": said}
+        return {**self.result, **told, "waits": answer.get("waits", ""), "failed": True, "msg": said}

@@ -124,9 +124,11 @@ stale:
   elements: str
   returned: when a digest differs
 waits:
-  description: Name of the batch after which nobody got in. The host undoes it.
+  description:
+    - Name of the batch after which nobody got in, or of which nobody knows how far it came. The host undoes it, and nothing may keep it.
+    - Empty where none waits for a login.
   type: str
-  returned: when a new login failed
+  returned: failure
 blocked_by:
   description: The open run that stands in the way, with C(run) and C(owner).
   type: dict

@@ -24,7 +24,8 @@ options:
     description:
       - V(confirmed) keeps the batch that waits for it, and disarms its timer.
       - V(finished) does that, and ends the run.
-      - V(reverted) brings back the state before the run, with its packages. What cannot be brought back is listed.
+      - V(reverted) brings back the state before the run, with its packages. What cannot be brought back is listed. Other runs that are
+        dead are brought to an end first; beside one that goes on none is reverted.
       - V(recovered) brings dead runs to an end. Batches that waited for a confirmation are undone, others finished.
     type: str
     choices: [confirmed, finished, reverted, recovered]
@@ -121,7 +122,7 @@ def settle(params: Result, *, dry: bool) -> Result:
             said = [] if dry else runs.recover(dead=params["dead"])
             return {"changed": bool(waiting), "problems": said, "packages": {}, "run": ""}
         if state == "reverted":
-            return revert(runs, params["id"], dry=dry)
+            return revert(runs, params["id"], dead=params["dead"], dry=dry)
         run = Run(runs.base, params["id"])
         changed = bool(run.awaiting()) or (state == "finished" and run.state == "open")
         said = [] if dry else runs.confirm(run, finish=state == "finished")
@@ -153,7 +154,7 @@ def measured(run: Run) -> Result:
     return {"compared": True, "differences": proof.differences(before, now)}
 
 
-def revert(runs: Runs, identifier: str | None, *, dry: bool) -> Result:
+def revert(runs: Runs, identifier: str | None, *, dead: t.Sequence[str], dry: bool) -> Result:
     newest = runs.all()[-1:]
     if not identifier and not newest:
         return {"changed": False, "problems": [], "packages": {}, "run": "", "compared": False, "differences": []}
@@ -164,7 +165,7 @@ def revert(runs: Runs, identifier: str | None, *, dry: bool) -> Result:
     if dry or not changed:
         proved = {} if changed else measured(run)
         return {"compared": False, "differences": [], **answer, "problems": [], "packages": run.packages(), **proved}
-    problems, packages = runs.revert(run.id)
+    problems, packages = runs.revert(run.id, dead=dead)
     return {**answer, "problems": problems, "packages": packages, "compared": False, "differences": []}
 
 

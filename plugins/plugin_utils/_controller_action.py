@@ -91,6 +91,8 @@ def explain(said: str) -> str:
         "MemoryError": "the host has too little free memory for a Python module. Free some; this task changed nothing",
         "Cannot allocate memory": "the host has too little free memory. Free some; this task changed nothing",
     }
+    if not said:  # what Python says of a MemoryError
+        return "the module ended without a word, as where the host has too little free memory. Free some, and look at its log"
     cure = next((cure for sign, cure in known.items() if sign in said), "")
     if "Traceback (most recent call last)" in said:
         said = next(line for line in reversed(said.splitlines()) if line.strip())

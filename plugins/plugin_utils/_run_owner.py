@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._change.files import boot_id, process_start
+from ..module_utils._change.journal import machine_id
 from ._compliance.results_directory import ResultsDirectory
 from ._compliance.run import RUN
 from ._compliance.run_action import keep_alive
@@ -29,19 +30,32 @@ def owner(pid: int) -> Result:
     return {
         "user": getpass.getuser(),
         "controller": platform.node(),
+        "machine": machine_id(),
         "boot": boot_id(),
+        "processes": _process_numbers(),
         "pid": pid,
         "started": process_start(pid),
     }
 
 
 def is_dead(other: t.Mapping[str, t.Any]) -> bool:
-    """Whether a run's owner ran on this controller and has gone; False for every other controller's, for nobody can tell."""
-    if not isinstance(other.get("pid"), int) or other.get("controller") != platform.node():
+    """Whether a run's owner ran on this controller and has gone; False for every other controller's, for nobody can tell.
+
+    Names are not enough: two containers or fresh machines are both called localhost.
+    """
+    if not isinstance(other.get("pid"), int) or other.get("controller") != platform.node() or not other.get("boot"):
         return False
-    if other.get("boot") != boot_id():
-        return bool(other.get("boot"))
-    return bool(process_start(other["pid"]) != other.get("started"))
+    if other["boot"] != boot_id():
+        return bool(machine_id()) and other.get("machine") == machine_id()
+    return other.get("processes") == _process_numbers() and process_start(other["pid"]) != other.get("started")
+
+
+def _process_numbers() -> str:
+    """Among which processes a number tells one (pid_namespaces(7)); empty where the kernel does not say."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def packed_evidence(results: str, host: str) -> str:

@@ -12,11 +12,15 @@ import typing as t
 import pytest
 
 from tests.hosts import __main__ as tool
+from tests.hosts.network import ssh, ssh_options
+from tests.hosts.store import ADMIN
 from tests.hosts.uml import cut_power, power_on
 from tests.integration.conftest import ANSIBLE, ROOT, Target
 
 DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
 UNITS = "/etc/systemd/system/unified-revert"
+WEAK = "hmac-sha1"
+STARTED = "started.log"
 
 
 def batch(run: str, *, tries: int, revert_after: int, hold: str = "") -> dict[str, t.Any]:
@@ -26,7 +30,7 @@ def batch(run: str, *, tries: int, revert_after: int, hold: str = "") -> dict[st
             "run": run,
             "name": "sshd",
             "files": [
-                {"path": DROP_IN, "content": f"MaxAuthTries {tries}\n", "mode": "0600"},
+                {"path": DROP_IN, "content": f"MaxAuthTries {tries}\nMACs -{WEAK}\n", "mode": "0600"},
                 {"path": "/etc/motd", "content": f"{tries}\n"},
             ],
             "checks": [{"argv": ["sshd", "-t"], "trees": ["/etc/ssh"]}],
@@ -47,7 +51,7 @@ def book(target: Target, *tasks: dict[str, t.Any], name: str = "book") -> str:
 
 def state(target: Target) -> str:
     """What the daemon that runs was started with, and what the disk says."""
-    script = f"cat {DROP_IN} 2>/dev/null || echo none; cat /etc/motd | head -1; stat -c %a /etc/crontab"
+    script = f"head -1 {DROP_IN} 2>/dev/null || echo none; cat /etc/motd | head -1; stat -c %a /etc/crontab"
     return target.shell(script).replace("\n", " ").strip()
 
 
@@ -61,12 +65,22 @@ def younger(target: Target) -> bool:
     return target.shell(script).strip() == "yes"
 
 
+def lets_in_by_what_is_forbidden(target: Target) -> bool:
+    """Whether the daemon takes a code that the batch takes from it: so it does until it has read the file."""
+    host = target.host
+    options = [*ssh_options(host), "-o", "Ciphers=aes128-ctr", "-o", f"MACs={WEAK}", "-p", str(host.port)]
+    argv = ["ssh", *options, f"{ADMIN}@{host.address}", "true"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0 or "no matching MAC" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
 def leftovers(target: Target) -> str:
     return target.shell(f"find / -xdev -name '.unified-*'; ls {UNITS}* 2>/dev/null || true").strip()
 
 
 def start(target: Target, path: str) -> subprocess.Popen[str]:
-    """Start a play without waiting for its end."""
+    """Start a play without waiting for its end; what it says is in the file STARTED."""
     (target.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
     argv = [
         str(ROOT / ".venv/bin/ansible-playbook"),
@@ -77,14 +91,15 @@ def start(target: Target, path: str) -> subprocess.Popen[str]:
         target.host.name,
     ]
     environment = {**os.environ, **ANSIBLE}
-    return subprocess.Popen(
-        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, text=True, start_new_session=True
-    )
+    with (target.directory / STARTED).open("a") as log:
+        return subprocess.Popen(
+            argv, stdout=log, stderr=subprocess.STDOUT, env=environment, text=True, start_new_session=True
+        )
 
 
 def wait_for(target: Target, script: str, seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
-    while target.shell(f"{script} && echo yes || echo no").strip() != "yes":
+    while ssh(target.host, script).returncode:  # sshd may be restarted meanwhile
         assert time.monotonic() < deadline, f"not within {seconds} s: {script}"
         time.sleep(0.2)
 
@@ -113,11 +128,13 @@ def clean(container: Target) -> Target:
 
 def test_next_run_finishes_what_a_killed_one_began(clean: Target) -> None:
     die_holding(clean, "one", tries=3, revert_after=0)
-    assert state(clean) == "MaxAuthTries 3 3 600" and not younger(clean)
+    assert state(clean) == "MaxAuthTries 3 3 600" and not younger(clean) and lets_in_by_what_is_forbidden(clean)
     clean.play(book(clean, batch("two", tries=3, revert_after=0)))
     assert state(clean) == "MaxAuthTries 3 3 600" and younger(clean) and leftovers(clean) == ""
+    assert not lets_in_by_what_is_forbidden(clean)
 
 
+@pytest.mark.quick
 def test_recovery_alone_finishes_it_too(clean: Target) -> None:
     die_holding(clean, "one", tries=3, revert_after=0)
     recovery = {"unified.deploy.hardening_run": {"state": "recovered"}, "register": "outcome"}
@@ -127,11 +144,28 @@ def test_recovery_alone_finishes_it_too(clean: Target) -> None:
     assert clean.play(book(clean, recovery)).changed(clean.host.name) == 0
 
 
-def test_host_undoes_what_a_killed_run_did_not_confirm(clean: Target) -> None:
-    die_holding(clean, "one", tries=3, revert_after=8)
+def test_host_undoes_a_batch_that_a_killed_run_did_not_confirm(clean: Target) -> None:
+    die_holding(clean, "one", tries=3, revert_after=20)
     assert state(clean).startswith("MaxAuthTries 3")
     wait_for(clean, f"test ! -e {UNITS}.timer", 60)
     assert state(clean) == "none 0 644" and younger(clean) and leftovers(clean) == ""
+
+
+def test_disk_that_is_filled_after_a_change_keeps_no_host_from_undoing_it(clean: Target) -> None:
+    """Files and record on one small disk, as where there is only one, and no room left that is not the record's own."""
+    path = "/var/lib/unified/site.conf"
+    clean.shell(
+        "mkdir -m 700 /var/lib/unified; mount -t tmpfs -o size=4m,mode=700 tmpfs /var/lib/unified; "
+        f"head -c 400000 /dev/zero | tr '\\0' o > {path}"
+    )
+    try:
+        change = {"run": "one", "name": "site", "files": [{"path": path, "content": "new"}], "revert_after": 8}
+        clean.play(book(clean, {"unified.deploy.hardening_batch": change}))
+        assert clean.shell(f"cat {path}; dd if=/dev/zero of=/var/lib/unified/fill bs=4k 2>/dev/null || true") == "new"
+        wait_for(clean, f"test ! -e {UNITS}.timer", 60)
+        assert clean.shell(f"tr -d o < {path} | wc -c; wc -c < {path}").split() == ["0", "400000"]
+    finally:
+        clean.shell("umount /var/lib/unified")
 
 
 def test_boot_arms_the_timer_again_after_a_power_cut(uml: Target) -> None:

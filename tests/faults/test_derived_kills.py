@@ -10,20 +10,27 @@ import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.derived import derive
 
-from tests.faults.killing import kill, kill_points
+from tests.faults.killing import kill, kill_points, scratch
 
 OLD, NEW = "menuentry old\n" * 400, "menuentry new\n" * 500
 
 
+@pytest.fixture
+def memory(tmp_path: Path) -> t.Iterator[Path]:
+    with scratch(tmp_path) as directory:
+        yield directory
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("mode", [0o600, 0o444])
 def test_menu_that_is_killed_while_it_is_made_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, record_property: t.Callable[[str, object], None]
+    memory: Path, monkeypatch: pytest.MonkeyPatch, mode: int, record_property: t.Callable[[str, object], None]
 ) -> None:
     monkeypatch.setattr(programs, "trusted_program", lambda name: f"/bin/{name}")
-    boot, record = tmp_path / "boot", tmp_path / "record"
+    boot, record = memory / "boot", memory / "record"
     boot.mkdir()
     record.mkdir(mode=0o700)
-    menu, source = boot / "grub.cfg", tmp_path / "source"
+    menu, source = boot / "grub.cfg", memory / "source"
     source.write_text(NEW)
 
     def make() -> None:

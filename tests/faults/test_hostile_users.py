@@ -46,6 +46,7 @@ def test_waiting_for_a_pipe_is_what_a_change_by_path_does(host: Target) -> None:
     assert done.returncode != 0  # ended by the alarm
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("case", ["directory", "file", "fifo"])
 def test_nothing_outside_is_changed(host: Target, case: str) -> None:
     seen = drill(host, case, "ours")

@@ -49,6 +49,7 @@ def test_file_that_cannot_be_replaced_is_named_and_keeps_others_only_if_required
         container.shell(unmake)
 
 
+@pytest.mark.quick
 def test_disk_of_the_record_is_full(container: Target) -> None:
     container.shell(
         "mkdir -p /var/lib/unified; mount -t tmpfs -o size=16k,mode=700 tmpfs /var/lib/unified; echo old > /etc/plain"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import typing as t
 
+import pytest
+
 from tests.faults.test_dead_runs import book
 from tests.integration.conftest import Target
 
@@ -73,6 +75,7 @@ def test_every_kind_of_state_is_brought_back(container: Target) -> None:
     assert "drill" in said and "state: reverted" in said.replace('"', "")
 
 
+@pytest.mark.quick
 def test_service_that_a_batch_kills_undoes_it(container: Target) -> None:
     container.shell(
         "printf '[Service]\\nExecStart=/usr/bin/python3 -m http.server 8081\\n[Install]\\nWantedBy=multi-user.target\\n' "

@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import runs as module
 from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import Wish
-from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Command, Plan
+from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Plan
+from ansible_collections.unified.deploy.plugins.module_utils._change.commands import Command
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import Runs, apply_batch
 from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Planned
 
-from tests.faults.killing import kill, kill_points
+from tests.faults.killing import kill, kill_points, scratch
 
 OWN = {"owner": os.geteuid(), "group": os.getegid()}
 
 
 class Drill:
-    """Two files, an attribute and a command that reads one file: `loaded` is what the daemon of this drill knows."""
+    """Two files, an attribute and a command that reads one file: `loaded` is what the daemon of this drill knows, `made` is new."""
 
     def __init__(self, root: Path) -> None:
         self.etc, self.base = root / "etc", str(root / "records")
@@ -41,7 +42,9 @@ class Drill:
             "drill",
             files=[Planned(str(self.etc / name), b"new", **OWN) for name in ("a", "b")],
             attributes=[Wish(str(self.etc / "c"), mode="0600")],
-            commands=[Command(["cp", str(self.etc / "a"), str(self.etc / "loaded")], saves=[str(self.etc / "loaded")])],
+            commands=[
+                Command(["sh", "-c", f"cd {self.etc} && cp a loaded && touch made"], saves=[f"{self.etc}/[lm]*"])
+            ],
         )
 
     def apply(self, identifier: str = "one", dead: tuple[str, ...] = ()) -> None:
@@ -50,22 +53,29 @@ class Drill:
             apply_batch(run, self.plan(), revert_after=0)
             self.runs.confirm(run, finish=True)
 
-    def state(self) -> tuple[str, str, str, int]:
+    def wait(self) -> None:
+        """Make it as `apply` does, and die before anybody confirms it."""
+        with self.runs.lock("drill"):
+            run, _said = self.runs.begin("one", {})
+            apply_batch(run, self.plan(), revert_after=60)
+
+    def state(self) -> tuple[list[str], int, bool]:
         texts = [(self.etc / name).read_text() for name in ("a", "b", "loaded")]
-        return texts[0], texts[1], texts[2], stat.S_IMODE((self.etc / "c").stat().st_mode)
+        return texts, stat.S_IMODE((self.etc / "c").stat().st_mode), (self.etc / "made").exists()
 
 
-OLD, NEW = ("old", "old", "old", 0o644), ("new", "new", "new", 0o600)
+OLD, NEW = (["old"] * 3, 0o644, False), (["new"] * 3, 0o600, True)
 
 
 @pytest.fixture
-def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drill:
+def drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Drill]:
     # Units and packages are the real hosts'; without them the drill needs no systemd.
     monkeypatch.setattr(module, "versions", dict)
     monkeypatch.setattr(module.timer, "disarm", lambda: None)
     monkeypatch.setattr(module.revert, "write", lambda path: None)
     monkeypatch.setattr("ansible_collections.unified.deploy.plugins.module_utils._change.states.serving", lambda: None)
-    return Drill(tmp_path)
+    with scratch(tmp_path) as directory:
+        yield Drill(directory)
 
 
 def leftovers(drill: Drill) -> list[str]:
@@ -111,3 +121,20 @@ def test_revert_killed_at_any_line_is_finished_when_tried_again(
         drill.runs.revert("one")
         assert drill.state() == OLD and leftovers(drill) == [], f"after line {line}"
     assert len(points) > 200
+
+
+def test_batch_that_nobody_confirmed_and_that_was_killed_at_any_line_is_undone(
+    drill: Drill, monkeypatch: pytest.MonkeyPatch, record_property: t.Callable[[str, object], None]
+) -> None:
+    """As it was, to the last file that its command made, or not begun."""
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    drill.reset()
+    points = kill_points(drill.wait)
+    record_property("points", len(points))
+    for line in points:
+        drill.reset()
+        kill(line, drill.wait)
+        with drill.runs.lock("recovery"):
+            drill.runs.recover(dead=["one"])
+        assert drill.state() == OLD and leftovers(drill) == [], f"after line {line}"
+    assert len(points) > 400

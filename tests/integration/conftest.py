@@ -107,7 +107,9 @@ def _quote(script: str) -> str:
 
 def host_name(request: pytest.FixtureRequest) -> str:
     """A name by module; checkouts that test side by side set UNIFIED_TESTS, for their hosts share the machine."""
-    return f"{os.environ.get('UNIFIED_TESTS', 'it')}-{request.module.__name__.rpartition('_')[2]}"
+    _tests, package, module = request.module.__name__.split(".")
+    own = "" if package == "integration" else f"{package}-"
+    return f"{os.environ.get('UNIFIED_TESTS', 'it')}-{own}{module.removeprefix('test_').replace('_', '-')}"
 
 
 def _target(name: str, kind: str, suite: str, directory: Path, root: str = "") -> t.Iterator[Target]:
@@ -129,5 +131,5 @@ def uml(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     lacks = tool.KINDS["uml"].missing()
     if lacks:
         pytest.skip("this machine cannot run uml hosts: " + "; ".join(lacks))
-    name = host_name(request)
+    name = f"{host_name(request)}-uml"  # a module may have a host of each kind, and the younger of one name replaces the older
     yield from _target(name, "uml", "debian13", tmp_path_factory.mktemp(name))

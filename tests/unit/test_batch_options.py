@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
+from ansible_collections.unified.deploy.plugins.module_utils._change.commands import Command, change_filters, saves
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Desired
 
@@ -34,8 +35,15 @@ def test_commands_say_how_they_are_taken_back() -> None:
     desired.run("augenrules", "--load")
     desired.run("touch", "--", "/etc/issue")
     desired.run("ufw", "--force", "enable")
-    mount, rules, touch, ufw = options(desired, {})["commands"]
+    desired.run("firewall-cmd", "--reload")
+    mount, rules, touch, ufw, reload = options(desired, {})["commands"]
     assert mount["undo"] == ["mount", "-o", "remount,exec", "/tmp"]
     assert rules["undo"] == ["augenrules", "--load"]
     assert touch["saves"] == ["/etc/issue"]
     assert ufw == {"argv": ["ufw", "--force", "enable"]}
+    assert reload["undo"] == ["firewall-cmd", "--reload"]
+
+
+def test_zones_of_firewalld_are_saved_before_its_programs_change_them() -> None:
+    added = Command(["firewall-offline-cmd", "--add-port=22/tcp"])
+    assert "/etc/firewalld/*/*" in saves([added]) and added.is_undone and change_filters([added], [])

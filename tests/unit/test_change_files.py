@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import files, programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import Wish, look
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, PathError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import (
     Staged,
@@ -25,6 +26,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.paths impor
     trust,
     trusted_program,
 )
+from ansible_collections.unified.deploy.plugins.module_utils._change.record import make_private
 
 
 def open_to_all(path: Path) -> Path:
@@ -166,6 +168,37 @@ def test_directories_are_not_made_through_a_link_of_others(tmp_path: Path) -> No
     with pytest.raises(PathError, match="not followed"):
         make_directories(str(shared / "way/new"), 0o755)
     assert names(tmp_path) == ["shared", "shared/way"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_directory_of_records_that_another_has_made_before_is_refused(tmp_path: Path) -> None:
+    sticky, foreign = tmp_path / "sticky", tmp_path / "sticky/records"
+    foreign.mkdir(parents=True)
+    sticky.chmod(0o1777)
+    os.chown(foreign, 65534, 65534)
+    with pytest.raises(PathError, match="others than root can write to it"):
+        make_private(str(foreign))
+    os.chown(foreign, 0, 0)
+    assert make_private(str(foreign)) == str(foreign)
+
+
+def test_name_in_a_sticky_directory_can_have_been_exchanged(tmp_path: Path) -> None:
+    """Its own names everybody can exchange there: against another file of theirs, or a link of a file of root's."""
+    sticky, victim = tmp_path / "sticky", tmp_path / "victim"
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    victim.write_text("precious")
+    victim.chmod(0o646)
+    (sticky / "a").hardlink_to(victim)
+    with pytest.raises(PathError, match="hard link"):
+        look(Wish(str(sticky / "a"), mode="o-w"))
+    (sticky / "a").unlink()
+    (sticky / "a").write_text("theirs")
+    (sticky / "a").chmod(0o666)
+    facts = (sticky / "a").stat()
+    with pytest.raises(PathError, match="no longer the file that was looked at"):
+        look(Wish(str(sticky / "a"), mode="o-w", device=facts.st_dev, inode=facts.st_ino + 1))
+    assert look(Wish(str(sticky / "a"), mode="o-w", device=facts.st_dev, inode=facts.st_ino))
 
 
 def test_program_that_takes_too_long_is_named_and_ended() -> None:

@@ -280,13 +280,13 @@ SITE: dict[str, t.Any] = {
 def test_changes_are_split_by_what_can_shut_people_out_and_nothing_is_lost(catalogue: t.Any, fresh: t.Any) -> None:
     plan = planned(catalogue, fresh, level="l2_server", **SITE)
     parts = _plan.batches(plan, fresh, ANSIBLE)
-    assert [part.name for part in parts] == ["sshd", "pam", "accounts", "network", "settings"]
+    assert [part.name for part in parts] == ["sshd", "pam", "accounts", "network", "mounts", "settings"]
     waiting = {name for name in plan.changes if plan.verdicts[name].waits_for}
     assert sorted(name for part in parts for name in part.rules) == sorted(set(plan.changes) - waiting)
     paths = [path for part in parts for path in part.desired.files]
     assert sorted(paths) == sorted(plan.desired.files), "each file is in one batch"
     assert {kind for kind in (plan.verdicts[name].demand.rule.kind for name in parts[0].rules)} == {"sshd"}
-    assert [[login["user"] for login in part.logins] for part in parts] == [["ansible"], [], [], [], []]
+    assert [[login["user"] for login in part.logins] for part in parts] == [["ansible"], [], [], [], [], []]
     risky = {name for name in plan.changes if plan.verdicts[name].demand.rule.risk == "lockout"}
     assert risky & set(parts[-1].rules) == {"package/pwquality"}, "packages come before all batches"
 
@@ -323,4 +323,4 @@ def test_without_a_login_what_can_lock_people_out_is_held_with_the_reason(catalo
     risky = [v for v in plan.verdicts.values() if v.demand.rule.risk == "lockout" and v.verdict == "fail"]
     assert len(risky) > 20 and {v.held for v in risky if v.demand.rule.remediate == "automatic"} == {_plan.NO_LOGIN}
     assert not set(plan.changes) & {v.demand.rule.id for v in risky}
-    assert [part.name for part in _plan.batches(plan, fresh, ANSIBLE)] == ["settings"]
+    assert [part.name for part in _plan.batches(plan, fresh, ANSIBLE)] == ["mounts", "settings"]

@@ -10,6 +10,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import ResultsDirectory
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run_action import KEEP_ALIVE, keep_alive
+from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import explain
 
 
 @pytest.mark.parametrize("own", ["-C -o ControlMaster=auto", "-o ServerAliveInterval=1", ""])
@@ -36,3 +37,7 @@ def test_goss_is_not_asked_where_nothing_was_judged(tmp_path: Path) -> None:
     assert (answer["checks"], answer["failing"], answer["summary"]["judged"]) == (0, [], 0)
     judged = results.read_model("web1")
     assert judged is not None and judged["state"] == "verified"
+
+
+def test_module_that_ends_without_a_word_is_explained() -> None:
+    assert "too little free memory" in explain("")

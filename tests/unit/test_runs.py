@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -15,8 +16,10 @@ import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import revert, states, timer
 from ansible_collections.unified.deploy.plugins.module_utils._change import runs as module
 from ansible_collections.unified.deploy.plugins.module_utils._change.attributes import Wish
-from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Command, Plan
+from ansible_collections.unified.deploy.plugins.module_utils._change.batch import Plan
+from ansible_collections.unified.deploy.plugins.module_utils._change.commands import Command
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, RunError
+from ansible_collections.unified.deploy.plugins.module_utils._change.journal import is_any_open
 from ansible_collections.unified.deploy.plugins.module_utils._change.programs import Answer
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Run, Runs, apply_batch
 from ansible_collections.unified.deploy.plugins.module_utils._change.transaction import Planned
@@ -243,8 +246,7 @@ def test_late_confirmation_says_that_the_host_undid_it(runs: Runs, etc: Path, mo
     monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
     run = make(runs, "one", plan(etc), finish=False, revert_after=60)
     batch = run.batches()[0]
-    batch.revert()
-    batch.journal.write("lapsed")
+    batch.lapse()
     with pytest.raises(RunError, match="raise hardening_confirm_seconds"):
         runs.confirm(run, finish=False)
 
@@ -296,8 +298,7 @@ def test_next_batch_keeps_the_one_that_waits_unless_the_host_has_undone_it(
     apply_batch(run, plan(etc, "newer"), revert_after=60)
     first, second = run.batches()
     assert (first.state, second.state) == ("confirmed", "applied")
-    second.revert()
-    second.journal.write("lapsed")
+    second.lapse()
     run.journal.write("finished", by="its timer")
     with pytest.raises(RunError, match="batch 02-files: the host has undone it"):
         runs.begin("one", OWNER, keep=True)
@@ -334,3 +335,151 @@ def test_way_back_of_its_own_has_every_module_that_it_needs(tmp_path: Path) -> N
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def undone_by_its_timer(runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run of which a batch waited for too long; whoever undoes it may be killed meanwhile."""
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    run = make(runs, "one", plan(etc), finish=False, revert_after=60)
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now + 61)
+    return run
+
+
+def test_timer_that_is_killed_when_it_has_undone_a_batch_keeps_nobody_from_hearing_of_it(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = undone_by_its_timer(runs, etc, monkeypatch)
+    batch = run.batches()[0]
+    undo = type(batch).revert
+
+    def killed(one: t.Any) -> t.NoReturn:
+        undo(one)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(batch), "revert", killed)
+    with pytest.raises(KeyboardInterrupt):
+        revert.main([f"{run.directory}/revert", "--armed"])
+    assert (etc / "a").read_text() == "old" and run.state == "open"
+    with pytest.raises(RunError, match="the host has undone it"):
+        runs.begin("one", OWNER, keep=True)
+
+
+@pytest.mark.parametrize("years", [3, -3])
+def test_order_of_runs_is_not_the_clocks(runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
+    make(runs, "one", plan(etc))
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + years * 365 * 86400)
+    make(runs, "two", plan(etc, "newer"))
+    assert [run.id for run in runs.all()] == ["one", "two"]
+    with pytest.raises(RunError, match=r"run two changed .*/a later"):
+        runs.revert("one")
+
+
+def test_what_is_no_run_stops_none_and_counts_for_nobody(runs: Runs, etc: Path) -> None:
+    make(runs, "one", plan(etc))
+    directory = Path(runs.base, "runs")
+    (directory / "notes.txt").write_text("by hand")
+    (directory / ".hidden").mkdir()
+    (directory / ".hidden/run.json").write_text(json.dumps({"machine": "", "created": 0}))
+    (directory / "odd").mkdir()
+    (directory / "odd/run.json").write_text("{}")
+    make(runs, "two", plan(etc, "newer"), finish=False)
+    assert [run.id for run in runs.all()] == ["one", "two"] and (directory / "notes.txt").exists()
+    assert is_any_open(runs.base) and [run.id for run in runs.open_runs()] == ["two"]
+    runs.confirm(Run(runs.base, "two"), finish=True)
+    assert not is_any_open(runs.base)
+
+
+def test_line_for_which_there_is_no_room_is_an_error_not_a_torn_line(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _said = runs.begin("one", OWNER)
+    write = os.write
+    monkeypatch.setattr("os.write", lambda descriptor, line: write(descriptor, line[:5]))
+    with pytest.raises(OSError, match="No space left") as caught:
+        run.journal.write("finished")
+    assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("end", ["failed", "killed"])
+def test_command_that_failed_or_was_killed_leaves_nothing_that_it_made(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    (etc / "mine").write_text("from before")
+    script = f"echo made > {etc}/c; echo do >> {etc}/log; exit {1 if end == 'failed' else 0}"
+    command = Command(["sh", "-c", script], undo=["sh", "-c", f"echo undo >> {etc}/log"], saves=[f"{etc}/[cm]*"])
+    if end == "failed":
+        with pytest.raises(ChangeError, match="all was undone"):
+            make(runs, "one", Plan("load", commands=[command]))
+    else:
+        run = make(runs, "one", Plan("load", commands=[command]), finish=False)
+        (batch,) = run.batches()
+        journal = Path(batch.journal.path)
+        lines = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join(lines[: next(i for i, line in enumerate(lines) if '"made"' in line)]))
+        assert batch.revert() == []
+    assert sorted(path.name for path in etc.iterdir()) == ["a", "log", "mine"]
+    assert (etc / "log").read_text() == "do\nundo\n"
+
+
+def test_room_to_undo_a_batch_is_held_until_it_is_kept(runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    (etc / "a").write_text("o" * 300_000)
+    run = make(runs, "one", plan(etc), finish=False, revert_after=60)
+    held = Path(run.batches()[0].directory, "reserve")
+    assert held.stat().st_blocks * 512 > 300_000
+    runs.begin("one", OWNER, keep=True)
+    assert not held.exists()
+    last, _difference, _said = apply_batch(run, plan(etc, "newer"), revert_after=0)
+    assert last and not Path(last.directory, "reserve").exists()
+
+
+def test_next_run_removes_what_killed_writers_left_in_records_and_beside_units(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "units").mkdir()
+    monkeypatch.setattr(timer, "DIRECTORY", str(tmp_path / "units"))
+    run, _said = runs.begin("one", OWNER)
+    runs.confirm(run, finish=True)
+    left = [Path(directory, ".unified-1-1-ab") for directory in (run.directory, timer.DIRECTORY)]
+    for path in left:
+        path.touch()
+    runs.begin("two", OWNER)
+    assert not any(path.exists() for path in left)
+
+
+def test_late_word_of_a_run_that_has_ended_leaves_the_timer_of_the_next(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its controller keeps the evidence after it in a call of its own; another's batch may wait for a login by then."""
+    disarmed: list[str] = []
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    first = make(runs, "one", plan(etc))
+    make(runs, "two", plan(etc, "newer"), finish=False, revert_after=60)
+    monkeypatch.setattr(module.timer, "disarm", lambda: disarmed.append("timer"))
+    runs.confirm(first, finish=True)
+    with pytest.raises(LiveOwnerError, match="run two of anna"):
+        runs.revert("one")
+    assert disarmed == [] and (etc / "a").read_text() == "newer"
+    runs.confirm(Run(runs.base, "two"), finish=True)
+    assert disarmed == ["timer"]
+
+
+def test_run_is_reverted_when_what_a_dead_one_left_is_undone(
+    runs: Runs, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.timer, "arm", lambda *args, **options: None)
+    make(runs, "one", plan(etc))
+    make(runs, "two", plan(etc, "newer"), finish=False, revert_after=60)
+    assert runs.revert("one", dead=["two"])[0] == ["run two, batch 01-files: undone, for nobody confirmed it"]
+    assert (etc / "a").read_text() == "old"
+
+
+def test_lock_is_held_where_there_is_no_room_to_say_by_whom(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> t.NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.pwrite", full)
+    with runs.lock("one"), pytest.raises(RunError, match="another process changes this host: its name is not written"):
+        runs.lock("two", timeout=0).__enter__()

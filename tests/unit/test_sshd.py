@@ -462,6 +462,20 @@ def test_weak_list_on_disk_is_mended_before_anything_else_restarts_the_daemon(ca
     assert "none of the kexalgorithms" in verdicts["sshd/Banner"].held
 
 
+def test_list_of_the_site_that_is_weak_only_stays_for_a_client_that_knows_no_other(
+    catalogue: t.Any, fresh: t.Any
+) -> None:
+    """What sshd would put in its place is its own to know, but nothing of what goes is in it."""
+    weak = "diffie-hellman-group14-sha1"
+    fresh["sshd"]["effective"]["kexalgorithms"] = weak
+    line = {"source": "/x", "line": 1, "keyword": "kexalgorithms", "value": weak, "match": ""}
+    fresh["sshd"]["directives"].append(line)
+    old = Connection(user="ansible", algorithms={"kexalgorithms": (weak, "diffie-hellman-group1-sha1")})
+    assert "none of the kexalgorithms" in planned(catalogue, fresh, old).verdicts["sshd/KexAlgorithms"].held
+    new = Connection(user="ansible", algorithms={"kexalgorithms": (weak, "curve25519-sha256")})
+    assert planned(catalogue, fresh, new).verdicts["sshd/KexAlgorithms"].held == ""
+
+
 def test_root_is_kept_where_nobody_else_can_log_in(catalogue: t.Any, fresh: t.Any) -> None:
     fresh["sshd"]["key_holders"] = ["root"]
     for user in fresh["account"]["users"]:

@@ -36,3 +36,23 @@ def test_failed_units_without_a_file_are_forgotten(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(units, "run", run)
     units.forget_gone()
     assert calls[1:] == [["systemctl", "reset-failed", "--", "gone.service"]]
+
+
+@pytest.mark.parametrize(
+    ("group", "owner", "unit"),
+    [
+        ("/system.slice/redis.service", 110, "redis.service"),
+        ("/system.slice/cron.service", 0, "cron.service"),
+        ("/system.slice/cron.service", 1000, ""),
+        ("/user.slice/user-1000.slice/session-3.scope", 1000, ""),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/web.service", 1000, ""),
+    ],
+)
+def test_what_people_start_and_stop_as_they_like_undoes_no_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, owner: int, unit: str
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cgroup").write_text(f"0::{group}\n")
+    (tmp_path / "7/status").write_text(f"Name:\tpython3\nUid:\t{owner}\t{owner}\t{owner}\t{owner}\n")
+    monkeypatch.setattr(states, "_PROC", str(tmp_path))
+    assert states._unit_of("7") == unit

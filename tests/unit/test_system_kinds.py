@@ -896,3 +896,15 @@ def test_source_that_nobody_signed_is_held_whatever_the_option_says(catalogue: t
     hardened["apt"]["unverified"] = ["/etc/apt/sources.list.d/x.list: trusted=yes"]
     made = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts[rule]
     assert made.verdict == "fail" and made.held.startswith("/etc/apt/sources.list.d/x.list tells apt to believe")
+
+
+@pytest.mark.parametrize("scope", ["all", "default"])
+def test_host_that_has_its_route_from_advertisements_keeps_it(catalogue: t.Any, hardened: t.Any, scope: str) -> None:
+    """The kernel forgets it within half an hour, and after the next boot there is none."""
+    parameter = hardened["sysctl"][f"net.ipv6.conf.{scope}.accept_ra"]
+    parameter["live"] = "1"
+    parameter["interfaces"] = {"eth0": {"live": "1", "disk": None, "source": None, "written": None, "advertised": True}}
+    made, _desired = planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")
+    assert made.verdict == "fail" and "eth0 has its IPv6 route from a router's advertisements" in made.held
+    parameter["interfaces"]["eth0"]["advertised"] = False
+    assert planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")[0].held == ""

@@ -513,3 +513,13 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
         "absent.service": "not-found", "xinetd.service": "not-found", "absent.timer": "not-found",
     }  # fmt: skip
     assert items["absent.service"].keys() == items["cron.service"].keys()
+
+
+def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_path: Path) -> None:
+    """proc_net(5), ipv6_route: the kernel's own has RTF_DEFAULT and RTF_ADDRCONF; what comes over netlink has neither."""
+    nothing, router = "0" * 32, "fe80" + "0" * 27 + "1"
+    rows = [("00450003", "eth0"), ("00000003", "eth1"), ("00200200", "lo")]
+    lines = [f"{nothing} 00 {nothing} 00 {router} 00000400 00000001 00000000 {flags} {name:>8}" for flags, name in rows]
+    (tmp_path / "routes").write_text("\n".join(lines) + "\n")
+    assert sysctl.advertised(str(tmp_path / "routes")) == {"eth0"}
+    assert sysctl.advertised(str(tmp_path / "none")) == set()

@@ -79,7 +79,7 @@ def look(wish: Wish) -> Fields | None:
         after = [wanted_mode(wish.mode, now, wish.path), uid, gid]
         if before == after:
             return None
-        if not place.closed and facts.st_uid == 0 and uid:
+        if place.shared and facts.st_uid == 0 and uid:
             # It may be a name of a file that root has replaced since: with the owner its old content would be given away.
             raise refused(
                 place.path, "belongs to root in a directory of somebody else: look at it, and chown or remove it"
@@ -102,11 +102,11 @@ def _opened(place: Place, device: int, inode: int) -> int:
     reason = ""
     if stat.S_ISLNK(facts.st_mode):
         reason = "is a symbolic link: not followed"
-    elif inode and not place.closed and (facts.st_dev, facts.st_ino) != (device, inode):
+    elif inode and place.shared and (facts.st_dev, facts.st_ino) != (device, inode):
         reason = "is no longer the file that was looked at"
-    elif not place.closed and not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
+    elif place.shared and not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
         reason = "is neither a file nor a directory"
-    elif not place.closed and stat.S_ISREG(facts.st_mode) and facts.st_nlink != 1:
+    elif place.shared and stat.S_ISREG(facts.st_mode) and facts.st_nlink != 1:
         reason = "has another name (hard link), and its directory is not root's alone"
     if reason:
         os.close(descriptor)

@@ -7,7 +7,6 @@ came: `applying` before the first change, `done <step>` after each, `applied` af
 
 from __future__ import annotations
 
-import glob
 import os
 import time
 import typing as t
@@ -15,56 +14,18 @@ from functools import partial
 
 from . import attributes, states, units
 from .attributes import Wish
+from .commands import Command, change_filters, matching, saves
 from .derived import derive
 from .errors import ChangeError, PathError
 from .journal import Fields, read_json
 from .programs import run
-from .record import discard, make_private, write_json
+from .record import discard, make_private, release, reserve, write_json
 from .transaction import Change, Check, Planned, Transaction
 
-# What programs change besides what they are told to: saved before they run.
-TOUCHED = {
-    "pam-auth-update": ("/etc/pam.d/common-*", "/var/lib/pam/*"),
-    "authselect": ("/etc/authselect/*", "/etc/pam.d/*", "/etc/nsswitch.conf"),
-    "ufw": ("/etc/ufw/*", "/etc/default/ufw"),
-    "augenrules": ("/etc/audit/audit.rules",),
-    "grubby": ("/boot/loader/entries/*.conf", "/boot/grub2/grubenv", "/etc/default/grub", "/etc/kernel/cmdline"),
-    "u-boot-update": ("/boot/extlinux/extlinux.conf",),
-    "groupadd": ("/etc/group", "/etc/gshadow"),
-}
-FIREWALLS = (
-    "ufw",
-    "nft",
-    "iptables",
-    "ip6tables",
-    "firewall-cmd",
-    "ufw.service",
-    "nftables.service",
-    "firewalld.service",
-)
-# What can be run as often as one likes, and leaves nothing behind that is not saved.
-HARMLESS = (*TOUCHED, "systemd-sysctl", "systemd-tmpfiles", "update-initramfs")
 SETTLE_SECONDS = 10
 COMMAND_SECONDS = 3600
 """A database of a whole file system, an initial RAM disk: minutes on a slow host."""
 _UNIT_FILES = ("/etc/systemd/", "/etc/fstab", "/run/systemd/", "/usr/lib/systemd/system/")
-
-
-class Command(t.NamedTuple):
-    """A program that loads or derives something.
-
-    Attributes:
-        undo: what takes its effect back; without it that is named when the batch is reverted.
-        saves: files that it changes, shell patterns allowed; those of well-known programs are saved anyway.
-        into: the file that it makes. ``%s`` among its arguments stands for a new file, which takes the place of this one whole.
-        required: whether the batch fails, and is undone, where it fails.
-    """
-
-    argv: t.Sequence[str]
-    undo: t.Sequence[str] = ()
-    saves: t.Sequence[str] = ()
-    into: str = ""
-    required: bool = True
 
 
 class Plan(t.NamedTuple):
@@ -155,10 +116,7 @@ class Batch:
         self.journal.write("prepared", name=plan.name)
         try:
             said = self.transaction.prepare(difference.files, plan.checks)
-            programs = {os.path.basename(command.argv[0]) for command in plan.commands}
-            saves = [path for command in plan.commands for path in command.saves]
-            saves += [command.into for command in plan.commands if command.into]
-            saves += [path for program in programs for path in TOUCHED.get(program, ())]
+            patterns = saves(plan.commands)
             fields: Fields = {
                 "name": plan.name,
                 "revert_after": revert_after,
@@ -167,15 +125,17 @@ class Batch:
                 "accounts": difference.accounts,
                 "units": plan.units._asdict(),
                 "unit_states": difference.unit_states,
-                "saves": saves,
+                "saves": patterns,
+                "there": matching(patterns),
                 "commands": [command._asdict() for command in plan.commands],
                 "reload": any(change.path.startswith(_UNIT_FILES) for change in difference.files),
                 "serving": states.serving() if plan.commands or plan.units.names() else None,
-                "firewall": states.firewall() if (programs | set(plan.units.names())) & set(FIREWALLS) else None,
+                "firewall": states.firewall() if change_filters(plan.commands, plan.units.names()) else None,
             }
-            if saves:
+            if patterns:
                 touched = Transaction(make_private(os.path.join(self.directory, "touched")))
-                touched.save(_matching(saves))
+                touched.save(fields["there"])
+            reserve(self.directory)
             write_json(os.path.join(self.directory, "plan.json"), fields)
         except BaseException:
             self.abandon()
@@ -217,6 +177,8 @@ class Batch:
                 raise ChangeError(f"{exc}{said}") from exc
             self.journal.write("done", step=step)
         self.journal.write("applied", monotonic=time.monotonic())
+        if not plan["revert_after"]:
+            release(self.directory)
 
     @staticmethod
     def _steps(plan: Fields) -> list[str]:
@@ -245,9 +207,9 @@ class Batch:
         elif kind == "daemon-reload":
             units.daemon_reload()
         elif kind == "command":
-            before = set(_matching(plan["saves"]))
+            self.journal.write("begun", step=step)
             self._command(Command(**plan["commands"][int(which)]))
-            self.journal.write("made", paths=sorted(set(_matching(plan["saves"])) - before))
+            self.journal.write("made", paths=_made(plan))
         elif kind == "look":
             if first:  # what served before a run that died may have gone since for reasons of its own
                 self._look(plan)
@@ -306,6 +268,13 @@ class Batch:
 
     def confirm(self) -> None:
         self.journal.write("confirmed")
+        release(self.directory)
+
+    def lapse(self) -> list[str]:
+        """Undo a batch that nobody confirmed in time; who still waits for it is told, also where this is killed. As revert()."""
+        release(self.directory)
+        self.journal.write("lapsed")
+        return self.revert()
 
     def abandon(self) -> None:
         """Forget a batch of which nothing was changed."""
@@ -315,12 +284,13 @@ class Batch:
     def revert(self) -> list[str]:
         """Bring back what this batch changed; goes on after whatever fails, and returns what could not be brought back."""
         plan = self.plan
+        release(self.directory)
         self.journal.write("reverting")
         problems = self.transaction.undo()
         touched = os.path.join(self.directory, "touched")
         if os.path.isdir(touched):
             problems += Transaction(touched).undo()
-        for path in (path for event in self.journal.events() if event["event"] == "made" for path in event["paths"]):
+        for path in self._made(plan):
             problems += _tried(path, partial(os.unlink, path))
         for entry in reversed(plan["attributes"]):
             problems += _tried(entry["path"], partial(attributes.change, entry, back=True))
@@ -340,16 +310,23 @@ class Batch:
         self.journal.write("reverted", problems=problems)
         return problems
 
+    def _made(self, plan: Fields) -> list[str]:
+        """Files that its commands made, one that failed or was killed among them."""
+        events = self.journal.events()
+        made = {path for event in events if event["event"] == "made" for path in event["paths"]}
+        ended = next((event["event"] for event in reversed(events) if event["event"] in ("begun", "made")), "made")
+        return sorted(made.union(_made(plan) if ended == "begun" else ()))
+
     def _undo_commands(self, plan: Fields) -> list[str]:
-        done = {event["step"] for event in self.journal.events() if event["event"] == "done"}
+        events = self.journal.events()
+        begun, done = ({event["step"] for event in events if event["event"] == which} for which in ("begun", "done"))
         problems = []
         for number, fields in reversed(list(enumerate(plan["commands"]))):
             command = Command(**fields)
-            if f"command {number}" not in done:
-                continue
-            if command.undo:
+            step = f"command {number}"
+            if command.undo and step in begun:
                 problems += _tried(command.undo[0], partial(_must, command.undo))
-            elif os.path.basename(command.argv[0]) not in HARMLESS and not (command.saves or command.into):
+            elif step in done and not command.is_undone:
                 problems.append(f"'{' '.join(command.argv)}' has no known way back")
         return problems
 
@@ -367,8 +344,9 @@ class Batch:
             problems += _tried(name, partial(units.act, "start", [name]))
 
 
-def _matching(patterns: t.Sequence[str]) -> list[str]:
-    return sorted({path for pattern in patterns for path in glob.glob(pattern)})
+def _made(plan: Fields) -> list[str]:
+    """Files that commands of the plan may change and that were not there before them."""
+    return sorted(set(matching(plan["saves"])).difference(plan["there"]))
 
 
 def _must(argv: t.Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -48,8 +49,11 @@ class Lock:
             time.sleep(0.1)
         pid = os.getpid()
         facts = {"pid": pid, "start": process_start(pid), "since": time.time(), "what": self.what}
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, json.dumps(facts).encode(), 0)
+        with contextlib.suppress(
+            OSError
+        ):  # held all the same where the disk is full, which is when something is to be undone
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, json.dumps(facts).encode(), 0)
         return self
 
     def __exit__(self, *_error: t.Any) -> None:

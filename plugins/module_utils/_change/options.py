@@ -16,7 +16,8 @@ import typing as t
 
 from .._url import masked_urls
 from .attributes import Wish, described
-from .batch import Command, Difference, Plan
+from .batch import Difference, Plan
+from .commands import Command
 from .errors import ChangeError
 from .files import shown
 from .transaction import Change, Check, Planned

@@ -69,14 +69,16 @@ class Place:
         directory: descriptor (O_PATH) of the directory.
         name: the last component; ``.`` for the root directory.
         path: where the name is, links resolved.
-        closed: whether every directory on the way can be written only by those who are trusted.
+        closed: whether on the way nobody can exchange what those who are trusted have put there.
+        shared: whether others can put names of their own there all the same (a sticky directory).
     """
 
-    def __init__(self, directory: int, name: str, path: str, closed: bool) -> None:
+    def __init__(self, directory: int, name: str, path: str, closed: bool, shared: bool = False) -> None:
         self.directory = directory
         self.name = name
         self.path = path
         self.closed = closed
+        self.shared = shared or not closed
 
     def __enter__(self) -> Place:
         return self
@@ -125,7 +127,7 @@ class _Walk:
             raise refused(path, "is no absolute path without '..'")
         self.asked, self.who, self.links = path, who, 0
         self.todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
-        self.descriptor, self.at, self.closed = os.open("/", _DIRECTORY), "/", True
+        self.descriptor, self.at, self.closed, self.shared = os.open("/", _DIRECTORY), "/", True, False
 
     def place(self, follow: bool) -> Place:
         self._look()
@@ -149,7 +151,7 @@ class _Walk:
         return os.path.normpath(os.path.join(self.at, name))
 
     def _here(self, name: str) -> Place:
-        return Place(self.descriptor, name, self._below(name), self.closed)
+        return Place(self.descriptor, name, self._below(name), self.closed, self.shared)
 
     def _enter(self, name: str, path: str) -> None:
         try:
@@ -162,7 +164,9 @@ class _Walk:
         self._look()
 
     def _look(self) -> None:
-        if not self.who.closed(os.fstat(self.descriptor), self.descriptor):
+        facts = os.fstat(self.descriptor)
+        self.shared = bool(facts.st_mode & stat.S_ISVTX and facts.st_mode & 0o022)
+        if not self.who.closed(facts, self.descriptor):
             self.closed = False
             if self.who.strict:
                 reason = f"others than root can write to {self.at}, which leads there. Close it, or leave this file out"
@@ -201,6 +205,9 @@ def make_directories(path: str, mode: int, *, who: Trust | None = None) -> list[
             descriptor = os.dup(place.directory)
         else:
             descriptor = place.open(os.O_PATH | os.O_DIRECTORY)
+            if who.strict and not who.closed(os.fstat(descriptor), descriptor):
+                os.close(descriptor)
+                raise refused(place.path, "others than root can write to it. Close it")
         at = place.path if place.facts() is not None else os.path.dirname(place.path)
     try:
         for name in reversed(missing):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -42,7 +43,9 @@ class Journal:
         try:
             size = os.fstat(descriptor).st_size
             torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
-            os.write(descriptor, (b"\n" if torn else b"") + line)
+            line = (b"\n" if torn else b"") + line
+            if os.write(descriptor, line) != len(line):  # write(2): as much as there was room for
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -54,6 +57,33 @@ class Journal:
 
     def has(self, event: str) -> bool:
         return any(entry["event"] == event for entry in self.events())
+
+
+_RESERVE, _RESERVED_BYTES, _BLOCK = "reserve", 64 << 10, 4096
+
+
+def reserve(directory: str) -> None:
+    """Hold room for another copy of all that lies in DIRECTORY, and some lines: whoever fills the disk keeps nothing from being undone.
+
+    Raises:
+        OSError: there is no such room.
+    """
+    sizes = [os.lstat(os.path.join(at, name)).st_size for at, _below, names in os.walk(directory) for name in names]
+    path = os.path.join(directory, _RESERVE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, sum(sizes) + _BLOCK * len(sizes) + _RESERVED_BYTES)
+    except OSError as exc:
+        if exc.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that cannot promise any
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def release(directory: str) -> None:
+    """Give back the room that was held."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(directory, _RESERVE))
 
 
 def flush_path(directory: str) -> None:

@@ -16,7 +16,7 @@ from .errors import ChangeError
 from .files import Wanted, replace
 
 _PARTS = (
-    "__init__", "attributes", "batch", "derived", "errors", "files", "fileset", "journal", "lock", "obstacles", "package_log", "packages", "paths",
+    "__init__", "attributes", "batch", "commands", "derived", "errors", "files", "fileset", "journal", "lock", "obstacles", "package_log", "packages", "paths",
     "programs", "record", "revert", "runs", "states", "timer", "transaction", "units",
 )  # fmt: skip
 _MAIN = "import sys\nfrom _change.revert import main\nsys.exit(main(sys.argv))\n"
@@ -51,18 +51,18 @@ def main(argv: list[str]) -> int:
                     return 0
                 problems = []
                 for batch in reversed(waiting):
-                    problems += batch.revert()
-                    batch.journal.write("lapsed")
+                    problems += batch.lapse()
                 disarm()
                 if waiting and run.state == "open":
                     run.end(by="its timer")
             else:
-                problems, packages = runs.revert(identifier)
+                # Who types this on a console has no other way: nobody is waited for.
+                problems, packages = runs.revert(identifier, dead=[other.id for other in runs.open_runs()])
                 problems += [
                     f"package {name} is {row['now'] or 'gone'}, was {row['before'] or 'not there'}"
                     for name, row in packages.items()
                 ]
-    except ChangeError as exc:
+    except (ChangeError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 2
     print(

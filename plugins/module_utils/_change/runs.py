@@ -12,14 +12,13 @@ import typing as t
 from . import fileset, package_log, packages, revert, timer, units
 from .batch import Batch, Difference, Plan
 from .errors import ChangeError, RunError
-from .files import boot_id
-from .journal import BASE, Fields, machine_id, read_json, state
+from .files import boot_id, swept
+from .journal import BASE, Fields, is_id, machine_id, read_json, recorded, state
 from .lock import Lock
 from .packages import versions
 from .record import Journal, discard, make_private, write_json
 
 KEPT_RUNS, KEPT_DAYS, ALWAYS_KEPT = 30, 365, 5
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 
 class Run:
@@ -30,7 +29,7 @@ class Run:
     """
 
     def __init__(self, base: str, identifier: str) -> None:
-        if not _ID.match(identifier):
+        if not is_id(identifier):
             raise RunError(f"{identifier!r} is no id of a run: letters, digits, dots, dashes and underscores only")
         self.base, self.id = base, identifier
         self.directory = os.path.join(base, "runs", identifier)
@@ -73,11 +72,12 @@ class Run:
 
     def create(self, owner: t.Mapping[str, t.Any]) -> None:
         make_private(self.directory)
-        facts: Fields = {"id": self.id, "machine": machine_id(), "created": time.time(), "owner": dict(owner)}
+        number = 1 + max((facts.get("number", 0) for _id, facts in recorded(self.base)), default=0)
+        facts: Fields = {"id": self.id, "number": number, "created": time.time(), "owner": dict(owner)}
         revert.write(os.path.join(self.directory, "revert"))
         write_json(os.path.join(self.directory, "packages.json"), versions())
         write_json(os.path.join(self.directory, "package-log.json"), package_log.mark())
-        write_json(os.path.join(self.directory, "run.json"), {**facts, "boot": boot_id()})
+        write_json(os.path.join(self.directory, "run.json"), {**facts, "machine": machine_id(), "boot": boot_id()})
 
     def packages(self) -> dict[str, dict[str, str]]:
         """What packages differ from before the run: by name, the versions then and now, empty for none."""
@@ -87,7 +87,7 @@ class Run:
         return {name: {"before": before.get(name, ""), "now": now.get(name, "")} for name in names}
 
     def next_batch(self, name: str) -> Batch:
-        if not _ID.match(name):
+        if not is_id(name):
             raise RunError(f"{name!r} is no name of a batch: letters, digits, dots, dashes and underscores only")
         return Batch(make_private(os.path.join(self.directory, f"{len(self.batches()) + 1:02}-{name}")))
 
@@ -170,13 +170,7 @@ class Runs:
 
     def all(self) -> list[Run]:
         """Oldest first; those that are half recorded or another host's are left out."""
-        dated = []
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(os.path.join(self.base, "runs")):
-                with contextlib.suppress(RunError):
-                    run = Run(self.base, name)
-                    dated.append((run.facts["created"], run.id, run))
-        return [run for _created, _id, run in sorted(dated, key=lambda row: row[:2])]
+        return [Run(self.base, name) for name, _facts in recorded(self.base)]
 
     def open_runs(self) -> list[Run]:
         return [run for run in self.all() if run.state == "open"]
@@ -219,6 +213,8 @@ class Runs:
             RunError: an open run's owner may be alive.
         """
         said = fileset.recover(self.base)
+        for directory in (timer.DIRECTORY, *(run.directory for run in self.all())):
+            swept(directory)
         for run in self.open_runs():
             if but and run.id == but.id:
                 continue
@@ -235,7 +231,7 @@ class Runs:
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(os.path.join(self.base, "runs")):
                 directory = os.path.join(self.base, "runs", name)
-                if read_json(os.path.join(directory, "run.json")) is None:
+                if os.path.isdir(directory) and read_json(os.path.join(directory, "run.json")) is None:
                     discard(directory)
 
     def keep(self, run: Run) -> None:
@@ -272,7 +268,9 @@ class Runs:
             if finish and run.state == "open":
                 said = run.recover()
                 run.end()
-            timer.disarm()
+            # Another controller's run may have begun since this one ended: the timer is that one's.
+            if all(other.id == run.id for other in self.open_runs()):
+                timer.disarm()
         return said
 
     def revertible(self, run: Run) -> bool:
@@ -281,24 +279,30 @@ class Runs:
         Raises:
             RunError: there is no such run, or a later one changed the same files.
         """
-        created = run.facts["created"]
-        for later in self.all():
-            both = sorted(later.paths() & run.paths()) if later.facts["created"] > created else []
-            if both and later.id != run.id:
+        run.check()
+        ids = [name for name, _facts in recorded(self.base)]
+        for later in self.all()[ids.index(run.id) + 1 :]:
+            both = sorted(later.paths() & run.paths())
+            if both:
                 raise RunError(f"run {later.id} changed {both[0]} later: revert that one first")
         return run.state != "reverted"
 
-    def revert(self, identifier: str) -> tuple[list[str], dict[str, dict[str, str]]]:
-        """Bring back the state before a run; the lock is held.
+    def revert(self, identifier: str, *, dead: t.Sequence[str] = ()) -> tuple[list[str], dict[str, dict[str, str]]]:
+        """Bring back the state before a run; what dead runs left is brought to an end first. The lock is held.
+
+        Args:
+            dead: as of begin().
 
         Returns:
             What could not be brought back, and the packages that differ.
 
         Raises:
-            RunError: as revertible().
+            RunError: as revertible(), or another run is open and its owner may be alive.
         """
         run = Run(self.base, identifier)
-        problems = run.revert() if self.revertible(run) else []
+        run.check()
+        problems = self.recover(but=run, dead=dead)
+        problems += run.revert() if self.revertible(run) else []
         timer.disarm()
         return problems, run.packages()
 

@@ -205,6 +205,12 @@ def _open(program: str) -> None:
 # What serves
 
 
+_PROC = "/proc"
+_CLOCKS = ("atd.service", "cron.service", "crond.service")
+_FIRST_PERSON = 1000
+"""As login.defs(5) numbers accounts where UID_MIN is not set."""
+
+
 def serving() -> Fields:
     """Services that run, and the ports on which they listen, with the service.
 
@@ -268,8 +274,18 @@ def _ports() -> dict[str, str]:
 
 
 def _unit_of(pid: str) -> str:
-    """The service of a process; empty for what people run in their own sessions, which comes and goes."""
-    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as handle:
+    """The service of a process; empty for what people run in their own sessions or by a clock, which comes and goes."""
+    with open(f"{_PROC}/{pid}/cgroup", encoding="utf-8") as handle:
         parts = handle.read().replace("\n", "/").split("/")
     services = [part for part in parts if part.endswith(".service")]
-    return services[-1] if services and not services[0].startswith("user@") else ""
+    if not services or services[0].startswith("user@"):
+        return ""
+    if services[-1] in _CLOCKS and _owner(pid) >= _FIRST_PERSON:
+        return ""
+    return services[-1]
+
+
+def _owner(pid: str) -> int:
+    """Real user id, proc_pid_status(5)."""
+    with open(f"{_PROC}/{pid}/status", encoding="utf-8", errors="replace") as handle:
+        return next(int(line.split()[1]) for line in handle if line.startswith("Uid:"))

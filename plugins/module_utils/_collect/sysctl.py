@@ -3,7 +3,8 @@
 
 Items: by key ``{live, disk, source, written, ufw, interfaces}``. ``disk`` is what systemd-sysctl(8) will set, ``source``
 and ``written`` the file and the key as it stands there; ``ufw`` the same three and ``enabled`` where ufw's file names the key, else
-None: it is loaded only while ufw is enabled; ``interfaces`` the live and stored values of every network interface, for keys of ``all`` and ``default``.
+None: it is loaded only while ufw is enabled; ``interfaces`` the live and stored values of every network interface, for keys of ``all`` and ``default``,
+for ``accept_ra`` with ``advertised``, whether the kernel has its default route from a router's advertisement.
 """
 
 from __future__ import annotations
@@ -125,18 +126,30 @@ def live(name: str) -> str | None:
 def parameter(key: str, assignments: Assignments, ufw: Assignments, *, enabled: bool) -> dict[str, object]:
     name = normalised(key)
     by_ufw = stored(name, ufw)
-    interfaces = {}
+    interfaces: dict[str, dict[str, object]] = {}
     scope = re.fullmatch(r"(net/ipv[46]/conf)/(?:all|default)/(\w+)", name)
     if scope:
         for interface in sorted(set(_listed(f"/proc/sys/{scope[1]}")) - {"all", "default"}):
             own = f"{scope[1]}/{interface}/{scope[2]}"
             interfaces[interface] = {"live": live(own), **_shown(stored(own, assignments))}
+            if scope[2] == "accept_ra":
+                interfaces[interface]["advertised"] = interface in advertised()
     return {
         "live": live(name),
         **_shown(stored(name, assignments)),
         "ufw": {**_shown(by_ufw), "enabled": enabled} if by_ufw else None,
         "interfaces": interfaces,
     }
+
+
+def advertised(path: str = "/proc/net/ipv6_route") -> frozenset[str]:
+    """Interfaces of which the kernel has the default route from a router's advertisement (RTF_DEFAULT, RTF_ADDRCONF of ipv6_route.h)."""
+    try:
+        with open(path, encoding="ascii") as handle:
+            routes = [line.split() for line in handle]
+    except OSError:
+        return frozenset()
+    return frozenset(route[9] for route in routes if int(route[8], 16) & 0x50000 == 0x50000)
 
 
 def _shown(assignment: Assignment | None) -> dict[str, str | None]:

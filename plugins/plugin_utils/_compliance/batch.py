@@ -68,7 +68,7 @@ def _bytes(text: str) -> bytes:
 def _command(argv: t.Sequence[str]) -> Options:
     """A command, and how its effect is taken back where the saved files alone do not."""
     command: Options = {"argv": list(argv)}
-    if argv[0] == "augenrules":
+    if argv[0] == "augenrules" or (argv[0], argv[-1]) == ("firewall-cmd", "--reload"):
         command["undo"] = list(argv)
     if argv[0] == "mount" and argv[2].startswith("remount,no"):
         command["undo"] = [argv[0], "-o", argv[2].replace("remount,no", "remount,"), argv[-1]]

@@ -55,13 +55,15 @@ class Plan:
     """Rules that apply brings to their desired state."""
 
 
-# Each is made alone and kept by a new login before the next, so that what shuts people out is undone without the rest.
+# Each is made alone and kept by a new login before the next, so that what shuts people out, or leaves a host that does not boot,
+# is undone without the rest.
 RISKS = {
     "sshd": "sshd",
     "pam": "pam", "faillock": "pam", "pwhistory": "pam", "pwquality": "pam", "sudo": "pam",
     "firewall": "firewall",
     "account": "accounts",
     "sysctl": "network",
+    "mount": "mounts", "partition": "mounts",
 }  # fmt: skip
 OTHERS = "settings"
 BOOT = "boot"
@@ -227,10 +229,10 @@ def plan(selection: Selection, evidence: Evidence, connection: Connection) -> Pl
 def batches(made: Plan, evidence: Evidence, connection: Connection) -> list[Batch]:
     """The changes of a plan besides packages, by what can shut people out; all that cannot comes last, in one.
 
-    Where none of a batch's rules can, they are with the others. Rules that change the same file stay together.
+    Where none of a batch's rules can, nor bears upon the next boot, they are with the others. Rules that change the same file stay together.
     """
     rules = [made.verdicts[name].demand.rule for name in made.changes if not made.verdicts[name].waits_for]
-    risky = {RISKS.get(rule.kind) for rule in rules if rule.risk == "lockout"}
+    risky = {RISKS.get(rule.kind) for rule in rules if rule.risk in ("lockout", BOOT)}
     groups: dict[str, list[str]] = {name: [] for name in (*RISKS.values(), OTHERS, BOOT)}
     for rule in rules:
         name = RISKS.get(rule.kind)

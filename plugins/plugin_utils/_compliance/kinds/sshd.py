@@ -179,10 +179,12 @@ class Sshd(Kind):
             offered = items(evidence["sshd"]["effective"].get(name, ""))
             if name == demand.key.lower():
                 written = self.written(demand, evidence)
+                gone = items(written[1:]) if written[:1] == "-" else []
+                client = tuple(one for one in client if one not in gone)
                 # Taken from sshd's own list; where the site's list stands in its place, what that is only sshd knows.
                 own = [] if self._listed_by_site(name, evidence) else offered
-                offered = items(written) if written[:1] != "-" else [o for o in own if o not in items(written[1:])]
-            if offered and not set(offered) & set(client):
+                offered = [one for one in own if one not in gone] if gone else items(written)
+            if not client or (offered and not set(offered) & set(client)):
                 return f"this client knows none of the {name} that would be offered: it would lock itself out"
         return ""
 

@@ -7,7 +7,7 @@ import typing as t
 
 from ....module_utils._collect.sysctl import normalised
 from ..constraint import Constraint, text
-from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
+from .base import Check, Connection, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling
 from .matchers import Template, as_text, literal, lookup, matching
 from .service import kept_from_boot, loads_at_boot
 from .settings import MARK, set_key
@@ -99,6 +99,17 @@ class Sysctl(Kind):
         if kept := kept_from_boot(LOADER, evidence):
             return f"{kept}: nothing would be set at the next boot; systemctl unmask or revert it"
         return "this kernel has no such parameter" if evidence["sysctl"][demand.key]["live"] is None else ""
+
+    def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
+        interfaces = evidence["sysctl"][demand.key]["interfaces"]
+        # What daemons like systemd-networkd take from routers, they take whatever the kernel does.
+        routed = [n for n, own in interfaces.items() if own.get("advertised") and not demand.value.holds(own["live"])]
+        if not routed:
+            return ""
+        return (
+            f"{', '.join(routed)} has its IPv6 route from a router's advertisements, and would have none after the next boot: "
+            "give it an address and a route of its own, or waive the rule"
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         parameter = evidence["sysctl"][demand.key]
