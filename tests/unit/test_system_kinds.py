@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -851,13 +852,35 @@ def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
     assert bool(desired.units_restarted) == (verdict == "fail")
 
 
+@pytest.mark.parametrize(
+    ("rule", "line", "value"),
+    [
+        ("shell/TMOUT", "readonly TMOUT=600; export TMOUT", "600"),
+        ("shell/TMOUT", "declare -xr TMOUT=600", "600"),
+        ("shell/TMOUT", 'readonly TMOUT="600"', "600"),
+        ("shell/umask", "umask 0027", "027"),
+        ("shell/umask", "umask u=rwx,g=rx,o=", "027"),
+        ("shell/umask", "umask -S u=rwx,g=rx,o=", "027"),
+    ],
+)
+def test_second_judge_takes_every_form_that_sets_the_value(
+    catalogue: t.Any, hardened: t.Any, rule: str, line: str, value: str
+) -> None:
+    path, key = "/etc/profile.d/zz-unified.sh", rule.partition("/")[2]
+    hardened["shell"][key] = [{"value": value, "source": path}]
+    verdict, _desired = planned(catalogue, hardened, rule)
+    (check,) = [one for one in ALL_KINDS["shell"].asserts(verdict.demand, hardened)
+                if one.resource == "file" and not one.attributes["contents"][0].endswith(f"{key}\\b/")]  # fmt: skip
+    assert verdict.verdict == "pass" and re.search(check.attributes["contents"][0].strip("/"), line)
+
+
 def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/var/lib/aide/aide.db"
     for kind in ("absent", "unknown"):
         hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind, "configured": "", "entries": 0}
         verdict, desired = planned(catalogue, hardened, "aide/database")
         assert verdict.verdict == "fail" and desired.commands == [
-            ["sh", "-c", "umask 027 && exec aideinit --yes --force"]
+            ["sh", "-c", f"umask 027 && rm -f -- {path}.new && exec aideinit --yes --force"]
         ]
 
 
