@@ -154,8 +154,8 @@ class FakeServer:
         """Raise a Refusal where the request's credentials are no good."""
 
 
-def certificate(directory: Path, *addresses: str) -> tuple[str, str]:
-    """A CA, and a server certificate for loopback and ADDRESSES with its key, made once in DIRECTORY."""
+def certificate(directory: Path, *addresses: str, begins: int = -1) -> tuple[str, str]:
+    """A CA, and a server certificate for loopback and ADDRESSES with its key, made once in DIRECTORY; valid for three days, BEGINS days from now."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -179,8 +179,8 @@ def certificate(directory: Path, *addresses: str) -> tuple[str, str]:
                 .issuer_name(names[0])
                 .public_key(keys[number].public_key())
                 .serial_number(x509.random_serial_number())
-                .not_valid_before(now - datetime.timedelta(days=1))
-                .not_valid_after(now + datetime.timedelta(days=2))
+                .not_valid_before(now + datetime.timedelta(days=begins))
+                .not_valid_after(now + datetime.timedelta(days=begins + 3))
                 .add_extension(x509.BasicConstraints(ca=number == 0, path_length=None), critical=True)
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[number].public_key()), critical=False)
                 .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)

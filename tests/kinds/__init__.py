@@ -35,7 +35,7 @@ def rounds(scenarios: list[Scenario]) -> list[list[Scenario]]:
 
 
 # Kinds whose rules speak of the same files, or whose scenarios restart the same daemon.
-_FAMILIES = {"faillock": "pam", "partition": "mount", "audit": "auditd", "scan": "sshd"}
+_FAMILIES = {"faillock": "pam", "partition": "mount", "audit": "auditd", "privileged": "auditd", "scan": "sshd"}
 
 
 def _family(scenario: Scenario) -> str:

@@ -100,9 +100,12 @@ OBSERVERS["audit/immutable"] = "auditctl -s | grep -x 'enabled 2'"
 _LISTS = "for list in 'auditctl -l' 'cat /etc/audit/rules.d/*.rules'; do {test}; done"
 # Permissions decide the one, an order and every call the other.
 OBSERVERS[GROUP] = _LISTS.format(
-    test="eval $list | grep -E '^(-w /etc/group -p r?wx?a|-a always,exit .*path=/etc/group .*perm=r?wx?a)'"
+    test="if eval $list | grep '^-W /etc/group'; then exit 1; fi; "
+    "eval $list | grep -E '^(-w /etc/group -p r?wx?a|-a always,exit .*path=/etc/group .*perm=r?wx?a)'"
 )
+OBSERVERS[GROUP] += '; [ "$(systemctl is-enabled audit-rules.service)" != masked ]'
 OBSERVERS[DELETE] = _LISTS.format(
     test="lines=$(eval $list | awk '/^-a never,exit/ {exit} /arch=b64 .*-S /'); "
+    "if eval $list | grep -E '^-a (never|always),exclude .*auid'; then exit 1; fi; "
     'for call in unlink unlinkat; do echo "$lines" | grep -E -- "-S ([a-z0-9_,]*,)?$call[, ]"; done'
 )

@@ -30,6 +30,8 @@ SCENARIOS = (
     Scenario("firewall/default_incoming", "connections_that_stand",
              "iptables -I INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "pass", alone=True),
     Scenario("firewall/enabled", "without_ipv6", "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; ufw reload", "pass", alone=True),
+    Scenario("firewall/enabled", "without_ipv6_and_open_to_it",
+             "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; ufw reload; ip6tables -P INPUT ACCEPT", alone=True),
     Scenario("firewall/enabled", "unit_starts_something_else",
              "d=/etc/systemd/system/ufw.service.d; mkdir -p $d; printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' > $d/x.conf; systemctl daemon-reload",
              held="/etc/systemd/system/ufw.service.d/x.conf", alone=True),
@@ -48,6 +50,7 @@ OBSERVERS = {
     "firewall/default_outgoing": "ufw status verbose | grep -E '(deny|reject) \\(outgoing\\)'",
     "firewall/default_routed": "ufw status verbose | grep -E '(deny|reject|disabled) \\(routed\\)'",
     "firewall/enabled": "ufw status | grep -x 'Status: active' >/dev/null && iptables -S INPUT | grep ufw-before-input >/dev/null"
+    " && ip6tables -S INPUT | grep -E 'ufw6-before-input|-P INPUT DROP' >/dev/null"
     " && systemctl -q is-enabled ufw.service && systemctl show -p ExecStart ufw.service | grep 'ufw-init start'",
     "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null"
     f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null",

@@ -42,7 +42,17 @@ WITHOUT = {
     **{f"kmod/{name}": "the kernel of the test hosts has no such module" for name in ABSENT},
     **{f"kmod/{name}": "the hosts of the tests are container hosts, which need it" for name in NEEDED},
 }
-OBSERVERS = {
-    f"kmod/{name}": f"! modprobe -n -v {name} 2>/dev/null | grep -E '/{name.replace('-', '[-_]')}\\.ko' && ! grep '^{name.replace('-', '_')} ' /proc/modules"
-    for name in (*MODULES, *ABSENT)
-}
+
+
+def _blocked(name: str) -> str:
+    """Not loaded, and what this host has of it is neither loaded by modprobe nor by the name of a device."""
+    either = name.replace("-", "[-_]")
+    return f"""if grep '^{name.replace("-", "_")} ' /proc/modules; then exit 1; fi
+if modinfo {name} >/dev/null 2>&1; then
+  modprobe --showconfig | grep -xE 'blacklist {either}'
+  if modprobe -n -v {name} 2>/dev/null | grep -E '/{either}\\.ko'; then exit 1; fi
+fi
+"""
+
+
+OBSERVERS = {f"kmod/{name}": _blocked(name) for name in (*MODULES, *ABSENT)}

@@ -9,7 +9,8 @@ LOAD = "augenrules --load >/dev/null"
 SCENARIOS = (
     Scenario(RULE, "new_program", "install -m 4755 /bin/true /usr/local/bin/lends-root", held="immutable until the next boot", host="uml"),
     Scenario(RULE, "new_program_of_a_group", "install -g games -m 2755 /bin/true /opt/lends-a-group", held="immutable until the next boot", host="uml"),
-    Scenario(RULE, "line_removed", f"sed -i '\\#path=/usr/bin/su #d' {OURS}; {LOAD}", host="uml"),
+    # One that no other rule of audit names.
+    Scenario(RULE, "line_removed", f"grep unix_chkpwd {OURS}; sed -i '/unix_chkpwd/d' {OURS}; {LOAD}", host="uml"),
     Scenario(RULE, "line_commented", f"sed -i 's/^-a/# &/' {OURS}; {LOAD}", host="uml"),
     Scenario(RULE, "recorded_by_another_key", f"sed -i 's/-k privileged/-k site/' {OURS}; {LOAD}", "pass", host="uml"),
     Scenario(RULE, "other_permission", f"sed -i 's/perm=x/perm=w/' {OURS}; {LOAD}", host="uml"),

@@ -343,11 +343,29 @@ def test_ufw_that_is_on_but_whose_chains_are_gone_fails(catalogue: t.Any, harden
     assert verdicts["firewall/default_incoming"].verdict == "fail"
 
 
-@pytest.mark.parametrize(("six", "verdict"), [("yes", "fail"), ("no", "pass")])
-def test_ufw_without_its_chains_for_ipv6(catalogue: t.Any, hardened: t.Any, six: str, verdict: str) -> None:
-    hardened["firewall"]["ufw"]["IPV6"] = six
-    hardened["firewall"]["chains"] = [c for c in hardened["firewall"]["chains"] if c["family"] == "ip"]
-    assert planned(catalogue, hardened).verdicts["firewall/enabled"].verdict == verdict
+@pytest.mark.parametrize(
+    ("six", "addresses", "policy", "verdict"),
+    [
+        ("yes", True, "drop", "fail"),
+        ("no", True, "drop", "pass"),
+        ("no", True, "accept", "fail"),
+        ("no", True, "", "fail"),
+        ("no", False, "", "pass"),
+    ],
+)
+def test_ufw_without_its_chains_for_ipv6(
+    catalogue: t.Any, hardened: t.Any, six: str, addresses: bool, policy: str, verdict: str
+) -> None:
+    """Where ufw leaves IPv6 alone, it lets nothing in by it but over the loopback."""
+    firewall = hardened["firewall"]
+    firewall["ipv6"], firewall["ufw"]["IPV6"] = addresses, six
+    firewall["chains"] = [c for c in firewall["chains"] if c["family"] == "ip"]
+    if policy:
+        own = own_chain(policy=policy)
+        firewall["chains"].append({**own, "family": "ip6", "table": "filter", "accepts": True, "refuses": False})
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["firewall/enabled"].verdict == verdict
+    assert (["ufw", "reload"] in plan.desired.commands) is (six == "no" and verdict == "fail")
 
 
 def test_policy_of_the_kernel_is_judged_too(catalogue: t.Any, hardened: t.Any) -> None:

@@ -22,6 +22,7 @@ def smi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeNvidiaSmi:
     fake = FakeNvidiaSmi()
     monkeypatch.setattr(programs, "run", fake)
     monkeypatch.setattr(gpu_mig, "UNIT", str(tmp_path / "unified-gpu-mig.service"))
+    monkeypatch.setattr(gpu_mig, "ROOT", str(tmp_path / "root"))
     return fake
 
 
@@ -132,3 +133,11 @@ def test_every_layout_of_up_to_four_is_placed_or_truly_does_not_fit() -> None:
                 with pytest.raises(mig.MigError, match="do not fit"):
                     mig.placed(wish, known, [])
     assert legal > 30
+
+
+def test_gpu_that_serves_guests_is_left_alone(smi: FakeNvidiaSmi) -> None:
+    device = Path(gpu_mig.ROOT) / "sys/bus/pci/devices" / SLOT
+    (device / "mdev_supported_types/nvidia-699/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001").mkdir(parents=True)
+    answer = run("gpu_mig", layout("7g.141gb"))
+    assert answer.get("failed") and "serves guests by vGPU: mediated device 83b8f4f2" in answer["msg"], answer
+    assert smi.layout() == []

@@ -29,13 +29,13 @@ COMMON = {
 # What speaks one tool's own language: file to the names it may know.
 INTERFACES = {
     # What must be saved before a tool runs, whichever the platform has.
-    "module_utils/_change/batch.py": {
+    "module_utils/_change/commands.py": {
         "authselect", "firewalld", "firewalld.service", "grubby", "pam-auth-update", "u-boot-update", "ufw", "ufw.service",
     },
     # A way back for packages speaks to each package manager that a run may have used.
     "module_utils/_change/packages.py": {"dnf"},
-    # Settings of ufw's that a way back loads again, where they are.
-    "module_utils/_change/states.py": {"/etc/ufw/sysctl.conf"},
+    # Settings of ufw's that a way back loads again, where they are; what people start by a clock is no service that a batch took along.
+    "module_utils/_change/states.py": {"/etc/ufw/sysctl.conf", "cron.service", "crond.service"},
     # Who wrote a boot menu tells how it is changed.
     "module_utils/_collect/boot_entries.py": {"u-boot-update"},
     # A reader looks for each tool that it knows how to ask, and says which is there.

@@ -321,6 +321,18 @@ GROUP = "-w /etc/group -p wa -k identity"
 LOAD = [["augenrules", "--load"]]
 
 
+def test_line_that_a_later_one_takes_away_fails_for_the_second_judge_too(catalogue: t.Any, hardened: t.Any) -> None:
+    """Its text still stands in the file, which is all that Goss sees of it."""
+    audited(hardened, GROUP, disk=[], enabled="2")
+    path = "/etc/audit/rules.d/50-unified.rules"
+    hardened["text"][path] = f"{GROUP}\n"
+    verdict, desired = planned(catalogue, hardened, "audit/group")
+    assert verdict.verdict == "fail" and "a line read after it takes it away" in verdict.held and desired.empty()
+    said = [(str(one.attributes["content"]), one.attributes["matches"]) for one in ALL_KINDS["audit"].asserts(verdict.demand, hardened)
+            if one.resource == "matching"]  # fmt: skip
+    assert ('"1"', "0") in said
+
+
 def test_audit_that_cannot_be_asked_is_an_error_and_none_in_a_container(catalogue: t.Any, hardened: t.Any) -> None:
     audited(hardened, GROUP, live=None, unavailable="Operation not permitted")
     assert planned(catalogue, hardened, "audit/group")[0].verdict == "error"

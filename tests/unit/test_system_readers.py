@@ -129,7 +129,7 @@ ROUTE = "net.ipv4.conf.all.accept_source_route"
 
 
 @pytest.mark.parametrize(
-    ("path", "content", "given"),
+    ("path", "content", "paths"),
     [
         ("/etc/environment", 'PATH="/a:/b"\n', ["/a:/b"]),
         ("/etc/environment", "# PATH=/x\nPATH=/a\nPATH=/b\n", ["/b"]),
@@ -138,10 +138,10 @@ ROUTE = "net.ipv4.conf.all.accept_source_route"
     ],
 )
 def test_search_path_that_a_session_begins_with_is_roots_too(
-    monkeypatch: pytest.MonkeyPatch, path: str, content: str, given: list[str]
+    monkeypatch: pytest.MonkeyPatch, path: str, content: str, paths: list[str]
 ) -> None:
     monkeypatch.setattr(root_shell, "read", {path: content}.get)
-    assert root_shell.given() == given
+    assert root_shell.initial_paths() == paths
 
 
 def test_credential_of_the_host_is_read_after_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

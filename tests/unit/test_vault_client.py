@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv
+from ansible_collections.unified.deploy.plugins.module_utils._vault.node import Node, NodeError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.options import (
     ENVIRONMENT,
     OPTIONS,
@@ -27,7 +28,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._vault.settings imp
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 from tests.fakes import vault as fake
-from tests.fakes.server import Refusal
+from tests.fakes.server import Refusal, certificate
 
 
 @pytest.fixture
@@ -433,6 +434,24 @@ def test_certificate_of_another_name_or_authority_is_refused(server: fake.FakeVa
     assert client(server, ca_path=None, validate_certs=False).request("GET", "auth/token/lookup-self")
     with pytest.raises(VaultError, match=r"none\.pem: No such file"):
         client(server, ca_path=str(tmp_path / "none.pem"))
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"), [(1, "not yet valid .*Set the clock"), (-9, "expired .*have a new one issued")]
+)
+def test_certificate_out_of_its_time_is_named_with_what_the_clock_says(begins: int, said: str, tmp_path: Path) -> None:
+    certificate(tmp_path, begins=begins)
+    with fake.FakeVault(tmp_path) as late:
+        with pytest.raises(
+            VaultError, match=rf"by the clock here, {time.strftime('%Y-%m-%d', time.gmtime())} .*UTC"
+        ) as caught:
+            client(late).request("GET", "x")
+        assert re.search(said, str(caught.value))
+        if begins < 0:
+            assert Node(late.url, late.ca).certificate() == b"", "another one may be shown by a reload"
+        else:
+            with pytest.raises(NodeError, match="not yet valid by the clock here"):
+                Node(late.url, late.ca).certificate()
 
 
 def test_mount_that_is_not_there_is_named(server: fake.FakeVault) -> None:

@@ -21,6 +21,7 @@ from tests.secrets import programs
 from .cluster import FLAVOUR, REAL, Cluster
 from .load import WRITERS, Load
 
+HOURS_OFF = 4
 ETC, STATE = f"/etc/{FLAVOUR}", f"/var/lib/{FLAVOUR}"
 
 
@@ -44,6 +45,18 @@ def unsealed(cluster: Cluster) -> None:
 def standby(cluster: Cluster) -> str:
     leader = cluster.leader()
     return next(name for name in cluster.hosts if name != leader)
+
+
+def lead(cluster: Cluster, name: str) -> None:
+    """Leaders step down until this server leads."""
+    for _try in range(30):
+        leader = cluster.leader()
+        if leader == name:
+            break
+        with contextlib.suppress(OSError):
+            cluster.ask(leader, "sys/step-down", {}, token=cluster.token, method="PUT")
+        time.sleep(2)
+    assert cluster.leader() == name
 
 
 def kill_leaders(cluster: Cluster, load: Load, times: int) -> None:
@@ -91,14 +104,7 @@ def fill_disk(cluster: Cluster, load: Load, _times: int) -> None:
         f"cp -a /root/kept/. {STATE}; rm -rf /root/kept; systemctl start {FLAVOUR}"
     )
     unsealed(cluster)
-    for _try in range(30):
-        leader = cluster.leader()
-        if leader == name:
-            break
-        with contextlib.suppress(OSError):
-            cluster.ask(leader, "sys/step-down", {}, token=cluster.token, method="PUT")
-        time.sleep(2)
-    assert cluster.leader() == name
+    lead(cluster, name)
     try:
         host.shell(
             f"cat /dev/zero > {STATE}/filler 2>/dev/null || true; test $(df --output=avail {STATE} | tail -1) -eq 0"
@@ -190,3 +196,37 @@ def restore_all(cluster: Cluster, load: Load, _times: int) -> None:
         host.shell(f"systemctl stop {FLAVOUR}; rm -rf {STATE}/*")
     cluster.rebuild(path)
     programs.until(cluster.awake, lambda names: names == list(cluster.hosts), 60)
+
+
+def set_clock(cluster: Cluster, name: str, hours: int) -> None:
+    """So many hours away from this machine's clock."""
+    host = cluster.hosts[name]
+    host.shell(f"date --set @{time.time() + hours * 3600:.0f} >/dev/null")
+    off = (int(host.shell("date +%s")) - time.time()) / 3600
+    assert abs(off - hours) < 0.1, off
+
+
+def shift_clock(cluster: Cluster, load: Load, _times: int) -> None:
+    """The clock of one server, which leads, is hours ahead, then hours behind, each time restarted with it; then right again.
+
+    Servers make each other certificates that are valid from half a minute before. Who is behind refuses those that are made
+    after its time, and is out of the cluster from its restart until its clock is right.
+    """
+    name = next(name for name, target in cluster.hosts.items() if target.host.kind == "uml")
+    host = cluster.hosts[name]
+    for hours in (HOURS_OFF, -HOURS_OFF):
+        lead(cluster, name)
+        set_clock(cluster, name, hours)
+        load.more(10 * WRITERS)
+        host.shell(f"systemctl restart {FLAVOUR}")
+        unsealed(cluster)
+        load.more(10 * WRITERS)
+        print(f"  {name} off by {hours} h, {len(load.acknowledged)} acknowledged", flush=True)
+    assert cluster.leader() != name
+    set_clock(cluster, name, 0)
+    host.shell(f"systemctl restart {FLAVOUR}")
+    unsealed(cluster)
+    assert [cluster.play().changed(each) for each in cluster.hosts] == [0] * len(cluster.hosts)
+    assert cluster.voters() == list(cluster.hosts)
+    newest = list(load.acknowledged)[-1]
+    assert cluster.read(name, newest) == load.acknowledged[newest], "it knows what was written while it was out"

@@ -16,6 +16,7 @@ UFW_SETTINGS = ("/etc/default/ufw", "/etc/ufw/ufw.conf")
 UFW_RULES = ("/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 # What prints the matches of iptables, by nft's name of the family (xtables-nft(8)).
 SAVE = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
+ADDRESSES = "/proc/net/if_inet6"
 # Tables that the old interface holds are invisible to nft.
 LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 
@@ -24,9 +25,9 @@ class Firewall(Reader):
     """Base chains with what they come to, and the settings of the tools that write them.
 
     Items: ``chains`` (family, table, name, type, hook, policy, ``jumps`` to other chains, whether what is not ufw's
-    ``accepts`` or ``refuses`` something, and whether the chain is ``open``: what it accepts leaves its policy nothing),
-    ``legacy`` tables, ``loopback`` (see there), ``ufw`` (its settings), ``rules`` (ports that ufw decides on for everybody, in order), and ``zone``
-    of firewalld.
+    ``accepts`` or ``refuses`` something, and whether the chain is ``open``: what it accepts leaves its policy nothing), whether the host
+    has addresses of ``ipv6``, ``legacy`` tables, ``loopback`` (see there), ``ufw`` (its settings), ``rules`` (ports that ufw decides on for
+    everybody, in order), and ``zone`` of firewalld.
     """
 
     def __init__(self, request: None = None) -> None:
@@ -45,6 +46,7 @@ class Firewall(Reader):
         items: dict[str, t.Any] = {
             "installed": self.command.installed,
             "chains": [_base_chain(chain, rules) for chain in bases],
+            "ipv6": bool(read(ADDRESSES)),
             "legacy": sorted(set(legacy)),
             "loopback": loopback(bases, rules),
             "ufw": {name: value for path in UFW_SETTINGS for name, value in _assignments(read(path) or "")},

@@ -217,8 +217,9 @@ class VaultClient:
             other.close()
 
     def _unreachable(self, exc: HttpError) -> VaultError:
-        if exc.kind == "untrusted":
+        if exc.kind in ("early", "untrusted"):
             fix = "Give its CA as ca_path; where the certificate has ended, have a new one issued"
+            fix = "Set the clock" if exc.kind == "early" else fix
             what = f"{self.url} has a certificate that is not trusted ({exc.reason})"
             return VaultError(what, kind="unreachable", fix=fix)
         if exc.kind == "slow":

@@ -9,16 +9,20 @@ import os
 import select
 import socket
 import ssl
+import time
 import typing as t
 import urllib.parse
 import urllib.request
+
+# https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
+NOT_YET_VALID, EXPIRED = 9, 10
 
 
 class HttpError(Exception):
     """There was no answer.
 
     Attributes:
-        kind: unreachable, slow, or untrusted where the certificate is not accepted.
+        kind: unreachable, slow, untrusted where the certificate is not accepted, or early where it is valid only later.
         sent: whether the server may have got the request.
     """
 
@@ -160,7 +164,7 @@ class Http:
             answer = connection.getresponse()
             return Response(answer.status, dict(answer.getheaders()), answer.read())
         except ssl.SSLCertVerificationError as exc:
-            raise self._failed("untrusted", exc.verify_message, sent=False) from None
+            raise self._untrusted(exc) from None
         except (socket.timeout, TimeoutError):  # one and the same since Python 3.10
             raise self._failed("slow", f"no answer within {limit:g} s", sent=sent) from None
         except (OSError, http.client.HTTPException) as exc:
@@ -178,7 +182,7 @@ class Http:
             secure: t.Any = self._connected(self.timeout).sock
             return secure.getpeercert(binary_form=True) or b""
         except ssl.SSLCertVerificationError as exc:
-            raise self._failed("untrusted", exc.verify_message, sent=False) from None
+            raise self._untrusted(exc) from None
         except OSError as exc:
             raise self._failed("unreachable", exc.strerror or type(exc).__name__, sent=False) from None
         finally:
@@ -192,6 +196,13 @@ class Http:
     def _failed(self, kind: str, reason: str, *, sent: bool) -> HttpError:
         self.close()
         return HttpError(kind, reason, sent=sent)
+
+    def _untrusted(self, exc: ssl.SSLCertVerificationError) -> HttpError:
+        """Why a certificate is not accepted; where a clock that is off could be the cause, what it says."""
+        reason, kind = exc.verify_message, "early" if exc.verify_code == NOT_YET_VALID else "untrusted"
+        if exc.verify_code in (NOT_YET_VALID, EXPIRED):
+            reason += f" by the clock here, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC"
+        return self._failed(kind, reason, sent=False)
 
     def _connected(self, timeout: float) -> http.client.HTTPConnection:
         kept = self._kept

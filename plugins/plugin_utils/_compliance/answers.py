@@ -95,6 +95,7 @@ SECTIONS: dict[str, Shape] = {
                 open=FLAG,
             )
         ),
+        ipv6=FLAG,
         legacy=each(TEXT),
         loopback=by_name(by_name(FLAG)),
         ufw=by_name(TEXT),

@@ -105,8 +105,22 @@ class Ufw(Tool):
 
     def loaded(self, evidence: Evidence, hook: str) -> bool:
         families = {chain["family"] for chain in self.chains(evidence, hook)}
-        six = str(evidence["firewall"]["ufw"].get("IPV6", "yes")).lower() == "yes"
-        return families >= ({"ip", "ip6"} if six else {"ip"})
+        if self.filters_ipv6(evidence):
+            return families >= {"ip", "ip6"}
+        return families >= {"ip"} and (hook != "input" or self.refuses_ipv6(evidence))
+
+    @staticmethod
+    def filters_ipv6(evidence: Evidence) -> bool:
+        return str(evidence["firewall"]["ufw"].get("IPV6", "yes")).lower() == "yes"
+
+    @staticmethod
+    def refuses_ipv6(evidence: Evidence) -> bool:
+        """Whether nothing comes in by IPv6: what ufw sees to where it leaves that alone (ufw-init-functions, IPV6=no)."""
+        return not evidence["firewall"]["ipv6"] or any(
+            (chain["family"], chain["table"], chain["hook"], chain["policy"]) == ("ip6", "filter", "input", "drop")
+            and not chain["open"]
+            for chain in evidence["firewall"]["chains"]
+        )
 
     def policy(self, evidence: Evidence, key: str) -> str | None:
         return self.words.get(evidence["firewall"]["ufw"].get(self.variables[key], ""))
@@ -127,6 +141,9 @@ class Ufw(Tool):
 
     def enable(self, evidence: Evidence, desired: Desired) -> None:
         desired.run("ufw", "--force", "enable")
+        if not self.filters_ipv6(evidence) and not self.refuses_ipv6(evidence):
+            # What has started already it does not start again.
+            desired.run("ufw", "reload")
         desired.add("units_enabled", evidence.platform.unit_names("firewall"))
 
     def redirected(self, evidence: Evidence) -> list[str]:
@@ -151,7 +168,18 @@ class Ufw(Tool):
             values = [word for word, policy in self.words.items() if policy in policies]
             pattern = f'/^{self.variables[key]}="?({"|".join(values)})"?\\s*$/'
             line = Check("file", {"path": "/etc/default/ufw", "exists": True, "contents": [pattern]})
-        return [line, *(self._live(family, hook, key, policies) for family in ("ip", "ip6"))]
+        made = [line, *(self._live(family, hook, key, policies) for family in ("ip", "ip6"))]
+        return [*made, self._left_alone()] if hook == "input" else made
+
+    @staticmethod
+    def _left_alone() -> Check:
+        """Where ufw leaves IPv6 alone, what comes in by it is refused."""
+        off = '(eq (lower (dig "sections" "firewall" "items" "ufw" "IPV6" "yes" .Vars)) "no")'
+        chain = '(eq .family "ip6") (eq .hook "input") (eq .table "filter")'
+        word = f"{{{{ if and {chain} }}}}{{{{ .policy }}}}{{{{ if .open }}}}, open{{{{ end }}}}{{{{ end }}}}"
+        shown = f"{{{{ range .Vars.sections.firewall.items.chains }}}}{word}{{{{ end }}}}"
+        asked = f'{{{{ if and {off} (dig "sections" "firewall" "items" "ipv6" true .Vars) }}}}{shown}{{{{ else }}}}drop{{{{ end }}}}'
+        return matching(Template(f'"{asked}"'), {"match-regexp": "^drop$"})
 
     @staticmethod
     def _live(family: str, hook: str, key: str, policies: t.Sequence[str]) -> Check:

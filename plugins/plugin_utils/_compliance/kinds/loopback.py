@@ -32,8 +32,7 @@ class Loopback(Kind):
 
     @staticmethod
     def families(evidence: Evidence) -> list[str]:
-        six = str(evidence["firewall"]["ufw"].get("IPV6", "yes")).lower() == "yes"
-        return ["ip", "ip6"] if six else ["ip"]
+        return ["ip", "ip6"] if UFW.filters_ipv6(evidence) else ["ip"]
 
     def lacking(self, evidence: Evidence) -> list[tuple[str, str]]:
         """Pairs of a family and what its filter does not do."""
