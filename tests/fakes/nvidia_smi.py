@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import typing as t
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 from ansible_collections.unified.deploy.plugins.module_utils._change.programs import Answer
 

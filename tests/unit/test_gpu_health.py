@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -182,6 +183,14 @@ def test_without_nvidia_smi_nothing_of_the_gpu_is_known(host: Host) -> None:
     }
 
 
+def test_program_that_hangs_or_is_not_there_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "SECONDS", 0.2)
+    begun = time.monotonic()
+    assert health.ask(["sleep", "20"])[0] == 124 and time.monotonic() - begun < 10
+    assert health.ask(["no-such-program"]) == (127, "", "no-such-program is not installed")
+    assert health.ask(["sh", "-c", "echo out; echo why >&2; exit 3"]) == (3, "out\n", "why")
+
+
 def test_versions_that_differ_are_drift(host: Host) -> None:
     host.module = "580.200.01"
     assert host.wrong() == [f"bad drift: {VERSION} is loaded, and the kernel module on the disk is 580.200.01"]
@@ -204,8 +213,8 @@ def test_kernel_that_lacks_the_driver_is_drift(host: Host) -> None:
 def test_gpu_without_driver_and_host_without_gpu_are_not_healthy(tmp_path: Path) -> None:
     bare = Host(tmp_path / "a", "mi210-8")
     assert report.code(bare.look()[0]) == 0
-    first = next((bare.root / "sys/bus/pci/devices").glob("*/driver"))
-    first.unlink()
+    slot = next(one["slot"] for one in MACHINES["mi210-8"]["pci"] if one["vendor"] == "0x1002")
+    (bare.root / f"sys/bus/pci/devices/{slot}/driver").unlink()
     assert [line for line in bare.wrong() if "no driver is bound" in line]
     none = health.look(str(build(tmp_path / "b", {})), lambda _argv: (127, "", ""))[0]
     assert report.code(none) == 3 and not report.healthy(none)

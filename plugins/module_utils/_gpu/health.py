@@ -40,16 +40,20 @@ Told = t.Tuple[t.List[Finding], t.List[Sample]]
 def ask(argv: t.Sequence[str]) -> Answer:
     """Run a program of the system's own directories."""
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
+    pipe = subprocess.PIPE
     try:
-        ran = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+        process = subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+        streams = process.communicate(timeout=SECONDS)
     except FileNotFoundError:
         return 127, "", f"{argv[0]} is not installed"
     except OSError as exc:
         return 126, "", f"{argv[0]}: {exc.strerror}"
     except subprocess.TimeoutExpired:
+        # Nobody waits for its end: what hangs in the driver of a lost GPU cannot be killed.
+        process.kill()
         return 124, "", f"{argv[0]} took longer than {SECONDS} s"
-    out, said = (stream.decode(errors="replace") for stream in (ran.stdout, ran.stderr))
-    return ran.returncode, out, (said.strip() or out.strip())[-300:]
+    out, said = (stream.decode(errors="replace") for stream in streams)
+    return process.returncode, out, (said.strip() or out.strip())[-300:]
 
 
 def look(root: str = "/", run: Ask = ask) -> Told:
@@ -261,9 +265,9 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         return 0
     # Where no GPU is seen, no check says that all is well.
     chosen = [one for one in findings if asked.check in (None, one.name) or (not one.where and one.name == "driver")]
-    print("\n".join(one.line() for one in chosen))
+    sys.stdout.write("".join(f"{one.line()}\n" for one in chosen))
     return code(chosen)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
