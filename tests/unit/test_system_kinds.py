@@ -908,3 +908,13 @@ def test_host_that_has_its_route_from_advertisements_keeps_it(catalogue: t.Any, 
     assert made.verdict == "fail" and "eth0 has its IPv6 route from a router's advertisements" in made.held
     parameter["interfaces"]["eth0"]["advertised"] = False
     assert planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")[0].held == ""
+
+
+def test_module_that_is_in_use_stays_for_the_next_boot(catalogue: t.Any, hardened: t.Any) -> None:
+    """A root on USB, a mounted overlay: what blocks the module is a host that does not come up."""
+    module = hardened["kmod"]["cramfs"]
+    module.update(on_disk=True, loaded=True, used=True, install=None, blacklist=False)
+    verdict, desired = planned(catalogue, hardened, "kmod/cramfs")
+    assert verdict.verdict == "fail" and "cramfs is in use" in verdict.held and desired.empty()
+    module["used"] = False
+    assert planned(catalogue, hardened, "kmod/cramfs")[0].held == ""
