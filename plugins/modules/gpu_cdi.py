@@ -100,16 +100,19 @@ def replace(module: AnsibleModule, path: str, content: str) -> None:
     if not content:
         os.unlink(path)
         return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".unified-")
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        os.makedirs(directory)
+        os.chmod(directory, 0o755)  # noqa: S103  # runtimes of all users read it, whatever the umask
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".unified-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
-        # Runtimes of users who are not root read it too.
-        os.chmod(temporary, 0o644)
         module.atomic_move(temporary, path)
+        # Runtimes of users who are not root read it too; atomic_move gives a new file what the umask leaves.
+        os.chmod(path, 0o644)
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)

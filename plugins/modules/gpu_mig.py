@@ -12,7 +12,8 @@ short_description: Partition NVIDIA GPUs (MIG) by a layout
 version_added: 0.2.0
 description:
   - Compares the layout with the instances that are there, by profile and place, and changes only what differs.
-  - Refuses while a process computes on a GPU that would change, and where the layout does not fit. All GPUs are looked at before one is changed.
+  - Refuses while a process computes on a GPU that would change, while guests have a part of it (vGPU),
+    and where the layout does not fit. All GPUs are looked at before one is changed.
   - Writes a unit that makes the same partitions at every boot, as the GPUs forget them.
 author:
   - The unified.deploy authors (@unified-deploy)
@@ -74,8 +75,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import mig
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import mig, sriov
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
 
+ROOT = "/"
 UNIT = "/etc/systemd/system/unified-gpu-mig.service"
 
 
@@ -133,6 +136,12 @@ class Gpu:
         if users:
             raise mig.MigError(
                 f"{self.slot} is in use by the processes {', '.join(users)}. End them, and run again; nothing was changed"
+            )
+        # nvidia-smi lists processes of the host, and no guests.
+        guests = sriov.mediated(Tree(ROOT), self.slot) + sriov.users(Tree(ROOT), self.slot)
+        if guests:
+            raise mig.MigError(
+                f"{self.slot} serves guests by vGPU: {', '.join(guests)}. Shut them down, and run again; nothing was changed"
             )
 
     def change(self) -> None:
@@ -197,7 +206,7 @@ def main() -> t.NoReturn:
             gpus = [gpu for gpu in gpus if not gpu.switch] + on
             changing = [gpu for gpu in changing if not gpu.switch] + on
         persisted = False if pending else persist(gpus, dry=module.check_mode)
-    except (mig.MigError, ChangeError) as exc:
+    except (mig.MigError, sriov.SriovError, ChangeError) as exc:
         module.fail_json(msg=str(exc))
     before = [line for gpu in gpus for line in gpu.named(gpu.there)]
     after = [line for gpu in gpus for line in gpu.named(gpu.desired)]

@@ -117,6 +117,9 @@ plan:
           C(extra) packages, the C(repository) as M(unified.deploy.gpu_repository) takes it, the text of the C(modprobe) file, C(units), and
           why the role cannot install it (C(refused)).
       type: dict
+    smoke:
+      description: By which ways programs must see the GPUs once the driver is loaded, as M(unified.deploy.gpu_smoke_info) takes them.
+      type: dict
     looked_at:
       description: Where GPUs were looked for.
       type: str

@@ -1,9 +1,10 @@
-"""A fake nvidia-smi that keeps MIG instances, after the published tables of the MIG User Guide (H200: profiles, ids and placements)."""
+"""A fake nvidia-smi that keeps MIG instances, after the published tables of the MIG User Guide (H200), and one that writes its XML."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 from ansible_collections.unified.deploy.plugins.module_utils._change.programs import Answer
 
@@ -111,3 +112,105 @@ class FakeNvidiaSmi:
 
     def layout(self) -> t.List[str]:
         return sorted(f"{name}:{start}" for name, start in self.instances.values())
+
+
+# What this collection reads of nvsmi_device_v13.dtd (driver 590; names after captures that Telegraf publishes), with values of a healthy H200.
+V13 = {
+    "product_name": "NVIDIA H200",
+    "mig_mode/current_mig": "Disabled",
+    "gpu_recovery_action": "None",
+    "pci/pci_gpu_link_info/link_widths/max_link_width": "16x",
+    "pci/pci_gpu_link_info/link_widths/current_link_width": "16x",
+    **{
+        f"clocks_event_reasons/clocks_event_reason_{reason}": "Not Active"
+        for reason in (
+            "gpu_idle",
+            "applications_clocks_setting",
+            "sw_power_cap",
+            "hw_slowdown",
+            "hw_thermal_slowdown",
+            "hw_power_brake_slowdown",
+            "sync_boost",
+            "sw_thermal_slowdown",
+            "display_clocks_setting",
+        )
+    },
+    "ecc_mode/current_ecc": "Enabled",
+    **{
+        f"ecc_errors/{since}/{kind}": "0"
+        for since in ("volatile", "aggregate")
+        for kind in (
+            "sram_correctable",
+            "sram_uncorrectable_parity",
+            "sram_uncorrectable_secded",
+            "dram_correctable",
+            "dram_uncorrectable",
+        )
+    },
+    "ecc_errors/aggregate/sram_threshold_exceeded": "No",
+    "ecc_errors/unrepairable_memory": "No",
+    "retired_pages/pending_retirement": "N/A",
+    "remapped_rows/remapped_row_corr": "0",
+    "remapped_rows/remapped_row_unc": "0",
+    "remapped_rows/remapped_row_pending": "No",
+    "remapped_rows/remapped_row_failure": "No",
+    "temperature/gpu_temp": "35 C",
+    "temperature/gpu_temp_tlimit": "50 C",
+    "temperature/gpu_temp_slow_tlimit_threshold": "-2 C",
+    "temperature/memory_temp": "44 C",
+    "temperature/gpu_temp_max_mem_threshold": "95 C",
+}
+# What driver 450 to 525 calls otherwise (nvsmi_device_v11.dtd).
+V11 = {
+    "product_name": "Tesla T4",
+    **{
+        f"clocks_throttle_reasons/clocks_throttle_reason_{reason}": "Not Active"
+        for reason in ("gpu_idle", "sw_power_cap", "hw_slowdown", "hw_thermal_slowdown", "sw_thermal_slowdown")
+    },
+    "ecc_mode/current_ecc": "Enabled",
+    "ecc_errors/volatile/single_bit/total": "0",
+    "ecc_errors/volatile/double_bit/total": "0",
+    "ecc_errors/aggregate/double_bit/total": "0",
+    "retired_pages/pending_retirement": "No",
+    "remapped_rows": "N/A",
+    "temperature/gpu_temp": "35 C",
+    "temperature/gpu_temp_slow_threshold": "93 C",
+    "temperature/memory_temp": "N/A",
+    "temperature/gpu_temp_max_mem_threshold": "N/A",
+}
+
+
+@dataclass
+class FakeXml:
+    """What ``nvidia-smi -q -x`` writes of one GPU."""
+
+    slot: str
+    version: str
+    fields: dict[str, str] = field(default_factory=lambda: dict(V13))
+    dtd: str = "nvsmi_device_v13.dtd"
+
+    def as_v11(self) -> None:
+        self.fields, self.dtd = dict(V11), "nvsmi_device_v11.dtd"
+
+    def set(self, path: str, value: str) -> None:
+        assert path in self.fields, f"{self.dtd} has no {path}"
+        self.fields[path] = value
+
+    def drop(self, path: str) -> None:
+        """Leave out an element with all that is in it."""
+        self.fields = {one: value for one, value in self.fields.items() if not f"{one}/".startswith(f"{path}/")}
+
+    def xml(self) -> str:
+        log = ElementTree.Element("nvidia_smi_log")
+        ElementTree.SubElement(log, "driver_version").text = self.version
+        ElementTree.SubElement(log, "attached_gpus").text = "1"
+        # Domains have eight digits here, and letters are capitals.
+        gpu = ElementTree.SubElement(log, "gpu", id=f"0000{self.slot.upper()}")
+        for path, value in self.fields.items():
+            at = gpu
+            for name in path.split("/"):
+                there = at.find(name)
+                at = ElementTree.SubElement(at, name) if there is None else there
+            at.text = value
+        head = f'<?xml version="1.0" ?>\n<!DOCTYPE nvidia_smi_log SYSTEM "{self.dtd}">\n'
+        return head + ElementTree.tostring(log, encoding="unicode")

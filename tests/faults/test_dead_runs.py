@@ -20,6 +20,7 @@ from tests.integration.conftest import ANSIBLE, ROOT, Target
 DROP_IN = "/etc/ssh/sshd_config.d/00-unified.conf"
 UNITS = "/etc/systemd/system/unified-revert"
 WEAK = "hmac-sha1"
+STARTED = "started.log"
 
 
 def batch(run: str, *, tries: int, revert_after: int, hold: str = "") -> dict[str, t.Any]:
@@ -79,7 +80,7 @@ def leftovers(target: Target) -> str:
 
 
 def start(target: Target, path: str) -> subprocess.Popen[str]:
-    """Start a play without waiting for its end."""
+    """Start a play without waiting for its end; what it says is in the file STARTED."""
     (target.directory / "inventory.json").write_text(json.dumps(tool.inventory()))
     argv = [
         str(ROOT / ".venv/bin/ansible-playbook"),
@@ -90,9 +91,10 @@ def start(target: Target, path: str) -> subprocess.Popen[str]:
         target.host.name,
     ]
     environment = {**os.environ, **ANSIBLE}
-    return subprocess.Popen(
-        argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, text=True, start_new_session=True
-    )
+    with (target.directory / STARTED).open("a") as log:
+        return subprocess.Popen(
+            argv, stdout=log, stderr=subprocess.STDOUT, env=environment, text=True, start_new_session=True
+        )
 
 
 def wait_for(target: Target, script: str, seconds: float = 40) -> None:

@@ -87,9 +87,9 @@ SCENARIOS = (
     ),
     Scenario("file//etc/shadow", "access_list", _GRANT % (0, "/etc/shadow"), held="setfacl -b /etc/shadow", alone=True),
     Scenario(
-        "file//etc/shells",
+        "file//etc/security/opasswd",
         "directory_above_belongs_to_somebody",
-        "chown games /etc",
+        "[ -e /etc/security/opasswd ] || install -m 0600 /dev/null /etc/security/opasswd; chown games /etc/security",
         held="nobody but root may change a directory",
         alone=True,
     ),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
@@ -217,3 +219,20 @@ def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
         "torn=1-1",
     }
     assert not transaction.begun()
+
+
+def test_full_boot_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The initramfs of the kernel that can boot has 60 MiB, and is written once more beside itself."""
+    free = [50 << 20]
+    image, exists = "/boot/initrd.img-6.12.107", os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda path: path == image or exists(path))
+    monkeypatch.setattr(os.path, "getsize", {image: 60 << 20}.__getitem__)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free[0]))
+    monkeypatch.setattr(archive, "installed", lambda: pytest.fail("apt was asked although /boot is full"))
+    monkeypatch.setattr(transaction, "versions", lambda: pytest.fail("something was begun although /boot is full"))
+    steps = archive.Steps({"nvidia-driver": "550.163.01-2"}, {}, {})
+    plan = driver.Plan("nvidia", [], ["dkms"], "", frozenset(), steps)
+    with pytest.raises(driver.DriverError, match="/boot has 50 MiB left, and a new initramfs needs 72"):
+        driver.carried_out(plan, ["6.12.107"])
+    free[0] = 80 << 20
+    driver.room(["6.12.107"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 from pathlib import Path
 
@@ -79,9 +80,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_module_writes_compares_and_removes(machine: Path, tmp_path: Path) -> None:
     directory = tmp_path / "cdi"
-    result = five_steps("gpu_cdi", {"directory": str(directory)})
+    # A hardened host's.
+    before = os.umask(0o077)
+    try:
+        result = five_steps("gpu_cdi", {"directory": str(directory)})
+    finally:
+        os.umask(before)
     (path,) = result["files"]
     assert Path(path).name == "unified-amd.com-gpu.json" and Path(path).stat().st_mode & 0o777 == 0o644
+    assert directory.stat().st_mode & 0o777 == 0o755
     assert "amd.com/gpu=0000:05:00.0-3" in result["devices"]
     assert json.loads(Path(path).read_text())["kind"] == "amd.com/gpu"
     (directory / "other.json").write_text("{}")

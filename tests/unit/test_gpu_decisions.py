@@ -22,7 +22,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import (
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.tables import Tables
 
-from tests.unit.gpu_machines import FIXTURES, MACHINES, SYSTEMS, build, put
+from tests.unit.gpu_machines import FIXTURES, MACHINES, SYSTEMS, build, link, put
 
 TABLES = Tables()
 # What expected_decisions.csv calls an action, by what we call it.
@@ -492,3 +492,25 @@ def test_what_could_not_be_read_blocks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("identity", ["", ":", "10de:", "10de:zzzz", "10DE:2335", "10de:2335:1"])
 def test_id_that_is_none_is_unknown(identity: str) -> None:
     assert decide_pci(TABLES, identity, "030000", target("debian13")).action == "unknown"
+
+
+def test_virtual_function_is_left_to_whom_it_is_made_for(tmp_path: Path) -> None:
+    card = {"vendor": "0x8086", "device": "0xe20b", "class": "0x030000", "driver": "xe"}
+    function = {**card, "slot": "0000:03:00.1", "driver": "vfio-pci"}
+    root = build(tmp_path, {"pci": [{**card, "slot": "0000:03:00.0"}, function]}, "ubuntu2604")
+    link(root, "sys/bus/pci/devices/0000:03:00.1/physfn", "../0000:03:00.0")
+    planned = plan(TABLES, gather(str(root), machine="x86_64"), Request(purpose="desktop"))
+    devices = {one["where"]: one for one in planned["devices"]}
+    assert (devices["0000:03:00.1"]["action"], devices["0000:03:00.1"]["state"]) == ("none", "as decided")
+    assert "virtual function of 0000:03:00.0" in devices["0000:03:00.1"]["reason"]
+    assert planned["smoke"]["ways"] == {"vulkan": ["0000:03:00.0"]} and not planned["blocked"]
+
+
+def test_driver_that_serves_guests_by_vgpu_is_not_replaced(tmp_path: Path) -> None:
+    machine = MACHINES["l40s"]
+    root = build(tmp_path, machine, "ubuntu2404")
+    slot = next(one["slot"] for one in machine["pci"] if one["vendor"] == "0x10de")
+    assert "vgpu_host" not in rules(plan(TABLES, gather(str(root), machine="x86_64"), Request()))
+    put(root, f"sys/bus/pci/devices/{slot}/mdev_supported_types/nvidia-1/name", "NVIDIA L40S-1Q\n")
+    planned = plan(TABLES, gather(str(root), machine="x86_64"), Request())
+    assert "vgpu_host" in rules(planned) and planned["blocked"] and planned["install"] == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import typing as t
 from pathlib import Path
@@ -13,6 +14,7 @@ from ansible_collections.unified.deploy.plugins.modules import gpu_mig
 
 from tests.fakes.nvidia_smi import H200, FakeNvidiaSmi
 from tests.secrets.modules import five_steps, run
+from tests.unit.gpu_machines import FIXTURES
 
 SLOT = "0000:83:00.0"
 
@@ -22,6 +24,7 @@ def smi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeNvidiaSmi:
     fake = FakeNvidiaSmi()
     monkeypatch.setattr(programs, "run", fake)
     monkeypatch.setattr(gpu_mig, "UNIT", str(tmp_path / "unified-gpu-mig.service"))
+    monkeypatch.setattr(gpu_mig, "ROOT", str(tmp_path / "root"))
     return fake
 
 
@@ -109,26 +112,56 @@ def test_what_is_no_layout_is_refused(smi: FakeNvidiaSmi, instances: t.Any) -> N
     assert smi.calls == []
 
 
-def test_every_layout_of_up_to_four_is_placed_or_truly_does_not_fit() -> None:
-    known = {name: mig.Profile(name, row[0], tuple(row[1]), row[2]) for name, row in H200.items()}
-    legal = 0
+def published() -> dict[str, dict[str, mig.Profile]]:
+    """Profiles by group of devices: NVIDIA's mig-parted and listings of nvidia-smi."""
+    groups: dict[str, dict[str, mig.Profile]] = {}
+    with (FIXTURES / "mig_profiles.csv").open() as table:
+        for row in csv.DictReader(table):
+            starts = tuple(int(start) for start in row["starts"].split())
+            size, most = int(row["memory_slices"]), int(row["max_instances"])
+            profile = mig.Profile(row["profile"], int(row["profile_id"] or -1), starts, size, most)
+            groups.setdefault(row["group"], {})[profile.name] = profile
+    return groups
+
+
+def fits(profiles: t.Sequence[mig.Profile]) -> bool:
+    """Whether all find a place, by going through every place of every one."""
+    if any(profiles.count(one) > one.most for one in profiles):
+        return False
+    taken = {0}
+    for one in profiles:
+        masks = [((1 << one.size) - 1) << start for start in one.starts]
+        taken = {before | mask for before in taken for mask in masks if not before & mask}
+    return bool(taken)
+
+
+@pytest.mark.parametrize("group", published())
+def test_every_layout_of_up_to_four_is_placed_or_truly_does_not_fit(group: str) -> None:
+    known = published()[group]
+    outcomes = []
     for many in range(1, 5):
         for names in itertools.combinations_with_replacement(sorted(known), many):
-            ways = itertools.product(*(known[name].starts for name in names))
-            fits = any(
-                not any(
-                    one.overlaps(other)
-                    for one, other in itertools.combinations(
-                        [mig.Instance(name, at, known[name].size) for name, at in zip(names, way, strict=True)], 2
-                    )
-                )
-                for way in ways
-            )
             wish = [{"profile": name, "start": None} for name in names]
-            if fits:
-                assert sorted(one.profile for one in mig.placed(wish, known, [])) == sorted(names)
-                legal += 1
+            outcomes.append(fits([known[name] for name in names]))
+            if outcomes[-1]:
+                placed = mig.placed(wish, known, [])
+                assert sorted(one.profile for one in placed) == sorted(names)
+                assert not any(one.overlaps(other) for one, other in itertools.combinations(placed, 2))
             else:
                 with pytest.raises(mig.MigError, match="do not fit"):
                     mig.placed(wish, known, [])
-    assert legal > 30
+    assert outcomes.count(True) > 20 and outcomes.count(False) > 20
+
+
+def test_profiles_of_the_fake_are_the_published_ones() -> None:
+    known = published()["H200"]
+    for name, (number, starts, size, most) in H200.items():
+        assert known[name] == mig.Profile(name, number, tuple(starts), size, most)
+
+
+def test_gpu_that_serves_guests_is_left_alone(smi: FakeNvidiaSmi) -> None:
+    device = Path(gpu_mig.ROOT) / "sys/bus/pci/devices" / SLOT
+    (device / "mdev_supported_types/nvidia-699/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001").mkdir(parents=True)
+    answer = run("gpu_mig", layout("7g.141gb"))
+    assert answer.get("failed") and "serves guests by vGPU: mediated device 83b8f4f2" in answer["msg"], answer
+    assert smi.layout() == []

@@ -9,7 +9,9 @@ import sys
 import typing as t
 from pathlib import Path
 
+import jinja2
 import pytest
+import yaml
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import GpuError, Request
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
@@ -116,3 +118,32 @@ def test_role_refuses_an_override_of_a_device_that_is_not_there(inventory: Path)
     playbook.write_text(json.dumps([role]))
     ran = play(inventory, playbook)
     assert ran.returncode == 2 and "which this host does not have" in ran.stdout + ran.stderr
+
+
+def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
+    """The text of the playbook, with answers of hosts in the place of a fleet."""
+    (audit,) = yaml.safe_load((PLAYBOOKS / "audit_gpus.yml").read_text())
+    text = next(task for task in audit["tasks"] if task["name"] == "Show the fleet")["vars"]["__audit_gpus_table"]
+    gpu = {"plan": {"devices": [{}]}}
+    answers = {
+        "well": {"__audit_gpus": {**gpu, "lines": ["well H200"]}, "__audit_gpus_health": {"lines": []}},
+        "ill": {"__audit_gpus": {**gpu, "lines": ["ill H200"]}, "__audit_gpus_health": {"lines": ["bad xid"]}},
+        "lost": {"__audit_gpus": {**gpu, "lines": ["lost H200"]}, "__audit_gpus_health": {"unreachable": True}},
+        "bare": {
+            "__audit_gpus": {"plan": {"devices": []}, "lines": ["bare no GPU"]},
+            "__audit_gpus_health": {"skipped": True},
+        },
+        "gone": {},
+    }
+    template = jinja2.Environment(trim_blocks=True).from_string(text)
+    shown = template.render(ansible_play_hosts_all=list(answers), hostvars=answers, __audit_gpus={"header": "HOST"})
+    assert shown.splitlines() == [
+        "HOST",
+        "well H200",
+        "ill H200",
+        "    health: bad xid",
+        "lost H200",
+        "    health: not looked at, see above",
+        "bare no GPU",
+        "gone not looked at, see above",
+    ]

@@ -129,7 +129,7 @@ ROUTE = "net.ipv4.conf.all.accept_source_route"
 
 
 @pytest.mark.parametrize(
-    ("path", "content", "given"),
+    ("path", "content", "paths"),
     [
         ("/etc/environment", 'PATH="/a:/b"\n', ["/a:/b"]),
         ("/etc/environment", "# PATH=/x\nPATH=/a\nPATH=/b\n", ["/b"]),
@@ -138,10 +138,10 @@ ROUTE = "net.ipv4.conf.all.accept_source_route"
     ],
 )
 def test_search_path_that_a_session_begins_with_is_roots_too(
-    monkeypatch: pytest.MonkeyPatch, path: str, content: str, given: list[str]
+    monkeypatch: pytest.MonkeyPatch, path: str, content: str, paths: list[str]
 ) -> None:
     monkeypatch.setattr(root_shell, "read", {path: content}.get)
-    assert root_shell.given() == given
+    assert root_shell.initial_paths() == paths
 
 
 def test_credential_of_the_host_is_read_after_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -523,3 +523,8 @@ def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_pat
     (tmp_path / "routes").write_text("\n".join(lines) + "\n")
     assert sysctl.advertised(str(tmp_path / "routes")) == {"eth0"}
     assert sysctl.advertised(str(tmp_path / "none")) == set()
+
+
+def test_users_of_modules_are_counted_where_the_kernel_counts_them() -> None:
+    rows = "overlay 151552 1 - Live 0x0\ncramfs 28672 0 - Live 0x0\nudf 131072 - - Live 0x0\n"
+    assert kmod.users(rows) == {"overlay": 1, "cramfs": 0, "udf": 0}

@@ -30,7 +30,7 @@ class RootShell(Reader):
 
     def read(self) -> Section:
         paths, umasks, timeouts = zip(*(answer(command.text()) for command in self.commands.values()))
-        parts = list(dict.fromkeys(part for path in (*paths, *given()) for part in path.split(":")))
+        parts = list(dict.fromkeys(part for path in (*paths, *initial_paths()) for part in path.split(":")))
         unsafe = {shown(part) or "(empty)": reason for part in parts if (reason := why_unsafe(part))}
         umask = umasks[0] & umasks[1]
         # Only which of root's own files set a umask: what else stands in them is nobody's business.
@@ -47,7 +47,7 @@ class RootShell(Reader):
         )
 
 
-def given() -> list[str]:
+def initial_paths() -> list[str]:
     """Search paths that a session of root begins with: of /etc/environment (pam_env(8)), and of su and login (login.defs(5), ENV_SUPATH)."""
     written = re.findall(r"^\s*(?:export\s+)?PATH=(.*)$", read("/etc/environment") or "", re.MULTILINE)[-1:]
     written += re.findall(r"^\s*ENV_SUPATH\s+(?:PATH=)?(.*)$", read("/etc/login.defs") or "", re.MULTILINE)[-1:]

@@ -126,7 +126,7 @@ def live(name: str) -> str | None:
 def parameter(key: str, assignments: Assignments, ufw: Assignments, *, enabled: bool) -> dict[str, object]:
     name = normalised(key)
     by_ufw = stored(name, ufw)
-    interfaces = {}
+    interfaces: dict[str, dict[str, object]] = {}
     scope = re.fullmatch(r"(net/ipv[46]/conf)/(?:all|default)/(\w+)", name)
     if scope:
         for interface in sorted(set(_listed(f"/proc/sys/{scope[1]}")) - {"all", "default"}):

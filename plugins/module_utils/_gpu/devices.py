@@ -70,6 +70,8 @@ def _pci_device(tree: Tree, slot: str, vendor: str, kind: str, kfd: list[Device]
             "enabled": tree.number(PCI, slot, "sriov_numvfs") or 0,
             "function_of": tree.link_name(PCI, slot, "physfn"),
         },
+        # Mediated devices: vGPU of NVIDIA, GVT-g of Intel (https://docs.kernel.org/driver-api/vfio-mediated-device.html).
+        "mdev": tree.is_directory(PCI, slot, "mdev_supported_types"),
         "behind": [ancestor["slot"] for ancestor in ancestors],
         "external": any(ancestor["removable"] for ancestor in ancestors) or _removable(tree, slot),
         "cards": [name for name in nodes if name.startswith("card")],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 
 INSTANCE = re.compile(r"^\|\s+\d+\s+MIG\s+(\S+)\s+(\d+)\s+(\d+)\s+(\d+):(\d+)\s+\|", re.MULTILINE)
 PROFILE = re.compile(r"^\|\s+\d+\s+MIG\s+(\S+)\s+(\d+)\s+(\d+)/(\d+)\s", re.MULTILINE)
@@ -19,12 +20,13 @@ class MigError(Exception):
 
 
 class Profile(t.NamedTuple):
-    """A size of instances: where one can start, and over how many memory slices it goes."""
+    """A size of instances: where one can start, over how many memory slices it goes, and how many the GPU has at most."""
 
     name: str
     id: int
     starts: tuple[int, ...]
     size: int
+    most: int
 
 
 class Instance(t.NamedTuple):
@@ -51,8 +53,8 @@ def profiles(listed: str, placements: str) -> dict[str, Profile]:
         for one, starts, size in PLACES.findall(placements)
     }
     return {
-        name: Profile(name, int(number), *places[int(number)])
-        for name, number, _free, _total in PROFILE.findall(listed)
+        name: Profile(name, int(number), *places[int(number)], int(total))
+        for name, number, _free, total in PROFILE.findall(listed)
         if int(number) in places
     }
 
@@ -83,6 +85,10 @@ def placed(
         if one["start"] is not None and one["start"] not in profile.starts:
             starts = ", ".join(str(start) for start in profile.starts)
             raise MigError(f"{one['profile']} cannot start at {one['start']}, only at {starts}")
+    for name, many in Counter(one["profile"] for one in layout).items():
+        # Not all of it is memory: of those with media engines there is one.
+        if many > known[name].most:
+            raise MigError(f"{many} of {name} do not fit on the GPU, which has at most {known[name].most}")
     today = {(one.profile, one.start) for one in there}
     # What has the fewest places goes first: fixed ones, then the largest.
     order = sorted(layout, key=lambda one: (one["start"] is None, -known[one["profile"]].size))

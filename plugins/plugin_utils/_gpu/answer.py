@@ -17,6 +17,8 @@ DEVICE = record(
     boot_vga=FLAG,
     external=FLAG,
     iommu_group=TEXT,
+    mdev=FLAG,
+    sriov=record(enabled=COUNT, function_of=TEXT),
     **{"class": TEXT},
 )
 NODE = record(path=TEXT, compatible=each(TEXT), modalias=TEXT, driver=TEXT)

@@ -131,6 +131,11 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "out_of_tree": lambda one: one.decision.action in ("install", "vendor"),
     "passthrough": lambda one: one.decision.action == "passthrough",
     "vendor": lambda one: one.decision.action == "vendor",
+    # NVIDIA's driver makes virtual functions for vGPU only.
+    "vgpu_host": lambda one: (
+        one.device.get("id", "").startswith("10de:")
+        and bool(one.device.get("mdev") or one.device.get("sriov", {}).get("enabled"))
+    ),
 }
 
 

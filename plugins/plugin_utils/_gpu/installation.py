@@ -13,8 +13,13 @@ VENDOR_ARCHITECTURES = {"amd64": "x86_64", "arm64": "sbsa"}
 OPTION_FILE_HEAD = "# Written by the role unified.deploy.gpu.\n"
 
 
-def installation(tables: Tables, decisions: t.Iterable[Decision], target: Target) -> dict[str, t.Any]:
+def installation(
+    tables: Tables, decisions: t.Iterable[Decision], target: Target, programs: t.Iterable[str] = ()
+) -> dict[str, t.Any]:
     """What is to be installed, as JSON has it.
+
+    Args:
+        programs: packages of what looks at the GPUs afterwards.
 
     Returns:
         ``packages`` of the driver with their ``branch`` and module ``name``, ``extra`` packages of any version, ``repository`` (the arguments of
@@ -29,6 +34,7 @@ def installation(tables: Tables, decisions: t.Iterable[Decision], target: Target
     extra = [name for one in driving for name in (*one.firmware, *(() if one.branch else one.packages))]
     if driven:
         extra += tables.packages("nvidia", target.purpose, target.system, target.architecture)
+    extra += programs
     branch = driven[0].branch if driven else None
     refused = ""
     if target.system.startswith("rhel"):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from . import branch, conflicts, decide, installation, override
+from . import branch, conflicts, decide, installation, override, verification
 from .model import ARCHITECTURES, REFUSALS, Decision, GpuError, Kernel, Request, Target, kernel_version
 from .tables import System, Tables
 
@@ -46,6 +46,11 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
         or any(conflict.blocks for conflict in clashes)
         or any(one.action in REFUSALS for one in decisions.values())
     )
+    smoke = verification.verification(
+        tables,
+        [(where, decision, purpose(device, request, target)) for where, device, decision in rows],
+    )
+    programs = verification.programs(tables, smoke["ways"], system.id, target.architecture)
     return {
         "system": system.id,
         "architecture": target.architecture,
@@ -68,7 +73,8 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
         ],
         "left_out": [f"{path}: {reason}" for path, reason in facts["left_out"].items()],
         "blocked": blocked,
-        "install": {} if blocked else installation.installation(tables, decisions.values(), target),
+        "install": {} if blocked else installation.installation(tables, decisions.values(), target, programs),
+        "smoke": smoke,
         "looked_at": looked_at(facts),
     }
 
@@ -77,8 +83,14 @@ def _decisions(tables: Tables, facts: Facts, target: Target, request: Request) -
     decisions: dict[str, Decision] = {}
     override.check(request, facts)
     for gpu in facts["devices"]:
-        asked = request.devices.get(gpu["slot"]) or request.devices.get(gpu["id"]) or {}
-        own = replace(target, purpose=asked.get("purpose", target.purpose))
+        if parent := gpu.get("sriov", {}).get("function_of"):
+            reason = f"a virtual function of {parent}: a guest's, or whose it is made for"
+            decisions[gpu["slot"]] = Decision(
+                action="none", driver=gpu["driver"], reason=reason, row="gpu_info: sriov.function_of"
+            )
+            continue
+        asked = by_hand(gpu, request)
+        own = replace(target, purpose=purpose(gpu, request, target))
         decided = decide.decide_pci(tables, gpu["id"], gpu["class"], own)
         decisions[gpu["slot"]] = override.apply(tables, gpu, decided, asked, own)
     if facts["board"]:
@@ -86,6 +98,16 @@ def _decisions(tables: Tables, facts: Facts, target: Target, request: Request) -
         # A board with cards in its slots and no GPU of its own is not a board that lacks one.
         decisions.update({where: decision for where, decision in nodes if where != "/" or not decisions})
     return decisions
+
+
+def by_hand(device: Facts, request: Request) -> t.Mapping[str, str]:
+    """What the operator says of a device, by its slot or its id."""
+    return request.devices.get(device.get("slot", "")) or request.devices.get(device.get("id", "")) or {}
+
+
+def purpose(device: Facts, request: Request, target: Target) -> str:
+    """What a device is for: as the operator says of it, or as the host is for."""
+    return by_hand(device, request).get("purpose", target.purpose)
 
 
 def kernel_to_boot(facts: Facts, system: System) -> Kernel:

@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the unified.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a host's GPUs are."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_health_info
+short_description: Read how a host's GPUs are
+version_added: 0.2.0
+description:
+  - Looks for errors of NVIDIA's driver in the kernel's log since the boot (XID, SXid), uncorrected errors of memory, rows that wait to be remapped,
+    a reset that the driver asks for, slowdowns, temperatures beside their limits, links with fewer lanes than both ends can have, and a driver
+    whose module, libraries and pin are not of one version.
+  - Of NVIDIA's GPUs C(nvidia-smi -q -x) is asked, of others sysfs, and the journal of the kernel. It changes nothing.
+  - What should be known and is not is V(unread), which is not healthy. What a GPU or its driver does not have is V(absent).
+author:
+  - The unified.deploy authors (@unified-deploy)
+attributes:
+  check_mode:
+    description: Can run in check mode, as it never changes anything.
+    support: full
+  diff_mode:
+    description: Has nothing to show in diff mode.
+    support: none
+  idempotent:
+    description: Never reports a change.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: How are the GPUs?
+  unified.deploy.gpu_health_info:
+  register: health
+
+- name: Stop where one is not well
+  ansible.builtin.assert:
+    that: health.healthy
+    fail_msg: "{{ health.lines }}"
+"""
+
+RETURN = r"""
+healthy:
+  description: Whether a GPU was seen, nothing is bad, and nothing is unread.
+  type: bool
+  returned: success
+findings:
+  description:
+    - Each check of each GPU, with C(name), C(where) (a slot, or empty for the host), C(state) (C(ok), C(bad), C(unread) or C(absent)) and what
+      was C(said).
+  type: list
+  elements: dict
+  returned: success
+lines:
+  description: What is bad or unread, a line each.
+  type: list
+  elements: str
+  returned: success
+samples:
+  description: Numbers, each with C(name), C(labels) and C(value).
+  type: list
+  elements: dict
+  returned: success
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import health, report
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    findings, samples = health.look()
+    module.exit_json(
+        changed=False,
+        healthy=report.healthy(findings),
+        findings=[one._asdict() for one in findings],
+        lines=[one.line() for one in findings if one.state in ("bad", "unread")],
+        samples=[one._asdict() for one in samples],
+    )
+
+
+if __name__ == "__main__":
+    main()
