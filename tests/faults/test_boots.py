@@ -55,6 +55,7 @@ def test_host_with_mounts_that_no_fstab_names_boots_as_before(uml: Target) -> No
     assert len(before) == len(POINTS), before
     model = uml.play("harden_hosts", variables=RULES).model(uml.host.name)
     assert model["changed"], "nothing was changed, so that this proves nothing"
+    assert "is in use" in model["rules"]["kmod/overlay"]["held"]
     restart(uml.host)
     assert mounts(uml) == before
     assert uml.shell("systemctl is-system-running || true").strip() == "running"

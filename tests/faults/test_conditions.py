@@ -177,7 +177,8 @@ cat > /root/kill-module <<'END'
 seen=0
 while sleep 0.01; do
   for pid in $(pgrep -u 0 -x python3); do
-    case "$(ps -o comm= -p "$(ps -o ppid= -p $pid)")" in sh|sudo) ;; *) continue;; esac
+    parent=$(ps -o ppid= -p $pid)
+    case "$(ps -o comm= -p ${parent:-1})" in sh|sudo) ;; *) continue;; esac
     case " $known " in *" $pid "*) continue;; esac
     known="$known $pid"; seen=$((seen + 1))
     test $seen -eq $1 && { sleep 0.15; kill -KILL $pid; touch /run/killed; exit 0; }

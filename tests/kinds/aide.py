@@ -22,4 +22,7 @@ SCENARIOS = (
 )
 WITHOUT: dict[str, str] = {}
 # Compares nothing: it only has to find and read its database.
-OBSERVERS = {RULE: f"zcat -f {DATABASE} | grep -a '@@db_spec' && zcat -f {DATABASE} | grep -ac '^/etc'"}
+OBSERVERS = {
+    RULE: "grep -E '^database_in=file:(@@[{]DBDIR[}]|/var/lib/aide)/aide.db$' /etc/aide/aide.conf && "
+    f"zcat -f {DATABASE} | grep -a '@@db_spec' && zcat -f {DATABASE} | grep -ac '^/etc'"
+}

@@ -59,7 +59,8 @@ done < /etc/passwd
 _HOME = """
   [ ! -L "$home" ] || [ "$(stat -c %u "$home")" = 0 ]
   [ "$(stat -Lc %F:%U "$home")" = "directory:$name" ]
-  [ $(( 0$(stat -Lc %a "$home") & ~0750 )) = 0 ]"""
+  [ $(( 0$(stat -Lc %a "$home") & ~0750 )) = 0 ]
+  if python3 -c 'import os, sys; sys.exit("system.posix_acl_access" not in os.listxattr(sys.argv[1]))' "$home"; then exit 1; fi"""
 _DOT_FILES = """
   [ -d "$home" ] || continue
   for f in .forward .rhosts; do if [ -e "$home/$f" ] || [ -L "$home/$f" ]; then exit 1; fi; done

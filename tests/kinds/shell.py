@@ -14,20 +14,23 @@ SCENARIOS = (
     Scenario(TMOUT, "declared_otherwise", f"sed -i 's/.*TMOUT.*/declare -xr TMOUT=600/' {OURS}", "pass"),
     Scenario(TMOUT, "quoted", f"sed -i 's/TMOUT=900/TMOUT=\"900\"/' {OURS}", "pass"),
     Scenario(
-        TMOUT, "later_script_unsets_it", "echo 'unset TMOUT' > /etc/profile.d/zzz.sh", held="/etc/profile.d/zzz.sh"
+        TMOUT,
+        "later_script_unsets_it",
+        "umask 022; echo 'unset TMOUT' > /etc/profile.d/zzz-tmout.sh",
+        held="/etc/profile.d/zzz-tmout.sh",
     ),
     Scenario(
         TMOUT,
         "set_behind_a_condition",
-        "echo '[ -n \"$BASH\" ] && TMOUT=0' > /etc/profile.d/aa.sh",
-        held="/etc/profile.d/aa.sh",
+        "umask 022; echo '[ -n \"$BASH\" ] && TMOUT=0' > /etc/profile.d/aa-tmout.sh",
+        held="/etc/profile.d/aa-tmout.sh",
     ),
     Scenario(
         TMOUT,
         "right_value_behind_a_condition",
-        f"sed -i '/TMOUT/d' {OURS}; printf 'if false; then\\nreadonly TMOUT=600; export TMOUT\\nfi\\n' > /etc/profile.d/aa.sh",
+        f"sed -i '/TMOUT/d' {OURS}; printf 'if false; then\\nreadonly TMOUT=600; export TMOUT\\nfi\\n' > /etc/profile.d/aa-tmout.sh",
     ),
-    Scenario(TMOUT, "named_in_a_comment", "echo '# TMOUT=0 would switch it off' > /etc/profile.d/aa.sh", "pass"),
+    Scenario(TMOUT, "named_in_a_comment", "echo '# TMOUT=0 would switch it off' > /etc/profile.d/aa-tmout.sh", "pass"),
     Scenario(UMASK, "line_removed", f"sed -i '/^umask/d' {OURS}"),
     Scenario(UMASK, "value_replaced", f"sed -i 's/^umask.*/umask 022/' {OURS}"),
     Scenario(UMASK, "four_digits", f"sed -i 's/^umask.*/umask 0077/' {OURS}", "pass"),

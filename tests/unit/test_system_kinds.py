@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -851,13 +852,35 @@ def test_every_mode_of_new_logs_must_be_closed_and_the_daemon_know_it(
     assert bool(desired.units_restarted) == (verdict == "fail")
 
 
+@pytest.mark.parametrize(
+    ("rule", "line", "value"),
+    [
+        ("shell/TMOUT", "readonly TMOUT=600; export TMOUT", "600"),
+        ("shell/TMOUT", "declare -xr TMOUT=600", "600"),
+        ("shell/TMOUT", 'readonly TMOUT="600"', "600"),
+        ("shell/umask", "umask 0027", "027"),
+        ("shell/umask", "umask u=rwx,g=rx,o=", "027"),
+        ("shell/umask", "umask -S u=rwx,g=rx,o=", "027"),
+    ],
+)
+def test_second_judge_takes_every_form_that_sets_the_value(
+    catalogue: t.Any, hardened: t.Any, rule: str, line: str, value: str
+) -> None:
+    path, key = "/etc/profile.d/zz-unified.sh", rule.partition("/")[2]
+    hardened["shell"][key] = [{"value": value, "source": path}]
+    verdict, _desired = planned(catalogue, hardened, rule)
+    (check,) = [one for one in ALL_KINDS["shell"].asserts(verdict.demand, hardened)
+                if one.resource == "file" and not one.attributes["contents"][0].endswith(f"{key}\\b/")]  # fmt: skip
+    assert verdict.verdict == "pass" and re.search(check.attributes["contents"][0].strip("/"), line)
+
+
 def test_aide_without_a_database_fails_and_makes_one(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/var/lib/aide/aide.db"
     for kind in ("absent", "unknown"):
         hardened["aide"][path] = {"size": 0, "owner": "root", "kind": kind, "configured": "", "entries": 0}
         verdict, desired = planned(catalogue, hardened, "aide/database")
         assert verdict.verdict == "fail" and desired.commands == [
-            ["sh", "-c", "umask 027 && exec aideinit --yes --force"]
+            ["sh", "-c", f"umask 027 && rm -f -- {path}.new && exec aideinit --yes --force"]
         ]
 
 
@@ -885,3 +908,13 @@ def test_host_that_has_its_route_from_advertisements_keeps_it(catalogue: t.Any, 
     assert made.verdict == "fail" and "eth0 has its IPv6 route from a router's advertisements" in made.held
     parameter["interfaces"]["eth0"]["advertised"] = False
     assert planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")[0].held == ""
+
+
+def test_module_that_is_in_use_stays_for_the_next_boot(catalogue: t.Any, hardened: t.Any) -> None:
+    """A root on USB, a mounted overlay: what blocks the module is a host that does not come up."""
+    module = hardened["kmod"]["cramfs"]
+    module.update(on_disk=True, loaded=True, used=True, install=None, blacklist=False)
+    verdict, desired = planned(catalogue, hardened, "kmod/cramfs")
+    assert verdict.verdict == "fail" and "cramfs is in use" in verdict.held and desired.empty()
+    module["used"] = False
+    assert planned(catalogue, hardened, "kmod/cramfs")[0].held == ""

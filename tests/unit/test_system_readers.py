@@ -523,3 +523,8 @@ def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_pat
     (tmp_path / "routes").write_text("\n".join(lines) + "\n")
     assert sysctl.advertised(str(tmp_path / "routes")) == {"eth0"}
     assert sysctl.advertised(str(tmp_path / "none")) == set()
+
+
+def test_users_of_modules_are_counted_where_the_kernel_counts_them() -> None:
+    rows = "overlay 151552 1 - Live 0x0\ncramfs 28672 0 - Live 0x0\nudf 131072 - - Live 0x0\n"
+    assert kmod.users(rows) == {"overlay": 1, "cramfs": 0, "udf": 0}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kernel modules: on disk, loaded, and what modprobe will do (modprobe.d(5)).
 
-Items: by module ``{on_disk, built_in, loaded, install, blacklist, sources}``; ``install`` is the command that modprobe would
-run in its place, ``sources`` the files with a line that speaks of the module, by what they say (``install``, ``blacklist``).
+Items: by module ``{on_disk, built_in, loaded, used, install, blacklist, sources}``; ``used`` is whether something holds it (a mount, a
+socket, a disk; proc_modules(5)), ``install`` the command that modprobe would run in its place, ``sources`` the files with a line that
+speaks of the module, by what they say (``install``, ``blacklist``).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Modules(Reader):
         left_out: dict[str, str] = {}
         names = {plain(name) for name in self.request}
         on_disk, built_in = listed(names, left_out)
-        loaded = {line.split(" ", 1)[0] for line in (text("/proc/modules", left_out) or "").splitlines()}
+        loaded = users(text("/proc/modules", left_out) or "")
         try:
             lines = self.configuration.text().partition(END_OF_CONFIGURATION)[0].splitlines()
         except CommandError as exc:
@@ -50,6 +51,7 @@ class Modules(Reader):
                     "on_disk": plain(name) in on_disk,
                     "built_in": plain(name) in built_in,
                     "loaded": plain(name) in loaded,
+                    "used": bool(loaded.get(plain(name))),
                     "install": install(plain(name), lines),
                     "blacklist": any(words(line, "blacklist") == [plain(name)] for line in lines),
                     "sources": {
@@ -61,6 +63,12 @@ class Modules(Reader):
             },
             left_out,
         )
+
+
+def users(modules: str) -> dict[str, int]:
+    """By name of a loaded module how many hold it; 0 where this kernel does not count them."""
+    rows = [line.split() for line in modules.splitlines()]
+    return {row[0]: int(row[2]) if row[2].isdigit() else 0 for row in rows if len(row) > 2}
 
 
 def install(name: str, lines: list[str]) -> str | None:

@@ -126,7 +126,7 @@ def _elsewhere() -> dict[str, str]:
 def _sources(database: str) -> set[str]:
     """Where a database is looked up (nsswitch.conf(5))."""
     line = re.search(rf"^\s*{database}\s*:\s*([^#\n]*)", read("/etc/nsswitch.conf") or "", re.MULTILINE)
-    return {word for word in re.sub(r"\[[^\]]*\]", " ", line[1] if line else "").split()}
+    return set(re.sub(r"\[[^\]]*\]", " ", line[1] if line else "").split())
 
 
 def _defaults(scope: str, block: Entry, texts: t.Mapping[str, str]) -> list[Entry]:

@@ -10,8 +10,9 @@ from .matchers import Template, as_text, literal, lookup, matching
 
 # How each packaging of AIDE makes its first database (aideinit(8); AIDE's manual, "aide --init").
 INITIALISE: dict[str, tuple[tuple[str, ...], ...]] = {
-    # Its logs are new files of /var/log, which are closed to others before this runs.
-    "aideinit": (("sh", "-c", "umask 027 && exec aideinit --yes --force"),),
+    # Its logs are new files of /var/log, which are closed to others before this runs. It runs AIDE as another user, who cannot write over
+    # a new database of root's.
+    "aideinit": (("sh", "-c", "umask 027 && rm -f -- {made} && exec aideinit --yes --force"),),
     "aide": (("aide", "--init"), ("mv", "--", "{made}", "{database}")),
 }
 USABLE = ("plain", "gzip")

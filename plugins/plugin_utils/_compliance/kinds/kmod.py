@@ -48,8 +48,13 @@ class Kmod(Kind):
         return ruling(not present, ", ".join(present) or fine, "not loadable, not loaded")
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
-        built_in = evidence["kmod"][demand.key]["built_in"]
-        return "it is built into this kernel: only another kernel is without it" if built_in else ""
+        module = evidence["kmod"][demand.key]
+        if module.get("used") and not self.blocked(module):
+            return (
+                f"{demand.key} is in use (a mount, a disk or a socket), which the next boot would be without: end that first, "
+                "or waive the rule"
+            )
+        return "it is built into this kernel: only another kernel is without it" if module["built_in"] else ""
 
     def pending(self, demand: Demand, evidence: Evidence) -> str:
         # Removing a module that is in use fails, and one that is not may be in use a moment later.

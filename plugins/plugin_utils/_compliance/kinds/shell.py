@@ -78,11 +78,11 @@ class Shell(Kind):
         if demand.key == TMOUT:
             made.append(matching(as_json("shell", "readonly"), {"not": {"have-len": 0}}))
             made += checks(demand.value, "root_shell", "timeout")
-        # Where ours is the only place, the exact line is looked for.
+        # Where ours is the only place, its value is looked for; a symbolic umask says the same in another way.
         if {place["source"] for place in places} == {PROFILE}:
-            separator = "=" if demand.key == TMOUT else r"\s+"
-            line = f"/^(readonly )?{demand.key}{separator}0*{literal(places[-1]['value'].lstrip('0'))}\\b/"
-            made.append(Check("file", {"path": PROFILE, "exists": True, "contents": [line]}))
+            value = f"0*{literal(places[-1]['value'].lstrip('0'))}\\b"
+            line = f"{TMOUT}:?=[\"']?{value}" if demand.key == TMOUT else f"umask\\s+(-S\\s+)?[\"']?({value}|[ugoa]*=)"
+            made.append(Check("file", {"path": PROFILE, "exists": True, "contents": [f"/\\b{line}/"]}))
         return made
 
 
