@@ -34,7 +34,7 @@ if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
 fi
 exec podman {storage} --cgroup-manager=cgroupfs run --detach --replace --name {name} --hostname {name} \
   --systemd=always --privileged --pids-limit=0 --ulimit nofile=20000:20000 --ulimit nproc=30000:30000 \
-  --network slirp4netns --log-driver k8s-file --log-opt path={directory}/console.log \
+  --network slirp4netns:enable_ipv6=false --log-driver k8s-file --log-opt path={directory}/console.log \
   --conmon-pidfile {directory}/conmon.pid --pidfile {directory}/init.pid \
   --volume {directory}/init:/unified-init:ro --rootfs {root}:O /bin/sh /unified-init
 """
