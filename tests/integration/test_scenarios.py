@@ -115,11 +115,13 @@ def judged(target: Target, book: str) -> dict[str, t.Any]:
 def observed(target: Target, rules: t.Iterable[str]) -> dict[str, bool]:
     """What the third observer says of each rule that it knows."""
     known = [rule for rule in rules if rule in OBSERVERS]
-    script = "".join(
+    scripts = [
         f"if bash -euc {shlex.quote(OBSERVERS[rule])} >/dev/null 2>&1; then echo '{rule} holds'; else echo '{rule} broken'; fi\n"
         for rule in known
-    )
-    lines = target.shell(script).splitlines() if known else []
+    ]
+    # An argument of a program ends at 128 KiB (execve(2), MAX_ARG_STRLEN).
+    parts = ["".join(scripts[start : start + 50]) for start in range(0, len(scripts), 50)]
+    lines = [line for part in parts for line in target.shell(part).splitlines()]
     return {rule: state == "holds" for rule, state in (line.rsplit(" ", 1) for line in lines)}
 
 
