@@ -1,7 +1,7 @@
 """Measure secrets: requests and time of many lookups; a SOPS file and the roles secrets and vault with nothing to do.
 
 Writes build/bench_secrets.json and prints a table. Vault is the fake of tests/fakes: it counts requests; its speed is not measured. The role
-vault is measured with the server of BAO_BIN or VAULT_BIN, else with a stand-in; `vault_role_server` says which.
+vault is measured with the server of BAO_BIN or VAULT_BIN where UNIFIED_TEST_VAULT is set, else with a stand-in; `vault_role_server` says which.
 """
 
 from __future__ import annotations
