@@ -76,13 +76,14 @@ left_out:
 
 import json
 import os
-import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import cdi, cdi_nvidia, devices
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot_units, cdi, cdi_nvidia, devices
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
 
 
@@ -95,27 +96,13 @@ def read(path: str) -> str:
         return ""
 
 
-def replace(module: AnsibleModule, path: str, content: str) -> None:
-    """Put CONTENT in the place of the file; with nothing, remove it."""
+def put(path: str, content: str) -> None:
+    """Put CONTENT in the place of the file, for runtimes of all users to read; with nothing, remove it."""
     if not content:
         os.unlink(path)
         return
-    directory = os.path.dirname(path)
-    if not os.path.isdir(directory):
-        os.makedirs(directory)
-        os.chmod(directory, 0o755)  # noqa: S103  # runtimes of all users read it, whatever the umask
-    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".unified-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        module.atomic_move(temporary, path)
-        # Runtimes of users who are not root read it too; atomic_move gives a new file what the umask leaves.
-        os.chmod(path, 0o644)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+    make_directories(os.path.dirname(path), 0o755)
+    replace(Wanted(path, content.encode(), 0o644))
 
 
 def desired_files(
@@ -142,15 +129,6 @@ def desired_files(
     return files, specs, left_out
 
 
-def set_units(names: t.Sequence[str], *, on: bool) -> None:
-    """Let systemd know of units that came or go."""
-    if names:
-        programs.run(["systemctl", "daemon-reload"])
-        programs.run(["systemctl", *(["enable"] if on else ["disable", "--now"]), *names])
-    if on and cdi_nvidia.PATH in names:
-        programs.run(["systemctl", "start", cdi_nvidia.PATH])
-
-
 def main() -> t.NoReturn:
     module = AnsibleModule(
         argument_spec={
@@ -168,13 +146,19 @@ def main() -> t.NoReturn:
         desired, specs, left_out = desired_files(module.params, tree, gpus)
         old = {path: read(path) for path in desired}
         files = [path for path, content in desired.items() if old[path] != content]
-        units = [os.path.basename(path) for path in files if path.startswith(module.params["unit_directory"] + "/")]
-        going = [name for name in units if not desired[os.path.join(module.params["unit_directory"], name)]]
+        units = [path for path in files if path.startswith(module.params["unit_directory"] + "/")]
+        going = [os.path.basename(path) for path in units if not desired[path]]
+        coming = [path for path in units if desired[path]]
         if not module.check_mode:
-            set_units(going, on=False)
+            if going:
+                programs.must(["systemctl", "daemon-reload"])
+                programs.must(["systemctl", "disable", "--now", *going])
             for path in files:
-                replace(module, path, desired[path])
-            set_units([name for name in units if name not in going], on=True)
+                put(path, desired[path])
+            if coming:
+                boot_units.enable(
+                    coming, start=[name for name in (cdi_nvidia.PATH,) if name in map(os.path.basename, coming)]
+                )
     except ChangeError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:

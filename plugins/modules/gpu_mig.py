@@ -68,14 +68,13 @@ pending:
 """
 
 import contextlib
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import mig, sriov
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import text
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot_units, mig, sriov
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
 
 ROOT = "/"
@@ -175,12 +174,7 @@ def persist(gpus: t.Sequence[Gpu], *, dry: bool) -> bool:
     if text(UNIT) == content.strip():
         return False
     if not dry:
-        if content:
-            replace(Wanted(UNIT, content.encode(), 0o644))
-        programs.run(["systemctl", "daemon-reload"])
-        programs.run(["systemctl", "enable" if content else "disable", os.path.basename(UNIT)])
-        if not content:
-            os.unlink(UNIT)
+        boot_units.persist(UNIT, content)
     return True
 
 

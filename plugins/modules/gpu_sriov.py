@@ -58,31 +58,17 @@ slots:
   returned: success
 """
 
-import os
 import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace, text
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import devices, sriov
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import text
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot_units, devices, sriov
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
 
 UNIT = f"/etc/systemd/system/{sriov.NAME}"
 ROOT = "/"
-
-
-def persist(content: str) -> None:
-    """Write the unit, or take it away, and let systemd know."""
-    if content:
-        replace(Wanted(UNIT, content.encode(), 0o644))
-        programs.run(["systemctl", "daemon-reload"])
-        programs.run(["systemctl", "enable", sriov.NAME])
-    else:
-        programs.run(["systemctl", "disable", sriov.NAME])
-        os.unlink(UNIT)
-        programs.run(["systemctl", "daemon-reload"])
 
 
 def shown(numbers: t.Mapping[str, int]) -> str:
@@ -120,7 +106,7 @@ def main() -> t.NoReturn:
         content = sriov.unit(asked)
         persisting = there != content.strip()
         if persisting and not module.check_mode:
-            persist(content)
+            boot_units.persist(UNIT, content)
     except (sriov.SriovError, ChangeError) as exc:
         module.fail_json(msg=f"{exc}" + (f"; changed before: {', '.join(changed)}" if changed else ""), slots=changed)
     module.exit_json(

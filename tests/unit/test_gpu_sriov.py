@@ -79,6 +79,22 @@ def test_functions_come_stay_change_and_go(kernel: FakeKernel) -> None:
     assert kernel.number(OTHER) == 0 and not unit.exists()
 
 
+def test_unit_that_systemd_refuses_is_no_success_and_is_tried_again(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking: list[list[str]] = []
+
+    def refuse(argv: list[str], **_options: t.Any) -> Answer:
+        asking.append(argv)
+        return Answer(1, "", "Failed to enable unit") if argv[1] == "enable" else Answer(0, "", "")
+
+    monkeypatch.setattr(programs, "run", refuse)
+    for _turn in range(2):
+        answer = run("gpu_sriov", asked(card=4))
+        assert answer["failed"] and "Failed to enable unit" in answer["msg"] and not Path(gpu_sriov.UNIT).exists()
+    assert sum(argv[1] == "enable" for argv in asking) == 2
+
+
 def test_functions_that_somebody_else_made_stay(kernel: FakeKernel) -> None:
     kernel.write(None, OTHER, 3)
     run("gpu_sriov", asked(card=1))

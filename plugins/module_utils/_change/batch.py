@@ -18,7 +18,7 @@ from .commands import Command, change_filters, matching, saves
 from .derived import derive
 from .errors import ChangeError, PathError
 from .journal import Fields, read_json
-from .programs import run
+from .programs import must, run
 from .record import discard, make_private, release, reserve, write_json
 from .transaction import Change, Check, Planned, Transaction
 
@@ -325,7 +325,7 @@ class Batch:
             command = Command(**fields)
             step = f"command {number}"
             if command.undo and step in begun:
-                problems += _tried(command.undo[0], partial(_must, command.undo))
+                problems += _tried(command.undo[0], partial(must, command.undo))
             elif step in done and not command.is_undone:
                 problems.append(f"'{' '.join(command.argv)}' has no known way back")
         return problems
@@ -349,13 +349,7 @@ def _made(plan: Fields) -> list[str]:
     return sorted(set(matching(plan["saves"])).difference(plan["there"]))
 
 
-def _must(argv: t.Sequence[str]) -> None:
-    answer = run(argv)
-    if answer.code:
-        raise ChangeError(f"'{' '.join(argv)}' ended with {answer.code}: {answer.said}")
-
-
-def _tried(what: str, act: t.Callable[[], None]) -> list[str]:
+def _tried(what: str, act: t.Callable[[], object]) -> list[str]:
     try:
         act()
     except FileNotFoundError:

@@ -119,6 +119,18 @@ def _special(directory: str, names: list[str]) -> list[str]:
 _ENTER = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 125; shift 2; done; shift; exec "$@"'
 
 
+def must(argv: t.Sequence[str], *, stdin: str = "") -> str:
+    """Standard output of a program that has to end with 0.
+
+    Raises:
+        ChangeError: as run(), or it ended with another code.
+    """
+    answer = run(argv, stdin=stdin)
+    if answer.code:
+        raise ChangeError(f"'{' '.join(argv)}' ended with {answer.code}: {answer.said}")
+    return answer.out
+
+
 def run_over(trees: t.Sequence[Tree], argv: t.Sequence[str]) -> Answer:
     """Run a program that sees TREES in place of the host's own.
 

@@ -280,8 +280,8 @@ class Runs:
             RunError: there is no such run, or a later one changed the same files.
         """
         run.check()
-        ids = [name for name, _facts in recorded(self.base)]
-        for later in self.all()[ids.index(run.id) + 1 :]:
+        runs = self.all()
+        for later in runs[[one.id for one in runs].index(run.id) + 1 :]:
             both = sorted(later.paths() & run.paths())
             if both:
                 raise RunError(f"run {later.id} changed {both[0]} later: revert that one first")

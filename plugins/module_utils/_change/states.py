@@ -10,7 +10,7 @@ import typing as t
 from . import units
 from .errors import ChangeError, PathError
 from .journal import Fields
-from .programs import run
+from .programs import must, run
 
 # Kernel settings
 
@@ -95,11 +95,11 @@ def set_account(entry: t.Mapping[str, t.Any]) -> None:
     name = entry["name"]
     ageing = [part for option, (flag, _column) in _AGEING.items() for part in _flag(flag, entry.get(option))]
     if ageing:
-        _must(["chage", *ageing, "--", name])
+        must(["chage", *ageing, "--", name])
     if entry.get("shell"):
-        _must(["usermod", "--shell", entry["shell"], "--", name])
+        must(["usermod", "--shell", entry["shell"], "--", name])
     if entry.get("password_lock") is not None:
-        _must(["usermod", "--lock" if entry["password_lock"] else "--unlock", "--", name])
+        must(["usermod", "--lock" if entry["password_lock"] else "--unlock", "--", name])
 
 
 def _flag(flag: str, value: t.Any) -> list[str]:
@@ -112,18 +112,11 @@ def restore_account(before: t.Mapping[str, t.Any]) -> None:
     now = account(before["name"])
     if now["password"] != before["password"]:
         # On stdin: what is in arguments every user can read.
-        _must(["chpasswd", "--encrypted"], stdin=f"{before['name']}:{before['password']}\n")
+        must(["chpasswd", "--encrypted"], stdin=f"{before['name']}:{before['password']}\n")
     ageing = [part for option, (flag, _column) in _AGEING.items() for part in _flag(flag, before[option])]
-    _must(["chage", *ageing, "--lastday", before["changed"] or "-1", "--", before["name"]])
+    must(["chage", *ageing, "--lastday", before["changed"] or "-1", "--", before["name"]])
     if now["shell"] != before["shell"]:
-        _must(["usermod", "--shell", before["shell"], "--", before["name"]])
-
-
-def _must(argv: list[str], *, stdin: str = "") -> str:
-    answer = run(argv, stdin=stdin)
-    if answer.code:
-        raise ChangeError(f"'{' '.join(argv)}' ended with {answer.code}: {answer.said}")
-    return answer.out
+        must(["usermod", "--shell", before["shell"], "--", before["name"]])
 
 
 # Packet filters
@@ -139,7 +132,7 @@ def firewall() -> Fields:
     """
     state: Fields = {"nft": {}, "iptables": {}, "sysctls": _sysctls_of_ufw()}
     for table in _tables():
-        text = _must(["nft", "--stateless", "list", "table", *table.split(" ")])
+        text = must(["nft", "--stateless", "list", "table", *table.split(" ")])
         state["nft"][table] = "" if _of_iptables(text) else text
     for program in ("iptables", "ip6tables"):
         with contextlib.suppress(PathError):
@@ -183,10 +176,10 @@ def restore_firewall(before: t.Mapping[str, t.Any]) -> None:
     script = [f"delete table {table}" for table in now if table not in foreign]
     script += [before["nft"][table] for table in ours]
     if script:
-        _must(["nft", "-f", "-"], stdin="\n".join(script) + "\n")
+        must(["nft", "-f", "-"], stdin="\n".join(script) + "\n")
     for program, text in before["iptables"].items():
         if text.strip() and (foreign or not before["nft"]):
-            _must([f"{program}-restore"], stdin=text)
+            must([f"{program}-restore"], stdin=text)
         elif not text.strip() and run([f"{program}-save"]).out.strip():
             _open(program)
     for key, value in before.get("sysctls", {}).items():
@@ -197,9 +190,9 @@ def restore_firewall(before: t.Mapping[str, t.Any]) -> None:
 def _open(program: str) -> None:
     """Legacy tables cannot be deleted, so that emptied and open is how they were before the first rule."""
     for policy in ("INPUT", "FORWARD", "OUTPUT"):
-        _must([program, "--policy", policy, "ACCEPT"])
-    _must([program, "--flush"])
-    _must([program, "--delete-chain"])
+        must([program, "--policy", policy, "ACCEPT"])
+    must([program, "--flush"])
+    must([program, "--delete-chain"])
 
 
 # What serves
