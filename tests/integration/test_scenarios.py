@@ -203,6 +203,7 @@ def test_third_observer_agrees_on_every_rule_of_a_hardened_host(
         third = observed(target, sorted(unseen))
     finally:
         tool.down([host.name])
+    assert third.keys() == unseen, "a rule of which the observer said nothing agrees with nobody"
     assert {
         rule: rules[rule]["verdict"] for rule, holds in third.items() if holds != (rules[rule]["verdict"] == "pass")
     } == {}
