@@ -60,8 +60,12 @@ class ActionModule(ControllerAction):
 
     def _issuer(self, path: str) -> str:
         try:
-            with open(path, encoding="utf-8") as handle:
-                return handle.read()
+            with open(path, "rb") as handle:
+                return certificate.checked(handle.read())
+        except ValueError:
+            raise AnsibleActionFail(
+                f"ca_certificate: {path} is no certificate in PEM. Move it away, or name another path"
+            ) from None
         except FileNotFoundError:
             if self._task.check_mode:  # its own check mode has not made it
                 return ""

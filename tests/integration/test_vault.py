@@ -41,14 +41,18 @@ def test_refuses_before_anything_is_touched(cluster: Cluster, tmp_path: Path) ->
     said = cluster.play("--limit", FIRST, fails=True).output
     assert "run it without --limit" in said.replace("\n", " ")
     assert "Set either vault_builds" in cluster.play(fails=True, vault_package="openbao").output
-    assert "3 of 2 shares and 0 custodians" in cluster.play(fails=True, vault_shares=2, vault_threshold=3).output
+    wrong = {"vault_shares": 2, "vault_threshold": 3, "vault_certificate": {"key": "x"}, "vault_seal": {"config": "x"}}
+    said = cluster.play(fails=True, **wrong).output
+    assert "3 of 2 shares and 0 custodians" in said
+    assert "vault_certificate needs certificate, key and ca" in said
+    assert "vault_seal needs a type" in said
     assert (
         "value of vault_flavour must be one of: openbao, vault"
         in cluster.play(fails=True, vault_flavour="other").output
     )
     build = next(iter(cluster.variables["vault_builds"].values()))
-    wrong = {os.uname().machine: {**build, "sha256": "0" * 64}}
-    said = cluster.play(fails=True, vault_builds=wrong).output
+    other = {os.uname().machine: {**build, "sha256": "0" * 64}}
+    said = cluster.play(fails=True, vault_builds=other).output
     assert "Nothing was copied to the host" in said.replace("\n", " ")
     said = cluster.play(fails=True, vault_builds={"riscv64": build}).output
     assert "there is no build for x86_64, only for: riscv64" in said or os.uname().machine != "x86_64"

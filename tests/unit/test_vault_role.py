@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.errors import AnsibleActionFail
+from ansible_collections.unified.deploy.plugins.action import host_certificate
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
 from ansible_collections.unified.deploy.plugins.modules import program_install, vault_init, vault_snapshot
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import certificate
@@ -105,6 +107,7 @@ def test_authority_is_made_once_and_its_key_is_only_kept_encrypted(
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "age"))
     private = programs.run("sops", "decrypt", key).decode()
     issuer = made.decode()
+    assert certificate.checked(made) == issuer
     host_key = programs.run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
     public = programs.run("openssl", "pkey", "-pubout", stdin=host_key).decode()
     names = certificate.Names("v1", ("vault.example.org",), ("10.0.0.1", "127.0.0.1"))
@@ -136,6 +139,15 @@ def test_authority_is_made_once_and_its_key_is_only_kept_encrypted(
         certificate.sign(path.read_text(), programs.run("sops", "decrypt", key).decode(), public, names, 90, 30)
     with pytest.raises(ValueError, match="is no private key"):
         certificate.sign(issuer, "x", public, names, 90, 30)
+
+
+@pytest.mark.parametrize("content", [b"no certificate", b"", b"\xff\xfe"])
+def test_authority_that_is_no_certificate_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(content)
+    action = host_certificate.ActionModule.__new__(host_certificate.ActionModule)
+    with pytest.raises(AnsibleActionFail, match=f"ca_certificate: {path} is no certificate in PEM"):
+        action._issuer(str(path))
 
 
 def test_recipients_are_pgp_keys_or_come_from_sops_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,12 @@ class Names(t.NamedTuple):
         return [*(x509.DNSName(name) for name in dns), *(x509.IPAddress(address) for address in addresses)]
 
 
+def checked(pem: bytes) -> str:
+    """The text of a certificate. Raises ValueError where it is none."""
+    x509.load_pem_x509_certificate(pem)
+    return pem.decode()
+
+
 def state(certificate: str, public_key: str, issuer: str, names: Names, renew_days: int) -> tuple[str, str]:
     """Why a certificate has to be issued anew, empty where it is good, and when it ends (ISO 8601)."""
     if not certificate:
