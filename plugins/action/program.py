@@ -19,6 +19,7 @@ class ActionModule(ControllerAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "path": {"type": "path", "required": True},
         "builds": {"type": "dict", "required": True},
+        "account": {"type": "str"},
     }
 
     def act(self, arguments: Result, task_vars: Result) -> Result:

@@ -28,6 +28,12 @@ options:
         the program's name in it is another than that of O(path).
     type: dict
     required: true
+  account:
+    description:
+      - Name of the system account that is to run the program, with a group of its name. Where there is none it is made, without a home and
+        without a way to log in; one that is there stays as it is.
+      - For anything else of an account use M(ansible.builtin.user).
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode. What would be downloaded or copied is not looked at then.
@@ -36,7 +42,7 @@ attributes:
     description: Returns the SHA-256 before and after.
     support: full
   idempotent:
-    description: A program that was installed from the wanted file and is unchanged is left alone.
+    description: A program that was installed from the wanted file and is unchanged is left alone, and so is an account.
     support: full
 """
 
@@ -44,6 +50,7 @@ EXAMPLES = r"""
 - name: Install OpenBao
   unified.deploy.program:
     path: /usr/local/bin/bao
+    account: openbao
     builds:
       x86_64:
         url: https://github.com/openbao/openbao/releases/download/v2.4.1/bao_2.4.1_Linux_x86_64.tar.gz

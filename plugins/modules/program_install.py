@@ -23,6 +23,9 @@ options:
     description: Builds by architecture.
     type: dict
     required: true
+  account:
+    description: Name of the system account that is to run it.
+    type: str
   file:
     description: The build, copied from the controller.
     type: path
@@ -60,9 +63,12 @@ sha256:
   returned: success
 """
 
+import grp
 import json
 import os
 import platform
+import pwd
+import re
 import shutil
 import tarfile
 import tempfile
@@ -70,12 +76,13 @@ import typing as t
 import zipfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import fetch_url
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Staged, Wanted, replace
 from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 
 RECORDS = "/var/lib/unified/programs"
 ARCHIVES = (".tar.gz", ".tgz", ".zip")
+# What useradd(8) takes on every distribution.
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 class ProgramError(Exception):
@@ -164,6 +171,9 @@ class Installation:
             staged.drop()
 
     def _download(self, scratch: str) -> str:
+        # A quarter of what this module's start would take, and most runs download nothing.
+        from ansible.module_utils.urls import fetch_url
+
         url = self.build["url"]
         answer, info = fetch_url(self.module, url, timeout=60)
         if info["status"] != 200:
@@ -174,36 +184,68 @@ class Installation:
         return target
 
 
+def account_lacks(name: str | None) -> bool:
+    """Whether an account is asked for and is not there. Raises ProgramError where useradd(8) would refuse its name."""
+    if not name:
+        return False
+    if not ACCOUNT.fullmatch(name):
+        raise ProgramError(
+            f"account '{name}' is no name of an account: it has a-z, 0-9, '_' and '-', 32 at most, and begins with a-z or '_'"
+        )
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return True
+    return False
+
+
+def make_account(module: AnsibleModule, name: str) -> None:
+    """Without a home, and without a way to log in; its group, where that is not there yet, has its name."""
+    try:
+        group = ["--gid", grp.getgrnam(name).gr_name]
+    except KeyError:
+        group = ["--user-group"]
+    useradd = module.get_bin_path("useradd", required=True)
+    argv = [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", *group, name]
+    code, _out, said = module.run_command(argv)
+    if code:
+        raise ProgramError(f"useradd made no account '{name}': {said.strip()}")
+
+
 def main() -> t.NoReturn:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
             "builds": {"type": "dict", "required": True},
+            "account": {"type": "str"},
             "file": {"type": "path"},
         },
         supports_check_mode=True,
     )
-    path = module.params["path"]
+    path, account = module.params["path"], module.params["account"]
     scratch = tempfile.mkdtemp(dir=module.tmpdir)
     try:
         installation = Installation(module)
         before, transfer = installation.installed, False
-        if not installation.current and not module.check_mode:
-            transfer = bool(installation.build.get("src")) and not module.params["file"]
-            if not transfer:
+        accountless = account_lacks(account)
+        if not module.check_mode:
+            transfer = not installation.current and bool(installation.build.get("src")) and not module.params["file"]
+            if not transfer and not installation.current:
                 installation.install(scratch)
+            if not transfer and accountless:
+                make_account(module, account)
     except ProgramError as exc:
         module.fail_json(msg=f"{path}: {exc}")
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename or path}: {exc.strerror}; the old program is as it was")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    after = "" if installation.current else f"{path} from {installation.build['sha256']}\n"
+    if accountless:
+        after += f"account {account}\n"
     module.exit_json(
-        changed=not installation.current, architecture=installation.architecture, transfer=transfer, sha256=installation.installed,
-        diff={
-            "before": f"{path} {before}\n" if before and not installation.current else "",
-            "after": "" if installation.current else f"{path} from {installation.build['sha256']}\n",
-        },
+        changed=bool(after), architecture=installation.architecture, transfer=transfer, sha256=installation.installed,
+        diff={"before": f"{path} {before}\n" if before and not installation.current else "", "after": after},
     )  # fmt: skip
 
 

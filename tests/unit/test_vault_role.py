@@ -141,6 +141,42 @@ def test_authority_is_made_once_and_its_key_is_only_kept_encrypted(
         certificate.sign(issuer, "x", public, names, 90, 30)
 
 
+def test_account_is_made_with_the_program_and_left_alone_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program_install, "RECORDS", str(tmp_path / "records"))
+    accounts, asked = {"root"}, tmp_path / "asked"
+
+    def account_of(name: str) -> str:
+        if name not in accounts | set(asked.read_text().split() if asked.exists() else ()):
+            raise KeyError(name)
+        return name
+
+    useradd = tmp_path / "useradd"
+    useradd.write_text(f"#!/bin/sh\necho $* >> {asked}; case $* in *bad) echo 'useradd: no room' >&2; exit 10;; esac\n")
+    useradd.chmod(0o755)
+    monkeypatch.setattr(program_install.AnsibleModule, "get_bin_path", lambda *_a, **_k: str(useradd))
+    monkeypatch.setattr(program_install.pwd, "getpwnam", account_of)
+    source = tmp_path / "source"
+    source.write_bytes(b"#!/bin/sh\n")
+    described = {"src": "bao", "sha256": hashlib.sha256(b"#!/bin/sh\n").hexdigest()}
+    target = tmp_path / "bao"
+    plain = {"path": str(target), "builds": {MACHINE: described}, "file": str(source), "account": "new-one"}
+
+    assert run("program_install", {**plain, "file": None})["transfer"] is True
+    assert not asked.exists()
+    described["sha256"] = "0" * 64
+    assert "Get the right file" in run("program_install", plain)["msg"]
+    assert not asked.exists()
+    described["sha256"] = hashlib.sha256(b"#!/bin/sh\n").hexdigest()
+    five_steps("program_install", plain)
+    assert asked.read_text() == "--system --no-create-home --shell /usr/sbin/nologin --user-group new-one\n"
+    again = run("program_install", {**plain, "account": "another"}, check=True)
+    assert (again["changed"], again["diff"]["after"]) == (True, "account another\n")
+    assert "another" not in asked.read_text()
+    assert run("program_install", {**plain, "account": "root"})["changed"] is False
+    assert "made no account 'bad': useradd: no room" in run("program_install", {**plain, "account": "bad"})["msg"]
+    assert "is no name of an account" in run("program_install", {**plain, "account": "-o"})["msg"]
+
+
 @pytest.mark.parametrize("content", [b"no certificate", b"", b"\xff\xfe"])
 def test_authority_that_is_no_certificate_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ca.pem"
