@@ -41,7 +41,12 @@ def test_refuses_before_anything_is_touched(cluster: Cluster, tmp_path: Path) ->
     said = cluster.play("--limit", FIRST, fails=True).output
     assert "run it without --limit" in said.replace("\n", " ")
     assert "Set either vault_builds" in cluster.play(fails=True, vault_package="openbao").output
-    wrong = {"vault_shares": 2, "vault_threshold": 3, "vault_certificate": {"key": "x"}, "vault_seal": {"config": "x"}}
+    wrong = {
+        "vault_shares": 2,
+        "vault_threshold": 3,
+        "vault_certificate": {"key": "x"},
+        "vault_seal": {"config": {"a": "x"}},
+    }
     said = cluster.play(fails=True, **wrong).output
     assert "3 of 2 shares and 0 custodians" in said
     assert "vault_certificate needs certificate, key and ca" in said
