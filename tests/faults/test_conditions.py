@@ -323,6 +323,20 @@ def test_controller_that_is_killed_leaves_a_host_that_the_next_run_mends(host: T
     ends_well(host, SITE)
 
 
+def test_controller_whose_workers_outlive_it_leaves_a_host_that_the_next_run_mends(host: Target) -> None:
+    """Killed while a batch is made: its worker waits for the module's answer, to which nobody listens."""
+    host.shell(FRESH)
+    running = run_in_the_background(host, SITE)
+    wait_for(host, "sudo sh -c 'ls -d /var/lib/unified/runs/*/01-*' 2>/dev/null")
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    deadline = time.monotonic() + 60
+    while subprocess.run(["pgrep", "-g", str(running.pid)], check=False, capture_output=True).returncode == 0:
+        assert time.monotonic() < deadline, "its workers do not end"
+        time.sleep(0.2)
+    ends_well(host, SITE)
+
+
 @pytest.mark.quick
 def test_two_controllers_at_once_are_told_of_each_other_or_both_end_green(host: Target) -> None:
     host.shell(FRESH)
