@@ -171,6 +171,27 @@ def test_run_is_green_or_says_what_failed_and_the_next_is_green(host: Target, na
     ends_well(host, site)
 
 
+# As many processes as the login of an administrator has, and none for what a module calls. A kernel of its own, for others have no such
+# limit to give; taken away by a process that is not counted.
+FEW_PROCESSES = """
+systemd-run --quiet --collect sh -c 'until test -e /home/ansible/over; do sleep 0.1; done; rm /home/ansible/over
+systemctl set-property --runtime user-1000.slice TasksMax=infinity'
+systemctl set-property --runtime user-1000.slice TasksMax=$(systemctl show -P TasksCurrent user-1000.slice)
+"""
+
+
+def test_run_that_gets_no_processes_says_so_and_the_next_is_green(uml: Target) -> None:
+    uml.shell(FRESH)
+    uml.shell(FEW_PROCESSES)
+    try:
+        output = uml.play("harden_hosts", variables=SITE, fails=True).output
+        assert "temporarily unavailable" in output or "fork" in output, output[-3000:]
+    finally:
+        assert ssh(uml.host, "touch over; sleep 2").returncode == 0
+    assert is_whole(uml)
+    ends_well(uml, SITE)
+
+
 # sudo's child is the shell in which a module's Python is read from standard input, or that Python in its place (dash(1), exec of the last).
 KILL_MODULE = """
 cat > /root/kill-module <<'END'
