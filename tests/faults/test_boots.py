@@ -104,9 +104,9 @@ ROUTED = {"systemd-networkd": BY_DAEMON, "the kernel": BY_KERNEL}
 
 
 def routed(target: Target) -> str:
-    """The address and the routes that the host has of a router, without the seconds that are left of them; waits for both a while."""
+    """The address and the routes that the host has of a router, without numbers of the moment; waits for both a while."""
     script = "ip -6 -o address show dev vec0 scope global; ip -6 route show dev vec0 | grep -v ^fe80"
-    ask = f"({script}) | sed -E 's/ (expires|valid_lft|preferred_lft) [0-9]+sec//g' || true"
+    ask = f"({script}) | sed -E 's/ (nhid|expires|valid_lft|preferred_lft) [0-9]+(sec)?//g' || true"
     deadline = time.monotonic() + 60
     while True:
         shown = target.shell(ask)
