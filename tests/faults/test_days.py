@@ -38,9 +38,13 @@ UPGRADE = f"DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --reinstall {U
 
 
 def mended(play: Play, target: Target) -> dict[str, t.Any]:
-    """What a run changed, and what fails after it."""
+    """What a run changed, and what it left failing that it could change."""
     model = play.model(target.host.name)
-    failing = {name: rule["actual"] for name, rule in model["rules"].items() if rule["verdict"] in ("fail", "error")}
+    failing = {
+        name: rule["actual"]
+        for name, rule in model["rules"].items()
+        if rule["verdict"] == "error" or (rule["verdict"] == "fail" and not rule["held"])
+    }
     return {"changed": model["changed"], "failing": failing}
 
 
