@@ -1,9 +1,10 @@
 """Every fault drill (``python -m tests.drills [PYTEST ARGUMENTS]``), the record of how each went, and the table of it, docs/drills.md.
 
 UNIFIED_TURNS says how many times each drill is to pass (3), UNIFIED_MINUTES after how long no other is begun (0: all are run). What is
-recorded in build/drills.jsonl is not run again, so that a long suite can be run in parts, of a file or of an hour; remove the record to
-begin anew. Why a drill failed is in build/drills.log at once. As a pytest plugin this notes how each drill went; those that cut at several
-points tell how many with ``record_property("points", ...)``.
+recorded in build/drills.jsonl is not run again, so that a long suite can be run in parts, of a file or of an hour; remove build/drills.*
+to begin anew. What people have to say of that record stands in build/drills.md, and comes into the page. Why a drill failed is in
+build/drills.log at once. As a pytest plugin this notes how each drill went; those that cut at several points tell how many with
+``record_property("points", ...)``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DRILLS = ("tests/faults/test_*.py", *(f"tests/integration/test_{name}.py" for name in ("lockouts", "services", "undo")))
 RECORD = ROOT / "build/drills.jsonl"
+REMARK = ROOT / "build/drills.md"
 TABLE = ROOT / "docs/drills.md"
 HEAD = """# Fault drills
 
@@ -32,7 +34,7 @@ are Debian 13 containers and kernels in user space. A drill passes when the host
 left over, and every daemon is younger than its configuration, as far as that drill touches them. A drill that failed was run again when
 its cause was mended; both runs count. Points are the places at which one drill kills the code, all its runs together. A drill without runs
 was skipped, for this machine lacks what it needs.
-
+{remark}
 | drill | runs | passed | points | seconds a run |
 |---|---:|---:|---:|---:|
 """
@@ -130,7 +132,8 @@ def title(node: str) -> str:
 
 
 def table(runs: t.Sequence[Run]) -> str:
-    """The page, from at least one run."""
+    """The page, from at least one run, with what REMARK says of them."""
+    remark = f"\n{REMARK.read_text(encoding='utf-8').strip()}\n" if REMARK.exists() else ""
     several = {field: ", ".join(dict.fromkeys(getattr(run, field) for run in runs)) for field in Run._fields[4:9]}
     rows = []
     ran = [run for run in runs if run.outcome != "skipped"]
@@ -147,7 +150,8 @@ def table(runs: t.Sequence[Run]) -> str:
         points=sum(run.points for run in ran),
         seconds=sum(run.seconds for run in ran),
     )
-    return HEAD.format(dates=several["date"], commits=several["commit"], **several) + "".join(rows) + total + notes
+    head = HEAD.format(dates=several["date"], commits=several["commit"], remark=remark, **several)
+    return head + "".join(rows) + total + notes
 
 
 def main(arguments: t.Sequence[str]) -> int:

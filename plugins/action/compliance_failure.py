@@ -26,4 +26,5 @@ class ActionModule(ControllerAction):
         # What an action of ours knew better, that the host was not reached, stays.
         if not results.ended_as(name, RUN, "unreachable"):
             results.write_end(name, RUN, arguments["state"], task, reason)
-        return {"failed": True, "changed": False, "msg": printable(f"{name}: the run ended at '{task}'")}
+        said = printable(f"{name}: the run ended at '{task}'")
+        return {"failed": True, "changed": False, "reached": arguments["state"] != "unreachable", "msg": said}

@@ -77,7 +77,8 @@ class ActionModule(OwnedAction):
             answer = self.owned(f"unified.deploy.{module}", options, task_vars)
         except AnsibleError as exc:
             if not waits:
-                return {"failed": True, "msg": str(exc), "module_stderr": str(exc)}
+                reached = getattr(exc, "result", {}).get("reached", True)
+                return {"failed": True, "reached": reached, "msg": str(exc), "module_stderr": str(exc)}
             return self._shut_out(str(exc), waits, arguments)
         # What was no answer of the module came from a shell that did not become root.
         if waits and _is_no_answer(answer):
@@ -126,6 +127,6 @@ class _Made:
         self.result["batches"] += [answer["batch"]] if answer["batch"] else []
 
     def failed(self, answer: Result, batch: Result) -> Result:
-        told = {key: answer[key] for key in ("stale", "blocked_by", "module_stderr") if key in answer}
+        told = {key: answer[key] for key in ("stale", "blocked_by", "module_stderr", "reached") if key in answer}
         said = f"batch {batch['name']}: {answer.get('msg')}"
         return {**self.result, **told, "waits": answer.get("waits", ""), "failed": True, "msg": said}

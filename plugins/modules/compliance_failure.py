@@ -60,4 +60,8 @@ msg:
   description: At which task the run ended.
   type: str
   returned: always
+reached:
+  description: Whether the host can be asked for more.
+  type: bool
+  returned: always
 """

@@ -95,7 +95,8 @@ class OwnedAction(ActionBase):  # type: ignore[misc]  # ansible has no type info
                 answer = self._execute_module(module, module_args=arguments, task_vars=task_vars)
             except AnsibleConnectionFailure as exc:
                 # A host that is dropped has no rescue section, and the last one no report.
-                raise AnsibleActionFail(f"not reached. {printable(' '.join(str(exc).split()))[-400:]}") from exc
+                said = printable(" ".join(str(exc).split()))[-400:]
+                raise AnsibleActionFail(f"not reached. {said}", result={"reached": False}) from exc
             blocking = answer.get("blocked_by") or {}
             if not blocking or not is_dead(blocking["owner"]):
                 break

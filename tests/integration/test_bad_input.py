@@ -208,6 +208,8 @@ def test_apt_lock_that_is_held_is_waited_for_and_named(container: Target) -> Non
             variables={"compliance_rules": ["package/apparmor"], "compliance_walk": False, "hardening_lock_timeout": 3},
         )
         assert "lock" in play.output.lower(), play.output[-1500:]
+        runs = container.play("list_runs").output
+        assert '"state": "finished"' in runs and '"state": "open"' not in runs, "another controller would have to wait"
     finally:
         container.shell("pkill -f [l]ock-frontend || true")
 

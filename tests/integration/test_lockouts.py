@@ -41,6 +41,20 @@ CASES = {
         "would lock or expire olga on 2025-01-01",
         values={"account/password_max_days": {"ge": 1, "le": 365, "set": 365}},
     ),
+    "a new password of somebody who comes by key": Case(
+        "useradd -m -G sudo olga; echo olga:x | chpasswd; install -d -o olga -m 700 ~olga/.ssh; "
+        "install -o olga -m 600 /home/ansible/.ssh/authorized_keys ~olga/.ssh/",
+        "userdel -r olga 2>/dev/null",
+        "account/password_max_days",
+        "olga can log in by key, and would be shut out",
+    ),
+    "a web server of which the overlay says nothing": Case(
+        "apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y ufw >/dev/null; "
+        "systemd-run --quiet --unit=web --collect python3 -m http.server 8080; sleep 1",
+        "systemctl stop web",
+        "firewall/enabled",
+        "it would close 8080/tcp (python3)",
+    ),
     "AllowUsers on disk that is not loaded": Case(
         f"echo 'AllowUsers olga' > {SITE}",
         f"rm {SITE}",

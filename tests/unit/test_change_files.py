@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -204,6 +205,13 @@ def test_name_in_a_sticky_directory_can_have_been_exchanged(tmp_path: Path) -> N
 def test_program_that_takes_too_long_is_named_and_ended() -> None:
     with pytest.raises(ChangeError, match="'sleep 60' took longer than 0 s and was ended"):
         programs.run(["sleep", "60"], timeout=0.1)
+
+
+def test_what_a_killed_program_has_started_does_not_go_on(tmp_path: Path) -> None:
+    script = f"(sleep 0.3; touch {tmp_path}/late) </dev/null >/dev/null 2>&1 & kill -KILL $$"
+    assert programs.run(["sh", "-c", script]).code == -9
+    time.sleep(0.6)
+    assert not (tmp_path / "late").exists()
 
 
 def test_programs_of_others_are_not_run(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ ONE = Run("a.py::test_cut", "passed", 3, 2.0, "2026-11-21", "1234567", "2.21.0",
 @pytest.fixture
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(drills, "RECORD", tmp_path / "record")
+    monkeypatch.setattr(drills, "REMARK", tmp_path / "remark")
     monkeypatch.setattr(drills, "TABLE", tmp_path / "drills.md")
     monkeypatch.setattr(drills, "commit", lambda: "1234567")
     return tmp_path / "record"
@@ -108,7 +109,13 @@ def test_turn_that_fails_stops_neither_the_next_nor_the_table(record: Path, monk
     assert "| cut | 3 | 3 | 9 | 2 |" in text and "1234567" in text and "{" not in text
 
 
-def test_table_counts_runs_passes_and_points_and_names_all_versions() -> None:
+def test_what_people_say_of_a_record_outlives_the_next_run(record: Path) -> None:
+    assert "skipped, for this machine lacks what it needs.\n\n| drill |" in table([ONE])
+    (record.parent / "remark").write_text("Two rows were taken out by hand.\n")
+    assert "\n\nTwo rows were taken out by hand.\n\n| drill |" in table([ONE])
+
+
+def test_table_counts_runs_passes_and_points_and_names_all_versions(record: Path) -> None:
     other = ONE._replace(drill="a.py::test_boot", outcome="failed", points=0, date="2026-11-22")
     text = table([ONE, other, ONE._replace(seconds=5.0), ONE._replace(drill="a.py::test_uml", outcome="skipped")])
     assert text.splitlines()[-4:] == [

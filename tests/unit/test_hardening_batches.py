@@ -13,7 +13,7 @@ Result = dict[str, t.Any]
 BATCHES = [{"name": name, "rules": [f"{name}/x"], "options": {}} for name in ("sshd", "rest")]
 MADE = {"changed": True, "batch": "01-x"}
 NO_ANSWER = {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "Killed"}
-NOT_REACHED = AnsibleActionFail("not reached")
+NOT_REACHED = AnsibleActionFail("not reached", result={"reached": False})
 
 
 class FakeHost:
@@ -82,6 +82,11 @@ def test_connection_that_cannot_be_made_anew_keeps_nothing() -> None:
     host = FakeHost(MADE)
     host.reset = lambda: (_ for _ in ()).throw(NOT_REACHED)  # type: ignore[method-assign]
     assert made(host)["waits"] == "sshd"
+
+
+@pytest.mark.parametrize(("end", "reached"), [(NOT_REACHED, False), (AnsibleActionFail("no evidence"), True)])
+def test_host_that_is_gone_is_said_to_be(end: Exception, reached: bool) -> None:
+    assert made(FakeHost(end), seconds=0)["reached"] is reached
 
 
 def test_batch_that_refuses_says_that_nothing_waits() -> None:

@@ -317,10 +317,26 @@ def test_kind_of_which_nothing_risky_changes_is_with_the_others(catalogue: t.Any
     assert [(part.name, part.rules) for part in parts] == [("settings", ["sysctl/kernel.dmesg_restrict"])]
 
 
+def test_network_settings_are_a_batch_of_their_own(catalogue: t.Any, hardened: t.Any) -> None:
+    """Whichever of them changes: a new login keeps it, and what is live then is what the next boot sets."""
+    for key in ("kernel.dmesg_restrict", "net.ipv4.conf.all.send_redirects"):
+        hardened["sysctl"][key]["live"] = "1" if key.startswith("net") else "0"
+    hardened["file"]["/etc/crontab"]["/etc/crontab"]["mode"] = "0644"
+    parts = _plan.batches(planned(catalogue, hardened, **SITE), hardened, ANSIBLE)
+    assert [part.name for part in parts] == ["network", "settings"]
+    assert "sysctl/net.ipv4.conf.all.send_redirects" in parts[0].rules and parts[1].rules == ["file//etc/crontab"]
+    unmarked = [
+        rule.id
+        for rule in catalogue.rules.values()
+        if rule.kind == "sysctl" and rule.key.startswith("net.") and rule.risk not in ("lockout", "boot")
+    ]
+    assert unmarked == []
+
+
 def test_without_a_login_what_can_lock_people_out_is_held_with_the_reason(catalogue: t.Any, fresh: t.Any) -> None:
     selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(**SITE), fresh["host"])
     plan = _plan.plan(selection, fresh, Connection(user="", proves=False))
     risky = [v for v in plan.verdicts.values() if v.demand.rule.risk == "lockout" and v.verdict == "fail"]
     assert len(risky) > 20 and {v.held for v in risky if v.demand.rule.remediate == "automatic"} == {_plan.NO_LOGIN}
     assert not set(plan.changes) & {v.demand.rule.id for v in risky}
-    assert [part.name for part in _plan.batches(plan, fresh, ANSIBLE)] == ["mounts", "settings"]
+    assert [part.name for part in _plan.batches(plan, fresh, ANSIBLE)] == ["network", "mounts", "settings"]

@@ -56,3 +56,24 @@ def test_what_people_start_and_stop_as_they_like_undoes_no_batch(
     (tmp_path / "7/status").write_text(f"Name:\tpython3\nUid:\t{owner}\t{owner}\t{owner}\t{owner}\n")
     monkeypatch.setattr(states, "_PROC", str(tmp_path))
     assert states._unit_of("7") == unit
+
+
+@pytest.mark.parametrize(
+    ("ended", "trigger", "missed"),
+    [
+        ("success", "active", {}),
+        ("success", "inactive", {"proxy.service": "inactive"}),
+        ("signal", "active", {"proxy.service": "inactive"}),
+    ],
+)
+def test_service_that_ends_when_nobody_asks_and_is_started_on_demand_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch, ended: str, trigger: str, missed: dict[str, str]
+) -> None:
+    """As netavark-dhcp-proxy, which is enabled and goes after 30 s without work; its socket stays."""
+    known = {
+        "proxy.service": {"load": "loaded", "file": "enabled", "active": "inactive"},
+        "proxy.socket": {"load": "loaded", "file": "enabled", "active": trigger},
+    }
+    monkeypatch.setattr(units, "states", lambda names: {name: known[name] for name in names})
+    monkeypatch.setattr(states, "run", lambda argv: Answer(0, f"Result={ended}\nTriggeredBy=proxy.socket\n", ""))
+    assert states.gone({"units": ["proxy.service"]}, {"units": []}, ()) == missed

@@ -905,7 +905,7 @@ def test_host_that_has_its_route_from_advertisements_keeps_it(catalogue: t.Any, 
     parameter["live"] = "1"
     parameter["interfaces"] = {"eth0": {"live": "1", "disk": None, "source": None, "written": None, "advertised": True}}
     made, _desired = planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")
-    assert made.verdict == "fail" and "eth0 has its IPv6 route from a router's advertisements" in made.held
+    assert made.verdict == "fail" and "eth0 has its IPv6 address or route from a router's advertisements" in made.held
     parameter["interfaces"]["eth0"]["advertised"] = False
     assert planned(catalogue, hardened, f"sysctl/net.ipv6.conf.{scope}.accept_ra")[0].held == ""
 

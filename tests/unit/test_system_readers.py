@@ -516,12 +516,13 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
 
 
 def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_path: Path) -> None:
-    """proc_net(5), ipv6_route: the kernel's own has RTF_DEFAULT and RTF_ADDRCONF; what comes over netlink has neither."""
+    """Flags as Linux shows them in ipv6_route: of a default route, of an address's prefix alone, of a route of its own (RFC 4191)."""
     nothing, router = "0" * 32, "fe80" + "0" * 27 + "1"
-    rows = [("00450003", "eth0"), ("00000003", "eth1"), ("00200200", "lo")]
+    rows = [("00450003", "eth0"), ("004c0001", "eth3"), ("00840003", "eth4")]
+    rows += [("00000003", "eth1"), ("00200200", "lo"), ("00000001", "eth2"), ("80200001", "eth2")]
     lines = [f"{nothing} 00 {nothing} 00 {router} 00000400 00000001 00000000 {flags} {name:>8}" for flags, name in rows]
     (tmp_path / "routes").write_text("\n".join(lines) + "\n")
-    assert sysctl.advertised(str(tmp_path / "routes")) == {"eth0"}
+    assert sysctl.advertised(str(tmp_path / "routes")) == {"eth0", "eth3", "eth4"}
     assert sysctl.advertised(str(tmp_path / "none")) == set()
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import stat
 import subprocess
+import time
 import typing as t
 
 from .errors import ChangeError
@@ -51,7 +53,18 @@ def run(argv: t.Sequence[str], *, stdin: str = "", timeout: float = SECONDS) -> 
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise ChangeError(f"'{' '.join(argv)}' took longer than {timeout:.0f} s and was ended") from None
+    if process.returncode < 0:
+        _end_what_is_left(process.pid)
     return Answer(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def _end_what_is_left(group: int) -> None:
+    """Kill what a program had started that was itself killed: it would go on while its work is undone."""
+    deadline = time.monotonic() + 10
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(group, signal.SIGKILL)
+            time.sleep(0.02)
 
 
 def validate(path: str, argv: t.Sequence[str], staged: str) -> None:

@@ -224,11 +224,22 @@ def gone(before: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any], stopped: t.C
     names = [name for name in before["units"] if name not in now["units"] and name not in stopped]
     # What runs on demand also ends by itself; only what starts at boot, or failed, is missed.
     facts = units.states(names)
-    return {
+    missed = {
         name: facts[name]["active"]
         for name in names
         if facts[name]["file"] == "enabled" or facts[name]["active"] == "failed"
     }
+    return {name: active for name, active in missed.items() if active == "failed" or not _starts_on_demand(name)}
+
+
+def _starts_on_demand(name: str) -> bool:
+    """Whether a service has ended well, and a socket, path or timer that is active starts it again."""
+    answer = run(["systemctl", "show", "--property=Result,TriggeredBy", "--", name])
+    facts = dict(line.partition("=")[::2] for line in answer.out.splitlines())
+    triggers = facts.get("TriggeredBy", "").split()
+    return facts.get("Result") == "success" and any(
+        one["active"] == "active" for one in units.states(triggers).values()
+    )
 
 
 def _running() -> list[str]:

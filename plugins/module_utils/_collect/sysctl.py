@@ -4,7 +4,7 @@
 Items: by key ``{live, disk, source, written, ufw, interfaces}``. ``disk`` is what systemd-sysctl(8) will set, ``source``
 and ``written`` the file and the key as it stands there; ``ufw`` the same three and ``enabled`` where ufw's file names the key, else
 None: it is loaded only while ufw is enabled; ``interfaces`` the live and stored values of every network interface, for keys of ``all`` and ``default``,
-for ``accept_ra`` with ``advertised``, whether the kernel has its default route from a router's advertisement.
+for ``accept_ra`` with ``advertised``, whether the kernel has an address or a route of it from a router's advertisement.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ CREDENTIALS = tuple(
 )
 # ufw(8) loads the file that IPT_SYSCTL names each time it starts.
 UFW_MAIN, UFW_DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
+# ipv6_route.h: made by the kernel of an advertisement (RTF_ADDRCONF); what for: RTF_DEFAULT, RTF_PREFIX_RT (with an address), RTF_ROUTEINFO.
+ADVERTISED, PURPOSES = 0x40000, 0x10000 | 0x80000 | 0x800000
 # Two names of one variable in the kernel (net/ipv4/devinet.c).
 ALIASES = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 
@@ -143,13 +145,14 @@ def parameter(key: str, assignments: Assignments, ufw: Assignments, *, enabled: 
 
 
 def advertised(path: str = "/proc/net/ipv6_route") -> frozenset[str]:
-    """Interfaces of which the kernel has the default route from a router's advertisement (RTF_DEFAULT, RTF_ADDRCONF of ipv6_route.h)."""
+    """Interfaces with a route, or an address and so the route of its prefix, that the kernel has from a router's advertisement."""
     try:
         with open(path, encoding="ascii") as handle:
             routes = [line.split() for line in handle]
     except OSError:
         return frozenset()
-    return frozenset(route[9] for route in routes if int(route[8], 16) & 0x50000 == 0x50000)
+    flags = [(route[9], int(route[8], 16)) for route in routes]
+    return frozenset(name for name, bits in flags if bits & ADVERTISED and bits & PURPOSES)
 
 
 def _shown(assignment: Assignment | None) -> dict[str, str | None]:

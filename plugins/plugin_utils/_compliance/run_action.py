@@ -13,8 +13,9 @@ from .._printable import printable
 from .results_directory import ResultsDirectory
 from .run import RUN
 
-# A link that is cut ends the run within a minute; without this ssh waits for ever (ssh_config(5)).
-KEEP_ALIVE = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3"
+# ssh gives up one interval after as many unanswered probes, 40 s after the last word of the host, which leaves a login that fails its time
+# for a link that is cut to end the run within a minute. Without this ssh waits for ever (ssh_config(5)).
+KEEP_ALIVE = "-o ServerAliveInterval=10 -o ServerAliveCountMax=3"
 
 
 class RunAction(ControllerAction):
@@ -33,7 +34,7 @@ class RunAction(ControllerAction):
             reason = printable(" ".join(str(exc).split()))[-400:]
             results = ResultsDirectory(check_type_path(self._task.args["results"]))
             results.write_end(host, RUN, "unreachable", self._task.name, reason)
-            raise AnsibleActionFail(f"{host}: not reached. {reason}") from exc
+            raise AnsibleActionFail(f"{host}: not reached. {reason}", result={"reached": False}) from exc
 
 
 def keep_alive(connection: t.Any) -> None:

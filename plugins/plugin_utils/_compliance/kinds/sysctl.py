@@ -107,7 +107,7 @@ class Sysctl(Kind):
         if not routed:
             return ""
         return (
-            f"{', '.join(routed)} has its IPv6 route from a router's advertisements, and would have none after the next boot: "
+            f"{', '.join(routed)} has its IPv6 address or route from a router's advertisements, and would have none after the next boot: "
             "give it an address and a route of its own, or waive the rule"
         )
 
