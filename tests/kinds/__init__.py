@@ -31,16 +31,23 @@ def rounds(scenarios: list[Scenario]) -> list[list[Scenario]]:
             made.append([scenario])
         else:
             place.append(scenario)
-    return made
+    # What is mounted at a directory hides what was mounted below it before.
+    return [sorted(scenarios, key=lambda one: _mount_point(one).count("/")) for scenarios in made]
 
 
 # Kinds whose rules speak of the same files, or whose scenarios restart the same daemon.
-_FAMILIES = {"faillock": "pam", "partition": "mount", "audit": "auditd", "privileged": "auditd", "scan": "sshd"}
+_FAMILIES = {"faillock": "pam", "audit": "auditd", "privileged": "auditd", "scan": "sshd"}
 
 
 def _family(scenario: Scenario) -> str:
     kind = scenario.rule.split("/")[0]
-    return _FAMILIES.get(kind, kind)
+    # What is mounted at one directory says nothing of another.
+    return _mount_point(scenario) or _FAMILIES.get(kind, kind)
+
+
+def _mount_point(scenario: Scenario) -> str:
+    kind, key = scenario.rule.split("/", 1)
+    return key.partition(":")[0] if kind in ("mount", "partition") else ""
 
 
 def _fits(scenario: Scenario, beside: list[Scenario]) -> bool:
