@@ -20,9 +20,11 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect.section im
 NAMES = [b"caf\xe9.log", b"new\nline.log", b"'quote\".log", b"{{ x }}.log", b"\x1b]0;title\x07.log", b"n" * 255]
 
 
-def matched(directory: Path, pattern: str = "/**", excluded: t.Sequence[str] = ()) -> tuple[dict[str, t.Any], Section]:
+def matched(
+    directory: Path, pattern: str = "/**", excluded: t.Sequence[str] = (), includes: str = ""
+) -> tuple[dict[str, t.Any], Section]:
     whole = f"{directory}{pattern}"
-    section = _file.Files({whole: list(excluded)}).read()
+    section = _file.Files({whole: {"except": list(excluded), "includes": includes}}).read()
     json.dumps(section.as_dict(), ensure_ascii=False).encode()
     return section.items[whole], section
 
@@ -62,8 +64,8 @@ def test_what_sshd_includes_from_elsewhere_is_one_of_its_drop_ins(
         path.write_text("LogLevel INFO\n")
     other.chmod(0o666)
     monkeypatch.setattr(_file, "SSHD", str(main))
-    monkeypatch.setattr(_file, "SSHD_DROP_INS", f"{tmp_path}/*.conf")
-    files, _section = matched(tmp_path, "/*.conf")
+    assert matched(tmp_path, "/*.conf")[0].keys() == {str(drop_in)}
+    files, _section = matched(tmp_path, "/*.conf", includes="sshd")
     assert {path: facts["mode"] for path, facts in files.items()} == {str(drop_in): "0644", str(other): "0666"}
 
 

@@ -9,8 +9,8 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
 
-from tests.integration.conftest import BENCHMARKS
 from tests import kinds
+from tests.integration.conftest import BENCHMARKS
 from tests.kinds import OBSERVERS, SCENARIOS, WITHOUT, rounds
 
 

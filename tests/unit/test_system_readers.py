@@ -17,6 +17,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect import (
     kmod,
     limits,
     package,
+    process,
     root_shell,
     rsyslog,
     service,
@@ -513,6 +514,40 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
         "absent.service": "not-found", "xinetd.service": "not-found", "absent.timer": "not-found",
     }  # fmt: skip
     assert items["absent.service"].keys() == items["cron.service"].keys()
+
+
+def test_programs_are_found_by_their_files_and_belong_to_units(tmp_path: Path) -> None:
+    def start(pid: str, exe: str, namespace: str, cgroup: str) -> None:
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "exe").symlink_to(exe)
+        (tmp_path / pid / "ns/pid").symlink_to(namespace)
+        (tmp_path / pid / "cgroup").write_text(cgroup)
+
+    start("self", "/usr/bin/python3", "pid:[1]", "0::/\n")
+    start("10", "/usr/sbin/squid", "pid:[1]", "0::/system.slice/site-proxy.service\n")
+    start("11", "/usr/sbin/squid (deleted)", "pid:[1]", "0::/system.slice/site-proxy.service/worker\n")
+    start("12", "/opt/squid", "pid:[1]", "12:pids:/\n1:name=systemd:/user.slice/user-0.slice/session-3.scope\n0::/\n")
+    start("13", "/usr/sbin/nginx", "pid:[2]", "0::/machine.slice/libpod-1.scope\n")
+    start("14", "/usr/sbin/cron", "pid:[1]", "0::/system.slice/cron.service\n")
+    (tmp_path / "15").mkdir()
+    section = process.Processes(["squid", "nginx", "named"]).read(str(tmp_path))
+    assert section.as_dict() == {
+        "items": {"squid": ["session-3.scope", "site-proxy.service"]},
+        "left_out": {},
+        "whole": True,
+    }
+
+
+def test_process_that_may_not_be_looked_at_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pid in ("self", "7"):
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "ns/pid").symlink_to("pid:[1]")
+
+    def refuse(path: str) -> str:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(process, "program", refuse)
+    assert process.Processes(["squid"]).read(str(tmp_path)).left_out == {"7": "Permission denied: run as root"}
 
 
 def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ SECTIONS: dict[str, Shape] = {
         live=by_name(_MOUNT),
         fstab=by_name(_MOUNT),
         broken=TEXT,
-        units=by_name(record(options=each(TEXT), source=TEXT, wins=FLAG)),
+        units=by_name(record(options=each(TEXT), source=TEXT, wins=FLAG, pulled=FLAG)),
     ),
     "package": by_name(TEXT),
     "pam": by_name(
@@ -167,6 +167,7 @@ SECTIONS: dict[str, Shape] = {
             )
         )
     ),
+    "process": by_name(each(TEXT)),
     "root_shell": record(
         path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, timeout=TEXT, leaves=TEXT, umask_set_in=each(TEXT)
     ),
