@@ -42,7 +42,7 @@ _FAMILIES = {"faillock": "pam", "audit": "auditd", "privileged": "auditd", "scan
 def _family(scenario: Scenario) -> str:
     kind = scenario.rule.split("/")[0]
     # What is mounted at one directory says nothing of another.
-    return _mount_point(scenario) or _FAMILIES.get(kind, kind)
+    return scenario.family or _mount_point(scenario) or _FAMILIES.get(kind, kind)
 
 
 def _mount_point(scenario: Scenario) -> str:
