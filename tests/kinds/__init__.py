@@ -39,10 +39,10 @@ def rounds(scenarios: list[Scenario]) -> list[list[Scenario]]:
 _FAMILIES = {"faillock": "pam", "audit": "auditd", "privileged": "auditd", "scan": "sshd"}
 
 
-def _family(scenario: Scenario) -> str:
-    kind = scenario.rule.split("/")[0]
+def _families(scenario: Scenario) -> set[str]:
+    kinds = (scenario.rule.split("/")[0], *scenario.also)
     # What is mounted at one directory says nothing of another.
-    return scenario.family or _mount_point(scenario) or _FAMILIES.get(kind, kind)
+    return {_mount_point(scenario)} - {""} or {_FAMILIES.get(kind, kind) for kind in kinds}
 
 
 def _mount_point(scenario: Scenario) -> str:
@@ -53,4 +53,4 @@ def _mount_point(scenario: Scenario) -> str:
 def _fits(scenario: Scenario, beside: list[Scenario]) -> bool:
     if any(other.rule == scenario.rule or other.alone != scenario.alone for other in beside):
         return False
-    return not scenario.alone or _family(scenario) not in {_family(other) for other in beside}
+    return not scenario.alone or not _families(scenario) & {name for other in beside for name in _families(other)}

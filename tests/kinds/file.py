@@ -92,7 +92,7 @@ SCENARIOS = (
         "[ -e /etc/security/opasswd ] || install -m 0600 /dev/null /etc/security/opasswd; chown games /etc/security",
         held="nobody but root may change a directory",
         alone=True,
-        family="pam",
+        also=("pam",),
     ),
     Scenario("file//etc/passwd", "access_list_that_gives_nothing_more", _GRANT % (4, "/etc/passwd"), "pass"),
     Scenario("file//etc/gshadow", "group_of_the_platform", "chgrp root /etc/gshadow", "pass"),

@@ -46,7 +46,7 @@ SCENARIOS = (
              held=OWN, alone=True),
     Scenario("pam/pam_unix", "another_service_of_sshd",
              f"echo 'auth required pam_permit.so' > {SITE}; echo 'PAMServiceName site' >> /etc/ssh/sshd_config; systemctl reload ssh",
-             held=SITE, alone=True),
+             held=SITE, alone=True, also=("sshd",)),
     Scenario("pam/pam_unix", "another_service_of_sudo",
              f"printf 'auth required pam_exec.so /bin/true\n' > {SITE}; echo 'Defaults:games pam_service=site' > /etc/sudoers.d/site",
              held=SITE, alone=True),
