@@ -110,6 +110,7 @@ if grep -s 'ingroup nopasswdlogin' lightdm && getent group nopasswdlogin | grep 
     "pam/pam_unix.remember": _nowhere("pam_unix.so.*\\bremember="),
     "pam/pam_unix.use_authtok": f"{_PASSWORD} | grep -E 'pam_unix.so.*\\buse_authtok\\b'",
     "pam/pam_wheel": f"""lines=$(grep -E '^auth\\s.*pam_wheel.so' {PAM}/su)
+[ ! -e {PAM}/su-l ] || grep -E '^auth\\s+((include|substack)\\s+su$|.*pam_wheel.so)' {PAM}/su-l
 [ "$(echo "$lines" | wc -l)" = 1 ]
 if echo "$lines" | grep -E ' (trust|deny|root_only)( |$)'; then exit 1; fi
 group=$(echo "$lines" | sed -nE 's/^auth\\s+(required|requisite)\\s+pam_wheel.so.*\\buse_uid\\b.*group=(\\S+).*/\\2/p')

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import (
     aide,
     audit,
+    command,
     configuration,
     daemon,
     kmod,
@@ -539,15 +540,36 @@ def test_programs_are_found_by_their_files_and_belong_to_units(tmp_path: Path) -
 
 
 def test_process_that_may_not_be_looked_at_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for pid in ("self", "7"):
+    for pid, comm in (("self", "python3"), ("7", "squid"), ("8", "systemd-journal"), ("9", "init")):
         (tmp_path / pid / "ns").mkdir(parents=True)
         (tmp_path / pid / "ns/pid").symlink_to("pid:[1]")
+        (tmp_path / pid / "comm").write_text(f"{comm}\n")
 
     def refuse(path: str) -> str:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(process, "program", refuse)
-    assert process.Processes(["squid"]).read(str(tmp_path)).left_out == {"7": "Permission denied: run as root"}
+    section = process.Processes(["squid", "systemd-journal-remote"]).read(str(tmp_path))
+    assert section.left_out == {
+        "7": "it may run squid, and may not be looked at",
+        "8": "it may run systemd-journal-remote, and may not be looked at",
+    }
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_image_without_a_running_systemd_is_told_to_boot_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        (tmp_path / "systemctl").write_text("#!/bin/sh\necho 'Running in chroot, ignoring request.' >&2\nexit 1\n")
+        (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setattr(command, "SEARCH_PATH", str(tmp_path))
+    monkeypatch.setattr(command, "BOOTED", str(tmp_path / "system"))
+    with pytest.raises(command.CommandError, match="as in an image or a chroot: judge it when it has booted"):
+        service.Units(["cron.service"]).read()
+    (tmp_path / "system").mkdir()
+    with pytest.raises(command.CommandError, match=r"(request\.|installed)$"):
+        service.Units(["cron.service"]).read()
 
 
 def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_path: Path) -> None:

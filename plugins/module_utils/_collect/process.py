@@ -34,8 +34,11 @@ class Processes(Reader):
                     running.setdefault(name, set()).add(unit(read(f"{proc}/{number}/cgroup") or ""))
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended, or is the kernel's own
-            except OSError as exc:
-                left_out[number] = f"{exc.strerror}: run as root"
+            except PermissionError:
+                # It may do more than this process, which is told its name only, cut (proc_pid_comm(5)).
+                name = (read(f"{proc}/{number}/comm") or "").strip()
+                if may_be := sorted(one for one in self.names if one[:15] == name):
+                    left_out[number] = f"it may run {' or '.join(may_be)}, and may not be looked at"
         return Section({name: sorted(units) for name, units in running.items()}, left_out)
 
 
