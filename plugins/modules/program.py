@@ -28,6 +28,8 @@ options:
         the program's name in it is another than that of O(path).
     type: dict
     required: true
+seealso:
+  - module: unified.deploy.program_install
 attributes:
   check_mode:
     description: Can run in check mode. What would be downloaded or copied is not looked at then.
