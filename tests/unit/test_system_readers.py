@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import time
 import typing as t
 from pathlib import Path
 
@@ -515,6 +516,20 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
         "absent.service": "not-found", "xinetd.service": "not-found", "absent.timer": "not-found",
     }  # fmt: skip
     assert items["absent.service"].keys() == items["cron.service"].keys()
+
+
+def test_ten_megabytes_of_audit_rules_are_read_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        f"-a always,exit -F arch=b64 -S openat -F path=/srv/{number:06} -F key=site\n" for number in range(150_000)
+    )
+    (tmp_path / "site.rules").write_text("".join(lines) + "-w /etc/shadow -p wa -k 'the last'\n")
+    assert (tmp_path / "site.rules").stat().st_size > 10_000_000
+    monkeypatch.setattr(audit, "DIRECTORY", str(tmp_path))
+    started = time.process_time()
+    section = audit.Audit().read()
+    assert time.process_time() - started < 30, "a quarter of what all sections may take"
+    assert len(section.items["disk"]) == 150_001
+    assert section.items["disk"][-1]["rule"] == "exit,always syscalls=any key=the last path=/etc/shadow perm=aw"
 
 
 def test_programs_are_found_by_their_files_and_belong_to_units(tmp_path: Path) -> None:

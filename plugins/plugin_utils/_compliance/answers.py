@@ -167,7 +167,6 @@ SECTIONS: dict[str, Shape] = {
             )
         )
     ),
-    "process": by_name(each(TEXT)),
     "root_shell": record(
         path=each(TEXT), unsafe=by_name(TEXT), umask=TEXT, timeout=TEXT, leaves=TEXT, umask_set_in=each(TEXT)
     ),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ....module_utils._collect.settings import SHELL
+from ..shape import TEXT, by_name, each
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import Template, as_json, as_text, lookup, matching
 from .settings import put_line
@@ -297,3 +298,4 @@ def _hindered(unit: Unit) -> str:
 
 
 KINDS = (Service(),)
+SHAPES = {"process": by_name(each(TEXT))}
