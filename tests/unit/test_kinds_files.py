@@ -369,6 +369,8 @@ def test_memory_mounted_by_hand_gets_a_line_and_other_sources_are_held(catalogue
     plan = planned(catalogue, hardened)
     assert plan.verdicts["partition//tmp"].verdict == "fail"
     assert re.search(r"^tmpfs /tmp tmpfs \S*noexec", plan.desired.files["/etc/fstab"]["content"], re.MULTILINE)
+    mount_evidence(hardened, "/tmp", "tmpfs", "rw", None)
+    assert planned(catalogue, hardened).desired.files["/etc/fstab"]["content"].count(" /tmp ") == 1
     mount_evidence(hardened, "/tmp", "ext4", "rw,nodev,nosuid,noexec", None)
     assert verdict(catalogue, hardened, "partition//tmp").held == "/dev/vdb is mounted there: unmount it first"
     mount_evidence(

@@ -19,7 +19,7 @@ from .base import (
     ruling,
 )
 from .matchers import Template, lookup, matching
-from .mount import NOT_AGAIN, SYSTEMD_TMPFS, VERIFY, add_tmpfs, line_for, mounted_again
+from .mount import NOT_AGAIN, SYSTEMD_TMPFS, VERIFY, add_tmpfs, line_for, lines_of, mounted_again
 
 
 class Partition(Kind):
@@ -74,7 +74,9 @@ class Partition(Kind):
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         own = [one for one in SYSTEMD_TMPFS[demand.key].split(",") if one]
-        content = add_tmpfs(desired.text(FSTAB, evidence), demand.key, ["defaults", "nosuid", "nodev", "noexec", *own])
+        content = desired.text(FSTAB, evidence)
+        if not lines_of(content, demand.key):  # a rule on its options may have planned one
+            content = add_tmpfs(content, demand.key, ["defaults", "nosuid", "nodev", "noexec", *own])
         desired.file(FSTAB, content, validate=VERIFY)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
