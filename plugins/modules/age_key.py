@@ -28,6 +28,9 @@ options:
     default: auto
 extends_documentation_fragment:
   - ansible.builtin.files
+seealso:
+  - module: unified.deploy.sops_file
+  - module: unified.deploy.secret_value
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -46,6 +46,10 @@ options:
     type: list
     elements: str
     default: []
+seealso:
+  - module: unified.deploy.host_certificate
+  - module: unified.deploy.certificate_files
+  - module: unified.deploy.vault_pki_root
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -37,6 +37,9 @@ options:
   issuer:
     description: The authority's certificate to write.
     type: str
+seealso:
+  - module: unified.deploy.host_certificate
+  - module: unified.deploy.certificate_authority
 attributes:
   check_mode:
     description: Can run in check mode.

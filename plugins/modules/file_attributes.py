@@ -52,6 +52,9 @@ options:
         description: Inode of the file that was looked at. V(0) where nobody noted it.
         type: int
         default: 0
+seealso:
+  - module: unified.deploy.file_set
+  - module: unified.deploy.hardening_batch
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -23,6 +23,10 @@ extends_documentation_fragment:
 options:
   files:
     required: true
+seealso:
+  - module: unified.deploy.file_attributes
+  - module: unified.deploy.hardening_batch
+  - module: unified.deploy.secret_set
 attributes:
   check_mode:
     description: Can run in check mode, and runs the validators then too.

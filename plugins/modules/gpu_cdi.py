@@ -34,6 +34,10 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.gpu_info
+  - module: unified.deploy.gpu_mig
+  - module: unified.deploy.gpu_smoke_info
 attributes:
   check_mode:
     description: Can run in check mode.

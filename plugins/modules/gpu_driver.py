@@ -49,6 +49,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.gpu_plan
+  - module: unified.deploy.gpu_repository
+  - module: unified.deploy.gpu_mok
+  - module: unified.deploy.gpu_smoke_info
 attributes:
   check_mode:
     description: Can run in check mode. It says what apt would do, and builds nothing.

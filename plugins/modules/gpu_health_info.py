@@ -18,6 +18,9 @@ description:
   - What should be known and is not is V(unread), which is not healthy. What a GPU or its driver does not have is V(absent).
 author:
   - The unified.deploy authors (@unified-deploy)
+seealso:
+  - module: unified.deploy.gpu_info
+  - module: unified.deploy.gpu_smoke_info
 attributes:
   check_mode:
     description: Can run in check mode, as it never changes anything.

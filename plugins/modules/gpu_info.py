@@ -17,6 +17,9 @@ description:
   - That no GPU was seen says something only where there was a place to look. RV(gpu.looked_at) tells.
 author:
   - The unified.deploy authors (@unified-deploy)
+seealso:
+  - module: unified.deploy.gpu_plan
+  - module: unified.deploy.gpu_health_info
 attributes:
   check_mode:
     description: Can run in check mode, as it never changes anything.

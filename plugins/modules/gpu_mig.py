@@ -24,6 +24,10 @@ options:
       - A GPU that is not named is left alone. One with an empty list gets no instances.
     type: dict
     required: true
+seealso:
+  - module: unified.deploy.gpu_info
+  - module: unified.deploy.gpu_sriov
+  - module: unified.deploy.gpu_cdi
 attributes:
   check_mode:
     description: Can run in check mode.

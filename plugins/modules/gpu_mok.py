@@ -33,6 +33,8 @@ options:
     description: The certificate of O(private_key), in DER as base64.
     type: str
     default: ""
+seealso:
+  - module: unified.deploy.gpu_driver
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -42,6 +42,9 @@ options:
       - The rules about contradictions hold for it as they do for the tables.
     type: dict
     default: {}
+seealso:
+  - module: unified.deploy.gpu_info
+  - module: unified.deploy.gpu_driver
 attributes:
   check_mode:
     description: Can run in check mode, as it never changes anything.

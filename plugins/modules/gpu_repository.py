@@ -63,6 +63,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.gpu_driver
+  - module: unified.deploy.gpu_plan
 attributes:
   check_mode:
     description: Can run in check mode, and tries the repository then too.

@@ -25,6 +25,9 @@ options:
     description: Whether rendering on the processor is what was decided, so that a processor is enough.
     type: bool
     default: false
+seealso:
+  - module: unified.deploy.gpu_health_info
+  - module: unified.deploy.gpu_cdi
 attributes:
   check_mode:
     description: Can run in check mode, as it never changes anything.

@@ -28,6 +28,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.gpu_info
+  - module: unified.deploy.gpu_mig
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -89,6 +89,9 @@ options:
     type: list
     elements: str
     default: []
+seealso:
+  - module: unified.deploy.hardening_batches
+  - module: unified.deploy.hardening_run
 attributes:
   check_mode:
     description: Can run in check mode, and lets every validator and check judge then too. Commands are not run.

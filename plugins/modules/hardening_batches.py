@@ -56,6 +56,10 @@ options:
   results:
     description: The results directory of this run on the controller; the evidence in it is kept with the run on the host.
     type: path
+seealso:
+  - module: unified.deploy.hardening_batch
+  - module: unified.deploy.hardening_run
+  - module: unified.deploy.compliance_plan
 attributes:
   check_mode:
     description: Can run in check mode, and lets every validator and check judge then too. Commands are not run.

@@ -51,6 +51,9 @@ options:
     type: list
     elements: str
     default: []
+seealso:
+  - module: unified.deploy.hardening_run_info
+  - module: unified.deploy.hardening_batches
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -18,6 +18,8 @@ options:
   id:
     description: Only this run. It is an error if the host has no such run.
     type: str
+seealso:
+  - module: unified.deploy.hardening_run
 attributes:
   check_mode:
     description: Can run in check mode.

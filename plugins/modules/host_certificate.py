@@ -66,6 +66,10 @@ options:
     description: How many days before its end it is issued anew.
     type: int
     default: 60
+seealso:
+  - module: unified.deploy.certificate_authority
+  - module: unified.deploy.certificate_files
+  - module: unified.deploy.vault_certificate
 attributes:
   check_mode:
     description: Can run in check mode.

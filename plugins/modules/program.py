@@ -34,6 +34,8 @@ options:
         without a way to log in; one that is there stays as it is.
       - For anything else of an account use M(ansible.builtin.user).
     type: str
+seealso:
+  - module: unified.deploy.program_install
 attributes:
   check_mode:
     description: Can run in check mode. What would be downloaded or copied is not looked at then.

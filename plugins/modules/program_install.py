@@ -29,6 +29,8 @@ options:
   file:
     description: The build, copied from the controller.
     type: path
+seealso:
+  - module: unified.deploy.program
 attributes:
   check_mode:
     description: Can run in check mode.

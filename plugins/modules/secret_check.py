@@ -36,6 +36,10 @@ options:
     description: Credentials that end within so many days are a failure.
     type: int
     default: 7
+seealso:
+  - module: unified.deploy.secret_info
+  - plugin: unified.deploy.secret
+    plugin_type: lookup
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -23,6 +23,8 @@ options:
     description: Files, credentials and Podman secrets with their content.
     type: dict
     required: true
+seealso:
+  - module: unified.deploy.secret_set
 attributes:
   check_mode:
     description: Can run in check mode.

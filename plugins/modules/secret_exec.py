@@ -47,6 +47,10 @@ options:
   removes:
     description: A path. Where it does not exist, the command does not run.
     type: path
+seealso:
+  - module: unified.deploy.secret_set
+  - plugin: unified.deploy.secret
+    plugin_type: lookup
 attributes:
   check_mode:
     description: The command does not run; that it would is reported.

@@ -133,6 +133,12 @@ options:
     default: false
 notes:
   - Stores are declared in the variable C(secret_stores), as for the lookup P(unified.deploy.secret#lookup).
+seealso:
+  - module: unified.deploy.secret_delivery
+  - module: unified.deploy.secret_exec
+  - module: unified.deploy.secret_value
+  - plugin: unified.deploy.secret
+    plugin_type: lookup
 attributes:
   check_mode:
     description: Can run in check mode.

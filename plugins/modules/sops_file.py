@@ -87,6 +87,11 @@ options:
     type: path
 extends_documentation_fragment:
   - ansible.builtin.files
+seealso:
+  - module: unified.deploy.sops_info
+  - module: unified.deploy.sops_vars
+  - module: unified.deploy.age_key
+  - module: unified.deploy.secret_value
 attributes:
   check_mode:
     description: Can run in check mode.

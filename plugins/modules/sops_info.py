@@ -20,6 +20,9 @@ options:
     type: list
     elements: path
     required: true
+seealso:
+  - module: unified.deploy.sops_file
+  - module: unified.deploy.secret_info
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -42,6 +42,9 @@ options:
     description: Whether systemd reads its unit files again first.
     type: bool
     default: false
+seealso:
+  - module: unified.deploy.hardening_batch
+  - module: unified.deploy.file_set
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -40,6 +40,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.vault_auth
+  - module: unified.deploy.vault_policy
 attributes:
   diff_mode:
     description: Shows names, never values.

@@ -57,6 +57,10 @@ options:
   issuer_path:
     description: File for the CA's certificate.
     type: path
+seealso:
+  - module: unified.deploy.vault_pki_role
+  - module: unified.deploy.vault_pki_root
+  - module: unified.deploy.host_certificate
 attributes:
   diff_mode:
     description: Shows why a new one is issued.

@@ -65,6 +65,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.vault_database_role
+  - module: unified.deploy.vault_mount
 attributes:
   diff_mode:
     description: Shows names of settings, never values.

@@ -21,6 +21,8 @@ options:
     type: str
     default: database
 seealso:
+  - module: unified.deploy.vault_database_connection
+  - module: unified.deploy.vault_lease
   - name: API of these roles
     description: The settings that O(config) may have.
     link: https://openbao.org/api-docs/secret/databases/#create-role

@@ -62,6 +62,9 @@ options:
   audit_path:
     description: File of an audit device to enable by the API, on the server. OpenBao has its audit devices in its configuration instead.
     type: path
+seealso:
+  - module: unified.deploy.vault_server
+  - module: unified.deploy.vault_snapshot
 attributes:
   diff_mode:
     description: Names the files that are made.

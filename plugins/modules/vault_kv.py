@@ -50,6 +50,10 @@ options:
     type: str
     choices: [present, absent, deleted, undeleted, destroyed]
     default: present
+seealso:
+  - module: unified.deploy.vault_kv_info
+  - module: unified.deploy.vault_mount
+  - module: unified.deploy.secret_value
 attributes:
   diff_mode:
     description: Shows names of fields, never values.

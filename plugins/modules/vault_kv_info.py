@@ -35,6 +35,11 @@ options:
     type: str
     choices: [data, metadata, list]
     default: data
+seealso:
+  - module: unified.deploy.vault_kv
+  - module: unified.deploy.secret_info
+  - plugin: unified.deploy.secret
+    plugin_type: lookup
 attributes:
   diff_mode:
     description: Changes nothing.

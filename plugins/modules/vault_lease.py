@@ -33,6 +33,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.vault_read
+  - module: unified.deploy.vault_database_role
 attributes:
   diff_mode:
     description: A lease has no settings.

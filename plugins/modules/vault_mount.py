@@ -38,6 +38,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.vault_kv
+  - module: unified.deploy.vault_pki_root
+  - module: unified.deploy.vault_ssh_ca
+  - module: unified.deploy.vault_database_connection
 attributes:
   diff_mode:
     description: Shows names, never values.

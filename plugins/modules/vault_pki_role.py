@@ -21,6 +21,8 @@ options:
     type: str
     default: pki
 seealso:
+  - module: unified.deploy.vault_pki_root
+  - module: unified.deploy.vault_certificate
   - name: API of these roles
     description: The settings that O(config) may have.
     link: https://openbao.org/api-docs/secret/pki/#createupdate-role

@@ -34,6 +34,10 @@ options:
   cert_path:
     description: File for the certificate.
     type: path
+seealso:
+  - module: unified.deploy.vault_pki_role
+  - module: unified.deploy.vault_certificate
+  - module: unified.deploy.vault_mount
 attributes:
   diff_mode:
     description: Names what is made.

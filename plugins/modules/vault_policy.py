@@ -27,6 +27,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.vault_approle
+  - module: unified.deploy.vault_auth
 attributes:
   diff_mode:
     description: Shows whether it changes.

@@ -37,6 +37,9 @@ options:
   wrap_ttl:
     description: For how long the answer is kept for who has the wrapping token that is returned in its place. See C(wrap_token).
     type: str
+seealso:
+  - module: unified.deploy.vault_write
+  - module: unified.deploy.vault_kv_info
 attributes:
   diff_mode:
     description: Has nothing to show.

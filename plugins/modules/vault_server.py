@@ -82,6 +82,9 @@ options:
     description: Seconds to wait for each thing that takes time.
     type: int
     default: 90
+seealso:
+  - module: unified.deploy.vault_init
+  - module: unified.deploy.vault_snapshot
 attributes:
   check_mode:
     description: Can run in check mode.

@@ -32,6 +32,9 @@ options:
     description: Restore even the snapshot of a cluster with other unseal keys. From then on those keys are needed.
     type: bool
     default: false
+seealso:
+  - module: unified.deploy.vault_server
+  - module: unified.deploy.vault_init
 attributes:
   diff_mode:
     description: Names the file.

@@ -32,6 +32,10 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.vault_ssh_role
+  - module: unified.deploy.vault_ssh_sign
+  - module: unified.deploy.vault_mount
 attributes:
   diff_mode:
     description: Names what is made.

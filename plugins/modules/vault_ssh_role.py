@@ -21,6 +21,8 @@ options:
     type: str
     default: ssh
 seealso:
+  - module: unified.deploy.vault_ssh_ca
+  - module: unified.deploy.vault_ssh_sign
   - name: API of these roles
     description: The settings that O(config) may have.
     link: https://openbao.org/api-docs/secret/ssh/#create-role

@@ -50,6 +50,9 @@ options:
     description: How long before its end a new one is asked for.
     type: str
     default: 1h
+seealso:
+  - module: unified.deploy.vault_ssh_role
+  - module: unified.deploy.vault_ssh_ca
 attributes:
   diff_mode:
     description: Shows why it is signed.

@@ -52,6 +52,8 @@ options:
     type: str
     choices: [present, absent]
     default: present
+seealso:
+  - module: unified.deploy.vault_read
 attributes:
   diff_mode:
     description: Shows names of settings, never values.

@@ -31,19 +31,26 @@ def rounds(scenarios: list[Scenario]) -> list[list[Scenario]]:
             made.append([scenario])
         else:
             place.append(scenario)
-    return made
+    # What is mounted at a directory hides what was mounted below it before.
+    return [sorted(scenarios, key=lambda one: _mount_point(one).count("/")) for scenarios in made]
 
 
 # Kinds whose rules speak of the same files, or whose scenarios restart the same daemon.
-_FAMILIES = {"faillock": "pam", "partition": "mount", "audit": "auditd", "privileged": "auditd", "scan": "sshd"}
+_FAMILIES = {"faillock": "pam", "audit": "auditd", "privileged": "auditd", "scan": "sshd"}
 
 
-def _family(scenario: Scenario) -> str:
-    kind = scenario.rule.split("/")[0]
-    return _FAMILIES.get(kind, kind)
+def _families(scenario: Scenario) -> set[str]:
+    kinds = (scenario.rule.split("/")[0], *scenario.also)
+    # What is mounted at one directory says nothing of another.
+    return {_mount_point(scenario)} - {""} or {_FAMILIES.get(kind, kind) for kind in kinds}
+
+
+def _mount_point(scenario: Scenario) -> str:
+    kind, key = scenario.rule.split("/", 1)
+    return key.partition(":")[0] if kind in ("mount", "partition") else ""
 
 
 def _fits(scenario: Scenario, beside: list[Scenario]) -> bool:
     if any(other.rule == scenario.rule or other.alone != scenario.alone for other in beside):
         return False
-    return not scenario.alone or _family(scenario) not in {_family(other) for other in beside}
+    return not scenario.alone or not _families(scenario) & {name for other in beside for name in _families(other)}

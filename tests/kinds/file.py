@@ -92,6 +92,7 @@ SCENARIOS = (
         "[ -e /etc/security/opasswd ] || install -m 0600 /dev/null /etc/security/opasswd; chown games /etc/security",
         held="nobody but root may change a directory",
         alone=True,
+        also=("pam",),
     ),
     Scenario("file//etc/passwd", "access_list_that_gives_nothing_more", _GRANT % (4, "/etc/passwd"), "pass"),
     Scenario("file//etc/gshadow", "group_of_the_platform", "chgrp root /etc/gshadow", "pass"),
@@ -142,13 +143,13 @@ SCENARIOS = (
     Scenario(
         "file//var/log/**",
         "link_to_an_open_file",
-        "install -m 0666 /dev/null /srv/open.log; ln -s /srv/open.log /var/log/link.log",
+        "install -m 0644 /dev/null /srv/open.log; ln -s /srv/open.log /var/log/link.log",
         held="what the link leads to",
     ),
     Scenario(
         "file//etc/ssh/sshd_config.d/*.conf",
         "link_to_an_open_file",
-        "echo '# site' > /srv/site.conf; chmod 0666 /srv/site.conf; ln -s /srv/site.conf /etc/ssh/sshd_config.d/zz-site.conf",
+        "echo '# site' > /srv/site.conf; chmod 0644 /srv/site.conf; ln -s /srv/site.conf /etc/ssh/sshd_config.d/zz-site.conf",
         held="what the link leads to",
     ),
     Scenario(

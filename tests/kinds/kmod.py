@@ -45,12 +45,16 @@ WITHOUT = {
 
 
 def _blocked(name: str) -> str:
-    """Not loaded, and what this host has of it is neither loaded by modprobe nor by the name of a device."""
+    """Not loaded, and what this host has of it is neither loaded by modprobe, nor by what modprobe runs instead, nor by the name of
+    a device.
+    """
     either = name.replace("-", "[-_]")
     return f"""if grep '^{name.replace("-", "_")} ' /proc/modules; then exit 1; fi
 if modinfo {name} >/dev/null 2>&1; then
   modprobe --showconfig | grep -xE 'blacklist {either}'
-  if modprobe -n -v {name} 2>/dev/null | grep -E '/{either}\\.ko'; then exit 1; fi
+  done=$(modprobe -n -v {name} 2>/dev/null) || :
+  if echo "$done" | grep -E '/{either}\\.ko'; then exit 1; fi
+  if echo "$done" | grep '^install ' | grep -vE '^install (/usr)?/bin/(false|true) *$'; then exit 1; fi
 fi
 """
 

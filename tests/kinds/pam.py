@@ -46,7 +46,7 @@ SCENARIOS = (
              held=OWN, alone=True),
     Scenario("pam/pam_unix", "another_service_of_sshd",
              f"echo 'auth required pam_permit.so' > {SITE}; echo 'PAMServiceName site' >> /etc/ssh/sshd_config; systemctl reload ssh",
-             held=SITE, alone=True),
+             held=SITE, alone=True, also=("sshd",)),
     Scenario("pam/pam_unix", "another_service_of_sudo",
              f"printf 'auth required pam_exec.so /bin/true\n' > {SITE}; echo 'Defaults:games pam_service=site' > /etc/sudoers.d/site",
              held=SITE, alone=True),
@@ -110,6 +110,7 @@ if grep -s 'ingroup nopasswdlogin' lightdm && getent group nopasswdlogin | grep 
     "pam/pam_unix.remember": _nowhere("pam_unix.so.*\\bremember="),
     "pam/pam_unix.use_authtok": f"{_PASSWORD} | grep -E 'pam_unix.so.*\\buse_authtok\\b'",
     "pam/pam_wheel": f"""lines=$(grep -E '^auth\\s.*pam_wheel.so' {PAM}/su)
+[ ! -e {PAM}/su-l ] || grep -E '^auth\\s+((include|substack)\\s+su$|.*pam_wheel.so)' {PAM}/su-l
 [ "$(echo "$lines" | wc -l)" = 1 ]
 if echo "$lines" | grep -E ' (trust|deny|root_only)( |$)'; then exit 1; fi
 group=$(echo "$lines" | sed -nE 's/^auth\\s+(required|requisite)\\s+pam_wheel.so.*\\buse_uid\\b.*group=(\\S+).*/\\2/p')

@@ -23,12 +23,13 @@ SCENARIOS = (
         "storage_of_containers_that_is_closed",
         "install -d -m 0710 /var/lib/docker /var/lib/docker/overlay2; touch /var/lib/docker/overlay2/x; chmod 0666 /var/lib/docker/overlay2/x",
         "pass",
+        alone=True,
     ),
     Scenario(
         WRITABLE, "name_that_is_no_text", "touch /opt/$'caf\\xe9'; chmod 0666 /opt/caf*", held="cannot be printed"
     ),
     Scenario(WRITABLE, "name_with_quotes_and_braces", 'touch "/opt/{{ x }} \'"; chmod 0666 /opt/*x*'),
-    Scenario(WRITABLE, "link", "ln -s /nowhere /opt/link; ln -s /dev/null /opt/null", "pass"),
+    Scenario(WRITABLE, "link", "ln -s /nowhere /opt/link; ln -s /dev/null /opt/null", "pass", alone=True),
     Scenario(
         WRITABLE,
         "connection_with_a_tmp_of_its_own",

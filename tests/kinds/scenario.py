@@ -16,7 +16,8 @@ class Scenario:
         verdict: what the planner and Goss must both come to: pass, fail, or error where it cannot be told.
         held: empty where the next hardening run must mend it; else a text that the reason for leaving it must contain.
         host: ``container``, ``debian12`` (a container of that release), or ``uml`` where it needs a kernel of its own.
-        alone: that it breaks more than its own rule, so that nothing else can be judged beside it.
+        alone: that it breaks more than its own rule, so that nothing else of its kind can be judged beside it.
+        also: other kinds of which nothing can be judged beside it.
     """
 
     rule: str
@@ -26,3 +27,4 @@ class Scenario:
     held: str = ""
     host: str = "container"
     alone: bool = False
+    also: tuple[str, ...] = ()

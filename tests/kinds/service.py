@@ -10,7 +10,8 @@ from .scenario import Scenario
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "roles/compliance/files/catalogue"
 DOCUMENT = yaml.safe_load((CATALOGUE / "rules/service.yml").read_text())
-UNITS = yaml.safe_load((CATALOGUE / "platforms/debian.yml").read_text())["units"]
+PLATFORM = yaml.safe_load((CATALOGUE / "platforms/debian.yml").read_text())
+UNITS, PROGRAMS = PLATFORM["units"], PLATFORM["programs"]
 STATES = {rule: fields.get("state", DOCUMENT["defaults"]["state"]) for rule, fields in DOCUMENT["rules"].items()}
 UNUSED = tuple(rule for rule, state in STATES.items() if state == "unused")
 DIRECTORY = "/usr/local/lib/systemd/system"
@@ -24,6 +25,14 @@ def _unit(rule: str, after: str) -> str:
     return f"{write}; systemctl daemon-reload; {after.format(unit=unit)}"
 
 
+def _program(rule: str, command: str) -> str:
+    """Let a unit of the site's own run a program that is called as a service's."""
+    path = f"/usr/local/sbin/{PROGRAMS[rule][0]}"
+    return (
+        f"cp /bin/sleep {path}; systemd-run --quiet --unit=site-{rule} {command.format(program=path)} infinity; sleep 1"
+    )
+
+
 SYSV = (
     "printf '#!/bin/sh\\n### BEGIN INIT INFO\\n# Provides: rsync\\n# Required-Start: $remote_fs\\n# Required-Stop:\\n"
     "# Default-Start: 2 3 4 5\\n# Default-Stop:\\n# Short-Description: rsync\\n### END INIT INFO\\nexit 0\\n' > /etc/init.d/rsync;"
@@ -34,6 +43,13 @@ _COPY = (
 )
 SCENARIOS = (
     *(Scenario(f"service/{rule}", "enabled_and_running", _unit(rule, "systemctl enable -q --now {unit}")) for rule in UNUSED),
+    *(
+        Scenario(f"service/{rule}", "program_in_a_unit_of_another_name", _program(rule, "{program}"), held=f"site-{rule}.service")
+        for rule in ("squid", "dnsmasq", "web")
+    ),
+    # A container of its own has programs of its own.
+    Scenario("service/snmp", "program_in_a_pid_namespace", _program("snmp", "unshare --pid --fork {program}"), "pass", host="uml"),
+    Scenario("service/snmp", "program_in_a_session", "cp /bin/sleep /root/snmpd; setsid /root/snmpd infinity >/dev/null 2>&1 &\nsleep 1", held=".scope"),
     Scenario("service/squid", "running_only", _unit("squid", "systemctl start {unit}")),
     Scenario("service/squid", "enabled_only", _unit("squid", "systemctl enable -q {unit}")),
     Scenario("service/squid", "enabled_until_the_reboot", _unit("squid", "systemctl enable -q --runtime {unit}")),
@@ -120,6 +136,11 @@ OBSERVERS = {
     **{
         f"service/{rule}": " && ".join(_OFF.format(u=unit) for unit in UNITS[rule])
         + "".join(f" && ! systemctl -q is-active '{unit.partition('.')[0]}@*'" for unit in UNITS[rule])
+        + (
+            f" && ! pgrep --ns 1 --nslist pid -f '^(/[^ ]*/)?({'|'.join(PROGRAMS[rule])})([ :]|$)'"
+            if PROGRAMS[rule]
+            else ""
+        )
         for rule in UNUSED
     },
     **{f"service/{rule}": " && ".join(_ON.format(u=unit) for unit in UNITS[rule]) for rule in ("auditd", "cron")},

@@ -145,7 +145,7 @@ SCENARIOS = (
     ),
     Scenario("login_defs/UMASK", "equals_sign_is_no_separator", f"sed -i 's/^UMASK.*/UMASK=027/' {DEFS}"),
     Scenario("login_defs/UMASK", "last_line_counts", f"echo 'UMASK 022' >> {DEFS}"),
-    Scenario("login_defs/UMASK", "tabs_and_quotes", f"sed -i 's/^UMASK.*/\\tUMASK\\t\\t\"027\"/' {DEFS}", "pass"),
+    Scenario("login_defs/UMASK", "tabs_and_quotes", f"sed -i 's/^UMASK.*/\\tUMASK\\t\\t\"077\"/' {DEFS}", "pass"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 _NO, _YES = "no|n|false|f|off|0", "yes|y|true|t|on|1|[0-9]+[KMGT]"

@@ -54,7 +54,11 @@ SCENARIOS = (
     Scenario(UMASK, "script_of_another_suffix_is_not_read", "echo 'umask 022' > /etc/profile.d/zzz.txt", "pass"),
 )
 WITHOUT: dict[str, str] = {}
+# As the benchmarks' own audits do: what a login gets, and that a script says so and none otherwise, whichever comes last.
+_SCRIPTS = "cat /etc/profile /etc/bash.bashrc /etc/profile.d/*.sh | sed 's/#.*//'"
 OBSERVERS = {
-    TMOUT: "[ \"$(su - -s /bin/bash games -c 'echo $TMOUT' | tail -1)\" -le 900 ] && su - -s /bin/bash games -c 'readonly -p' | grep TMOUT",
-    UMASK: "case $(su - -s /bin/bash games -c umask | tail -1) in 0027|0077) ;; *) false;; esac",
+    TMOUT: "[ \"$(su - -s /bin/bash games -c 'echo $TMOUT' | tail -1)\" -le 900 ] && su - -s /bin/bash games -c 'readonly -p' | grep TMOUT"
+    f" && ! {_SCRIPTS} | grep -E 'unset +TMOUT|TMOUT=\"?(0|9[0-9][1-9]|[0-9]{{4,}})\\b'",
+    UMASK: "case $(su - -s /bin/bash games -c umask | tail -1) in 0027|0077) ;; *) false;; esac"
+    f" && {_SCRIPTS} | grep -E '^ *umask ' && ! {_SCRIPTS} | grep -oE 'umask +[0-7]+' | grep -vE '0(27|77)$'",
 }

@@ -50,11 +50,15 @@ WITHOUT: dict[str, str] = {}
 
 
 def _set(option: str, right: str, weaker: str) -> str:
-    """What sudo's own parser makes of all files: the last line for everybody is right, and none for somebody is weaker."""
+    """What sudo's own parser makes of all files: the last line for everybody is right, and none is weaker that counts after it:
+    for some users or hosts those behind it, for some commands or whom they run as all (sudoers(5)).
+    """
     return f"""convert=$(ls /usr/bin/cvtsudoers*)
 all=$($convert -f sudoers /etc/sudoers | grep '^Defaults' | sed 's/, /\\n/g')
 echo "$all" | grep -E '(^|^Defaults )!?{option}\\b' | tail -1 | grep -xE '(Defaults )?({right})'
-if echo "$all" | grep -E '^Defaults[:@>!]\\S+ .*({weaker})' | grep -vE ' ({right})$'; then exit 1; fi
+last=$(echo "$all" | grep -nE '^(Defaults )?({right})$' | tail -1 | cut -d: -f1)
+later=$(echo "$all" | grep -E '^Defaults[>!]\\S+ '; echo "$all" | tail -n "+$last" | grep -E '^Defaults[:@]\\S+ ') || :
+if echo "$later" | grep -E '({weaker})' | grep -vE ' ({right})$'; then exit 1; fi
 """
 
 

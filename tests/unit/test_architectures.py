@@ -38,7 +38,7 @@ def test_conditions_on_rules_name_known_architectures(catalogue: t.Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "chosen"),
+    ("named", "chosen"),
     [
         ({}, {}),
         ({"src": "goss", "sha256": "0"}, {"src": "goss", "sha256": "0"}),
@@ -46,8 +46,8 @@ def test_conditions_on_rules_name_known_architectures(catalogue: t.Any) -> None:
         ({"x86_64": {"src": "goss-amd64", "sha256": "2"}}, {}),
     ],
 )
-def test_goss_is_that_of_the_host_s_architecture(given: dict[str, t.Any], chosen: dict[str, t.Any]) -> None:
+def test_goss_is_that_of_the_host_s_architecture(named: dict[str, t.Any], chosen: dict[str, t.Any]) -> None:
     loader = DataLoader()
     written = loader.load_from_file(str(ROLE / "vars/main.yml"))["__compliance_goss_binary"]
-    variables = {"compliance_goss_binary": given, "__compliance_plan": {"architecture": "riscv64"}}
+    variables = {"compliance_goss_binary": named, "__compliance_plan": {"architecture": "riscv64"}}
     assert Templar(loader, variables=variables).template(trust_as_template(written)) == chosen

@@ -491,10 +491,10 @@ OPEN = {**LOCKED, "superusers": [], "hashed": []}
 MENU_RULE = "boot_password/menu"
 
 
-def locked(catalogue: t.Any, evidence: t.Any, password: t.Any, given: str = "") -> tuple[_plan.Verdict, t.Any]:
+def locked(catalogue: t.Any, evidence: t.Any, password: t.Any, asked: str = "") -> tuple[_plan.Verdict, t.Any]:
     machine(evidence, "grub", [entry("one", "1")], live="1", future=later("1"))
     evidence["boot"]["password"] = password
-    overlay = _selection.Overlay(boot_password=boot_password.fingerprint(given))
+    overlay = _selection.Overlay(boot_password=boot_password.fingerprint(asked))
     filters = _selection.Filters((), (), (MENU_RULE,))
     selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, evidence["host"], filters)
     made = _plan.plan(selection, evidence, Connection(user="ansible"))
@@ -557,11 +557,11 @@ def test_another_hash_replaces_ours_without_a_new_menu(catalogue: t.Any, hardene
     )
 
 
-@pytest.mark.parametrize("given", ["letmein", "grub.pbkdf2.sha512.0.AA.BB", f"{HASH}\n", f"{HASH};x"])
-def test_what_is_no_hash_is_refused_untold(given: str) -> None:
+@pytest.mark.parametrize("no_hash", ["letmein", "grub.pbkdf2.sha512.0.AA.BB", f"{HASH}\n", f"{HASH};x"])
+def test_what_is_no_hash_is_refused_untold(no_hash: str) -> None:
     with pytest.raises(SelectionError) as refused:
-        boot_password.fingerprint(given)
-    assert given.strip() not in str(refused.value)
+        boot_password.fingerprint(no_hash)
+    assert no_hash.strip() not in str(refused.value)
 
 
 def test_module_puts_the_hash_in_and_shows_it_nowhere() -> None:
@@ -569,11 +569,11 @@ def test_module_puts_the_hash_in_and_shows_it_nowhere() -> None:
         "path": "/x/user.cfg", "content": "GRUB2_PASSWORD=%s\n", "encoding": "utf-8", "mode": "0600", "owner": "root",
         "group": "root", "validate": [], "digest": "", "required": True, "keep_times": False,
     }  # fmt: skip
-    given = {
+    batch = {
         "name": "boot", "files": [entry_of_file], "secrets": {"/x/user.cfg": HASH}, "checks": [], "attributes": [],
         "sysctls": {}, "accounts": [], "units": {}, "commands": [],
     }  # fmt: skip
-    made = _options.plan(given, dry=False)
+    made = _options.plan(batch, dry=False)
     assert made.files[0].content == f"GRUB2_PASSWORD={HASH}\n".encode()
     change = Change(made.files[0], "/x/user.cfg", None)
     assert HASH not in str(_options.diff([change])) and "********" in str(_options.diff([change]))

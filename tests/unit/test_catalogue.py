@@ -267,6 +267,13 @@ def test_mistake_in_the_catalogue_names_file_and_line(
     assert re.match(rf"{re.escape(str(path))}:\d+: ", str(caught.value)) or "packages lacks" in message, caught.value
 
 
+def test_rules_that_no_person_wrote_are_refused_by_their_size(copied: Path) -> None:
+    path = copied / "rules/kmod.yml"
+    path.write_text(path.read_text() + "# " + "x" * 10_000_000)
+    with pytest.raises(CatalogueError, match=r"rules/kmod\.yml.*is larger than 4 MB.*Split it"):
+        Catalogue(copied)
+
+
 def test_levels_that_inherit_in_a_circle_are_refused(copied: Path) -> None:
     path = copied / "benchmarks" / "cis" / "cis_debian13.yml"
     data = yaml.safe_load(path.read_text())

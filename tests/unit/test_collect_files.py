@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import struct
 import types
 import typing as t
@@ -20,9 +21,11 @@ from ansible_collections.unified.deploy.plugins.module_utils._collect.section im
 NAMES = [b"caf\xe9.log", b"new\nline.log", b"'quote\".log", b"{{ x }}.log", b"\x1b]0;title\x07.log", b"n" * 255]
 
 
-def matched(directory: Path, pattern: str = "/**", excluded: t.Sequence[str] = ()) -> tuple[dict[str, t.Any], Section]:
+def matched(
+    directory: Path, pattern: str = "/**", excluded: t.Sequence[str] = (), includes: str = ""
+) -> tuple[dict[str, t.Any], Section]:
     whole = f"{directory}{pattern}"
-    section = _file.Files({whole: list(excluded)}).read()
+    section = _file.Files({whole: {"except": list(excluded), "includes": includes}}).read()
     json.dumps(section.as_dict(), ensure_ascii=False).encode()
     return section.items[whole], section
 
@@ -36,6 +39,17 @@ def test_last_of_many_logs_is_seen(tmp_path: Path) -> None:
     assert files[f"{tmp_path}/zz.log"]["mode"] == "0666"
     assert len(files) == 2101
     assert section.whole
+
+
+def test_hundred_thousand_logs_are_all_looked_at(tmp_path: Path) -> None:
+    for number in range(100_000):
+        os.mknod(tmp_path / f"{number:06}.log", 0o640 | stat.S_IFREG)
+    (tmp_path / "777777.log").touch()
+    (tmp_path / "777777.log").chmod(0o666)
+    files, section = matched(tmp_path)
+    assert files[f"{tmp_path}/777777.log"]["mode"] == "0666"
+    assert sum(1 + facts.get("more", 0) for facts in files.values()) == 100_001
+    assert len(files) == _file.MOST + 1 and section.whole
 
 
 def test_directory_that_others_may_change_is_told_of_its_files_but_not_of_logs(
@@ -62,8 +76,8 @@ def test_what_sshd_includes_from_elsewhere_is_one_of_its_drop_ins(
         path.write_text("LogLevel INFO\n")
     other.chmod(0o666)
     monkeypatch.setattr(_file, "SSHD", str(main))
-    monkeypatch.setattr(_file, "SSHD_DROP_INS", f"{tmp_path}/*.conf")
-    files, _section = matched(tmp_path, "/*.conf")
+    assert matched(tmp_path, "/*.conf")[0].keys() == {str(drop_in)}
+    files, _section = matched(tmp_path, "/*.conf", includes="sshd")
     assert {path: facts["mode"] for path, facts in files.items()} == {str(drop_in): "0644", str(other): "0666"}
 
 
@@ -104,6 +118,37 @@ def test_file_that_vanishes_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     files, section = matched(tmp_path)
     assert list(files) == [f"{tmp_path}/here.log"]
     assert section.whole
+
+
+@pytest.mark.parametrize(
+    ("swap", "kind"),
+    [
+        (lambda path: path.symlink_to("/etc/shadow"), "link"),
+        (lambda path: os.mkfifo(path, 0o640), "other"),
+        pytest.param(
+            lambda path: os.mknod(path, 0o640 | stat.S_IFCHR, os.makedev(1, 9)),
+            "other",
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="making a device needs root"),
+        ),
+    ],
+    ids=["link", "pipe", "device"],
+)
+def test_file_that_is_swapped_after_it_was_listed_is_told_as_what_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swap: t.Callable[[Path], None], kind: str
+) -> None:
+    log = tmp_path / "swapped.log"
+    log.touch(mode=0o640)
+    real = os.lstat
+
+    def lstat(path: t.Any, **options: t.Any) -> os.stat_result:
+        if str(path) == str(log) and log.is_file() and not log.is_symlink():
+            log.unlink()
+            swap(log)
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    files, section = matched(tmp_path)
+    assert (files[str(log)]["type"], section.whole) == (kind, True)
 
 
 def test_file_that_cannot_be_read_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

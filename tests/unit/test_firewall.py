@@ -208,6 +208,10 @@ def test_policy_that_decides_on_nothing_fails_and_is_held(catalogue: t.Any, hard
     next(c for c in hardened["firewall"]["chains"] if c["hook"] == "input")["open"] = True
     verdict = planned(catalogue, hardened).verdicts["firewall/default_incoming"]
     assert (verdict.verdict, "accepts everything" in verdict.held) == ("fail", True)
+    # ufw itself accepts new connections one by one where that is its policy (ufw-track-input).
+    hardened["firewall"]["ufw"]["DEFAULT_INPUT_POLICY"] = "ACCEPT"
+    plan = planned(catalogue, hardened)
+    assert (plan.verdicts["firewall/default_incoming"].held, "firewall/default_incoming" in plan.changes) == ("", True)
 
 
 @pytest.mark.parametrize("state", [{"file": "disabled"}, {"file": "masked", "load": "masked"}, {"reached": False}])

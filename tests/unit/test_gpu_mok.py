@@ -82,12 +82,17 @@ def test_four_states_in_the_order_in_which_they_come(tools: FakeTools) -> None:
 
 def test_key_of_the_controller_is_taken_once_and_never_replaced(tools: FakeTools) -> None:
     secure_boot(tools.root)
-    given = {"manage": True, "password": PASSWORD, "private_key": "PEM", "certificate": base64.b64encode(DER).decode()}
-    assert run("gpu_mok", given)["state"] == "pending"
+    arguments = {
+        "manage": True,
+        "password": PASSWORD,
+        "private_key": "PEM",
+        "certificate": base64.b64encode(DER).decode(),
+    }
+    assert run("gpu_mok", arguments)["state"] == "pending"
     key = tools.root / "var/lib/dkms/mok.key"
     assert key.read_text() == "PEM" and key.stat().st_mode & 0o777 == 0o600
     (tools.root / VARIABLES / f"MokNew-{boot.SHIM}").unlink()
-    assert run("gpu_mok", {**given, "private_key": "ANOTHER"})["state"] == "pending"
+    assert run("gpu_mok", {**arguments, "private_key": "ANOTHER"})["state"] == "pending"
     assert key.read_text() == "PEM" and not any(argv[0] == "dkms" for argv in tools.argv)
 
 

@@ -96,7 +96,7 @@ def test_log_of_a_person_fails_and_is_held(catalogue: t.Any, hardened: t.Any) ->
 
 
 def test_what_the_package_manager_writes_is_left_out(catalogue: t.Any) -> None:
-    excluded = catalogue.request(walk=False)["file"][LOGS]
+    excluded = catalogue.request(walk=False)["file"][LOGS]["except"]
     assert {"/var/log/apt/history.log*", "/var/log/dpkg.log*"} <= set(excluded)
 
 
@@ -140,6 +140,29 @@ def test_walk_that_was_cut_never_passes(catalogue: t.Any, hardened: t.Any) -> No
     )
     ruling = verdict(catalogue, hardened, "scan/world_writable_files")
     assert (ruling.verdict, "and 602 more" in ruling.actual) == ("fail", True)
+
+
+# account
+
+
+@pytest.mark.parametrize(
+    ("shell", "login"),
+    [
+        *((f"{top}/{name}", False) for top in ("/bin", "/usr/bin") for name in ("true", "false", "sync")),
+        *(
+            (f"{top}/{name}", False)
+            for top in ("/sbin", "/usr/sbin", "/bin")
+            for name in ("nologin", "shutdown", "halt")
+        ),
+        # passwd(5): an empty field is /bin/sh.
+        *(
+            (shell, True)
+            for shell in ("", "/bin/sh", "/usr/bin/git-shell", "/bin/true/x", "/bin/truely", "/opt/bin/true", "true")
+        ),
+    ],
+)
+def test_program_that_ends_a_login_is_no_shell(shell: str, login: bool) -> None:
+    assert _account.may_login(shell) is login
 
 
 # mount, partition
@@ -192,10 +215,14 @@ def test_option_that_is_taken_back_later_fails(catalogue: t.Any, hardened: t.Any
         (None, None, False),
         (
             "tmpfs /tmp tmpfs noexec 0 0",
-            {"source": "/etc/systemd/system/tmp.mount", "options": ["nodev"], "wins": True},
+            {"source": "/etc/systemd/system/tmp.mount", "options": ["nodev"], "wins": True, "pulled": True},
             True,
         ),
-        (None, {"source": "/usr/lib/systemd/system/tmp.mount", "options": ["nodev"], "wins": False}, False),
+        (
+            None,
+            {"source": "/usr/lib/systemd/system/tmp.mount", "options": ["nodev"], "wins": False, "pulled": True},
+            False,
+        ),
     ],
 )
 def test_option_that_only_the_moment_has_fails(
@@ -223,22 +250,33 @@ def test_line_of_fstab_wins_over_a_packages_unit_and_loses_to_the_operators(tmp_
         "source": f"{package}/tmp.mount",
         "options": ["mode=1777", "nosuid"],
         "wins": False,
+        "pulled": False,
     }
+    (package / "local-fs.target.wants").mkdir()
+    (package / "local-fs.target.wants/tmp.automount").symlink_to("../tmp.automount")
     (operator / "tmp.mount.d").mkdir()
     (operator / "tmp.mount.d" / "x.conf").write_text("[Mount]\nOptions=exec\n")
     assert mount.units(*directories)["/tmp"] == {
         "source": f"{operator}/tmp.mount.d/x.conf",
         "options": ["exec"],
         "wins": True,
+        "pulled": True,
     }
     # What a generator makes of fstab is told by fstab, as long as nothing changes it.
-    (generated / "home.mount").write_text("[Mount]\nWhere=/home\nOptions=nosuid\n")
+    (generated / "home.mount").write_text("[Unit]\nSourcePath=/etc/fstab\n[Mount]\nWhere=/home\nOptions=nosuid\n")
     assert "/home" not in mount.units(*directories)
+    (generated / "pool.mount").write_text("[Unit]\nSourcePath=/etc/zfs/pool\n[Mount]\nWhere=/pool\nOptions=nosuid\n")
+    assert mount.units(*directories)["/pool"]["wins"] is False
     for directory, options in (("mount.d", "nodev"), ("home.mount.d", "suid")):
         (operator / directory).mkdir()
         (operator / directory / f"{options}.conf").write_text(f"[Mount]\nOptions={options}\n")
     units = mount.units(*directories)
-    assert units["/home"] == {"source": f"{operator}/home.mount.d/suid.conf", "options": ["suid"], "wins": True}
+    assert units["/home"] == {
+        "source": f"{operator}/home.mount.d/suid.conf",
+        "options": ["suid"],
+        "wins": True,
+        "pulled": False,
+    }
     assert units["/tmp"]["source"] == f"{operator}/tmp.mount.d/x.conf"
     (operator / "tmp.mount").write_text("[Mount]\nWhere=/srv\n")
     assert mount.units(*directories)["/srv"]["wins"] is True
@@ -272,7 +310,73 @@ def test_bind_mount_is_no_partition(catalogue: t.Any, hardened: t.Any) -> None:
     ruling = verdict(catalogue, hardened, "partition//var")
     assert (ruling.verdict, ruling.actual) == ("fail", "a bind mount of the file system at /")
     hardened["mount"]["live"]["/var"] = {**root, "device": "8:7"}
+    hardened["host"]["container"] = False
+    assert verdict(catalogue, hardened, "partition//var").verdict == "fail"
+    mount_evidence(hardened, "/var", "ext4", "rw,nodev,nosuid", "/dev/vdb /var ext4 nodev,nosuid 0 2")
     assert verdict(catalogue, hardened, "partition//var").verdict == "pass"
+
+
+PULLED = {"source": "/etc/systemd/system/home.mount", "options": ["nodev"], "wins": True, "pulled": True}
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "unit", "container", "verdict_of_it"),
+    [
+        ("ext4", None, None, False, "fail"),
+        # What a container's volumes are mounted by cannot be seen from within it.
+        ("ext4", None, None, True, "pass"),
+        ("ext4", "/dev/vdb /home ext4 nodev,nosuid 0 2", None, False, "pass"),
+        ("ext4", "/dev/vdb /home ext4 nodev,nosuid,noauto 0 2", None, False, "fail"),
+        ("ext4", "/dev/vdb /home ext4 nodev,nosuid,noauto,x-systemd.automount 0 2", None, False, "pass"),
+        ("ext4", None, PULLED, False, "pass"),
+        ("ext4", None, {**PULLED, "pulled": False}, False, "fail"),
+        ("zfs", None, None, False, "pass"),
+        ("autofs", None, None, False, "pass"),
+    ],
+)
+def test_what_is_mounted_by_hand_is_gone_at_the_next_boot(
+    catalogue: t.Any,
+    hardened: t.Any,
+    kind: str,
+    line: str | None,
+    unit: dict[str, t.Any] | None,
+    container: bool,
+    verdict_of_it: str,
+) -> None:
+    mount_evidence(hardened, "/home", kind, "rw,nodev,nosuid", line)
+    hardened["mount"]["units"] = {"/home": unit} if unit else {}
+    hardened["host"]["container"] = container
+    plan = planned(catalogue, hardened)
+    ruling, options = plan.verdicts["partition//home"], plan.verdicts["mount//home:nodev"]
+    gone = "neither /etc/fstab nor a unit mounts it at the next boot"
+    assert (ruling.verdict, gone in ruling.actual) == (verdict_of_it, verdict_of_it == "fail")
+    assert (options.verdict, gone in options.actual) == ("pass", verdict_of_it == "fail")
+
+
+def test_goss_looks_for_what_mounts_a_file_system_again(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["host"]["container"] = False
+    for line, unit in ((None, None), ("/dev/vdb /home ext4 nodev 0 2", None), (None, PULLED)):
+        mount_evidence(hardened, "/home", "ext4", "rw,nodev,nosuid", line)
+        hardened["mount"]["units"] = {"/home": unit} if unit else {}
+        verdicts = planned(catalogue, hardened).verdicts
+        files = [one for one in _goss.checks_of(verdicts, hardened)["partition//home"] if one.resource == "file"]
+        assert [one.attributes["path"] for one in files] == [unit["source"] if unit else "/etc/fstab"]
+
+
+def test_memory_mounted_by_hand_gets_a_line_and_other_sources_are_held(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["host"]["container"] = False
+    mount_evidence(hardened, "/tmp", "tmpfs", "rw,nodev,nosuid,noexec", None)
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["partition//tmp"].verdict == "fail"
+    assert re.search(r"^tmpfs /tmp tmpfs \S*noexec", plan.desired.files["/etc/fstab"]["content"], re.MULTILINE)
+    mount_evidence(hardened, "/tmp", "tmpfs", "rw", None)
+    assert planned(catalogue, hardened).desired.files["/etc/fstab"]["content"].count(" /tmp ") == 1
+    mount_evidence(hardened, "/tmp", "ext4", "rw,nodev,nosuid,noexec", None)
+    assert verdict(catalogue, hardened, "partition//tmp").held == "/dev/vdb is mounted there: unmount it first"
+    mount_evidence(
+        hardened, "/tmp", "tmpfs", "rw,nodev,nosuid,noexec", "tmpfs /tmp tmpfs noauto,noexec,nodev,nosuid 0 0"
+    )
+    assert "says noauto" in verdict(catalogue, hardened, "partition//tmp").held
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,18 @@ def test_fresh_host_fails_much_and_hardened_host_nothing_automatic(
     assert not after.desired.files and not after.desired.commands and not after.desired.packages_present
 
 
+def test_every_change_that_is_there_and_mends_nothing_is_held(catalogue: t.Any, fresh: t.Any) -> None:
+    """All rules: what hardening writes is on the disk, and yet nothing holds, as if something else won over all of it."""
+    site = {"values": {"sshd/AllowGroups": {"some_of": ["sudo"]}}, "purposes": frozenset({"container_host"})}
+    first = planned(catalogue, fresh, level="l2_server", **site)
+    fresh["text"].update({path: one["content"] for path, one in first.desired.files.items()})
+    again = planned(catalogue, fresh, level="l2_server", **site)
+    assert again.desired.files == {} and again.desired.units_restarted == [] and again.desired.units_reloaded == []
+    by_files = [rule for rule in first.changes if rule not in again.changes]
+    assert len(by_files) > 40
+    assert [rule for rule in by_files if again.verdicts[rule].verdict != "fail" or not again.verdicts[rule].held] == []
+
+
 def test_text_that_was_not_read_costs_no_other_rule(catalogue: t.Any, hardened: t.Any) -> None:
     before = {rule: one.verdict for rule, one in planned(catalogue, hardened, level="l2_server").verdicts.items()}
     hardened.document["sections"]["text"]["left_out"] = {"/etc/cron.allow": "is not a regular file"}

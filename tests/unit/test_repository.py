@@ -98,6 +98,16 @@ def test_action_arguments_are_what_the_documentation_says(path: Path) -> None:
     assert names == set(documented)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins/modules").glob("*.py")), ids=lambda path: path.stem)
+def test_modules_name_their_counterparts(path: Path) -> None:
+    others = literal(ast.parse(path.read_text()), "DOCUMENTATION")["seealso"]
+    assert others
+    for other in (one for one in others if "link" not in one):
+        name = other.get("module", other.get("plugin", "")).removeprefix("unified.deploy.")
+        folder = other.get("plugin_type", "modules")
+        assert name != path.stem and (ROOT / f"plugins/{folder}/{name}.py").is_file(), other
+
+
 def test_one_way_imports() -> None:
     """Modules and actions may use utils, never the other way; what runs on hosts never imports the controller's."""
     for path in (ROOT / "plugins").rglob("*.py"):

@@ -9,6 +9,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
 
+from tests import kinds
 from tests.integration.conftest import BENCHMARKS
 from tests.kinds import OBSERVERS, SCENARIOS, WITHOUT, rounds
 
@@ -35,6 +36,14 @@ def test_scenarios_have_names_of_their_own() -> None:
 def test_no_round_breaks_a_rule_twice() -> None:
     for scenarios in rounds(list(SCENARIOS)):
         assert len({scenario.rule for scenario in scenarios}) == len(scenarios)
+
+
+def test_a_round_mounts_at_a_directory_once_and_before_what_lies_below_it() -> None:
+    made = [[kinds._mount_point(one) for one in scenarios if one.alone] for scenarios in rounds(list(SCENARIOS))]
+    for points in ([one for one in points if one] for points in made):
+        assert len(set(points)) == len(points)
+        assert points == sorted(points, key=lambda one: one.count("/"))
+    assert max(map(len, made)) > 3
 
 
 def test_every_rule_that_goss_cannot_see_has_a_third_observer(catalogue: t.Any, hardened: t.Any) -> None:

@@ -489,6 +489,40 @@ def test_unit_that_starts_by_whatever_way_is_in_use(
     assert planned(catalogue, hardened, "service/rsync")[0].verdict == verdict
 
 
+def test_program_that_another_unit_runs_is_in_use_and_held(catalogue: t.Any, hardened: t.Any) -> None:
+    squid = hardened["service"]["squid.service"]
+    for masked in ({}, {"load": "masked", "file": "masked"}):
+        squid.update(masked)
+        assert planned(catalogue, hardened, "service/squid")[0].verdict == "pass"
+        hardened["process"]["squid"] = ["site-proxy.service"]
+        verdict, desired = planned(catalogue, hardened, "service/squid")
+        assert (verdict.verdict, verdict.actual) == ("fail", "site-proxy.service runs squid")
+        assert "site-proxy.service overrides" in verdict.held and desired.empty()
+        del hardened["process"]["squid"]
+    # Its own unit is put out of use; what else runs it shows at the next run.
+    squid.update(load="loaded", file="enabled", active="active")
+    hardened["process"]["squid"] = ["", "squid.service"]
+    verdict, desired = planned(catalogue, hardened, "service/squid")
+    assert (verdict.actual, desired.units_masked) == (
+        "squid.service enabled, active; no unit runs squid",
+        ["squid.service"],
+    )
+
+
+def test_processes_that_could_not_be_seen_make_no_service_unused(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened.document["sections"]["process"]["left_out"] = {"812": "Permission denied: run as root"}
+    assert planned(catalogue, hardened, "service/squid")[0].verdict == "error"
+    assert planned(catalogue, hardened, "service/cron")[0].verdict == "pass"
+
+
+def test_every_service_that_must_not_run_has_its_programs_named(catalogue: t.Any) -> None:
+    unused = {
+        rule.key for rule in catalogue.rules.values() if rule.kind == "service" and rule.spec["state"] == "unused"
+    }
+    for platform in catalogue.platforms.values():
+        assert unused == set(platform.programs)
+
+
 def test_instance_of_a_unit_is_in_use_too(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["service"]["apache2@shop.service"] = unit(file="disabled", active="active")
     verdict, desired = planned(catalogue, hardened, "service/web")

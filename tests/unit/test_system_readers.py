@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import time
 import typing as t
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import (
     aide,
     audit,
+    command,
     configuration,
     daemon,
     kmod,
     limits,
     package,
+    process,
     root_shell,
     rsyslog,
     service,
@@ -513,6 +516,75 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
         "absent.service": "not-found", "xinetd.service": "not-found", "absent.timer": "not-found",
     }  # fmt: skip
     assert items["absent.service"].keys() == items["cron.service"].keys()
+
+
+def test_ten_megabytes_of_audit_rules_are_read_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        f"-a always,exit -F arch=b64 -S openat -F path=/srv/{number:06} -F key=site\n" for number in range(150_000)
+    )
+    (tmp_path / "site.rules").write_text("".join(lines) + "-w /etc/shadow -p wa -k 'the last'\n")
+    assert (tmp_path / "site.rules").stat().st_size > 10_000_000
+    monkeypatch.setattr(audit, "DIRECTORY", str(tmp_path))
+    started = time.process_time()
+    section = audit.Audit().read()
+    assert time.process_time() - started < 30, "a quarter of what all sections may take"
+    assert len(section.items["disk"]) == 150_001
+    assert section.items["disk"][-1]["rule"] == "exit,always syscalls=any key=the last path=/etc/shadow perm=aw"
+
+
+def test_programs_are_found_by_their_files_and_belong_to_units(tmp_path: Path) -> None:
+    def start(pid: str, exe: str, namespace: str, cgroup: str) -> None:
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "exe").symlink_to(exe)
+        (tmp_path / pid / "ns/pid").symlink_to(namespace)
+        (tmp_path / pid / "cgroup").write_text(cgroup)
+
+    start("self", "/usr/bin/python3", "pid:[1]", "0::/\n")
+    start("10", "/usr/sbin/squid", "pid:[1]", "0::/system.slice/site-proxy.service\n")
+    start("11", "/usr/sbin/squid (deleted)", "pid:[1]", "0::/system.slice/site-proxy.service/worker\n")
+    start("12", "/opt/squid", "pid:[1]", "12:pids:/\n1:name=systemd:/user.slice/user-0.slice/session-3.scope\n0::/\n")
+    start("13", "/usr/sbin/nginx", "pid:[2]", "0::/machine.slice/libpod-1.scope\n")
+    start("14", "/usr/sbin/cron", "pid:[1]", "0::/system.slice/cron.service\n")
+    (tmp_path / "15").mkdir()
+    section = process.Processes(["squid", "nginx", "named"]).read(str(tmp_path))
+    assert section.as_dict() == {
+        "items": {"squid": ["session-3.scope", "site-proxy.service"]},
+        "left_out": {},
+        "whole": True,
+    }
+
+
+def test_process_that_may_not_be_looked_at_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pid, comm in (("self", "python3"), ("7", "squid"), ("8", "systemd-journal"), ("9", "init")):
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "ns/pid").symlink_to("pid:[1]")
+        (tmp_path / pid / "comm").write_text(f"{comm}\n")
+
+    def refuse(path: str) -> str:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(process, "program", refuse)
+    section = process.Processes(["squid", "systemd-journal-remote"]).read(str(tmp_path))
+    assert section.left_out == {
+        "7": "it may run squid, and may not be looked at",
+        "8": "it may run systemd-journal-remote, and may not be looked at",
+    }
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_image_without_a_running_systemd_is_told_to_boot_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        (tmp_path / "systemctl").write_text("#!/bin/sh\necho 'Running in chroot, ignoring request.' >&2\nexit 1\n")
+        (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setattr(command, "SEARCH_PATH", str(tmp_path))
+    monkeypatch.setattr(command, "BOOTED", str(tmp_path / "system"))
+    with pytest.raises(command.CommandError, match="as in an image or a chroot: judge it when it has booted"):
+        service.Units(["cron.service"]).read()
+    (tmp_path / "system").mkdir()
+    with pytest.raises(command.CommandError, match=r"(request\.|installed)$"):
+        service.Units(["cron.service"]).read()
 
 
 def test_route_from_an_advertisement_is_told_from_one_that_a_daemon_made(tmp_path: Path) -> None:

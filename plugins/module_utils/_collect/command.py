@@ -19,6 +19,8 @@ MOST_OUTPUT = 64 << 20
 """Bytes that a program may print: more is a defect, or somebody who wants to fill the memory."""
 MOST_TEXT = 32 << 20
 """Bytes that a configuration file may have."""
+BOOTED = "/run/systemd/system"
+"""Is there where systemd is the first process (sd_booted(3))."""
 _NULL = os.makedev(1, 3)
 
 
@@ -62,7 +64,7 @@ class Command:
                 out (the whole process group is killed).
         """
         if self.process is None:
-            raise CommandError(f"'{self.argv[0]}' is not installed")
+            raise CommandError(f"'{self.argv[0]}' is not installed{self._why()}")
         try:
             code = self.process.wait(timeout=max(0.0, self.deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -73,8 +75,15 @@ class Command:
         self.out.seek(0)
         if code not in accept:
             message = self.errors().strip().splitlines()[-1:] or ["no message"]
-            raise CommandError(f"'{self.argv[0]}' ended with {code}: {message[0]}")
+            raise CommandError(f"'{self.argv[0]}' ended with {code}: {message[0]}{self._why()}")
         return self.out.read()
+
+    def _why(self) -> str:
+        """What to do where the program could not answer at all."""
+        unbooted = self.argv[0] == "systemctl" and not os.path.isdir(BOOTED)
+        return (
+            ". systemd does not run here, as in an image or a chroot: judge it when it has booted" if unbooted else ""
+        )
 
     def text(self, *, accept: tuple[int, ...] = (0,)) -> str:
         return self.output(accept=accept).decode(errors="replace")

@@ -16,7 +16,7 @@ from .sshd_config import directives
 MOST = 10_000
 """Paths that are listed of all those a pattern matches with the very same attributes; the others are counted."""
 TREE = "/**"
-SSHD, SSHD_DROP_INS = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"
+SSHD = "/etc/ssh/sshd_config"
 LOGS = ("/run/log/", "/var/log/")
 """Who may write to these directories, rules on them say."""
 WILDCARDS = frozenset("*?[")
@@ -27,7 +27,8 @@ Place = tuple[str, str]
 class Files(Reader):
     """Attributes of every path a pattern matches: ``type``, ``mode``, ``owner``, ``group``, and where there is any, ``acl``.
 
-    `request` maps a pattern to the patterns it leaves out. At the end of a pattern, ``/**`` means every regular file below.
+    `request` maps a pattern to what else a rule says of it: ``except``, the patterns that it leaves out, and ``includes``, a program
+    (``sshd``) whose included files, wherever they lie, belong to it. At the end of a pattern, ``/**`` means every regular file below.
     A path without wildcards is followed. A link that a pattern matches has the attributes of its ``target``. ``unsafe`` tells why
     somebody else than root could put another file there; it is empty, or missing where it is no link, where nobody could. What a package
     brought below /usr is no log, whoever links to it.
@@ -42,13 +43,13 @@ class Files(Reader):
         self.services = _services()
         self.unsafe: dict[str, str] = {}
         return Section(
-            {pattern: self._matching(pattern, excluded) for pattern, excluded in self.request.items()}, self.left_out
+            {pattern: self._matching(pattern, **options) for pattern, options in self.request.items()}, self.left_out
         )
 
-    def _matching(self, pattern: str, excluded: list[str]) -> dict[str, Attributes]:
+    def _matching(self, pattern: str, **options: t.Any) -> dict[str, Attributes]:
         listed: dict[tuple[object, ...], list[str]] = {}
         matched: dict[str, Attributes] = {}
-        for path, real in self._paths(pattern, excluded):
+        for path, real in self._paths(pattern, options.get("except", ()), options.get("includes", "")):
             try:
                 status, entries = os.lstat(real), access_list(real)
             except (FileNotFoundError, NotADirectoryError):
@@ -74,11 +75,11 @@ class Files(Reader):
             self.unsafe[directory] = why_unsafe(directory)
         return "" if path.startswith(LOGS) else self.unsafe[directory]
 
-    def _paths(self, pattern: str, excluded: list[str]) -> t.Iterator[Place]:
+    def _paths(self, pattern: str, excluded: t.Sequence[str], program: str) -> t.Iterator[Place]:
         if pattern.endswith(TREE):
             places: t.Iterable[Place] = self._tree(pattern[: -len(TREE)])
         elif set(pattern) & WILDCARDS:
-            places = [*self._glob(pattern), *_included(pattern)]
+            places = [*self._glob(pattern), *(INCLUDED[program](pattern) if program else ())]
         else:
             places = [(os.path.realpath(pattern),) * 2]
         return (one for one in places if not any(fnmatch.fnmatchcase(one[0], skip) for skip in excluded))
@@ -147,14 +148,16 @@ class Files(Reader):
             return []
 
 
-def _included(pattern: str) -> list[Place]:
-    """What sshd reads beside its drop-ins, from wherever, is one of them."""
-    if pattern != SSHD_DROP_INS:
-        return []
+def _included_by_sshd(pattern: str) -> list[Place]:
+    """What sshd reads from elsewhere than from the files that PATTERN matches and its main one."""
     sources = dict.fromkeys(line["source"] for line in directives(SSHD))
     return [
         (path, os.path.realpath(path)) for path in sources if path != SSHD and not fnmatch.fnmatchcase(path, pattern)
     ]
+
+
+INCLUDED: dict[str, t.Callable[[str], list[Place]]] = {"sshd": _included_by_sshd}
+"""Files that a program includes and that a pattern does not match, by program."""
 
 
 def covers(pattern: str, path: str) -> bool:

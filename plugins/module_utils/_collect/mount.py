@@ -17,10 +17,10 @@ from .section import Reader, Section
 
 FSTAB = "/etc/fstab"
 # Where units lie, the first before the others (systemd.unit(5)). Between the operator's and the packages' stand those that a
-# generator makes of fstab.
+# generator makes of fstab, and last those that one makes of partitions (systemd-gpt-auto-generator(8)).
 OPERATORS = ("/etc/systemd/system", "/run/systemd/system")
 GENERATED = "/run/systemd/generator"
-PACKAGES = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+PACKAGES = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/run/systemd/generator.late")
 _OPTIONS = re.compile(r"^\s*Options\s*=[ \t]*(\S*)", re.MULTILINE)
 _SECRET = re.compile(r"(pass|cred|key)[^=]*", re.IGNORECASE)
 _PATH = re.compile(r"(cred|key)[^=]*=/", re.IGNORECASE)
@@ -31,7 +31,7 @@ _IN_SOURCE = re.compile(r"(//|#|^)([^/@:]*):[^/@]+@")
 class Mounts(Reader):
     """``live`` and ``fstab`` by mount point, each with ``source``, ``type`` and ``options``; ``broken``: what is wrong
     with the fstab in findmnt's words, empty where nothing is; ``units`` by mount point, each with the ``source`` that sets its
-    ``options``, and whether it ``wins`` over a line of fstab (systemd.mount(5)).
+    ``options``, whether it ``wins`` over a line of fstab (systemd.mount(5)), and whether it is ``pulled`` in by another unit.
     """
 
     def __init__(self, request: None = None) -> None:
@@ -99,18 +99,35 @@ def units(
     fragments: dict[str, str] = {}
     for directory in reversed(directories):
         fragments.update({os.path.basename(path): path for path in sorted(glob.glob(f"{directory}/*.mount"))})
+    pulled = _pulled(directories)
     points: dict[str, dict[str, t.Any]] = {}
     for name, fragment in fragments.items():
-        where = re.search(r"^\s*Where\s*=\s*(\S+)", read(fragment) or "", re.MULTILINE)
+        content = read(fragment) or ""
+        where = re.search(r"^\s*Where\s*=\s*(\S+)", content, re.MULTILINE)
         # Those of all mounts, too.
         places = tuple(f"{one}/{unit}.d" for unit in (name, "mount") for one in directories)
         files = [fragment, *precedence(places, ".conf")]
         set_by = [(path, options[-1]) for path in files if (options := _OPTIONS.findall(read(path) or ""))]
         source, written = set_by[-1] if set_by else (fragment, "")
-        if where and source != f"{generated}/{name}":
-            wins = not source.startswith(packages) or source != fragment
-            points[where[1]] = {"source": source, "options": [masked(one) for one in written.split(",")], "wins": wins}
+        if where and (source != f"{generated}/{name}" or f"SourcePath={FSTAB}\n" not in content):
+            points[where[1]] = {
+                "source": source,
+                "options": [masked(one) for one in written.split(",")],
+                "wins": source != fragment or not source.startswith((*packages, generated)),
+                "pulled": name in pulled,
+            }
     return points
+
+
+def _pulled(directories: t.Iterable[str]) -> set[str]:
+    """Mount units that another unit pulls in, or that an automount unit starts which one pulls in (systemd.unit(5), .wants/)."""
+    links = (
+        path
+        for directory in directories
+        for dependency in ("wants", "requires", "upholds")
+        for path in glob.glob(f"{directory}/*.{dependency}/*mount")
+    )
+    return {re.sub(r"\.automount$", ".mount", os.path.basename(path)) for path in links}
 
 
 def _listed(output: str) -> list[tuple[str, dict[str, t.Any]]]:

@@ -150,7 +150,7 @@ SECTIONS: dict[str, Shape] = {
         live=by_name(_MOUNT),
         fstab=by_name(_MOUNT),
         broken=TEXT,
-        units=by_name(record(options=each(TEXT), source=TEXT, wins=FLAG)),
+        units=by_name(record(options=each(TEXT), source=TEXT, wins=FLAG, pulled=FLAG)),
     ),
     "package": by_name(TEXT),
     "pam": by_name(

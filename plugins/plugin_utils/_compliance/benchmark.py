@@ -167,57 +167,57 @@ class Benchmarks(t.Mapping[str, Benchmark]):
         return any(is_version(release, pattern) for pattern in self.platforms(name).get(platform.id, ()))
 
     def _read(self, path: Path) -> dict[str, t.Any]:
-        """A benchmark's data, with that of the one it is based on: same controls, but for those that it has itself."""
+        """A benchmark's document, with that of the one it is based on: same controls, but for those that it has itself."""
         if path.stem not in self._raw:
-            data = checked_documents(path, self._schema)[0]
-            if (base := data.get("based_on")) is not None:
+            document = checked_documents(path, self._schema)[0]
+            if (base := document.get("based_on")) is not None:
                 if base not in self._files or base == path.stem:
                     raise CatalogueError(f"based_on: there is no benchmark '{base}'", where=_line(path, "based_on"))
                 below = self._read(self._files[base])
-                data = {**below, **data, "controls": {**below["controls"], **data["controls"]}}
-            self._raw[path.stem] = data
+                document = {**below, **document, "controls": {**below["controls"], **document["controls"]}}
+            self._raw[path.stem] = document
         return t.cast("dict[str, t.Any]", self._raw[path.stem])
 
     def _load(self, path: Path) -> Benchmark:
-        data = self._read(path)
+        document = self._read(path)
         series = path.parent.name
-        if data["benchmark"] != path.stem or not path.stem.startswith(f"{series}_"):
+        if document["benchmark"] != path.stem or not path.stem.startswith(f"{series}_"):
             fix = f"Call it {series}_<platform><version>, as its file and folder"
-            raise CatalogueError(f"benchmark: '{data['benchmark']}'", where=_line(path, "benchmark"), fix=fix)
-        for platform in data["platforms"]:
+            raise CatalogueError(f"benchmark: '{document['benchmark']}'", where=_line(path, "benchmark"), fix=fix)
+        for platform in document["platforms"]:
             if platform not in self._platforms:
                 known = ", ".join(self._platforms)
                 raise CatalogueError(
                     f"platforms: '{platform}' is not one of {known}", where=_line(path, "platforms", platform)
                 )
-        lacking = [key for key in ("levels", "sections") if key not in data]
+        lacking = [key for key in ("levels", "sections") if key not in document]
         if lacking:
             raise CatalogueError(f"lacks the key '{lacking[0]}'", where=f"{path}:1")
-        for level in data["levels"]:
-            inherited(path.stem, data["levels"], level)
+        for level in document["levels"]:
+            inherited(path.stem, document["levels"], level)
         controls = {
-            name: self._control(name, raw, data, partial(_line, path, "controls", name))
-            for name, raw in data["controls"].items()
+            name: self._control(name, raw, document, partial(_line, path, "controls", name))
+            for name, raw in document["controls"].items()
         }
         return Benchmark(
             id=path.stem,
             series=series,
-            title=data["title"],
-            version=data["version"],
-            platforms={platform: tuple(releases) for platform, releases in data["platforms"].items()},
-            levels=data["levels"],
-            sections=data["sections"],
+            title=document["title"],
+            version=document["version"],
+            platforms={platform: tuple(releases) for platform, releases in document["platforms"].items()},
+            levels=document["levels"],
+            sections=document["sections"],
             controls=controls,
         )
 
     def _control(
-        self, name: str, raw: dict[str, t.Any], data: dict[str, t.Any], where: t.Callable[..., str]
+        self, name: str, raw: dict[str, t.Any], document: dict[str, t.Any], where: t.Callable[..., str]
     ) -> Control:
         for rule in raw.get("rules", ()):
             if rule not in self._rules:
                 raise CatalogueError(f"control {name} names the unknown rule '{rule}'", where=where("rules"))
         for level in raw["levels"]:
-            if level not in data["levels"]:
+            if level not in document["levels"]:
                 raise CatalogueError(f"control {name} has the unknown level '{level}'", where=where("levels"))
         values = {}
         for rule, written in raw.get("values", {}).items():
@@ -227,10 +227,10 @@ class Benchmarks(t.Mapping[str, Benchmark]):
             try:
                 values[rule] = fields(KINDS[self._rules[rule].kind], written)
                 for value in values[rule].values():
-                    Constraint.parse(self._any_platform(data).named(value))
+                    Constraint.parse(self._any_platform(document).named(value))
             except ValueError as exc:
                 raise CatalogueError(f"{rule}: {exc}", where=where("values", rule)) from exc
-        rated = {severity for level in raw["levels"] if (severity := data["levels"][level].get("severity"))}
+        rated = {severity for level in raw["levels"] if (severity := document["levels"][level].get("severity"))}
         return Control(
             id=name,
             title=raw["title"],
@@ -247,8 +247,8 @@ class Benchmarks(t.Mapping[str, Benchmark]):
             reason=raw.get("reason", ""),
         )
 
-    def _any_platform(self, data: dict[str, t.Any]) -> Platform:
-        return self._platforms[next(iter(data["platforms"]))]
+    def _any_platform(self, document: dict[str, t.Any]) -> Platform:
+        return self._platforms[next(iter(document["platforms"]))]
 
 
 def _line(path: Path, *keys: str) -> str:

@@ -195,7 +195,7 @@ def constraints(kind: Kind, raw: t.Any, platform: Platform) -> dict[str, Constra
 
 
 def _merged(known: t.Any, asked: t.Any) -> t.Any:
-    """What two rules ask of one section. A pattern's exclusions are those of the rule that has some."""
+    """What two rules ask of one section. What is said of a pattern is what the rule says that says something."""
     if asked is None:
         return known
     entries = asked if isinstance(asked, dict) else dict.fromkeys(asked)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Platforms: what a family of systems calls its units, packages, groups and paths, and which tools it has."""
+"""Platforms: what a family of systems calls its units, programs, packages, groups and paths, and which tools it has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .checked import checked_documents
 
 NAMED = ("group", "path")
 """What a rule's value may name instead of writing it out: ``{group: shadow}`` is what the platform calls it."""
-TABLES = ("units", "packages", "groups", "paths", "tools")
+TABLES = ("units", "programs", "packages", "groups", "paths", "tools")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Platform:
         systems: os-release ID to patterns of VERSION_ID, each with the platform's own release that it is ("9.4" of
             AlmaLinux is 9; Linux Mint 22 is Ubuntu 24.04).
         goss: releases whose archive has a Goss that is new enough.
-        units, packages: by the name that rules use; an empty tuple where the platform has no such thing.
+        units, programs, packages: by the name that rules use; an empty tuple where the platform has no such thing.
         groups, paths: by the name that rules and kinds use; empty where the platform has no such thing.
         tools: who does a job here: ``packages``, ``firewall``, ``pam``, ``boot``, ``mac``.
     """
@@ -35,6 +35,7 @@ class Platform:
     systems: t.Mapping[str, t.Mapping[str, str]]
     goss: tuple[str, ...]
     units: t.Mapping[str, tuple[str, ...]]
+    programs: t.Mapping[str, tuple[str, ...]]
     packages: t.Mapping[str, tuple[str, ...]]
     groups: t.Mapping[str, str]
     paths: t.Mapping[str, str]
@@ -75,6 +76,10 @@ class Platform:
 
     def unit_names(self, name: str) -> tuple[str, ...]:
         return t.cast("tuple[str, ...]", self._named("units", name))
+
+    def program_names(self, name: str) -> tuple[str, ...]:
+        """What the daemons of the service NAME are called as files, whichever unit starts them."""
+        return t.cast("tuple[str, ...]", self._named("programs", name))
 
     def package_names(self, name: str) -> tuple[str, ...]:
         return t.cast("tuple[str, ...]", self._named("packages", name))
@@ -142,6 +147,7 @@ def _platform(path: Path, name: str, raw: t.Mapping[str, t.Any]) -> Platform:
         },
         goss=tuple(own["goss"]),
         units={one: tuple(values) for one, values in table["units"].items()},
+        programs={one: tuple(values) for one, values in table["programs"].items()},
         packages={one: tuple(values) for one, values in table["packages"].items()},
         groups=table["groups"],
         paths=table["paths"],

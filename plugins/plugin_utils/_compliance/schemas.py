@@ -241,6 +241,7 @@ def platform() -> Schema:
             "goss": {"type": "array", "items": TEXT},
             **tables,
             "units": lists,
+            "programs": lists,
             "packages": lists,
         },
         ["platform", "family", "systems", "goss"],

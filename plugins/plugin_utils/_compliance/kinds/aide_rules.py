@@ -60,8 +60,8 @@ class AideRules(Kind):
         return next((source for source in sources if source), "")
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
-        wanted = {"contain-elements": list(demand.rule.spec["attributes"])}
-        return [matching(as_json("aide_rules", path, "attributes"), wanted) for path in _there(demand, evidence)]
+        attributes = {"contain-elements": list(demand.rule.spec["attributes"])}
+        return [matching(as_json("aide_rules", path, "attributes"), attributes) for path in _there(demand, evidence)]
 
 
 def _there(demand: Demand, evidence: Evidence) -> list[str]:

@@ -31,7 +31,7 @@ class Cron(Kind):
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         paths = self.paths(rule.key)
-        return {"file": {path: [] for path in paths}, "text": list(paths)}
+        return {"file": {path: {} for path in paths}, "text": list(paths)}
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         allow, deny = self.paths(demand.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ....module_utils._collect.file import covers
+from ....module_utils._collect.file import INCLUDED, covers
 from ..constraint import Constraint, text
 from .base import (
     TEXTS,
@@ -44,16 +44,23 @@ class File(Kind):
 
     With ``access_lists`` the program that makes the files gives them access lists of its own, which are not judged. With
     ``services`` an owner that is a service, with its first group, is as right as those that are named. Owners and
-    groups are not changed then: the service opens the file with them.
+    groups are not changed then: the service opens the file with them. What the program ``includes`` includes from elsewhere is
+    judged as if the pattern matched it.
     """
 
     name = "file"
     sections = ("file",)
     constrained = ("mode", "owner", "group")
-    fields: t.ClassVar = {"optional": BOOLEAN, "except": TEXTS, "services": BOOLEAN, "access_lists": BOOLEAN}
+    fields: t.ClassVar = {
+        "optional": BOOLEAN,
+        "except": TEXTS,
+        "services": BOOLEAN,
+        "access_lists": BOOLEAN,
+        "includes": {"enum": sorted(INCLUDED)},
+    }
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"file": {rule.key: list(rule.spec.get("except", ()))}}
+        return {"file": {rule.key: {name: rule.spec[name] for name in ("except", "includes") if name in rule.spec}}}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
         return section != "file" or covers(demand.key, item)

@@ -42,8 +42,7 @@ class Firewall(Kind):
             return ruling(holds, shown, f"{demand.value.describe()}, chains loaded")
         policy = tool.policy(evidence, demand.key)
         live = {chain["policy"] for chain in tool.chains(evidence, HOOKS[demand.key])}
-        wide = self.wide(demand, evidence)
-        if wide and policy != "allow":
+        if wide := self.wide(demand, evidence):
             return Ruling("fail", f"{wide} accepts everything, whatever the policy", demand.value.describe())
         holds = demand.value.holds(policy) and loaded == "chains loaded" and live == {self.kernel(policy, tool)}
         shown = f"{policy or 'not set'}, {loaded}" + (f" with the policy {', '.join(sorted(live))}" if live else "")
@@ -54,8 +53,14 @@ class Firewall(Kind):
         return evidence.platform.unit_names("firewall")
 
     def wide(self, demand: Demand, evidence: Evidence) -> str:
-        """The chain of the tool that leaves a policy nothing to decide on; empty where none does."""
-        chains = self.tool(evidence).chains(evidence, HOOKS[demand.key])
+        """The chain of the tool that leaves its policy nothing to decide on; empty where none does.
+
+        Where the policy is to accept, the tool writes such rules itself: they go with it.
+        """
+        tool = self.tool(evidence)
+        if tool.policy(evidence, demand.key) == "allow":
+            return ""
+        chains = tool.chains(evidence, HOOKS[demand.key])
         return next((f"chain {c['name']} of table {c['family']} {c['table']}" for c in chains if c["open"]), "")
 
     @staticmethod

@@ -26,6 +26,7 @@ SYSTEMD_TMPFS = {"/dev/shm": "", "/tmp": "mode=1777,size=50%"}
 BUILT_IN = {"/dev/shm": ("nosuid", "nodev")}
 """What systemd mounts with no unit's file, before all others, with the options that it gives it (mount-setup.c)."""
 VERIFY = ("findmnt", "--verify", "--tab-file", "%s")
+NOT_AGAIN = f"neither {FSTAB} nor a unit mounts it at the next boot"
 _LINE = re.compile(r"(\s*\S+\s+\S+\s+\S+)(?:(\s+)(\S+))?(.*)", re.DOTALL)
 
 
@@ -48,6 +49,28 @@ def stored(point: str, evidence: Evidence) -> tuple[str, t.Sequence[str]] | None
     if line:
         return FSTAB, line["options"]
     return ("systemd itself", BUILT_IN[point]) if point in BUILT_IN else None
+
+
+def mounted_again(point: str, evidence: Evidence) -> str:
+    """What mounts POINT at the next boot; empty where nothing does that is known."""
+    live = evidence["mount"]["live"].get(point, {})
+    if live.get("type") == "zfs" or (live.get("type") == "autofs" and live["source"] != "systemd-1"):
+        # Pools and maps have tables of their own (zfs-mount(8), auto.master(5)).
+        return f"{live['type']} itself"
+    line, unit = evidence["mount"]["fstab"].get(point), evidence["mount"]["units"].get(point)
+    if line and ("noauto" not in line["options"] or "x-systemd.automount" in line["options"]):
+        return FSTAB
+    if unit and unit["pulled"]:
+        return str(unit["source"])
+    if point in BUILT_IN:
+        return "systemd itself"
+    # What its volumes are mounted by lies outside of it.
+    return "what runs the container" if live and evidence["host"]["container"] else ""
+
+
+def line_for(point: str) -> str:
+    """How a line of fstab for POINT begins, for Goss."""
+    return f"^[^#\\s]\\S*\\s+{literal(point)}/?\\s"
 
 
 def lines_of(content: str, point: str) -> list[int]:
@@ -96,9 +119,10 @@ class Mount(Kind):
             return Ruling("not_applicable", f"{point} is not a file system of its own")
         missing = [] if effective(live["options"], option) else ["mounted"]
         missing += [f"by {later[0]}"] if later and not effective(later[1], option) else []
-        return ruling(
-            not missing, f"without {option}: {' and '.join(missing)}" if missing else ",".join(live["options"]), option
-        )
+        if missing:
+            return ruling(False, f"without {option}: {' and '.join(missing)}", option)
+        note = "" if mounted_again(point, evidence) else f"; {NOT_AGAIN}"
+        return ruling(True, ",".join(live["options"]) + note, option)
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         point = demand.key.rsplit(":", 1)[0]
@@ -137,12 +161,10 @@ class Mount(Kind):
             line = f"/^\\s*Options\\s*=\\s*(\\S+,)?{option}(,|\\s|$)/"
             checks.append(Check("file", {"path": later[0], "exists": True, "contents": [line]}))
         elif later and later[0] != FSTAB and not effective(later[1], option):
-            checks.append(
-                Check("file", {"path": FSTAB, "exists": True, "contents": [f"/^[^#\\s]\\S*\\s+{literal(point)}/?\\s/"]})
-            )
+            checks.append(Check("file", {"path": FSTAB, "exists": True, "contents": [f"/{line_for(point)}/"]}))
         elif later and later[0] == FSTAB:
             # A line with the option, and none that takes it back.
-            line = f"^[^#\\s]\\S*\\s+{literal(point)}/?\\s+\\S+\\s+(\\S+,)?{option}"
+            line = f"{line_for(point)}+\\S+\\s+(\\S+,)?{option}"
             contents = [f"/{line}(,|\\s|$)/", f"!/{line},(\\S+,)?{option[2:]}(,|\\s|$)/"]
             checks.append(Check("file", {"path": FSTAB, "exists": True, "contents": contents}))
         return checks

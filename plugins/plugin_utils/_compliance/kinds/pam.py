@@ -208,9 +208,11 @@ class Pam(Kind):
         if not demand.rule.spec.get("services"):
             self.tool(evidence).mend(demand.key, evidence, desired)
             return
-        desired.run("groupadd", "--system", "--force", SU_GROUP)
         line = f"auth\trequired\tpam_wheel.so use_uid group={SU_GROUP}"
         content = desired.text(SU, evidence).splitlines()
+        if line in content:
+            return
+        desired.run("groupadd", "--system", "--force", SU_GROUP)
         # After pam_rootok, which lets root itself pass.
         place = next((i + 1 for i, old in enumerate(content) if re.match(r"\s*auth\s.*pam_rootok\.so", old)), 0)
         desired.file(SU, "\n".join([*content[:place], line, *content[place:]]) + "\n")

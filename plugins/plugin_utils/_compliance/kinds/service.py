@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ....module_utils._collect.settings import SHELL
+from ..shape import TEXT, by_name, each
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import Template, as_json, as_text, lookup, matching
 from .settings import put_line
@@ -66,16 +67,25 @@ def names_of(key: str, evidence: Evidence) -> list[str]:
     return [*units, *(name for name in evidence["service"] if name.startswith(stems) and name not in units)]
 
 
+def run_by(key: str, evidence: Evidence) -> dict[str, list[str]]:
+    """The units, its own or others, in which programs of a service run, each with those programs."""
+    units: dict[str, list[str]] = {}
+    for program in evidence.platform.program_names(key):
+        for unit in evidence["process"].get(program, ()):
+            units.setdefault(unit or "no unit", []).append(program)
+    return units
+
+
 class Service(Kind):
-    """Rules on units: ``unused`` (neither enabled nor active), ``masked`` (whatever asks for it), ``enabled`` (and active),
-    ``running`` (active).
+    """Rules on units: ``unused`` (neither enabled nor active, nor does another unit run the program), ``masked`` (whatever asks for it),
+    ``enabled`` (and active), ``running`` (active).
 
     A timer with ``daily`` must elapse once a day. ``switch`` names a program and its setting (`_collect.settings`): where that is
     not ``yes``, what the unit starts ends without having done anything.
     """
 
     name = "service"
-    sections = ("service", "package")
+    sections = ("service", "package", "process")
     constrained = ()
     required = ("state",)
     fields: t.ClassVar = {
@@ -85,7 +95,8 @@ class Service(Kind):
     }
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        made: dict[str, t.Any] = {"service": list(platform.unit_names(rule.key))}
+        programs = platform.program_names(rule.key) if rule.spec["state"] == "unused" else ()
+        made: dict[str, t.Any] = {"service": list(platform.unit_names(rule.key)), "process": list(programs)}
         if "switch" in rule.spec:
             made.update(settings=[], text=[SHELL[rule.spec["switch"].split()[0]]])
         return made
@@ -94,7 +105,7 @@ class Service(Kind):
         return bool(platform.unit_names(rule.key)) and super().resolve(rule, platform)
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
-        return section != "package"
+        return section == "service" or (section == "process" and demand.rule.spec["state"] == "unused")
 
     @staticmethod
     def in_use(unit: Unit) -> bool:
@@ -107,7 +118,10 @@ class Service(Kind):
         units = {name: evidence["service"][name] for name in evidence.platform.unit_names(demand.key)}
         if state == "unused":
             units = {name: evidence["service"][name] for name in names_of(demand.key, evidence)}
-            used = [self._shown(name, unit) for name, unit in units.items() if self.in_use(unit)]
+            in_use = {name: unit for name, unit in units.items() if self.in_use(unit)}
+            used = [self._shown(name, unit) for name, unit in in_use.items()]
+            runs = run_by(demand.key, evidence)
+            used += [f"{name} runs {' and '.join(programs)}" for name, programs in runs.items() if name not in in_use]
             gone = all(unit["load"] == "not-found" for unit in units.values())
             fine = "not installed" if gone else "masked or disabled"
             return ruling(not used, "; ".join(used) or fine, "not in use")
@@ -183,7 +197,11 @@ class Service(Kind):
         states = evidence["service"]
         if demand.rule.spec["state"] == "unused":
             # Masked, not removed: nothing is lost, and the operator can undo it with one command.
-            there = [unit for unit in names_of(demand.key, evidence) if states[unit]["load"] != "not-found"]
+            there = [
+                unit
+                for unit in names_of(demand.key, evidence)
+                if states[unit]["load"] not in ("not-found", "masked") or states[unit]["active"] in RUNNING
+            ]
             desired.add("units_masked", there)
         elif demand.rule.spec["state"] == "masked":
             desired.add("units_masked", [unit for unit in units if states[unit]["file"] != "masked"])
@@ -201,6 +219,8 @@ class Service(Kind):
             desired.file(path, put_line(desired.text(path, evidence), rf"\s*(export\s+)?{key}=", f"{key}=yes"))
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
+        if demand.rule.spec["state"] == "unused":
+            return " and ".join(run_by(demand.key, evidence))
         for name in evidence.platform.unit_names(demand.key):
             unit = evidence["service"][name]
             started = evidence["service"].get(unit.get("triggers", ""))
@@ -219,6 +239,9 @@ class Service(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         state, made = demand.rule.spec["state"], []
         units = names_of(demand.key, evidence) if state == "unused" else evidence.platform.unit_names(demand.key)
+        if state == "unused":
+            programs = evidence.platform.program_names(demand.key)
+            made += [matching(as_json("process", program), {"have-len": 0}) for program in programs]
         for unit in units:
             active, file = as_text("service", unit, "active"), as_text("service", unit, "file")
             targets = as_json("service", unit, "wanted_by")
@@ -275,3 +298,4 @@ def _hindered(unit: Unit) -> str:
 
 
 KINDS = (Service(),)
+SHAPES = {"process": by_name(each(TEXT))}
