@@ -32,6 +32,11 @@ class Broken(Reader):
         raise OSError(5, "Input/output error")
 
 
+class Ending(Reader):
+    def read(self) -> Section:
+        os._exit(9)
+
+
 class Quick(Reader):
     def read(self) -> Section:
         return Section({"seen": True})
@@ -81,6 +86,19 @@ def test_section_that_nothing_reads_is_unreadable(monkeypatch: pytest.MonkeyPatc
         "whole": False,
         "left_out": {"": "nothing reads such a section; there are file"},
     }
+
+
+@pytest.mark.parametrize(
+    ("apart", "reason"),
+    [(Broken, "OSError: [Errno 5] Input/output error"), (Greedy, "MemoryError: "), (Ending, "its reader ended early")],
+)
+def test_section_read_in_a_process_of_its_own_costs_itself(
+    monkeypatch: pytest.MonkeyPatch, apart: type[Reader], reason: str
+) -> None:
+    monkeypatch.setattr(collector, "APART", ("service", "host"))
+    sections = collected(monkeypatch, service=apart, host=Quick, file=Quick)
+    assert sections["service"] == {"items": None, "whole": False, "left_out": {"": reason}}
+    assert sections["host"] == sections["file"] == {"items": {"seen": True}, "whole": True, "left_out": {}}
 
 
 def test_home_that_hangs_costs_that_home(monkeypatch: pytest.MonkeyPatch) -> None:

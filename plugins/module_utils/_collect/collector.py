@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import resource
 import time
 import typing as t
@@ -15,8 +16,10 @@ from .section import SCHEMA, Reader, Section
 LONGEST: dict[str, type[Reader]] = {"aide_rules": AideRules}
 # Their programs take longest: started first, they run while this process reads files.
 STARTED_FIRST = ("scan", "sshd", "service")
+# Each question of theirs follows from the answer before it: they are read in a process of their own, while this one reads the others.
+APART = ("service",)
 # What can hang on somebody's file system comes when all else is safe; the walk runs beside until then.
-LAST = ("aide_rules", "text", "file", "root_shell", "home", "scan")
+LAST = ("service", "aide_rules", "text", "file", "root_shell", "home", "scan")
 SECONDS = 120
 MEMORY = 512 << 20
 
@@ -71,14 +74,18 @@ def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.An
 
     unknown = Section.unreadable(f"nothing reads such a section; there are {', '.join(READERS)}")
     for name in sorted(request.keys() - readers.keys(), key=lambda name: (name not in STARTED_FIRST, name)):
-        readers[name] = _guarded(READERS[name], request[name]) if name in READERS else lambda: unknown
+        if name not in READERS:
+            readers[name] = lambda: unknown
+        else:
+            made = functools.partial(_Apart, READERS[name]) if name in APART else READERS[name]
+            readers[name] = _guarded(made, request[name])
     for name in sorted(readers, key=lambda name: LAST.index(name) if name in LAST else -1):
         begun = time.monotonic()
         section = readers[name]()
         yield name, section.as_dict(), round(time.monotonic() - begun, 4)
 
 
-def _guarded(made: type[Reader], request: t.Any) -> t.Callable[[], Section]:
+def _guarded(made: t.Callable[[t.Any], Reader], request: t.Any) -> t.Callable[[], Section]:
     """Start a reader; its `read`, which never raises: one unreadable section must not hide the others."""
     try:
         reader = made(request)
@@ -93,3 +100,20 @@ def _guarded(made: type[Reader], request: t.Any) -> t.Callable[[], Section]:
             return Section.unreadable(f"{type(exc).__name__}: {exc}")
 
     return read
+
+
+class _Apart(Reader):
+    """A reader that starts and reads in a child process."""
+
+    def __init__(self, made: type[Reader], request: t.Any) -> None:
+        super().__init__(request)
+        self.child = Child(lambda: [_guarded(made, request)().as_dict()])
+
+    def read(self) -> Section:
+        try:
+            answer = self.child.next(SECONDS)
+        except EOFError:
+            return Section.unreadable("its reader ended early")
+        finally:
+            self.child.close()
+        return Section(answer["items"], answer["left_out"])
