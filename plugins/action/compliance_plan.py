@@ -10,28 +10,31 @@ import typing as t
 import zlib
 from pathlib import Path
 
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
-    batch,
-    client,
-    goss,
-    jumps,
-    plan,
-    results,
-    selection,
-)
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.answers import check_answer
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
-    ResultsDirectory,
-    today,
-)
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run_action import RunAction
-from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import Result
-from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
-from ansible_collections.unified.deploy.plugins.plugin_utils._printable import printable
+from ansible_collections.unified.deploy.plugins.plugin_utils._bytecode import kept_bytecode
+
+with kept_bytecode():
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
+        batch,
+        client,
+        goss,
+        jumps,
+        plan,
+        results,
+        selection,
+    )
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.answers import check_answer
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence, conform, unpack
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import (
+        ResultsDirectory,
+        today,
+    )
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run_action import RunAction
+    from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import Result
+    from ansible_collections.unified.deploy.plugins.plugin_utils._errors import EvidenceError
+    from ansible_collections.unified.deploy.plugins.plugin_utils._printable import printable
 
 
 class ActionModule(RunAction):

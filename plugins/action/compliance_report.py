@@ -10,13 +10,21 @@ import typing as t
 from pathlib import Path
 
 from ansible.utils.display import Display
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports import FORMATS, Rendered, render, table
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports.model import check_baseline
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results import ended, not_run
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import ResultsDirectory
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
-from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
-from ansible_collections.unified.deploy.plugins.plugin_utils._errors import ComplianceError
+from ansible_collections.unified.deploy.plugins.plugin_utils._bytecode import kept_bytecode
+
+with kept_bytecode():
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports import (
+        FORMATS,
+        Rendered,
+        render,
+        table,
+    )
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.reports.model import check_baseline
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results import ended, not_run
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.results_directory import ResultsDirectory
+    from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.run import RUN
+    from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
+    from ansible_collections.unified.deploy.plugins.plugin_utils._errors import ComplianceError
 
 # With the strategy "free" every host asks for the report: the one that says "still to come" need not be new each time.
 SECONDS_BETWEEN = 30

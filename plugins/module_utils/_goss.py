@@ -107,7 +107,8 @@ def locate(name: str) -> str:
 
 
 def run(program: str, gossfile: str, evidence: str, timeout: int) -> dict[str, t.Any]:
-    argv = [program, "--gossfile", gossfile, "--vars", evidence, "validate", "--format", "json", "--no-color"]
+    # As json says it, in three quarters of the time: that format makes each result anew.
+    argv = [program, "--gossfile", gossfile, "--vars", evidence, "validate", "--format", "structured", "--no-color"]
     # A run of 0.1 s ends before collecting garbage pays.
     env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root", "GOGC": "off"}
     # Files, not pipes: what a child of Goss left running holds would be waited for without end.

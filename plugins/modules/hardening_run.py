@@ -112,7 +112,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change import proof
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.runs import LiveOwnerError, Run, Runs
-from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS, collect
+from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import collect
+from ansible_collections.unified.deploy.plugins.module_utils._collect.readers import READERS
 
 Result = t.Dict[str, t.Any]
 

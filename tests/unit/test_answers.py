@@ -11,7 +11,7 @@ import typing as t
 import zlib
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS
+from ansible_collections.unified.deploy.plugins.module_utils._collect.readers import READERS
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results

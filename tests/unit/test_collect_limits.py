@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import child as _child
-from ansible_collections.unified.deploy.plugins.module_utils._collect import collector, command, home
+from ansible_collections.unified.deploy.plugins.module_utils._collect import collector, command, home, readers
 from ansible_collections.unified.deploy.plugins.module_utils._collect.paths import shown
 from ansible_collections.unified.deploy.plugins.module_utils._collect.section import Reader, Section
 
@@ -30,14 +32,19 @@ class Broken(Reader):
         raise OSError(5, "Input/output error")
 
 
+class Ending(Reader):
+    def read(self) -> Section:
+        os._exit(9)
+
+
 class Quick(Reader):
     def read(self) -> Section:
         return Section({"seen": True})
 
 
-def collected(monkeypatch: pytest.MonkeyPatch, limit: float = 20, **readers: type[Reader]) -> dict[str, t.Any]:
-    monkeypatch.setattr(collector, "READERS", readers)
-    document = collector.collect(dict.fromkeys(readers), limit=limit)
+def collected(monkeypatch: pytest.MonkeyPatch, limit: float = 20, **fakes: type[Reader]) -> dict[str, t.Any]:
+    monkeypatch.setattr(readers, "READERS", fakes)
+    document = collector.collect(dict.fromkeys(fakes), limit=limit)
     return t.cast("dict[str, t.Any]", document["sections"])
 
 
@@ -60,6 +67,38 @@ def test_reader_that_cannot_start_costs_its_section(monkeypatch: pytest.MonkeyPa
     sections = collected(monkeypatch, account=Broken, file=Quick)
     assert "Input/output error" in sections["account"]["left_out"][""]
     assert sections["file"]["whole"]
+
+
+def test_longest_program_does_not_wait_for_the_other_readers_to_be_imported() -> None:
+    package = collector.__name__.rpartition(".")[0]
+    code = f"import sys; from {collector.__name__} import LONGEST; print('{package}.readers' in sys.modules, *LONGEST)"
+    env = {"PYTHONPATH": str(Path(collector.__file__).parents[6])}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "aide_rules"], done.stderr
+
+
+def test_section_that_nothing_reads_is_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "READERS", {"file": Quick})
+    sections = collector.collect({"file": None, "fiel": None})["sections"]
+    assert sections["file"]["whole"]
+    assert sections["fiel"] == {
+        "items": None,
+        "whole": False,
+        "left_out": {"": "nothing reads such a section; there are file"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("apart", "reason"),
+    [(Broken, "OSError: [Errno 5] Input/output error"), (Greedy, "MemoryError: "), (Ending, "its reader ended early")],
+)
+def test_section_read_in_a_process_of_its_own_costs_itself(
+    monkeypatch: pytest.MonkeyPatch, apart: type[Reader], reason: str
+) -> None:
+    monkeypatch.setattr(collector, "APART", ("service", "host"))
+    sections = collected(monkeypatch, service=apart, host=Quick, file=Quick)
+    assert sections["service"] == {"items": None, "whole": False, "left_out": {"": reason}}
+    assert sections["host"] == sections["file"] == {"items": {"seen": True}, "whole": True, "left_out": {}}
 
 
 def test_home_that_hangs_costs_that_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import zlib
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect.collector import READERS
+from ansible_collections.unified.deploy.plugins.module_utils._collect.readers import READERS
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import results as _results
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection

@@ -39,7 +39,7 @@ INTERFACES = {
     # Who wrote a boot menu tells how it is changed.
     "module_utils/_collect/boot_entries.py": {"u-boot-update"},
     # A reader looks for each tool that it knows how to ask, and says which is there.
-    "module_utils/_collect/collector.py": {"authselect"},
+    "module_utils/_collect/readers.py": {"authselect"},
     "module_utils/_collect/firewall.py": {"firewalld", "ufw"},
     "module_utils/_collect/pam.py": {"authselect"},
     "module_utils/_collect/settings.py": {"ufw"},

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
-from .command import Command
+import contextlib
+import os
+import shutil
+
+from .command import SEARCH_PATH
 from .section import Reader, Section
 
 
 class Goss(Reader):
     def __init__(self, request: None = None) -> None:
         super().__init__(request)
-        # Started, not only looked for: the first start from a cold disk is slow, and Goss is needed soon.
-        self.command = Command("goss", "--help")
+        self.program = shutil.which("goss", path=SEARCH_PATH)
+        if self.program:
+            # The first start from a cold disk is slow, and Goss is needed soon.
+            with contextlib.suppress(OSError), open(self.program, "rb") as handle:
+                os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def read(self) -> Section:
-        return Section({"path": self.command.program})
+        return Section({"path": self.program})

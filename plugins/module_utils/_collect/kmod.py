@@ -44,7 +44,7 @@ class Modules(Reader):
             lines = []
             # Without modprobe nothing that is not on the disk is loaded, and of the rest nothing is known.
             left_out.update({name: str(exc) for name in on_disk})
-        sources = texts(drop_ins(*DIRECTORIES), left_out)
+        sources = {path: logical_lines(content) for path, content in texts(drop_ins(*DIRECTORIES), left_out).items()}
         return Section(
             {
                 name: {
@@ -55,7 +55,7 @@ class Modules(Reader):
                     "install": install(plain(name), lines),
                     "blacklist": any(words(line, "blacklist") == [plain(name)] for line in lines),
                     "sources": {
-                        word: next((p for p, c in sources.items() if _speaks(c, word, plain(name))), None)
+                        word: next((path for path, own in sources.items() if _speaks(own, word, plain(name))), None)
                         for word in ("install", "blacklist")
                     },
                 }
@@ -86,8 +86,7 @@ def words(line: str, directive: str) -> list[str]:
     return [plain(rest[0]), *rest[1:]] if first == directive and rest else []
 
 
-def _speaks(content: str, directive: str, name: str) -> bool:
-    lines = logical_lines(content)
+def _speaks(lines: list[str], directive: str, name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, (words(line, directive) or [""])[0]) for line in lines)
 
 

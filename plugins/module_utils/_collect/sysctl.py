@@ -37,6 +37,8 @@ ADVERTISED, PURPOSES = 0x40000, 0x10000 | 0x80000 | 0x800000
 # Two names of one variable in the kernel (net/ipv4/devinet.c).
 ALIASES = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 
+WILDCARDS = re.compile(r"[*?[]")
+
 
 class Assignment(t.NamedTuple):
     """What a line asks for. ``value`` is None for a line that only keeps globs away from a key (``-key``)."""
@@ -99,12 +101,10 @@ def stored(name: str, assignments: Assignments) -> Assignment | None:
 
 def matches(name: str, pattern: str) -> bool:
     """glob(7): a wildcard does not cross a slash."""
+    if not WILDCARDS.search(pattern):
+        return False
     parts, patterns = name.split("/"), pattern.split("/")
-    return (
-        bool(set(pattern) & set("*?["))
-        and len(parts) == len(patterns)
-        and all(fnmatch.fnmatchcase(part, one) for part, one in zip(parts, patterns))
-    )
+    return len(parts) == len(patterns) and all(fnmatch.fnmatchcase(part, one) for part, one in zip(parts, patterns))
 
 
 def ufw_assignments(left_out: dict[str, str]) -> tuple[Assignments, bool]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
 from functools import partial
@@ -106,7 +105,8 @@ def in_section(control: str, section: str) -> bool:
     """
     if section.endswith("*"):
         return control.startswith(section[:-1])
-    return re.match(rf"{re.escape(section)}(?![A-Za-z0-9])", control) is not None
+    following = control[len(section) : len(section) + 1]
+    return control.startswith(section) and not (following.isalnum() and following.isascii())
 
 
 def fields(kind: Kind, raw: t.Any) -> dict[str, t.Any]:
