@@ -139,13 +139,28 @@ def files_of(directory: str, name: str) -> list[str]:
     """Encrypted files of a host or group, in the order in which later ones win: its own file, then those of its directory by name."""
     if os.sep in name:
         return []  # a container's name may be a path
-    files = [path for path in (os.path.join(directory, name + ending) for ending in ENDINGS) if os.path.isfile(path)]
-    for place, folders, names in os.walk(os.path.join(directory, name)):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        files += [
-            os.path.join(place, file) for file in sorted(names) if file.endswith(ENDINGS) and not file.startswith(".")
-        ]
-    return files
+    own = [path for path in (os.path.join(directory, name + ending) for ending in ENDINGS) if os.path.lexists(path)]
+    return own + list(_below(os.path.join(directory, name), ()))
+
+
+def _below(directory: str, above: tuple[str, ...]) -> t.Iterator[str]:
+    """Encrypted files of a directory and those in it; links are followed, as the plugin for plain files does.
+
+    Raises:
+        AnsibleParserError: a directory cannot be listed.
+    """
+    place = os.path.realpath(directory)
+    if place in above or not os.path.isdir(place):
+        return
+    try:
+        names = sorted(name for name in os.listdir(place) if not name.startswith("."))
+    except OSError as exc:
+        raise AnsibleParserError(f"{directory}: {exc.strerror}") from None
+    paths = [os.path.join(directory, name) for name in names]
+    folders = [path for path in paths if os.path.isdir(path)]
+    yield from (path for path in paths if path.endswith(ENDINGS) and path not in folders)
+    for folder in folders:
+        yield from _below(folder, (*above, place))
 
 
 def _refuse_wrong_order() -> None:
