@@ -84,6 +84,17 @@ def test_every_worker_asks_one_broker_that_ends_with_the_run(case: Case, tmp_pat
     assert brokers() == []
 
 
+def test_process_of_the_run_asks_the_broker_too(case: Case, tmp_path: Path) -> None:
+    """It decides on meta tasks and files to include itself, before a worker is there; what the workers need is still read once."""
+    case.server.requests.clear()
+    condition = f"lookup('unified.deploy.secret', '{case.plain}') == 'no'"
+    tasks: list[dict[str, t.Any]] = [{"name": "End", "ansible.builtin.meta": "end_host", "when": condition}]
+    tasks += [{"name": "Use", "ansible.builtin.debug": {"msg": lookup(case.plain)}}] * 2
+    assert play(case, tmp_path, tasks).count(f'"msg": {len(VALUE)}') >= 16
+    paths = [request.path for request in case.server.requests]
+    assert len([path for path in paths if "web/plain" in path]) == 1, paths
+
+
 def test_what_is_missing_among_several_is_asked_for_once(case: Case, tmp_path: Path) -> None:
     several = f"query('unified.deploy.secret', '{case.plain}', '{case.missing}', optional=true) | length"
     case.server.requests.clear()
