@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -60,8 +64,10 @@ def lookup(reference: str) -> str:
     return f"{{{{ lookup('unified.deploy.secret', '{reference}') | length }}}}"
 
 
-def brokers() -> list[str]:
-    return [line for line in Path("/proc/net/unix").read_text().splitlines() if "@unified-secrets-" in line]
+def orphans() -> list[str]:
+    """Addresses of brokers whose run has ended; those of other runs on this machine are none."""
+    addresses = re.findall(r"@unified-secrets-\d+-(\d+)-\S+", Path("/proc/net/unix").read_text())
+    return [run for run in addresses if not Path(f"/proc/{run}").exists()]
 
 
 def test_every_worker_asks_one_broker_that_ends_with_the_run(case: Case, tmp_path: Path) -> None:
@@ -79,9 +85,9 @@ def test_every_worker_asks_one_broker_that_ends_with_the_run(case: Case, tmp_pat
         "/v1/sys/internal/ui/mounts/secret",
     ]
     deadline = time.monotonic() + 5
-    while brokers() and time.monotonic() < deadline:
+    while orphans() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert brokers() == []
+    assert orphans() == []
 
 
 def test_process_of_the_run_asks_the_broker_too(case: Case, tmp_path: Path) -> None:
@@ -188,6 +194,37 @@ def test_two_declarations_of_one_name_in_one_file_are_warned_of(case: Case, tmp_
     assert "second" in done.stdout
     assert "team" in done.stderr
     assert "uplicate" in done.stderr
+
+
+def test_name_of_the_socket_says_nothing_of_a_declaration() -> None:
+    """Every user can read it: who guesses the declaration must not be able to see that the guess is right."""
+    declared = {"prod": {"type": "vault", "password": "guessed"}}
+    with subprocess.Popen(["sleep", "60"]) as other:
+        addresses = [broker.address_for(pid, declared) for pid in (os.getpid(), other.pid)]
+        assert broker.address_for(other.pid, declared) == addresses[1]
+        other.kill()
+    assert len({address.rpartition("-")[2] for address in addresses}) == 2
+    assert hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16] not in addresses[0]
+
+
+def test_broker_outlives_the_signals_that_end_a_job() -> None:
+    """All processes of a job are sent them, the run's among them: the broker then gives back what was made for the run."""
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        broker._detach(tell)
+        os.write(tell, b".")
+        time.sleep(60)
+        os._exit(0)
+    assert os.read(told, 1) == b"."
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)
+    time.sleep(0.3)
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(told)
+    os.close(tell)
 
 
 def test_broker_that_was_killed_is_named(case: Case) -> None:
