@@ -108,7 +108,7 @@ class VaultClient:
         try:
             return self.ask(method, path, **arguments)
         except VaultError as exc:
-            if exc.kind != "unauthorized" or fresh or not self._again():
+            if exc.kind != "unauthorized" or fresh or not self.log_in_again():
                 raise
         return self.ask(method, path, **arguments)
 
@@ -294,8 +294,8 @@ class VaultClient:
         self._authenticated = True
         return True
 
-    def _again(self) -> bool:
-        """Have another token than the one that was refused; False where there is none to be had."""
+    def log_in_again(self) -> bool:
+        """Have another token than the one that was refused, or is about to end; False where there is none to be had."""
         method, refused = self.options["auth_method"], self._token
         if self._fixed or method == "agent":
             return False
