@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 
@@ -176,6 +177,15 @@ def test_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
         Resolver().resolve(f"file://{path}")
     lenient = {"open": {"type": "file", "base": str(tmp_path), "allow_readable_by_others": True}}
     assert Resolver(lenient).resolve("open://open") == "canary"
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    for path in (tmp_path / "fifo", Path("/dev/null")):
+        with pytest.raises(UnsupportedError, match="is no regular file"):
+            Resolver().resolve(f"file://{path}")
+    with pytest.raises(UnsupportedError, match="is a"):
+        Resolver().resolve(f"file://{tmp_path}")
 
 
 def test_path_cannot_leave_the_base(tmp_path: Path) -> None:

@@ -137,8 +137,8 @@ def _detach(keep: int) -> None:
     """Hold nothing of the worker's: the run would wait for the ends of its pipes."""
     os.setsid()
     # It ends with the run: whoever stops all processes of a job, the run among them, would leave the leases to the next run.
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for ending in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
