@@ -72,8 +72,10 @@ class Delivery:
         self.module = module
         self.record = _deliver.Record(module.params["name"])
         request = module.params["request"]
-        # Only values are secret: with the names masked too, no message could say what it is about.
-        module.no_log_values = {item["content"] for kind in request.values() for item in kind if item["content"]}
+        # Only values are secret: with the names masked too, no message could say what it is about; nor with a short value, which is in all words.
+        module.no_log_values = {
+            item["content"] for kind in request.values() for item in kind if len(item["content"]) >= 4
+        }
         ids = _deliver.podman_ids(self.run) if request["podman"] else {}
         name, lasting = module.params["name"], [item for item in request["files"] if item["at_boot"]]
         sealing = lasting or any(item["encrypted"] != "never" for item in request["credentials"])
