@@ -14,11 +14,13 @@ import sys
 import time
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import broker
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnavailableError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 from tests.secrets.cases import CASES, VALUE, Case
 from tests.unit.conftest import INSTALLED
@@ -194,6 +196,14 @@ def test_two_declarations_of_one_name_in_one_file_are_warned_of(case: Case, tmp_
     assert "second" in done.stdout
     assert "team" in done.stderr
     assert "uplicate" in done.stderr
+
+
+def test_kernel_without_the_call_has_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python that was built elsewhere has it: each worker then reads itself, where all would wait for a broker that cannot be."""
+    before = broker.address_for(os.getpid(), {"x": {"type": "env"}})
+    monkeypatch.setattr(os, "pidfd_open", mock.Mock(side_effect=OSError(38, "Function not implemented")))
+    assert isinstance(broker.resolver({"x": {"type": "env"}}, None, everywhere=True), Resolver)
+    assert before[1:] not in Path("/proc/net/unix").read_text()
 
 
 def test_name_of_the_socket_says_nothing_of_a_declaration() -> None:

@@ -113,7 +113,12 @@ def address_for(pid: int, declared: Declared) -> str:
 
 
 def start(address: str, run: int, source: Resolver) -> None:
-    """Start the broker, unless another worker did."""
+    """Start the broker, unless another worker did.
+
+    Raises:
+        OSError: this kernel does not tell when a process ends (pidfd_open(2), Linux 5.3).
+    """
+    os.close(os.pidfd_open(run))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(address)
