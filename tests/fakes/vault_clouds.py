@@ -85,7 +85,9 @@ class CloudVault(FakeVault):
         if request.method == "GET":
             raise self._refused(405, "1 error occurred:\n\t* unsupported operation\n\n")
         if not request.body.get("kubernetes_namespace"):
-            raise self._refused(400, "'kubernetes_namespace' is required")
+            raise self._refused(
+                400, "'kubernetes_namespace' is required unless the Vault role has a single namespace specified"
+            )
         made = {
             "service_account_name": "default", "service_account_namespace": request.body["kubernetes_namespace"],
             "service_account_token": f"canary-{self._count(rest)}",
