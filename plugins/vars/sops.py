@@ -16,7 +16,8 @@ description:
     directory of the host's or group's name.
   - Each file is decrypted once a run, and only when one of its hosts is asked for, or hosts are asked for in the order of the inventory and one
     of its hosts is among the next few. Those are decrypted at the same time. What is decrypted stays in memory.
-  - A file that is not encrypted, is only half encrypted or was changed without SOPS ends the run.
+  - A file that is not encrypted, is only half encrypted, cannot be read or was changed without SOPS ends the run. Links are followed.
+  - Encrypted variables win over plain ones of the same host or group.
   - Values are variables like others - texts may be templates.
   - Enable it with C(vars_plugins_enabled = host_group_vars, unified.deploy.sops) in C(ansible.cfg), in this order - C(host_group_vars) takes
     such files in directories for plain ones.
