@@ -73,7 +73,7 @@ _raw:
 """
 
 import json
-import os
+import multiprocessing
 import typing as t
 
 from ansible.errors import AnsibleLookupError
@@ -82,7 +82,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.broker imp
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import NotFoundError, SecretError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
-_RESOLVERS: dict[tuple[int, int, str, str], Resolver | Shared] = {}
+_RESOLVERS: dict[tuple[int, str, str], Resolver | Shared] = {}
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type information
@@ -115,12 +115,16 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type inf
 
     def _resolver(self, declared: dict[str, t.Any], variables: dict[str, t.Any]) -> Resolver | Shared:
         vault = getattr(self._loader, "_vault", None)
-        # What a declaration's templates give may differ from host to host. The process of the run looks up too, for conditions of meta tasks
-        # and names of files to include, and what it has open is none of the workers that it forks.
+        # What a declaration's templates give may differ from host to host.
         host = variables.get("inventory_hostname", "")
-        key = (os.getpid(), id(vault), str(host), json.dumps(declared, sort_keys=True, default=str))
+        key = (id(vault), str(host), json.dumps(declared, sort_keys=True, default=str))
         if key not in _RESOLVERS:
             # Without variables there is nothing that could be a template.
             templated = self._templar.template(declared) if self._templar else declared
-            _RESOLVERS[key] = resolver(templated, vault, everywhere=True)
+            made = resolver(templated, vault, everywhere=True)
+            if isinstance(made, Shared) and not multiprocessing.parent_process():
+                # The run itself, which decides on meta tasks and files to include: what it had open would be that of all workers that it
+                # forks, and what they write it would not see.
+                return made
+            _RESOLVERS[key] = made
         return _RESOLVERS[key]

@@ -142,9 +142,11 @@ def test_what_is_written_is_what_the_rest_of_the_run_reads(
         {"name": "Foresee", "unified.deploy.secret_value": put, "check_mode": True, "register": "foreseen"},
         {"name": "Put", "unified.deploy.secret_value": put, "register": "first"},
         {"name": "After", "ansible.builtin.assert": {"that": ["value == canary"]}, "vars": {"value": read}},
+        {"name": "The run reads it", "ansible.builtin.meta": "end_host", "when": f"{read[2:-2]} == 'other'"},
         {"name": "Again", "unified.deploy.secret_value": put, "register": "second"},
         {"name": "Other", "unified.deploy.secret_value": {"reference": path, "fields": {"value": "x"}}, "register": "third"},
         {"name": "Last", "ansible.builtin.assert": {"that": ["value == 'x'"]}, "vars": {"value": read}},
+        {"name": "The run reads it anew", "ansible.builtin.meta": "end_host", "when": f"{read[2:-2]} != 'x'"},
         {"name": "Info", "unified.deploy.secret_info": info, "register": "info"},
         {"name": "Judge", "ansible.builtin.assert": {"that": [
             "foreseen is changed", "first is changed", "second is not changed", "third is changed", "info.paths == ['web/written']",
@@ -160,6 +162,7 @@ def test_what_is_written_is_what_the_rest_of_the_run_reads(
     output = play(case, tmp_path, tasks, hosts=1, arguments=("-vvv", "--diff"))
     assert "canary-7" not in output
     assert "+team://web/written: changed" in output
+    assert "TASK [Names]" in output, "nothing ended before"
 
 
 def test_declarations_may_be_templates(case: Case, tmp_path: Path) -> None:
