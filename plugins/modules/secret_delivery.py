@@ -88,7 +88,9 @@ class Delivery:
             *(_deliver.PodmanSecret(item, self.run, ids) for item in request["podman"]),
         ]
         self.unit = BootUnit(name, copies, self.run)
+        before = {key: dict(entry) for key, entry in self.record.entries.items()}
         self.changed = [item for item in self.items if not item.current(self.record)]
+        self.looked = self.record.entries != before
         # Files that are right already, delivered by another set or by hand: from now on they are this set's.
         self.adopted = [
             item
@@ -121,7 +123,7 @@ class Delivery:
         finally:
             for item in self.changed:
                 item.drop()
-            if self.changed or self.removed or self.adopted:
+            if self.changed or self.removed or self.adopted or self.looked:
                 self.record.save()
 
     def _enter(self, item: t.Any, entry: t.Mapping[str, str]) -> dict[str, str]:
