@@ -83,6 +83,11 @@ options:
   jwt_path:
     description: File with the JSON web token. For V(kubernetes) the pod's own by default.
     type: path
+  aws_region:
+    description:
+      - Region whose STS answers for V(aws), where the server has its C(sts_endpoint) in it or C(use_sts_region_from_client). Without it the global
+        one does, as it does for servers that have neither. Variables of AWS's own programs do not count.
+    type: str
   iam_server_id:
     description: Value of the header C(X-Vault-AWS-IAM-Server-ID), for V(aws), where the server asks for one.
     type: str

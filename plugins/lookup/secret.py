@@ -73,6 +73,7 @@ _raw:
 """
 
 import json
+import multiprocessing
 import typing as t
 
 from ansible.errors import AnsibleLookupError
@@ -120,5 +121,10 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible has no type inf
         if key not in _RESOLVERS:
             # Without variables there is nothing that could be a template.
             templated = self._templar.template(declared) if self._templar else declared
-            _RESOLVERS[key] = resolver(templated, vault)
+            made = resolver(templated, vault, everywhere=True)
+            if isinstance(made, Shared) and not multiprocessing.parent_process():
+                # The run itself, which decides on meta tasks and files to include: what it had open would be that of all workers that it
+                # forks, and what they write it would not see.
+                return made
+            _RESOLVERS[key] = made
         return _RESOLVERS[key]

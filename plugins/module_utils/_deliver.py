@@ -18,7 +18,7 @@ import secrets
 import stat
 import typing as t
 
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import Staged, Wanted, replace
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import Staged, Wanted, boot_id, replace
 from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
 
 Run = t.Callable[[t.Sequence[str], bytes], "tuple[int, str, str]"]
@@ -118,6 +118,15 @@ def can_encrypt(run: Run, *, make: bool) -> bool:
     return code == 0
 
 
+def opener() -> str:
+    """What credentials are opened by: this boot, by whose measurements a TPM decides, and the host's key."""
+    try:
+        status = os.stat(HOST_KEY)
+        return f"{boot_id()} {status.st_ino} {status.st_mtime_ns}"
+    except OSError:
+        return boot_id()
+
+
 class Credential:
     """A systemd credential (https://systemd.io/CREDENTIALS), encrypted with the host's key or TPM where that can be."""
 
@@ -146,7 +155,17 @@ class Credential:
             return False
         if entry.get("path") != self.path or entry.get("digest") != record.digest(self.item["content"]):
             return False
-        return entry.get("stored") == hashlib.sha256(stored).hexdigest()
+        return entry.get("stored") == hashlib.sha256(stored).hexdigest() and self._opens(entry)
+
+    def _opens(self, entry: dict[str, str]) -> bool:
+        """Whether this host still decrypts it, asked once for each boot and key: a new key, or for a TPM another state of Secure Boot, ends that."""
+        if not self.encrypted or entry.get("opened_by") == opener():
+            return True
+        code, out, _err = self.run(["systemd-creds", "decrypt", f"--name={self.identifier}", self.path, "-"], b"")
+        if code or out.encode(errors="surrogateescape") != self.item["content"].encode(errors="surrogateescape"):
+            return False
+        entry["opened_by"] = opener()
+        return True
 
     def prepare(self) -> None:
         content = self.item["content"].encode(errors="surrogateescape")
@@ -165,7 +184,8 @@ class Credential:
         if record.entries.get(f"{self.kind} {self.name}", {}).get("path") == other:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(other)
-        return {"path": self.path, "stored": hashlib.sha256(self.sealed).hexdigest()}
+        opened = {"opened_by": opener()} if self.encrypted else {}
+        return {"path": self.path, "stored": hashlib.sha256(self.sealed).hexdigest(), **opened}
 
     def drop(self) -> None:
         pass

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import math
 import os
@@ -13,6 +12,7 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils import _sops, _yaml12
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
+from ansible_collections.unified.deploy.plugins.module_utils._sops_format import check_shape, parse, shown
 
 SELECTION = ("encrypted_regex", "unencrypted_regex", "encrypted_suffix", "unencrypted_suffix")
 
@@ -97,67 +97,6 @@ def _one_recipient(one: str, other: str) -> bool:
     one, other = (name if "://" in name else name.replace(" ", "") for name in (one, other))
     azure = ".vault." in one and "/keys/" in one
     return one.lower() == other.lower() or (azure and (one.startswith(f"{other}/") or other.startswith(f"{one}/")))
-
-
-def parse(text: str, kind: str) -> t.Any:
-    """The values of a plain text, as sops reads them."""
-    try:
-        if kind == "yaml":
-            return _yaml12.load(text)
-        if kind == "json":
-            return json.loads(text, object_pairs_hook=_once)
-        if kind == "dotenv":
-            lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-            return dict(line.split("=", 1) for line in lines)
-        if kind == "ini":
-            parser = configparser.RawConfigParser(strict=False)
-            parser.optionxform = str  # type: ignore[assignment,method-assign]  # sops keeps the case of names
-            parser.read_string(text)
-            return {name: dict(parser.items(name)) for name in parser.sections()}
-    except Exception as exc:
-        # The parser's message quotes the text, but for that of our own loader.
-        line = f" ({exc})" if isinstance(exc, (_yaml12.MalformedYamlError, SopsError)) else ""
-        raise SopsError(f"the content is no valid {kind}{line}", kind="malformed", fix="Check its syntax") from None
-    return {"data": text}
-
-
-def _once(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
-    """A JSON object; of a name that stands in it twice sops keeps both values, and readers take one or the other."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise SopsError("an object has a name twice")
-    return values
-
-
-def _check_shape(values: t.Any, kind: str) -> None:
-    """Refuse what no file of this kind can hold: SopsError names it."""
-    if not isinstance(values, dict):
-        raise SopsError(f"data of a {kind} file is a mapping", fix="Give names and values")
-    sections = values if kind == "ini" else {"": values} if kind == "dotenv" else {}
-    for section, below in sections.items():
-        if not isinstance(below, dict):
-            raise SopsError(f"{section} of an ini file is a section, a mapping", fix="Give names and values")
-        for name, value in below.items():
-            if value is None or isinstance(value, (dict, list)):
-                raise SopsError(f"{name} is no text, and {kind} files hold nothing else", fix="Write YAML or JSON")
-    for name in map(str, values):
-        if name == "sops" or (kind == "dotenv" and name.startswith("sops_")):
-            what = f"{name} is where sops keeps its own entries: the content is encrypted already, or has a name that it cannot have"
-            raise SopsError(what, fix="Give it in plain, or another name")
-
-
-def shown(values: t.Any, kind: str) -> t.Any:
-    """Values as they come back from a file of this kind: dotenv and INI keep texts only."""
-    if kind == "dotenv":
-        return {name: _text(value) for name, value in values.items()}
-    if kind == "ini":
-        sections = {name: {key: _text(value) for key, value in below.items()} for name, below in values.items()}
-        return {name: below for name, below in sections.items() if below or name != "DEFAULT"}
-    return values
-
-
-def _text(value: t.Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def changes(after: t.Any, before: t.Any) -> dict[str, str]:
@@ -314,14 +253,10 @@ class File:
         values = self.options["data"]
         if values is None:
             values = parse(self.options["content"], self.kind)
-        _check_shape(values, self.kind)
         if self.kind == "binary" and self.options["data"] is not None:
             raise SopsError("a binary file has content, not data", fix="Give content, or a format")
-        for path, value in _sops.leaves(values):
-            large = isinstance(value, int) and not -(2**63) <= value < 2**63
-            if large or (isinstance(value, float) and not math.isfinite(value) and self.kind != "yaml"):
-                what = f"{_sops.written(path)} is a number that sops cannot keep in {self.kind}"
-                raise SopsError(what, kind="malformed", fix="Write it as a text")
+        if self.kind != "binary":
+            check_shape(values, self.kind)
         return shown(values, self.kind)
 
     def _current(self) -> t.Any:
@@ -330,7 +265,13 @@ class File:
         # Of YAML as YAML: what sops writes as JSON has lost the difference between 1 and 1.0, and cannot hold .inf.
         form = "yaml" if self.kind == "yaml" else "json"
         text = self.sops.decrypt(self.copy, self.kind, form).decode()
-        return shown(_yaml12.load(text) if form == "yaml" else json.loads(text), self.kind)
+        try:
+            return shown(_yaml12.load(text) if form == "yaml" else json.loads(text), self.kind)
+        except ValueError as exc:
+            what = str(exc) if isinstance(exc, _yaml12.MalformedYamlError) else "it is no JSON"
+            raise SopsError(
+                f"what sops decrypts cannot be read ({what})", kind="malformed", fix="See 'sops decrypt'"
+            ) from None
 
     def _selection_differs(self, section: dict[str, t.Any]) -> bool:
         return any((self.rule.get(name) or None) != (section.get(name) or None) for name in SELECTION[:3])

@@ -72,6 +72,8 @@ def _guarded(read: t.Callable[[], t.Any]) -> t.Any:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
+        if "single document" in str(getattr(exc, "context", "")):
+            raise MalformedYamlError("holds several documents, where one is read") from None
         raise MalformedYamlError(f"line {mark.line + 1} cannot be read" if mark else "cannot be read") from None
 
 
@@ -82,7 +84,9 @@ def _loader() -> t.Any:
 
     for name, (pattern, first) in PATTERNS.items():
         Loader.add_implicit_resolver(TAG + name, re.compile(f"(?:{pattern})\\Z"), list(first))
-    for name, construct_one in {"int": _int, "float": _float, "timestamp": _timestamp, "map": _mapping}.items():
+    for name, construct_one in {
+        "int": _int, "float": _float, "timestamp": _timestamp, "map": _mapping, "set": _mapping, "binary": _binary,
+    }.items():  # fmt: skip
         Loader.add_constructor(TAG + name, construct_one)
     return Loader
 
@@ -111,6 +115,11 @@ def _timestamp(loader: t.Any, node: t.Any) -> datetime.datetime:
     if not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
     return value.replace(tzinfo=value.tzinfo or datetime.timezone.utc)
+
+
+def _binary(loader: t.Any, node: t.Any) -> str:
+    """A text, as go-yaml has it."""
+    return str(loader.construct_yaml_binary(node).decode(errors="surrogateescape"))
 
 
 def _mapping(loader: t.Any, node: t.Any) -> t.Iterator[dict[str, t.Any]]:

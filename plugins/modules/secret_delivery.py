@@ -74,8 +74,10 @@ class Delivery:
         self.module = module
         self.record = _deliver.Record(module.params["name"])
         request = module.params["request"]
-        # Only values are secret: with the names masked too, no message could say what it is about.
-        module.no_log_values = {item["content"] for kind in request.values() for item in kind if item["content"]}
+        # Only values are secret: with the names masked too, no message could say what it is about; nor with a short value, which is in all words.
+        module.no_log_values = {
+            item["content"] for kind in request.values() for item in kind if len(item["content"]) >= 4
+        }
         ids = _deliver.podman_ids(self.run) if request["podman"] else {}
         name, lasting = module.params["name"], [item for item in request["files"] if item["at_boot"]]
         sealing = lasting or any(item["encrypted"] != "never" for item in request["credentials"])
@@ -88,7 +90,9 @@ class Delivery:
             *(_deliver.PodmanSecret(item, self.run, ids) for item in request["podman"]),
         ]
         self.unit = BootUnit(name, copies, self.run)
+        before = {key: dict(entry) for key, entry in self.record.entries.items()}
         self.changed = [item for item in self.items if not item.current(self.record)]
+        self.looked = self.record.entries != before
         # Files that are right already, delivered by another set or by hand: from now on they are this set's.
         self.adopted = [
             item
@@ -121,7 +125,7 @@ class Delivery:
         finally:
             for item in self.changed:
                 item.drop()
-            if self.changed or self.removed or self.adopted:
+            if self.changed or self.removed or self.adopted or self.looked:
                 self.record.save()
 
     def _enter(self, item: t.Any, entry: t.Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ version_added: 0.2.0
 description:
   - Resolves references on the controller and runs a command on the host with their values.
   - Files of secrets lie on a tmpfs that only the command sees where the module runs as root, else in a private directory of C(/dev/shm).
-    They are gone when the command ends, however it ends.
+    They are gone when the command ends, however it ends; where the module itself is killed and does not run as root, its next run removes them.
   - The command's output is shown without the secrets, be they in plain, base64, hexadecimal, URL or JSON form. A command that encodes
     them in another way shows them.
 author:
@@ -96,12 +96,12 @@ import resource
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unified.deploy.plugins.module_utils._memory import private_directory
 from ansible_collections.unified.deploy.plugins.module_utils._redact import redact
 
 CLONE_NEWNS = 0x20000
@@ -199,7 +199,7 @@ def end_all(deadline: float) -> None:
 def execute(options: dict[str, t.Any]) -> Ended:
     """Run the command to its end or its time-out. What it leaves running holds up nothing."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    directory = tempfile.mkdtemp(prefix="unified-", dir="/dev/shm")
+    directory = private_directory()
     mounted = bool(options["files"]) and can_mount()
     environment = {**os.environ, **options["environment"]}
     environment.update({name: os.path.join(directory, name) for name in options["files"]})

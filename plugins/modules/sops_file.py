@@ -144,6 +144,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.unified.deploy.plugins.module_utils import _sops, _sops_file, _yaml12
+from ansible_collections.unified.deploy.plugins.module_utils._memory import private_directory
 from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsError
 
 
@@ -206,7 +207,7 @@ def main() -> t.NoReturn:
         )
 
     scratch = tempfile.mkdtemp(dir=module.tmpdir)
-    memory = tempfile.mkdtemp(prefix="unified-sops-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else scratch)
+    memory = private_directory(scratch)
     try:
         program = module.get_bin_path("sops", required=True)
         file = _sops_file.File(module.params, _sops.Sops(run, program, **keys), scratch, memory)

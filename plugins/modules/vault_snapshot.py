@@ -105,7 +105,7 @@ def inspect(content: bytes, name: str) -> Answer:
             member for member in ("meta.json", "state.bin") if hashlib.sha256(files[member]).hexdigest() != sums[member]
         ]
         index = int(json.loads(files["meta.json"])["Index"])
-    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, zlib.error):
+    except (tarfile.TarError, OSError, EOFError, KeyError, TypeError, ValueError, zlib.error):
         raise VaultError(f"{name} is no whole snapshot", kind="invalid", fix="Take another one") from None
     if wrong:
         raise VaultError(f"{name}: the sum of {wrong[0]} is wrong", kind="invalid", fix="Take another one")

@@ -16,7 +16,8 @@ description:
     directory of the host's or group's name.
   - Each file is decrypted once a run, and only when one of its hosts is asked for, or hosts are asked for in the order of the inventory and one
     of its hosts is among the next few. Those are decrypted at the same time. What is decrypted stays in memory.
-  - A file that is not encrypted, is only half encrypted or was changed without SOPS ends the run.
+  - A file that is not encrypted, is only half encrypted, cannot be read or was changed without SOPS ends the run. Links are followed.
+  - Encrypted variables win over plain ones of the same host or group.
   - Values are variables like others - texts may be templates.
   - Enable it with C(vars_plugins_enabled = host_group_vars, unified.deploy.sops) in C(ansible.cfg), in this order - C(host_group_vars) takes
     such files in directories for plain ones.
@@ -139,13 +140,28 @@ def files_of(directory: str, name: str) -> list[str]:
     """Encrypted files of a host or group, in the order in which later ones win: its own file, then those of its directory by name."""
     if os.sep in name:
         return []  # a container's name may be a path
-    files = [path for path in (os.path.join(directory, name + ending) for ending in ENDINGS) if os.path.isfile(path)]
-    for place, folders, names in os.walk(os.path.join(directory, name)):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        files += [
-            os.path.join(place, file) for file in sorted(names) if file.endswith(ENDINGS) and not file.startswith(".")
-        ]
-    return files
+    own = [path for path in (os.path.join(directory, name + ending) for ending in ENDINGS) if os.path.lexists(path)]
+    return own + list(_below(os.path.join(directory, name), ()))
+
+
+def _below(directory: str, above: tuple[str, ...]) -> t.Iterator[str]:
+    """Encrypted files of a directory and those in it; links are followed, as the plugin for plain files does.
+
+    Raises:
+        AnsibleParserError: a directory cannot be listed.
+    """
+    place = os.path.realpath(directory)
+    if place in above or not os.path.isdir(place):
+        return
+    try:
+        names = sorted(name for name in os.listdir(place) if not name.startswith("."))
+    except OSError as exc:
+        raise AnsibleParserError(f"{directory}: {exc.strerror}") from None
+    paths = [os.path.join(directory, name) for name in names]
+    folders = [path for path in paths if os.path.isdir(path)]
+    yield from (path for path in paths if path.endswith(ENDINGS) and path not in folders)
+    for folder in folders:
+        yield from _below(folder, (*above, place))
 
 
 def _refuse_wrong_order() -> None:

@@ -103,9 +103,12 @@ class FakeMetadata:
 
 
 class FakeVaultInClouds(FakeVault):
-    """A Vault whose auth methods aws, azure and gcp each have the role `web`; `server_id` is the header that aws asks for."""
+    """A Vault whose auth methods aws, azure and gcp each have the role `web`; `server_id` is the header that aws asks for.
 
-    server_id = ""
+    `sts` is where it asks AWS: without an ``sts_endpoint`` of its own at the global one, which knows one region.
+    """
+
+    server_id, sts, region = "", "sts.amazonaws.com", "us-east-1"
 
     @route("POST", "/v1/auth/(?P<mount>aws|azure|gcp)/login")
     def login(self, request: Request, mount: str, user: str | None = None) -> t.Any:
@@ -127,10 +130,10 @@ class FakeVaultInClouds(FakeVault):
         headers = {name: values[0] for name, values in listed.items()}
         if self.server_id and headers.get("X-Vault-AWS-IAM-Server-ID") != self.server_id:
             return False
-        host = urlsplit(url).hostname or ""
-        region = host.split(".")[1] if host.count(".") == 3 else "us-east-1"
+        if urlsplit(url).hostname != self.sts:
+            return False
         authorization = headers.pop("Authorization")
-        signer = SigV4Auth(Credentials(KEY["AccessKeyId"], KEY["SecretAccessKey"], KEY["Token"]), "sts", region)
+        signer = SigV4Auth(Credentials(KEY["AccessKeyId"], KEY["SecretAccessKey"], KEY["Token"]), "sts", self.region)
         signed = AWSRequest(body["iam_http_request_method"], url, headers=headers, data=text)
         signed.context["timestamp"] = headers["X-Amz-Date"]
         canonical = signer.canonical_request(signed)

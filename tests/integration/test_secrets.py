@@ -226,6 +226,9 @@ def test_credentials_are_encrypted_where_the_host_can(container: Target, store: 
     if container.shell("systemd-creds setup >/dev/null 2>&1 && echo yes || echo no").strip() == "yes":
         assert container.shell("systemd-creds decrypt --name=app-token /etc/credstore.encrypted/app-token -") == TOKEN
         assert TOKEN not in container.shell("cat /etc/credstore.encrypted/app-token")
+        container.shell("rm /var/lib/systemd/credential.secret; systemd-creds setup")
+        assert role(container, credentials=credentials, set="credentials").changed(container.host.name) == 1
+        assert container.shell("systemd-creds decrypt --name=app-token /etc/credstore.encrypted/app-token -") == TOKEN
     put(store, "token", TOKEN + "-new")
     assert role(container, credentials=credentials, set="credentials").changed(container.host.name) == 1
     put(store, "token", TOKEN)

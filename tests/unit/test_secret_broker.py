@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets import broker
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnavailableError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 from tests.secrets.cases import CASES, VALUE, Case
 from tests.unit.conftest import INSTALLED
@@ -60,8 +66,10 @@ def lookup(reference: str) -> str:
     return f"{{{{ lookup('unified.deploy.secret', '{reference}') | length }}}}"
 
 
-def brokers() -> list[str]:
-    return [line for line in Path("/proc/net/unix").read_text().splitlines() if "@unified-secrets-" in line]
+def orphans() -> list[str]:
+    """Addresses of brokers whose run has ended; those of other runs on this machine are none."""
+    addresses = re.findall(r"@unified-secrets-\d+-(\d+)-\S+", Path("/proc/net/unix").read_text())
+    return [run for run in addresses if not Path(f"/proc/{run}").exists()]
 
 
 def test_every_worker_asks_one_broker_that_ends_with_the_run(case: Case, tmp_path: Path) -> None:
@@ -79,9 +87,20 @@ def test_every_worker_asks_one_broker_that_ends_with_the_run(case: Case, tmp_pat
         "/v1/sys/internal/ui/mounts/secret",
     ]
     deadline = time.monotonic() + 5
-    while brokers() and time.monotonic() < deadline:
+    while orphans() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert brokers() == []
+    assert orphans() == []
+
+
+def test_process_of_the_run_asks_the_broker_too(case: Case, tmp_path: Path) -> None:
+    """It decides on meta tasks and files to include itself, before a worker is there; what the workers need is still read once."""
+    case.server.requests.clear()
+    condition = f"lookup('unified.deploy.secret', '{case.plain}') == 'no'"
+    tasks: list[dict[str, t.Any]] = [{"name": "End", "ansible.builtin.meta": "end_host", "when": condition}]
+    tasks += [{"name": "Use", "ansible.builtin.debug": {"msg": lookup(case.plain)}}] * 2
+    assert play(case, tmp_path, tasks).count(f'"msg": {len(VALUE)}') >= 16
+    paths = [request.path for request in case.server.requests]
+    assert len([path for path in paths if "web/plain" in path]) == 1, paths
 
 
 def test_what_is_missing_among_several_is_asked_for_once(case: Case, tmp_path: Path) -> None:
@@ -123,9 +142,11 @@ def test_what_is_written_is_what_the_rest_of_the_run_reads(
         {"name": "Foresee", "unified.deploy.secret_value": put, "check_mode": True, "register": "foreseen"},
         {"name": "Put", "unified.deploy.secret_value": put, "register": "first"},
         {"name": "After", "ansible.builtin.assert": {"that": ["value == canary"]}, "vars": {"value": read}},
+        {"name": "The run reads it", "ansible.builtin.meta": "end_host", "when": f"{read[2:-2]} == 'other'"},
         {"name": "Again", "unified.deploy.secret_value": put, "register": "second"},
         {"name": "Other", "unified.deploy.secret_value": {"reference": path, "fields": {"value": "x"}}, "register": "third"},
         {"name": "Last", "ansible.builtin.assert": {"that": ["value == 'x'"]}, "vars": {"value": read}},
+        {"name": "The run reads it anew", "ansible.builtin.meta": "end_host", "when": f"{read[2:-2]} != 'x'"},
         {"name": "Info", "unified.deploy.secret_info": info, "register": "info"},
         {"name": "Judge", "ansible.builtin.assert": {"that": [
             "foreseen is changed", "first is changed", "second is not changed", "third is changed", "info.paths == ['web/written']",
@@ -141,6 +162,7 @@ def test_what_is_written_is_what_the_rest_of_the_run_reads(
     output = play(case, tmp_path, tasks, hosts=1, arguments=("-vvv", "--diff"))
     assert "canary-7" not in output
     assert "+team://web/written: changed" in output
+    assert "TASK [Names]" in output, "nothing ended before"
 
 
 def test_declarations_may_be_templates(case: Case, tmp_path: Path) -> None:
@@ -177,6 +199,45 @@ def test_two_declarations_of_one_name_in_one_file_are_warned_of(case: Case, tmp_
     assert "second" in done.stdout
     assert "team" in done.stderr
     assert "uplicate" in done.stderr
+
+
+def test_kernel_without_the_call_has_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python that was built elsewhere has it: each worker then reads itself, where all would wait for a broker that cannot be."""
+    before = broker.address_for(os.getpid(), {"x": {"type": "env"}})
+    monkeypatch.setattr(os, "pidfd_open", mock.Mock(side_effect=OSError(38, "Function not implemented")))
+    assert isinstance(broker.resolver({"x": {"type": "env"}}, None, everywhere=True), Resolver)
+    assert before[1:] not in Path("/proc/net/unix").read_text()
+
+
+def test_name_of_the_socket_says_nothing_of_a_declaration() -> None:
+    """Every user can read it: who guesses the declaration must not be able to see that the guess is right."""
+    declared = {"prod": {"type": "vault", "password": "guessed"}}
+    with subprocess.Popen(["sleep", "60"]) as other:
+        addresses = [broker.address_for(pid, declared) for pid in (os.getpid(), other.pid)]
+        assert broker.address_for(other.pid, declared) == addresses[1]
+        other.kill()
+    assert len({address.rpartition("-")[2] for address in addresses}) == 2
+    assert hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16] not in addresses[0]
+
+
+def test_broker_outlives_the_signals_that_end_a_job() -> None:
+    """All processes of a job are sent them, the run's among them: the broker then gives back what was made for the run."""
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        broker._detach(tell)
+        os.write(tell, b".")
+        time.sleep(60)
+        os._exit(0)
+    assert os.read(told, 1) == b"."
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)
+    time.sleep(0.3)
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(told)
+    os.close(tell)
 
 
 def test_broker_that_was_killed_is_named(case: Case) -> None:

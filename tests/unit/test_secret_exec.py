@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._memory import private_directory
 from ansible_collections.unified.deploy.plugins.module_utils._redact import redact
 
 from tests.unit.conftest import INSTALLED
@@ -24,12 +26,21 @@ print(json.dumps([*ended, time.monotonic() - started]))
 """
 
 
+MEMORY = """
+from ansible_collections.unified.deploy.plugins.module_utils._memory import private_directory
+import time
+print(private_directory(), flush=True)
+time.sleep(60)
+"""
+INSTALLED_PATH = {**os.environ, "PYTHONPATH": str(INSTALLED)}
+
+
 def execute(script: str, timeout: float) -> tuple[int, str, str, bool, float]:
     import json
 
     asked = json.dumps({"argv": ["sh", "-c", script], "timeout": timeout})
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, asked], capture_output=True, check=True, timeout=60, env={**os.environ, "PYTHONPATH": str(INSTALLED)}
+        [sys.executable, "-c", SCRIPT, asked], capture_output=True, check=True, timeout=60, env=INSTALLED_PATH
     )  # fmt: skip
     return t.cast("tuple[int, str, str, bool, float]", tuple(json.loads(done.stdout)))
 
@@ -54,6 +65,24 @@ def test_child_that_is_left_running_holds_up_nothing() -> None:
     code, out, _err, late, took = execute("echo said; sleep 62 & exit 3", 30)
     assert (code, out, late) == (3, "said\n", False)
     assert took < 4
+
+
+def test_what_a_killed_module_left_is_removed_by_the_next() -> None:
+    """Where it may not mount, its files lie in shared memory; with SIGKILL nobody is left to remove them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", MEMORY], stdout=subprocess.PIPE, text=True, env=INSTALLED_PATH
+    ) as killed:
+        assert killed.stdout is not None
+        left = Path(killed.stdout.readline().strip())
+        (left / "KEY").write_text("canary")
+        running = private_directory()
+        assert left.exists(), "its process runs"
+        killed.kill()
+    assert left.exists()
+    shutil.rmtree(private_directory())
+    assert not left.exists()
+    assert Path(running).exists()
+    shutil.rmtree(running)
 
 
 def test_long_output_is_whole_and_in_order() -> None:

@@ -97,12 +97,13 @@ def test_vault_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             {"name": "Write", "unified.deploy.vault_kv": {**base, "path": "a", "data": {"password": "{{ canary }}"}}},
             {"name": "User", "unified.deploy.vault_auth": {**base, "type": "userpass", "roles": {"ann": {"password": "{{ canary }}"}}}, "no_log": True},
             {"name": "Token", "unified.deploy.vault_kv": {**base, "path": "a", "data": {"b": "{{ canary }}"}, "token": "{{ canary }}"}, "ignore_errors": True},
+            {"name": "Two lines", "unified.deploy.vault_kv_info": {**base, "path": "a", "token": "{{ canary }}\n{{ canary }}"}, "ignore_errors": True},
             {"name": "CAS", "unified.deploy.vault_kv": {**base, "path": "a", "data": {"b": "{{ canary }}"}, "cas": 9}, "ignore_errors": True},
             {"name": "Role", "unified.deploy.vault_kv": {**base, **approle, "path": "a", "data": {}}, "ignore_errors": True},
         ]  # fmt: skip
         look = "{{{{ lookup('unified.deploy.secret', 'env://{}') }}}}"
         output = play(tmp_path, tasks, canary=look.format("CANARY"), token=look.format("TOKEN"))
-        assert output.count("fatal: [host]: FAILED!") == 3
+        assert output.count("fatal: [host]: FAILED!") == 4
         assert case.declared["team"]["token"] not in output
         case.server.fault = Refusal(500, {"errors": [CANARY]})
         output = play(tmp_path, [tasks[0]], canary=look.format("CANARY"), token=look.format("TOKEN"))

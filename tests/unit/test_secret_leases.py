@@ -27,7 +27,8 @@ class FakeClient:
         self.asked: list[tuple[str, str, t.Any]] = []
         self.lasts: int | str = 600
         self.refused: set[str] = set()
-        self.made = 0
+        self.made = self.logins = 0
+        self.renewable = True
 
     def request(self, verb: str, path: str, json: t.Any = None) -> dict[str, t.Any]:
         self.asked.append((verb, path, json))
@@ -36,9 +37,9 @@ class FakeClient:
         if path == "sys/leases/renew":
             if isinstance(self.lasts, str):
                 raise VaultError("no", kind=self.lasts)
-            return {"lease_duration": self.lasts}
+            return {"lease_duration": self.lasts} if self.lasts else {"content": b"<html>"}
         if path == "auth/token/lookup-self":
-            return {"data": {"renewable": True, "ttl": 60, "creation_ttl": 60}}
+            return {"data": {"renewable": self.renewable, "ttl": 60, "creation_ttl": 60}}
         if path == "auth/token/renew-self":
             return {"auth": {"lease_duration": 60}}
         if path.startswith("sys/internal/ui/mounts/"):
@@ -53,6 +54,10 @@ class FakeClient:
                 "data": {"username": f"u-{self.made}"},
             }
         return {}
+
+    def log_in_again(self) -> bool:
+        self.logins += 1
+        return True
 
     def paths(self, *paths: str) -> list[tuple[str, t.Any]]:
         return [(path, body) for _verb, path, body in self.asked if path in paths]
@@ -135,6 +140,63 @@ def test_login_of_the_run_is_renewed_and_ended_with_all_its_leases(state: Path) 
     held.close()
     assert client.paths("auth/token/revoke-self") == [("auth/token/revoke-self", {})]
     assert list(state.iterdir()) == []
+
+
+def test_leases_end_with_the_login_that_asked_for_them(state: Path) -> None:
+    """A server revokes them with their token, long before their own end: another login and another lease come before that."""
+    client, retired = FakeClient("approle"), []
+    client.renewable = False
+    held = leases_of(client, retired)
+    held.read(APP)
+    login, first = held.held
+    held.renew_due()
+    assert (retired, client.logins) == ([], 0)
+    login.ends -= 50
+    held.renew_due()
+    held.renew_due()
+    assert (retired, client.logins) == ([APP], 1)
+    assert first.left < 11
+    assert held.read(APP) == {"username": "u-2"}
+    first.ends = login.ends = 0
+    held.renew_due()
+    assert [(lease.id, lease.key) for lease in held.held] == [("", None), ("l-2", APP)]
+    assert json.loads(next(state.glob("*.json")).read_text())["leases"] == ["l-2"]
+    assert (retired, client.logins) == ([APP], 1)
+    held.close()
+
+
+def test_token_that_may_not_look_at_itself_is_used(state: Path) -> None:
+    client = FakeClient("approle")
+    client.refused = {"auth/token/lookup-self"}
+    held = leases_of(client, [])
+    assert held.read(APP) == {"username": "u-1"}
+    held.close()
+
+
+def test_answer_of_something_else_ends_no_renewing(state: Path) -> None:
+    """A proxy's page in the place of an answer: what renews goes on, and the next answer counts."""
+    client = FakeClient()
+    held = leases_of(client, [])
+    client.lasts = 0
+    held.read(APP)
+    held.held[0].ends = time.monotonic() + 300
+    held.renew_due()
+    client.lasts = 600
+    held.renew_due()
+    assert held.held[0].left > 500
+    held.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "seconds"),
+    [
+        ({"token_ttl": 3599}, 3599), ({"ttl": 86}, 86), ({"expires_at_seconds": 2_000_000_000_000}, None), ({"expiration": 2_000_000_000_000}, None),
+        ({"expiration": 1}, 0), ({"ttl": "5m"}, 0), ({"expiration": "2030-01-01"}, 0), ({"username": "x"}, 0), ({}, 0),
+    ],
+)  # fmt: skip
+def test_end_of_what_has_no_lease_is_what_the_engine_says(content: dict[str, t.Any], seconds: int | None) -> None:
+    lasts = module.lasting(content)
+    assert lasts == seconds if seconds is not None else abs(time.time() + lasts - 2_000_000_000_000) < 5
 
 
 def test_what_may_not_be_revoked_stays_written_down(state: Path) -> None:

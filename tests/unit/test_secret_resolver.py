@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.unified.deploy.plugins.lookup import secret as lookup_plugin
 from ansible_collections.unified.deploy.plugins.module_utils._vault import options as _options
@@ -155,6 +157,47 @@ def test_sops_file_that_was_tampered_with_or_is_half_plain(tmp_path: Path, monke
             Resolver(case.declared).resolve(case.document)
 
 
+@pytest.mark.parametrize(("name", "text"), [("x.env", "A=canary-5\nB=2\n"), ("x.ini", "[s]\nA=canary-5\nB=2\n")])
+def test_value_put_in_plain_is_found_in_every_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """The authentication code is that of the values, and matches where one of them was decrypted by hand."""
+    with contextlib.ExitStack() as stack:
+        case = CASES["sops"](tmp_path, monkeypatch, stack)
+        path = tmp_path / "base" / name
+        argv = ["sops", "encrypt", "--filename-override", path]
+        encrypted = programs.run(*argv, stdin=text.encode(), cwd=path.parent).decode()
+        path.write_text(re.sub(r"(?m)^(A *= *)`?ENC\[.*\]`?$", r"\1canary-5", encrypted))
+        assert "canary-5" in path.read_text()
+        with pytest.raises(ForbiddenError, match="is half plain: 'A' is not encrypted"):
+            Resolver(case.declared).resolve(f"team://{name}#{'s.A' if name == 'x.ini' else 'A'}")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("encrypted_comment_regex", "secret"), ("unencrypted_comment_regex", "public"), ("encrypted_regex", "^a$"), ("unencrypted_regex", "^b$"),
+        ("encrypted_suffix", "a"), ("unencrypted_suffix", "b"),
+    ],
+)  # fmt: skip
+def test_file_that_is_partly_plain_by_its_rule_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        case = CASES["sops"](tmp_path, monkeypatch, stack)
+        base, config = tmp_path / "base", tmp_path / "partly.yaml"
+        rules = yaml.safe_load((base / ".sops.yaml").read_text())
+        rules["creation_rules"][0][option] = value
+        config.write_text(yaml.safe_dump(rules))
+        argv = ["sops", "--config", config, "encrypt", "--filename-override", base / "p.yaml"]
+        (base / "p.yaml").write_bytes(programs.run(*argv, stdin=b"# secret\na: one\n# public\nb: two\n", cwd=base))
+        encrypted = (base / "p.yaml").read_text()
+        assert re.search("(?m)^a: ENC", encrypted)
+        assert re.search("(?m)^b: two$", encrypted)
+        resolver = Resolver(case.declared)
+        assert [resolver.resolve(f"team://p.yaml#{name}") for name in "ab"] == ["one", "two"]
+
+
 @pytest.mark.parametrize(("name", "text"), [("x.env", "A=1\nB=two words\n"), ("x.ini", "[s]\na=1\n")])
 def test_sops_dotenv_and_ini_have_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     with contextlib.ExitStack() as stack:
@@ -176,6 +219,15 @@ def test_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
         Resolver().resolve(f"file://{path}")
     lenient = {"open": {"type": "file", "base": str(tmp_path), "allow_readable_by_others": True}}
     assert Resolver(lenient).resolve("open://open") == "canary"
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    for path in (tmp_path / "fifo", Path("/dev/null")):
+        with pytest.raises(UnsupportedError, match="is no regular file"):
+            Resolver().resolve(f"file://{path}")
+    with pytest.raises(UnsupportedError, match="is a"):
+        Resolver().resolve(f"file://{tmp_path}")
 
 
 def test_path_cannot_leave_the_base(tmp_path: Path) -> None:

@@ -264,6 +264,30 @@ def test_bad_input_is_named(tmp_path: Path, keys: Keys) -> None:
         ("x.yaml", {"content": "sops: canary\n"}, "sops is where sops keeps its own entries"),
         ("x.yaml", {"content": "- canary\n"}, "data of a yaml file is a mapping"),
         ("x.json", {"content": '{"a": "canary", "a": 2}'}, "no valid json (an object has a name twice)"),
+        (
+            "x.json",
+            {"content": '{"a": "canary\\ud800"}'},
+            "a holds half a character (a lone surrogate), which sops would replace",
+        ),
+        ("x.yaml", {"data": {"a": {"b": "<<"}}}, "a.b is or holds the mark <<"),
+        ("x.env", {"data": {"#a": "canary"}}, "'#a' is no name that dotenv files can hold"),
+        ("x.env", {"data": {"a\nb": "canary"}}, "'a\\nb' is no name that dotenv files can hold"),
+        *(
+            ("x.ini", {"data": {"s": {name: "canary"}}}, f"{name!r} is no name that ini files can hold")
+            for name in ("", " a", "-", "#a", "[a]", "a=b")
+        ),
+        ("x.ini", {"data": {" s": {"a": "canary"}}}, "' s' is no name of a section"),
+        ("x.ini", {"content": "[s]\na=canary\n[s]\nb=1\n"}, "line 3 has a section that stands above already"),
+        (
+            "x.ini",
+            {"content": "[s]\na=canary#7\n"},
+            "line 2: sops takes '#' for the beginning of a comment, and cuts the value off",
+        ),
+        ("x.ini", {"content": "[s]\na='canary ;7'\n"}, "line 2: sops takes ';' for the beginning of a comment"),
+        ("x.ini", {"content": "[s]\na=canary\\\nb=1\n"}, "line 2 has a value of several lines"),
+        ("x.ini", {"content": "[s]\n`a`=canary\n"}, "line 2 has a name that sops takes for another"),
+        ("x.ini", {"content": "a=canary\n"}, "line 1 is in no section"),
+        ("x.ini", {"content": "[s]\ncanary\n"}, "line 2 has no '='"),
     ],
 )
 def test_what_a_format_cannot_hold_is_named(
@@ -364,13 +388,33 @@ def test_yaml_is_read_as_sops_reads_it(place: Path, keys: Keys, probe: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "values"),
+    [
+        ("x.env", "KEY=one\\ntwo\n# c\nB='q' \n", {"KEY": "one\ntwo", "B": "'q' "}), ("x.env", "A=b\r\nB=\r\n", {"A": "b\r", "B": "\r"}),
+        ("x.env", "A=b\u2028c\x0bd\n", {"A": "b\u2028c\x0bd"}), ("x.ini", "[DEFAULT]\na=1\n[s]\nb: 2\n", {"DEFAULT": {"a": "1"}, "s": {"b": "2"}}),
+        ("x.ini", "[s]\na='q'\nb=\"q\"\nc=`q#;`\nd=\"\"\"q\"\"\"\n", {"s": {"a": "q", "b": "q", "c": "q#;", "d": "q"}}),
+        ("x.ini", "[s]\na=b ; c\nd='x'y'\n", {"s": {"a": "b", "d": "'x'y'"}}), ("x.ini", "\ufeff[s]\r\nA = %(x)s\r\n", {"s": {"A": "%(x)s"}}),
+        ("x.yaml", "a: !!binary aGk=\nb: !!set {x}\n", {"a": "hi", "b": {"x": None}}), ("x.yaml", "\ufeffa: b\r\n", {"a": "b"}),
+    ],
+)  # fmt: skip
+def test_text_means_what_sops_makes_of_it(place: Path, keys: Keys, name: str, content: str, values: t.Any) -> None:
+    path = place / name
+    arguments = {"path": str(path), "content": content, "age_key_file": keys.file("ann")}
+    assert run("sops_file", arguments)["changed"] is True
+    again = run("sops_file", arguments)
+    assert again.get("changed") is False, again
+    stored = decrypted(path, keys.file("ann"))
+    assert {section: below for section, below in stored.items() if below or section != "DEFAULT"} == values
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("a: 1\nb: 12345678901234567890\n", "line 2 has a number of more than 64 bits: write it in quotes"),
         ("a: canary\n1: x\n", "line 2 has a key that is no text"),
         ("a: canary\nb: 2\na: x\n", "line 3 has a key that stands above already"),
         ("a: !canary x\n", "the content is no valid yaml (line 1 cannot be read)"),
-        ("a: 1\n---\nb: 2\n", "the content is no valid yaml"),
+        ("a: 1\n---\nb: 2\n", "the content is no valid yaml (holds several documents, where one is read)"),
     ],
 )
 def test_yaml_that_sops_cannot_keep_is_named_by_its_line(place: Path, keys: Keys, content: str, message: str) -> None:

@@ -9,9 +9,12 @@ import subprocess
 import sys
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
+from ansible.errors import AnsibleParserError
+from ansible_collections.unified.deploy.plugins.vars.sops import files_of
 
 from tests.secrets import leaks, programs
 from tests.unit.conftest import INSTALLED
@@ -107,6 +110,30 @@ def test_variables_of_hosts_and_groups_are_read_once_a_run(site: Site) -> None:
     files = sorted(site.decryptions())
     assert len(files) == 4, files
     assert len(set(files)) == 4
+
+
+def test_files_behind_links_are_decrypted_too(site: Site) -> None:
+    """The plugin for plain files follows links, and would give the encrypted texts."""
+    site.encrypt("shared/deep/a.sops.yaml", "linked: value\n")
+    site.encrypt("shared/own.sops.yaml", "own: value\n")
+    (site.root / "group_vars/all").mkdir(parents=True)
+    (site.root / "group_vars/all/common").symlink_to("../../shared")
+    (site.root / "shared/deep/round").symlink_to("..")
+    (site.root / "group_vars/web.sops.yaml").symlink_to("../shared/own.sops.yaml")
+    site.play(expect("linked == 'value'", "inventory_hostname == 'db1' or own == 'value'"))
+    assert len(site.decryptions()) == len(set(site.decryptions()))
+
+
+def test_what_is_there_and_cannot_be_read_is_never_passed_over(site: Site) -> None:
+    link = site.root / "group_vars/all.sops.yaml"
+    link.parent.mkdir()
+    link.symlink_to("nowhere")
+    assert "there is no file" in site.play(expect("true"), fails=True)
+    link.unlink()
+    with mock.patch("os.listdir", side_effect=PermissionError(13, "Permission denied")):
+        (site.root / "group_vars/all").mkdir()
+        with pytest.raises(AnsibleParserError, match=r"group_vars/all: Permission denied"):
+            files_of(str(site.root / "group_vars"), "all")
 
 
 def test_hosts_outside_of_the_play_cost_what_is_asked_of_them(site: Site) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._vault.client import VaultClient
 from ansible_collections.unified.deploy.plugins.module_utils._vault.errors import VaultError
+from ansible_collections.unified.deploy.plugins.module_utils._vault.http import Http, Response
 from ansible_collections.unified.deploy.plugins.module_utils._vault.kv import Kv
 from ansible_collections.unified.deploy.plugins.module_utils._vault.node import Node, NodeError
 from ansible_collections.unified.deploy.plugins.module_utils._vault.options import (
@@ -279,6 +280,23 @@ def test_paths_that_lead_elsewhere_are_refused(server: fake.FakeVault, path: str
     assert server.requests == []
 
 
+@pytest.mark.parametrize("option", ["token", "namespace"])
+def test_header_that_cannot_be_is_not_quoted(server: fake.FakeVault, option: str) -> None:
+    for value in ("canary\nsecond", "canary\r", "canary\u2026", "canary\x7f"):
+        with pytest.raises(VaultError, match=f"the {option} holds a line break") as caught:
+            client(server, **{option: value}).request("GET", "sys/mounts")
+        assert "canary" not in str(caught.value)
+    assert server.requests == []
+
+
+def test_answer_that_is_no_json_is_named(server: fake.FakeVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b"<html>canary", b"[1]"):
+        response = Response(200, {"Content-Type": "application/json"}, content)
+        monkeypatch.setattr(Http, "send", lambda *_all, response=response: response)
+        with pytest.raises(VaultError, match=r"^the answer is none of OpenBao or Vault\. See what listens there$"):
+            client(server).request("GET", "sys/mounts")
+
+
 def test_what_the_server_says_is_shown_less_what_was_sent() -> None:
     sent = {
         "connection_url": "postgres://admin:p4ss/w0rd@db",
@@ -294,6 +312,9 @@ def test_what_the_server_says_is_shown_less_what_was_sent() -> None:
     assert (
         shown
         == 'parse "***": invalid port ":***" after host; pin *** of 4200 is short, password ***, or "***"; invalid capability "reed"'
+    )
+    assert (
+        without(["parse postgres://app:p%40ss%2Fw@db: no"], {"password": "p@ss/w"}) == "parse postgres://app:***@db: no"
     )
     assert len(without(["x" * 9999], None)) < 500
     assert "\x1b" not in without(["a\x1b[2Jb"], None)

@@ -52,9 +52,26 @@ def test_machine_logs_in_by_what_its_cloud_says(server: FakeVaultInClouds, metad
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("region", ["", "eu-central-1"])
-def test_aws_credentials_of_the_environment_and_a_region(
-    server: FakeVaultInClouds, metadata: FakeMetadata, region: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("region", "sts"),
+    [("eu-central-1", "sts.eu-central-1.amazonaws.com"), ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn")],
+)
+def test_aws_region_is_the_servers_and_not_that_of_this_machine(
+    server: FakeVaultInClouds, metadata: FakeMetadata, region: str, sts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", region)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    assert login(server, "aws")["path"] == "auth/aws/login"
+    with pytest.raises(VaultError, match="was refused"):
+        login(server, "aws", aws_region=region)
+    server.sts, server.region = sts, region
+    assert login(server, "aws", aws_region=region)["path"] == "auth/aws/login"
+    with pytest.raises(VaultError, match="was refused"):
+        login(server, "aws")
+
+
+def test_aws_credentials_of_the_environment(
+    server: FakeVaultInClouds, metadata: FakeMetadata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {
         "AccessKeyId": "AWS_ACCESS_KEY_ID",
@@ -63,7 +80,6 @@ def test_aws_credentials_of_the_environment_and_a_region(
     }
     for key, name in names.items():
         monkeypatch.setenv(name, KEY[key])
-    monkeypatch.setenv("AWS_REGION", region)
     assert login(server, "aws")["path"] == "auth/aws/login"
     assert metadata.asked == [], "nobody else is asked"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-another")

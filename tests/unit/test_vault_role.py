@@ -325,7 +325,8 @@ def test_snapshot_that_is_not_whole_is_refused() -> None:
     changed = archive({**files, "SHA256SUMS": f"{'0' * 64}  meta.json\n{'0' * 64}  state.bin\n".encode()})
     for broken, said in [
         *[(part, "x is no whole snapshot") for part in (whole[:-8], whole[:-200], whole[:5000], b"", b'{"errors": []}')],
-        (snapshot(**{"meta.json": b"{}"}), "x is no whole snapshot"), (gzip.compress(b"x"), "x is no whole snapshot"),
+        *[(snapshot(**{"meta.json": meta}), "x is no whole snapshot") for meta in (b"{}", b"[]", b'{"Index": null}')],
+        (gzip.compress(b"x"), "x is no whole snapshot"),
         (changed, "x: the sum of meta.json is wrong"),
     ]:  # fmt: skip
         with pytest.raises(VaultError, match=said):

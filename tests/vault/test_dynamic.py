@@ -22,6 +22,7 @@ import yaml
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnsupportedError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
+from tests.fakes.kubernetes import kubernetes
 from tests.secrets import programs
 from tests.unit.conftest import INSTALLED
 
@@ -289,3 +290,49 @@ def test_certificate_of_a_run_by_who_may_issue_it_and_nothing_else(
     resolver.close()
     assert len(leases(server, f"{mount}/issue/web")) == 1, "this token may revoke nothing"
     assert [json.loads(path.read_text())["leases"] for path in (tmp_path / "unified/leases").glob("*.json")] == [made]
+
+
+def test_token_of_a_cluster_is_made_once_and_ends_with_the_run(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one engine of a cloud that OpenBao comes with; behind it is a fake Kubernetes. Tokens cannot be renewed, nor revoked there."""
+    if server.kind == "fake":
+        pytest.skip("tests/unit/test_secret_cloud_engines.py asks the fake")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    vault = Vault(server)
+    mount = vault.name("kubernetes")
+    vault.run("mount", path=mount, type="kubernetes")
+    with kubernetes() as (address, asked):
+        config = {"kubernetes_host": address, "disable_local_ca_jwt": True, "service_account_jwt": "canary"}
+        vault.run("write", path=f"{mount}/config", data=config)
+        role = {"allowed_kubernetes_namespaces": ["web", "db"], "service_account_name": "default"}
+        vault.run("write", path=f"{mount}/roles/app", data=role)
+        resolver = Resolver({"prod": {"type": "vault", **vault.options}})
+        resolver.lasting = True
+        reference = f"prod+{mount}://creds/app#{{}}?kubernetes_namespace=web&ttl=15m"
+        tokens = {resolver.resolve(reference.format("service_account_token")) for _task in range(3)}
+        assert (len(tokens), resolver.resolve(reference.format("service_account_namespace"))) == (1, "web")
+        assert asked == ["/api/v1/namespaces/web/serviceaccounts/default/token"]
+        assert len(leases(server, f"{mount}/creds/app")) == 1
+        for wrong, said in (
+            ("", "unsupported operation"),
+            ("?kubernetes_namespace=other", "other"),
+            ("?ttl=5m", "kubernetes_namespace"),
+        ):
+            with pytest.raises(UnsupportedError, match=said):
+                resolver.resolve(f"prod+{mount}://creds/app#service_account_token{wrong}")
+        resolver.close()
+        assert leases(server, f"{mount}/creds/app") == []
+
+
+def test_login_at_its_longest_is_replaced_with_what_it_had_asked_for(make: t.Callable[..., Engine]) -> None:
+    """Its leases end with it, long before their own end."""
+    engine = make()
+    if engine.server.kind == "fake":
+        pytest.skip("the fake knows no longest time of a token")
+    engine.approle()
+    mount = engine.stores["prod"]["auth_mount"]
+    engine.vault.run("approle", name="app", config={"token_ttl": "8s", "token_max_ttl": "14s"}, mount=mount)
+    output = engine.play(engine.show(), engine.hold(3), engine.show("Again"), engine.hold(16), engine.show("Later"))
+    assert len(users(output)) in (2, 3), output
+    engine.gone()

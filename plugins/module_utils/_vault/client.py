@@ -108,7 +108,7 @@ class VaultClient:
         try:
             return self.ask(method, path, **arguments)
         except VaultError as exc:
-            if exc.kind != "unauthorized" or fresh or not self._again():
+            if exc.kind != "unauthorized" or fresh or not self.log_in_again():
                 raise
         return self.ask(method, path, **arguments)
 
@@ -179,6 +179,14 @@ class VaultClient:
             headers["X-Vault-Token"] = self._token
         if self.options["namespace"]:
             headers["X-Vault-Namespace"] = self.options["namespace"]
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                # http.client would refuse it too, by an error that quotes it.
+                what = {"X-Vault-Token": "the token", "X-Vault-Namespace": "the namespace"}.get(name, name)
+                fix = "Is a file's line break part of it?"
+                raise VaultError(
+                    f"{what} holds a line break or another character that no header can", kind="invalid", fix=fix
+                )
         return headers
 
     def _patiently(self, sent: Sent) -> Response:
@@ -286,8 +294,8 @@ class VaultClient:
         self._authenticated = True
         return True
 
-    def _again(self) -> bool:
-        """Have another token than the one that was refused; False where there is none to be had."""
+    def log_in_again(self) -> bool:
+        """Have another token than the one that was refused, or is about to end; False where there is none to be had."""
         method, refused = self.options["auth_method"], self._token
         if self._fixed or method == "agent":
             return False
@@ -339,7 +347,11 @@ def _answer(response: Response) -> Answer:
     if response.status == 204 or not response.content:
         return {}
     if "json" in response.headers.get("Content-Type", ""):
-        return dict(json.loads(response.content))
+        try:
+            return dict(json.loads(response.content))
+        except (TypeError, ValueError):
+            fix = "See what listens there"
+            raise VaultError("the answer is none of OpenBao or Vault", kind="failed", fix=fix) from None
     return {"content": response.content}
 
 

@@ -38,12 +38,16 @@ class AwsKey(t.NamedTuple):
 def aws(options: Options, now: datetime.datetime | None = None) -> Body:
     """A signed question to AWS who we are, which the server asks in our place.
 
+    Where it asks is the server's to say, and by default the global service, which accepts one region only; the region of this machine
+    does not matter (https://developer.hashicorp.com/vault/docs/auth/aws, `region` of the login).
+
     Raises:
         VaultError: there are no credentials.
     """
     now = now or datetime.datetime.now(datetime.timezone.utc)
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
-    host = f"sts.{region}.amazonaws.com" if region else "sts.amazonaws.com"
+    region = options.get("aws_region") or ""
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    host = f"sts.{region}.{domain}" if region else f"sts.{domain}"
     key = aws_key()
     headers = {
         "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",

@@ -30,6 +30,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "password": {"type": "str", "no_log": True},
     "jwt": {"type": "str", "no_log": True},
     "jwt_path": {"type": "path", "no_log": False},
+    "aws_region": {"type": "str"},
     "iam_server_id": {"type": "str"},
     "azure_resource": {"type": "str"},
     "client_cert": {"type": "path"},

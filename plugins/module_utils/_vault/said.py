@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+import urllib.parse
 
 HIDDEN = "***"
 # The longest reason that is shown.
@@ -67,6 +68,7 @@ def _texts(sent: t.Any, field: str = "") -> t.Iterator[str]:
     else:
         text = str(sent)
         yield text
-        # As a server writes it that quotes it.
+        # As a server writes it that quotes it, or has put it into an address.
         yield json.dumps(text)[1:-1]
+        yield from (urllib.parse.quote(text, safe=""), urllib.parse.quote_plus(text))
         yield from (line for line in text.splitlines() if len(line) >= 4)

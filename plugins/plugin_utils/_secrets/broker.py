@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
+import hmac
 import json
 import multiprocessing
 import os
 import resource
 import select
+import signal
 import socket
 import struct
 import threading
@@ -104,12 +105,20 @@ def address_for(pid: int, declared: Declared) -> str:
     """A name of its own for this run and these stores: process ids come back, start times with them do not."""
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
         started = handle.read().rpartition(")")[2].split()[19]
-    stores = hashlib.sha256(json.dumps(declared, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    return f"\0unified-secrets-{os.getuid()}-{pid}-{started}-{stores}"
+    # Every user sees the name (/proc/net/unix), and a declaration may hold a password. Where the run's process has its parts in memory
+    # differs from run to run, and only its user may read it (proc_pid_auxv(5)): without it no guess at the declaration can be tried.
+    with open(f"/proc/{pid}/auxv", "rb") as key:
+        stores = hmac.digest(key.read(), json.dumps(declared, sort_keys=True, default=str).encode(), "sha256").hex()
+    return f"\0unified-secrets-{os.getuid()}-{pid}-{started}-{stores[:16]}"
 
 
 def start(address: str, run: int, source: Resolver) -> None:
-    """Start the broker, unless another worker did."""
+    """Start the broker, unless another worker did.
+
+    Raises:
+        OSError: this kernel does not tell when a process ends (pidfd_open(2), Linux 5.3).
+    """
+    os.close(os.pidfd_open(run))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(address)
@@ -132,6 +141,9 @@ def start(address: str, run: int, source: Resolver) -> None:
 def _detach(keep: int) -> None:
     """Hold nothing of the worker's: the run would wait for the ends of its pipes."""
     os.setsid()
+    # It ends with the run: whoever stops all processes of a job, the run among them, would leave the leases to the next run.
+    for ending in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)

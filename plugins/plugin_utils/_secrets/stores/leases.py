@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
+import re
 import secrets
 import threading
 import time
@@ -34,13 +36,15 @@ PASSING = ("failed", "sealed", "slow", "unreachable")
 # Auth methods by which this process makes a token for itself, which it may end.
 OWN_LOGINS = frozenset(AUTH_METHODS) - {"token", "agent"}
 # Where engines make something of what is written to them. Anywhere else a write may change what is there, as it does in a KV engine.
-MAKING = frozenset({"creds", "issue", "key", "sign", "sts", "token"})
+MAKING = re.compile(
+    r"(creds|issue|key|sign|sts|token)/.+|issuer/[^/]+/(issue|sign)/.+|(roleset|static-account|impersonated-account)/[^/]+/(key|token)"
+)
 KEEPING = frozenset({"cubbyhole", "generic", "identity", "kv", "system", "token"})
 
 
 @dataclasses.dataclass
 class Lease:
-    """`ends` by the monotonic clock; `key` is what was asked for, None for the token of the login."""
+    """`ends` by the monotonic clock; `key` is what was asked for, None for the token of the login. `id` is empty where there is an end only."""
 
     id: str
     key: Reference | None
@@ -83,9 +87,11 @@ class Leases:
             if options:
                 self._refuse_change(path)
             answer = self.client.request("POST" if options else "GET", path, json=options or None)
+            content: t.Mapping[str, t.Any] = answer.get("data") or {}
             if answer.get("lease_id"):
                 self._hold(answer, reference)
-            content: t.Mapping[str, t.Any] = answer.get("data") or {}
+            elif lasts := lasting(content):
+                self.held.append(Lease("", reference, min(lasts, LASTS), time.monotonic() + lasts, renewable=False))
             return content
 
     def _begin(self) -> None:
@@ -93,11 +99,15 @@ class Leases:
             left.keep([lease for lease in left.leases if not self._revoked(lease)])
         self.record = Record.made(self.client)
         if self.client.options["auth_method"] in OWN_LOGINS:
-            token = self.client.request("GET", "auth/token/lookup-self")["data"]
-            if token.get("renewable") and token["ttl"]:
-                ends = time.monotonic() + token["ttl"]
-                self.held.append(Lease("", None, token["creation_ttl"], ends, renewable=True))
+            with contextlib.suppress(VaultError):  # a token that may not look at itself is used while it lasts
+                self._hold_login()
         threading.Thread(target=self._keep, daemon=True).start()
+
+    def _hold_login(self) -> None:
+        token = self.client.request("GET", "auth/token/lookup-self")["data"]
+        if token["ttl"]:
+            ends = time.monotonic() + token["ttl"]
+            self.held.append(Lease("", None, token["creation_ttl"], ends, renewable=bool(token.get("renewable"))))
 
     def _refuse_change(self, path: str) -> None:
         """A reference never changes what others have: options are sent to who makes something of them, and to nobody else.
@@ -106,7 +116,7 @@ class Leases:
         """
         mount = self.client.request("GET", f"sys/internal/ui/mounts/{path}")["data"]
         below = path.removeprefix(mount["path"])
-        if mount["type"] in KEEPING or below.partition("/")[0] not in MAKING:
+        if mount["type"] in KEEPING or not MAKING.fullmatch(below):
             raise VaultError(
                 f"{path}: a reference with options is a write, and this path of an engine of type {mount['type']} would be changed by it",
                 kind="invalid",
@@ -126,7 +136,7 @@ class Leases:
 
     def _write_down(self) -> None:
         if self.record is not None:
-            asked = [lease for lease in self.held if lease.key is not None]
+            asked = [lease for lease in self.held if lease.id]
             ends = time.time() + max((lease.left for lease in asked), default=0)
             self.record.keep([lease.id for lease in asked], ends)
 
@@ -136,7 +146,7 @@ class Leases:
                 self.renew_due()
 
     def renew_due(self) -> None:
-        """Renew what has less than RENEW of its length left; what cannot be renewed serves nobody once it is about to end."""
+        """Renew what has less than RENEW of its length left; what cannot be renewed serves no new task once it is about to end."""
         for lease in list(self.held):
             if lease.renewable and lease.left < RENEW * lease.length:
                 try:
@@ -145,20 +155,37 @@ class Leases:
                     lease.renewable = exc.kind in PASSING
                     if exc.kind in GONE:
                         lease.ends = time.monotonic()
-            if lease.key is not None and lease.serves and lease.left < RETIRE * lease.length:
-                lease.serves = False  # once: what was asked for in its place has the same key
-                self.retire(lease.key)
+            if lease.left < RETIRE * lease.length:
+                self._retire(lease)
             if lease.left <= 0:
                 self.held.remove(lease)
                 self._write_down()
 
+    def _retire(self, lease: Lease) -> None:
+        """Have what is about to end asked for anew, once: what comes in its place has the same key."""
+        if not lease.serves:
+            return
+        lease.serves = False
+        if lease.key is not None:
+            self.retire(lease.key)
+            return
+        for other in self.held:
+            if other.id:  # a lease ends with the token that asked for it
+                other.ends, other.renewable = min(other.ends, lease.ends), False
+                self._retire(other)
+        with contextlib.suppress(VaultError):  # whoever asks next is told
+            if self.client.log_in_again():
+                self._hold_login()
+
     def _renew(self, lease: Lease) -> None:
         if lease.key is None:
-            duration = self.client.request("POST", "auth/token/renew-self", json={})["auth"]["lease_duration"]
+            answer = self.client.request("POST", "auth/token/renew-self", json={}).get("auth") or {}
         else:
             body = {"lease_id": lease.id, "increment": lease.length}
-            duration = self.client.request("POST", "sys/leases/renew", json=body)["lease_duration"]
-        lease.ends = time.monotonic() + int(duration)
+            answer = self.client.request("POST", "sys/leases/renew", json=body)
+        if "lease_duration" not in answer:
+            raise VaultError("the answer is none of OpenBao or Vault", kind="failed")
+        lease.ends = time.monotonic() + int(answer["lease_duration"] or 0)
         self._write_down()
 
     def _revoked(self, lease: str) -> bool:
@@ -174,12 +201,30 @@ class Leases:
         with self.lock:
             if self.record is None:
                 return
-            left = [lease.id for lease in self.held if lease.key is not None and not self._revoked(lease.id)]
+            left = [lease.id for lease in self.held if lease.id and not self._revoked(lease.id)]
             if self.client.options["auth_method"] in OWN_LOGINS:
                 with contextlib.suppress(VaultError):
                     self.client.request("POST", "auth/token/revoke-self", json={})
                     left = []
             self.record.keep(left)
+
+
+def lasting(content: t.Mapping[str, t.Any]) -> int:
+    """For how many seconds something without a lease is good, 0 where the engine does not say: a token of GCP, a certificate, a static
+    user's password until it is rotated.
+
+    Sources: https://openbao.org/api-docs/secret/pki/, https://openbao.org/api-docs/secret/databases/,
+    https://developer.hashicorp.com/vault/api-docs/secret/gcp
+    """
+    until = content.get("expires_at_seconds") or content.get("expiration")
+    for seconds in (
+        content.get("token_ttl"),
+        content.get("ttl"),
+        until - time.time() if isinstance(until, int) else None,
+    ):
+        if isinstance(seconds, (int, float)) and seconds > 0:
+            return math.ceil(seconds)
+    return 0
 
 
 def since(pid: int) -> str:

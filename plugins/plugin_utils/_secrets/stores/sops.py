@@ -22,6 +22,15 @@ from .program import find, run
 
 KINDS = {"missing": NotFoundError, "no_key": ForbiddenError, "tampered": ForbiddenError}
 
+# Of a file with one of these some values are plain by right.
+PARTIAL = (
+    "encrypted_comment_regex",
+    "encrypted_regex",
+    "encrypted_suffix",
+    "unencrypted_comment_regex",
+    "unencrypted_regex",
+)
+
 
 class Sops(File):
     type = "sops"
@@ -135,8 +144,7 @@ class Sops(File):
 def _whole(content: bytes, kind: str) -> None:
     """A file whose encryption was meant to cover everything, but does not, was edited without sops."""
     document, section = _sops.metadata(content, kind)
-    partial = ("encrypted_regex", "encrypted_suffix", "unencrypted_regex", "unencrypted_comment_regex")
-    if any(section.get(name) for name in partial) or kind in ("dotenv", "ini"):
+    if any(section.get(name) for name in PARTIAL):
         return
     suffix = section.get("unencrypted_suffix") or "_unencrypted"
     for name, value in _sops.leaves(document):
