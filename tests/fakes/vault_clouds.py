@@ -1,7 +1,7 @@
 """Engines of AWS, GCP, Azure and Kubernetes for the fake of OpenBao: what they make, with the leases they give.
 
-After https://developer.hashicorp.com/vault/api-docs/secret/aws, /gcp, /azure and /kubernetes. OpenBao keeps them as plugins of their own, so
-none was recorded. Leaves out: configuration, and any cloud.
+After https://developer.hashicorp.com/vault/api-docs/secret/aws, /gcp, /azure and /kubernetes. OpenBao keeps them as plugins of their own, but for
+Kubernetes, so none was recorded. Leaves out: configuration, and any cloud.
 """
 
 from __future__ import annotations
@@ -85,9 +85,8 @@ class CloudVault(FakeVault):
         if request.method == "GET":
             raise self._refused(405, "1 error occurred:\n\t* unsupported operation\n\n")
         if not request.body.get("kubernetes_namespace"):
-            raise self._refused(
-                400, "'kubernetes_namespace' is required unless the Vault role has a single namespace specified"
-            )
+            said = "'kubernetes_namespace' is required unless the OpenBao role has a single namespace specified"
+            raise self._refused(500, f"error verifying namespace: {said}")
         made = {
             "service_account_name": "default", "service_account_namespace": request.body["kubernetes_namespace"],
             "service_account_token": f"canary-{self._count(rest)}",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnsupportedError
+from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.errors import UnavailableError, UnsupportedError
 from ansible_collections.unified.deploy.plugins.plugin_utils._secrets.resolver import Resolver
 
 from tests.fakes.vault import ROOT
@@ -114,7 +114,7 @@ def test_role_of_an_engine_is_not_changed_by_a_reference(path: str, server: Clou
 def test_what_the_engine_lacks_is_said(resolver: Resolver) -> None:
     with pytest.raises(UnsupportedError, match=r"unsupported operation"):
         resolver.resolve("prod+kubernetes://creds/deploy#service_account_token")
-    with pytest.raises(UnsupportedError, match="'kubernetes_namespace' is required"):
+    with pytest.raises(UnavailableError, match="'kubernetes_namespace' is required"):
         resolver.resolve("prod+kubernetes://creds/deploy#service_account_token?ttl=5m")
 
 

@@ -314,11 +314,7 @@ def test_token_of_a_cluster_is_made_once_and_ends_with_the_run(
         assert (len(tokens), resolver.resolve(reference.format("service_account_namespace"))) == (1, "web")
         assert asked == ["/api/v1/namespaces/web/serviceaccounts/default/token"]
         assert len(leases(server, f"{mount}/creds/app")) == 1
-        for wrong, said in (
-            ("", "unsupported operation"),
-            ("?kubernetes_namespace=other", "other"),
-            ("?ttl=5m", "kubernetes_namespace"),
-        ):
+        for wrong, said in (("", "unsupported operation"), ("?kubernetes_namespace=other", "other")):
             with pytest.raises(UnsupportedError, match=said):
                 resolver.resolve(f"prod+{mount}://creds/app#service_account_token{wrong}")
         resolver.close()
