@@ -130,11 +130,8 @@ class ActionModule(RunAction):
         # Only a login over the network can be locked out by what is planned here.
         if self._connection.transport == "local":
             return ""
-        return (
-            self._play_context.remote_user
-            or self._connection.get_option("remote_user")
-            or task_vars.get("ansible_user", "")
-        )
+        user = self._play_context.remote_user or self._connection.get_option("remote_user")
+        return user or task_vars.get("ansible_user", "")
 
     def _evidence(
         self, arguments: Result, catalogue: Catalogue, gossfile: str, task_vars: Result
