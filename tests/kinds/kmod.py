@@ -54,7 +54,7 @@ if modinfo {name} >/dev/null 2>&1; then
   modprobe --showconfig | grep -xE 'blacklist {either}'
   done=$(modprobe -n -v {name} 2>/dev/null) || :
   if echo "$done" | grep -E '/{either}\\.ko'; then exit 1; fi
-  if echo "$done" | grep '^install ' | grep -vE '^install (/usr)?/bin/(false|true) *$'; then exit 1; fi
+  if echo "$done" | grep '^install ' | grep -vE '^install[[:space:]]+(/usr)?/bin/(false|true)[[:space:]]*$'; then exit 1; fi
 fi
 """
 

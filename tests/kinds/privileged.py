@@ -24,7 +24,7 @@ SCENARIOS = (
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 OBSERVERS = {
-    RULE: """loaded=$(auditctl -l) stored=$(cat /etc/audit/rules.d/*.rules)
+    RULE: """loaded=$(auditctl -l) stored=$(cat /etc/audit/rules.d/*.rules | grep -v '^ *#')
 findmnt -nrvo TARGET,OPTIONS -t ext4,xfs,tmpfs | grep -Ev '(^| |,)(nosuid|noexec)(,|$)' | while read -r tree _; do
   find "$tree" -xdev -type f -perm /6000
 done | while read -r program; do

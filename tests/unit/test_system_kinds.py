@@ -288,6 +288,36 @@ def test_loaded_module_waits_for_the_next_boot(catalogue: t.Any, hardened: t.Any
     assert desired.commands == [] and desired.reboot == [verdict.held]
 
 
+@pytest.mark.parametrize("name", ["cramfs", "usb-storage"])
+@pytest.mark.parametrize(
+    ("lines", "sees"),
+    [
+        ("install {} /bin/false", True),
+        ("install\t{}  /usr/bin/true ", True),
+        ("install {} \\\n /bin/false", True),
+        ("install \\\n {} /bin/false", True),
+        ("install {} /sbin/modprobe --ignore-install {}", False),
+        ("install {}2 /bin/false", False),
+        ("#install {} /bin/false", False),
+        ("blacklist {}", False),
+    ],
+)
+def test_second_judge_sees_the_line_by_which_nothing_is_loaded(
+    catalogue: t.Any, hardened: t.Any, name: str, lines: str, sees: bool
+) -> None:
+    hardened["kmod"][name].update(
+        on_disk=True, install="/bin/false", blacklist=True, sources={"install": "/etc/x.conf"}
+    )
+    filters = _selection.Filters((), (), (f"kmod/{name}",))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], _selection.Overlay(), hardened["host"], filters)
+    checks = _goss.checks_of(_plan.judge(selection, hardened), hardened)[f"kmod/{name}"]
+    (pattern,) = next(one for one in checks if "contents" in one.attributes).attributes["contents"]
+    for written in (name, name.replace("-", "_")):
+        text = lines.replace("{}", written)
+        # As Goss does: one line after the other.
+        assert any(re.search(pattern.strip("/"), line) for line in text.splitlines()) is sees
+
+
 def test_earlier_install_line_is_named(catalogue: t.Any, hardened: t.Any) -> None:
     local = "/etc/modprobe.d/00-local.conf"
     module(hardened, install="/sbin/modprobe --ignore-install cramfs", sources={"install": local, "blacklist": local})

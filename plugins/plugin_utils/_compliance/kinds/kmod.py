@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ....module_utils._collect.kmod import plain
@@ -79,8 +80,12 @@ class Kmod(Kind):
         allowed = "^(false (<nil>|(/usr)?/bin/(false|true)) .*|true (/usr)?/bin/(false|true) true)$"
         made.append(matching(Template(state), {"match-regexp": allowed}))
         if module["on_disk"] and module["sources"]["install"]:
-            line = f"/^\\s*install\\s+{literal(name).replace('-', '[-_]').replace('_', '[-_]')}\\s+(/usr)?/bin/(false|true)\\s*$/"
-            made.append(Check("file", {"path": module["sources"]["install"], "exists": True, "contents": [line]}))
+            either = re.sub("[-_]", "[-_]", literal(name))
+            # Goss reads line by line: of one that goes on in the next it sees the beginning.
+            line = f"^\\s*install\\s*(\\s{either}\\s*(\\s(/usr)?/bin/(false|true)\\s*|\\\\)|\\\\)$"
+            made.append(
+                Check("file", {"path": module["sources"]["install"], "exists": True, "contents": [f"/{line}/"]})
+            )
         return made
 
 
