@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
 import time
 import typing as t
@@ -60,10 +61,15 @@ class Drill:
 
 @pytest.fixture
 def drill(tmp_path: Path) -> t.Iterator[Drill]:
-    shm = Path("/dev/shm") / f"unified-drill-{os.getpid()}"
-    far = shm.parent.is_dir() and os.geteuid() == 0
-    yield Drill(tmp_path, shm if far else tmp_path / "other")
-    shutil.rmtree(shm, ignore_errors=True)
+    # Mounted for this drill alone: files are staged at the root of their mount, where others work at the same time in a shared one.
+    far = tmp_path / "far"
+    far.mkdir()
+    mounted = (
+        os.geteuid() == 0 and not subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(far)], check=False).returncode
+    )
+    yield Drill(tmp_path, far / "other")
+    if mounted:
+        subprocess.run(["umount", "--lazy", str(far)], check=True)
 
 
 def test_killed_at_any_line_it_is_all_old_or_all_new(
