@@ -13,11 +13,14 @@ SITE: dict[str, t.Any] = {
     # A database of all files takes minutes.
     "waivers": [{"rule": "package/aide", "reason": "drill", "owner": "tests", "until": "2030-01-01"}],
 }
-# Upgrades by themselves, and what restarts daemons after them: who has them, has them before.
+# Upgrades by themselves, and what restarts daemons after them: who has them, has them before, and they have run. Their first run makes their
+# logs, readable for all; whoever hardens before it has those closed by the next run, and for good: logrotate makes new ones like the old.
 BEFORE = """
 apt-get -qq update
 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y goss needrestart unattended-upgrades >/dev/null
 sed -i "s/^#\\$nrconf{restart}.*/\\$nrconf{restart} = 'a';/" /etc/needrestart/needrestart.conf
+systemctl start apt-daily.service apt-daily-upgrade.service
+test -e /var/log/unattended-upgrades/unattended-upgrades.log
 """
 # Whatever a timer starts within a day or a week, with the lists of packages as on a host that has never asked for them.
 TIMERS = """
