@@ -57,6 +57,8 @@ UFW = (
         ((*UFW, (USER, [{"limit": {"rate": 3}}, source(NET), DROP])), (True, True, False)),
         ((*UFW, (USER, [source("127.0.0.1"), DROP])), (True, True, False)),
         ((*UFW, (USER, [ACCEPT]), (USER, [source(NET), DROP])), (True, True, False)),
+        # As ufw-not-local: what is for the host itself returns before everything else is dropped.
+        ((*UFW, (USER, [XT, {"return": None}]), (USER, [DROP])), (True, True, False)),
         (((IN, [source(NET), DROP]), *UFW), (False, True, True)),
         (((IN, [{"return": None}]), *UFW), (False, True, False)),
         (((IN, [{"jump": {"target": IN}}]),), (False, False, False)),

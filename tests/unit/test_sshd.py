@@ -228,6 +228,23 @@ def test_unit_whose_daemon_was_not_seen_is_said(pids: set[int], said: list[str])
     assert sshd_daemon.unseen([{**UNIT, "MainPID": "0"}], set()) == {}
 
 
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({}, ""),
+        ({"ExecStart": "{ path=/opt/run-sshd ; argv[]=/opt/run-sshd -D ; }"}, "/opt/run-sshd in the place of sshd"),
+        ({"ExecStart": "{ path=/usr/bin/env ; argv[]=/usr/bin/env sshd -o X=y ; }"}, "/usr/bin/env in the place"),
+        ({"BindPaths": "/srv/x:/etc/ssh:rbind"}, "BindPaths=/srv/x:/etc/ssh:rbind"),
+        ({"TemporaryFileSystem": "/etc"}, "TemporaryFileSystem=/etc"),
+        ({"RootDirectory": "/srv/root"}, "RootDirectory=/srv/root"),
+        ({"BindReadOnlyPaths": "/srv/keys:/srv/elsewhere", "BindPaths": ""}, ""),
+    ],
+)
+def test_next_start_that_reads_other_files_is_said(properties: dict[str, str], said: str) -> None:
+    reasons = sshd_daemon.unseen([{**UNIT, **properties}], {41})
+    assert said in reasons["ssh.service"] if said else reasons == {}
+
+
 def test_daemon_with_other_mounts_is_said_unless_its_files_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = {("self", "mnt"): 1, ("self", "pid"): 5, (41, "mnt"): 2, (41, "pid"): 5}
     monkeypatch.setattr(sshd_daemon, "_namespace", lambda pid, kind: numbers.get((pid, kind), 9))

@@ -24,6 +24,13 @@ def locks_root(even: str | None, others: t.Sequence[str | None]) -> str | None:
     return "yes" if seconds == 0 or seconds >= 60 else f"for {unlock} s"
 
 
+def counted(failures: str | None, others: t.Sequence[str | None]) -> str | None:
+    """faillock.conf(5), dir: the kernel's own file systems keep no records."""
+    (directory,) = others
+    kept = directory is None or not f"{directory}/".startswith(("/dev/", "/proc/", "/sys/"))
+    return failures if kept else f"{failures}, which {directory} does not count"
+
+
 def stores_all(storage: str | None, others: t.Sequence[str | None]) -> str | None:
     """journald.conf(5), MaxLevelStore: what is less urgent is not stored at all."""
     (level,) = others
