@@ -45,8 +45,8 @@ SCENARIOS = (
     Scenario("firewall/default_incoming", "every_port_by_a_comparison", "nft insert rule ip filter INPUT tcp dport gt 1 accept",
              held="accepts everything", alone=True),
     Scenario("firewall/default_incoming", "set_of_everybody",
-             "nft add set ip filter all '{ type ipv4_addr; flags interval; elements = { 0.0.0.0/1, 128.0.0.0/1 }; }'"
-             "; nft insert rule ip filter INPUT ip saddr @all accept", held="accepts everything", alone=True),
+             "nft add set ip filter everybody '{ type ipv4_addr; flags interval; elements = { 0.0.0.0/1, 128.0.0.0/1 }; }'"
+             "; nft insert rule ip filter INPUT ip saddr @everybody accept", held="accepts everything", alone=True),
     Scenario("firewall/default_incoming", "own_rule_accepts_the_loopback",
              "sed -i '/^COMMIT/i -A ufw-before-input -i lo -p tcp -j ACCEPT' /etc/ufw/before.rules; ufw reload", "pass", alone=True),
     Scenario("firewall/enabled", "not_started_at_boot", "systemctl disable -q ufw.service", alone=True),
@@ -65,5 +65,5 @@ OBSERVERS = {
     " && systemctl -q is-enabled ufw.service && systemctl show -p ExecStart ufw.service | grep 'ufw-init start'",
     "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null"
     f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null && ! grep -hE '{_ACCEPTS}' /etc/ufw/*.rules"
-    " && ! nft list chain ip filter INPUT | grep -E '(mark 0x00000000|dport > 1|@all) accept'",
+    " && ! nft list chain ip filter INPUT | grep -E '(mark 0x00000000|dport > 1|@everybody) accept'",
 }
