@@ -95,6 +95,7 @@ def test_group_that_a_block_excludes_refuses_whatever_the_others_match() -> None
         ("-D -oBanner none -p 2222 -E /x -ddd", ["-o", "Banner none", "-p", "2222"]),
         ("-Df /etc/other", ["-f", "/etc/other"]),
         ("-4 -D", ["-4"]),
+        ("-qD", ["-q"]),
     ],
 )
 def test_arguments_of_the_daemon_are_taken_from_its_title(title: str, options: list[str]) -> None:

@@ -733,7 +733,8 @@ def test_journal_that_keeps_only_the_worst_is_none(catalogue: t.Any, hardened: t
 
 @pytest.mark.parametrize(
     ("key", "value", "verdict"),
-    [("write_logs", "no", "fail"), ("write_logs", "yes", "pass"), ("log_format", "NOLOG", "fail"), ("log_format", "ENRICHED", "pass")],
+    [("write_logs", "no", "fail"), ("write_logs", "yes", "pass"), ("log_format", "NOLOG", "fail"), ("log_format", "ENRICHED", "pass"),
+     ("local_events", "no", "fail"), ("local_events", "yes", "pass")],
 )  # fmt: skip
 def test_audit_log_that_is_not_written_is_not_kept(
     catalogue: t.Any, hardened: t.Any, key: str, value: str, verdict: str

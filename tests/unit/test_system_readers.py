@@ -285,6 +285,15 @@ def test_every_place_of_a_script_that_may_set_something_is_seen(
     assert shell.settings(shell.without_comments(script)) == {"TMOUT": timeouts, "umask": masks}
 
 
+def test_kernel_whose_modules_only_modprobe_can_list_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "7.0").mkdir()
+    (tmp_path / "7.0/modules.dep.bin").touch()
+    monkeypatch.setattr(kmod, "ROOT", str(tmp_path))
+    left_out: dict[str, str] = {}
+    assert kmod.listed({"cramfs"}, left_out) == (set(), set())
+    assert list(left_out) == [f"{tmp_path}/7.0/modules.dep"]
+
+
 def test_search_path_of_sudo_is_roots_too() -> None:
     printed = "Sudoers path: /etc/sudoers\nValue to override user's $PATH with: /opt/x:/bin\nOther: x\n"
     assert root_shell.secure_path(command.Command("printf", "%s", printed)) == ["/opt/x:/bin"]

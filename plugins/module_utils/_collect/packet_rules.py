@@ -34,6 +34,13 @@ BOUNDS: dict[str, t.Callable[[int], tuple[int, int]]] = {
     ">=": lambda number: (number, PORTS - 1),
 }
 """Which ports fit a comparison with a number."""
+HEADERS = ("ip", "ip6", "tcp", "udp", "th")
+"""Of what stands in these beside addresses and ports the sender may choose nearly all."""
+ANYBODYS = ("cpu", "day", "hour", "length", "nfproto", "priority", "random", "time")
+ANYBODYS_XT = (
+    "bpf", "comment", "connbytes", "connlimit", "dscp", "hashlimit", "hl", "length", "limit", "quota", "statistic", "tcp", "time", "ttl", "u32", "udp",
+)  # fmt: skip
+"""Conditions that do not tell one sender from another (nft(8); iptables-extensions(8))."""
 DEEPEST = 16
 """Jumps from one chain to the next that are followed; the kernel allows as many (nf_tables_api.c, NFT_JUMP_STACK_SIZE)."""
 VERDICTS = ("accept", "drop", "reject", "return", "jump", "goto", "continue", "queue")
@@ -241,6 +248,8 @@ def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:
         return any(one != "lo" for one in listed)
     if left.get("meta", {}).get("key") == "pkttype":
         return bool({"host", "unicast"} & {str(one) for one in listed})
+    if left.get("meta", {}).get("key") in ANYBODYS:
+        return True
     if left.get("ct", {}).get("key") == "state":
         return "new" in listed
     if left.get("fib", {}).get("result") == "type":
@@ -253,6 +262,8 @@ def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:
     if payload.get("field") == "saddr":
         shares = [_share(one) for one in listed]
         return any(one > 2**-SHORTEST_PREFIX for one in shares) or sum(shares) > LARGEST_SHARE
+    if "base" in payload or (payload.get("protocol") in HEADERS and payload.get("field") != "daddr"):
+        return True
     # The host's own addresses; what is sent to groups is for a few programs.
     return bool(payload.get("field") == "daddr") and not all(_is_group(one) for one in listed)
 
@@ -283,8 +294,13 @@ def _is_group(address: t.Any) -> bool:
 
 def _is_wide_xt(name: str, words: str) -> bool:
     """The same for a match of iptables, of which nft shows the name only (iptables-extensions(8))."""
-    if name in ("comment", "limit", "hashlimit", "tcp", "udp"):
+    if name in ANYBODYS_XT:
         return True
+    if name in ("mark", "connmark"):
+        return re.search(r"(?<!! )--mark (0x)?0+(/\S+)?( |$)|! --mark", words) is not None
+    if name == "iprange":
+        source = re.search(r"(! )?--src-range (\S+)-(\S+)", words)
+        return source is not None and (bool(source[1]) or _share({"range": [source[2], source[3]]}) > LARGEST_SHARE)
     if name in ("conntrack", "state"):
         state = re.search(r"(! )?--(?:ct)?state (\S+)", words)
         return state is not None and ("NEW" in state[2].split(",")) != bool(state[1])

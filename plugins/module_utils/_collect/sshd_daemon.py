@@ -15,7 +15,7 @@ from .sshd_config import HOME
 
 # sshd(8): options that take a value. Those of `KEPT` bear on the configuration.
 VALUED = frozenset("CEbcfghkopu")
-KEPT = frozenset("cfghop46u")
+KEPT = frozenset("cfghopqu46")
 TITLE = re.compile(r"\S+: (\S*/\S+)(.*?)( \[listener\].*)?$", re.DOTALL)
 
 

@@ -46,6 +46,7 @@ def remembered(count: str | None, others: t.Sequence[str | None]) -> str | None:
 
 
 def written(action: str | None, others: t.Sequence[str | None]) -> str | None:
-    """auditd.conf(5), write_logs and its older form log_format=NOLOG: nothing is written to the disk."""
-    logs, form = ((one or "").lower() for one in others)
-    return f"{action}, of which nothing is written" if logs == "no" or form == "nolog" else action
+    """auditd.conf(5): nothing is written to the disk by write_logs and its older form log_format=NOLOG, nothing of this host by local_events."""
+    logs, form, local = ((one or "").lower() for one in others)
+    nothing = logs == "no" or form == "nolog" or local == "no"
+    return f"{action}, of which nothing is written" if nothing else action

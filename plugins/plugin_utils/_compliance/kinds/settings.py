@@ -383,7 +383,7 @@ KINDS = (
     Combined(
         "auditd",
         AUDITD,
-        others={"max_log_file_action": Bearing(("write_logs", "log_format"), written)},
+        others={"max_log_file_action": Bearing(("write_logs", "log_format", "local_events"), written)},
         separator=" = ",
         mode="0640",
         daemon="auditd",
