@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import typing as t
@@ -71,8 +72,8 @@ def hardened(name: str, address: str, directory: Path) -> Path:
     kind, suite = HOSTS[name]
     host = Target(tool.up(address, kind, suite), directory)
     try:
-        host.play("harden_hosts", variables=VARIABLES[name])
-        again = host.play("harden_hosts", variables=VARIABLES[name])
+        host.play("harden_hosts", variables=variables_of(host))
+        again = host.play("harden_hosts", variables=variables_of(host))
         assert again.changed(host.host.name) == 0, again.output[-3000:]
         bad = {
             i: r["actual"]
@@ -103,7 +104,13 @@ def tally(pytestconfig: pytest.Config) -> t.Iterator[dict[str, set[str]]]:
 
 
 def variables_of(target: Target) -> dict[str, t.Any]:
-    return VARIABLES[next(name for name, host in HOSTS.items() if host == (target.host.kind, target.host.suite))]
+    name = next(name for name, host in HOSTS.items() if host == (target.host.kind, target.host.suite))
+    return {**VARIABLES[name], **(goss_for_hosts_without_a_package() if name == "debian12" else {})}
+
+
+def goss_for_hosts_without_a_package() -> dict[str, t.Any]:
+    program = tool.goss()
+    return {"compliance_goss_binary": {"src": str(program), "sha256": hashlib.sha256(program.read_bytes()).hexdigest()}}
 
 
 def judged(target: Target, book: str) -> dict[str, t.Any]:

@@ -21,6 +21,11 @@ SCENARIOS = (
     Scenario(SIGNED, "name_in_other_case", f"sed -i '/AllowUnauthenticated/d' {OURS}; echo 'apt::get::allowunauthenticated \"off\";' >>{OURS}", "pass"),
     Scenario(SIGNED, "file_that_apt_leaves_out", f"echo 'APT::Get::AllowUnauthenticated \"1\";' >{PARTS}/zzz.disabled", "pass"),
     Scenario(SIGNED, "source_that_is_trusted", "echo 'deb [ trusted=yes ] http://127.0.0.1:9/x ./' >/etc/apt/sources.list.d/site.list", held="site.list"),
+    Scenario(SIGNED, "source_that_is_trusted_on_the_next_line",
+             "printf 'Types: deb\nURIs: http://127.0.0.1:9/\nSuites: x\nComponents: main\nTrusted:\n yes\n' >/etc/apt/sources.list.d/site.sources",
+             held="site.sources"),
+    Scenario(SIGNED, "for_one_program_only", f"echo 'Binary::apt-get::APT::Get::AllowUnauthenticated \"1\";' >{PARTS}/99own",
+             held="overrides it for one program"),
     Scenario(RECOMMENDS, "default_is_no_choice", f"sed -i '/Install-Recommends/d' {OURS}"),
     Scenario(RECOMMENDS, "wrong_after_right", f"echo 'APT::Install-Recommends \"1\";' >>{OURS}"),
     Scenario(SUGGESTS, "wrong_before_right", f"printf '%s;\\n' 'APT::Install-Suggests \"1\"' 'APT::Install-Suggests \"0\"' >>{OURS}", "pass"),
@@ -40,7 +45,8 @@ OBSERVERS = {
     SIGNED: _answers("APT::Get::AllowUnauthenticated", NO)
     # What apt-get indextargets calls trusted is what was signed, too.
     + "; if grep -rhivE '^ *#' /etc/apt/sources.list /etc/apt/sources.list.d"
-    " | grep -iE '(trusted|allow-insecure) *[:=] *(yes|true|1|on|with|enable)'; then exit 1; fi",
+    " | sed -z 's/:\\n */: /g' | grep -iE '(trusted|allow-insecure) *[:=] *(yes|true|1|on|with|enable)'; then exit 1; fi"
+    "; if apt-config dump | grep -iE '^Binary::.*AllowUnauthenticated \"(yes|true|1|on|with|enable)'; then exit 1; fi",
     RECOMMENDS: _answers("APT::Install-Recommends", NO),
     SUGGESTS: _answers("APT::Install-Suggests", NO),
     UNUSED: _answers("Unattended-Upgrade::Remove-Unused-Dependencies", YES),

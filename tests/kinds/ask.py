@@ -29,7 +29,7 @@ changed=$(stat -c %Z /etc/systemd/{file}.d/*.conf /etc/systemd/{file}.d | sort -
 
 def pam(key: str, module: str, path: str, test: str = "true") -> str:
     """A setting of a PAM module: its arguments win over its file (pam.conf(5)); the last line of the file counts."""
-    return f"""values=$(sed -nE 's/^[^#]*{module}.*[[:blank:]]{key}(=([^[:blank:]]*))?([[:blank:]].*)?$/=\\2/p' /etc/pam.d/common-*)
+    return f"""values=$(cat /etc/pam.d/common-* | tr -d '[]' | sed -nE 's/^[^#]*{module}.*[[:blank:]]{key}(=([^[:blank:]]*))?([[:blank:]].*)?$/=\\2/p')
 [ -n "$values" ] || values=$(sed -nE 's/^[[:blank:]]*{key}([[:blank:]]*=[[:blank:]]*|[[:blank:]]+|$)([^#[:blank:]]*).*/=\\2/p' {path} | tail -1)
 [ -n "$values" ]
 if grep -qE '^[^#]*{module}.*conf=' /etc/pam.d/common-*; then exit 1; fi

@@ -32,6 +32,19 @@ SCENARIOS = (
         "script_that_tells_the_kernel",
         "chmod 0755 /etc/update-motd.d/10-uname; uname -snrvm > /run/motd.dynamic",
     ),
+    Scenario(
+        "banner//etc/motd",
+        "another_file_by_pam",
+        "uname -a > /srv/motd; sed -i 's#pam_motd.so.*#pam_motd.so motd=/srv/motd#' /etc/pam.d/sshd",
+        held="/srv/motd",
+    ),
+    Scenario(
+        "banner//etc/issue",
+        "another_file_by_getty",
+        "d=/etc/systemd/system/getty@.service.d; mkdir -p $d; echo '\\s \\r' > /srv/issue; "
+        "printf '[Service]\\nExecStart=\\nExecStart=-/sbin/agetty --issue-file /srv/issue - linux\\n' > $d/x.conf",
+        held="/srv/issue",
+    ),
     Scenario("banner//etc/motd", "absent", "rm -f /etc/motd", "pass"),
     Scenario("banner//etc/issue.net", "absent", "rm -f /etc/issue.net"),
 )
@@ -44,8 +57,15 @@ def _tells(*paths: str) -> str:
 
 OBSERVERS = {
     "banner//etc/issue": "grep -q '[^[:space:]]' /etc/issue; "
-    + _tells("/etc/issue", *(f"{place}/issue.d/*.issue" for place in ("/etc", "/run", "/usr/lib"))),
+    + _tells(
+        "/etc/issue",
+        *(f"{place}/issue.d/*.issue" for place in ("/etc", "/run", "/usr/lib")),
+        "$(sed -nE 's/.*--issue-file[ =]([^ ]+).*/\\1/p' /etc/systemd/system/getty@.service.d/*.conf)",
+    ),
     "banner//etc/motd": _tells(
-        "/etc/motd", "/run/motd.dynamic", *(f"{place}/motd.d/*" for place in ("/etc", "/run", "/usr/lib"))
+        "/etc/motd",
+        "/run/motd.dynamic",
+        *(f"{place}/motd.d/*" for place in ("/etc", "/run", "/usr/lib")),
+        "$(sed -nE 's/^[^#]*pam_motd.so.*motd=([^ ]+).*/\\1/p' /etc/pam.d/*)",
     ),
 }

@@ -36,6 +36,17 @@ SCENARIOS = (
              "d=/etc/systemd/system/ufw.service.d; mkdir -p $d; printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' > $d/x.conf; systemctl daemon-reload",
              held="/etc/systemd/system/ufw.service.d/x.conf", alone=True),
     Scenario("firewall/default_incoming", "everybody_is_allowed", "ufw allow from any", held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "rule_that_the_next_start_loads",
+             "sed -i '0,/^COMMIT/s//-A ufw-before-input -j ACCEPT\\nCOMMIT/' /etc/ufw/before.rules", held="/etc/ufw/before.rules", alone=True),
+    Scenario("firewall/default_incoming", "script_of_the_next_start", "printf '#!/bin/sh\\n' > /etc/ufw/after.init; chmod 755 /etc/ufw/after.init",
+             "error", alone=True),
+    Scenario("firewall/default_incoming", "packets_without_a_mark", "nft insert rule ip filter INPUT meta mark 0 accept",
+             held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "every_port_by_a_comparison", "nft insert rule ip filter INPUT tcp dport gt 1 accept",
+             held="accepts everything", alone=True),
+    Scenario("firewall/default_incoming", "set_of_everybody",
+             "nft add set ip filter everybody '{ type ipv4_addr; flags interval; elements = { 0.0.0.0/1, 128.0.0.0/1 }; }'"
+             "; nft insert rule ip filter INPUT ip saddr @everybody accept", held="accepts everything", alone=True),
     Scenario("firewall/default_incoming", "own_rule_accepts_the_loopback",
              "sed -i '/^COMMIT/i -A ufw-before-input -i lo -p tcp -j ACCEPT' /etc/ufw/before.rules; ufw reload", "pass", alone=True),
     Scenario("firewall/enabled", "not_started_at_boot", "systemctl disable -q ufw.service", alone=True),
@@ -53,5 +64,6 @@ OBSERVERS = {
     " && ip6tables -S INPUT | grep -E 'ufw6-before-input|-P INPUT DROP' >/dev/null"
     " && systemctl -q is-enabled ufw.service && systemctl show -p ExecStart ufw.service | grep 'ufw-init start'",
     "firewall/default_incoming": "ufw status verbose | grep 'deny (incoming)' >/dev/null && iptables -S INPUT | grep -x -- '-P INPUT DROP' >/dev/null"
-    f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null",
+    f" && ! iptables -S | grep -E '{_ACCEPTS}' >/dev/null && ! grep -hE '{_ACCEPTS}' /etc/ufw/*.rules"
+    " && ! nft list chain ip filter INPUT | grep -E '(mark 0x00000000|dport > 1|@everybody) accept'",
 }

@@ -29,6 +29,7 @@ DESKTOP = (
 SCENARIOS = (
     Scenario("pam/pam_faillock", "profile_off", profile("--disable unified_faillock")),
     Scenario("pam/pam_faillock", "optional", edit("common-auth", "/preauth/s/requisite/optional/"), held=BY_HAND, alone=True),
+    Scenario("pam/pam_faillock", "counts_elsewhere", edit("common-auth", "s/authfail/& dir=\\/run\\/other/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_faillock", "password_accepted_before_it", SSHD_FIRST % "", held=OWN, alone=True),
     Scenario("pam/pam_faillock", "service_without_the_common_stack", f"echo 'auth required pam_unix.so' > {SITE}", held=SITE, alone=True),
     Scenario("pam/pam_faillock", "service_that_knows_no_passwords", f"echo 'auth required pam_rootok.so' > {SITE}", "pass", alone=True),
@@ -55,6 +56,7 @@ SCENARIOS = (
     Scenario("pam/pam_unix.hashing", "weak_hash", edit("common-password", "/pam_unix/s/yescrypt/md5/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix.nullok", "profile_of_the_distribution", profile("--disable unified_unix --enable unix"), alone=True),
     Scenario("pam/pam_unix.nullok", "before_the_common_stack", SSHD_FIRST % "nullok", held=OWN, alone=True),
+    Scenario("pam/pam_unix.nullok", "in_brackets", edit("common-auth", "s/pam_unix.so.*/pam_unix.so [nullok]/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix.nullok", "commented_line", f"echo '# auth required pam_unix.so nullok' >> {PAM}/sshd", "pass"),
     Scenario("pam/pam_unix.remember", "option", edit("common-password", "/pam_unix/s/$/ remember=5/"), held=BY_HAND, alone=True),
     Scenario("pam/pam_unix.use_authtok", "option_gone", edit("common-password", "/pam_unix/s/ use_authtok//"), held=BY_HAND, alone=True),
@@ -85,6 +87,7 @@ OBSERVERS = {
 grep -E '^auth\\s' common-auth | head -1 | grep -E '\\s(requisite|required)\\s+pam_faillock.so.* ?preauth'
 grep -E '^auth\\s+(\\[default=die\\]|requisite|required)\\s+pam_faillock.so.*authfail' common-auth
 grep -E '^account\\s+(requisite|required)\\s+pam_faillock.so' common-account
+if [ "$(grep pam_faillock common-auth | grep -oE '(dir|conf)=\\S+' | sort | uniq -c | awk '$1 < 2')" ]; then exit 1; fi
 if grep -lE '^-?auth\\s.*pam_unix.so' * | grep -vx common-auth; then exit 1; fi
 """,
     "pam/pam_pwhistory": f"{_PASSWORD} | grep -m1 -E 'pam_(pwhistory|unix).so' | grep -E '\\s(requisite|required)\\s+pam_pwhistory.so'",

@@ -27,6 +27,12 @@ SCENARIOS = (
         PATH, "where_a_session_begins", "echo 'PATH=/home/ansible/bin:/usr/bin:/bin' > /etc/environment", held=_CURE
     ),
     Scenario(PATH, "of_su_and_login", "sed -i 's#^ENV_SUPATH.*#&:/home/ansible/bin#' /etc/login.defs", held=_CURE),
+    Scenario(
+        PATH,
+        "of_sudo",
+        "echo 'Defaults secure_path=\"/home/ansible/bin:/usr/sbin:/usr/bin:/sbin:/bin\"' > /etc/sudoers.d/zzz; chmod 0440 /etc/sudoers.d/zzz",
+        held=_CURE,
+    ),
     Scenario(PATH, "in_a_home", _path("/home/ansible/bin"), held=_CURE),
     Scenario(PATH, "missing_directory_of_root", _path("/opt/nothing"), "pass"),
     Scenario(
@@ -63,7 +69,8 @@ OBSERVERS = {
     UMASK: "for how in -lc -lic; do u=$(env -i HOME=/root bash $how umask 2>/dev/null | tail -1); [ $(( 0$u & 027 )) = $(( 027 )) ]; done",
     PATH: r"""case $(env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -lic 'printf ":%s" "$PATH"' 2>/dev/null) in *:.:*) exit 1;; esac
 p=$(env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -lc 'printf "%s" "$PATH"')
-for more in "$(sed -n 's/^PATH=//p' /etc/environment | tr -d '"')" "$(sed -nE 's/^ENV_SUPATH\s+PATH=//p' /etc/login.defs)"; do
+for more in "$(sed -n 's/^PATH=//p' /etc/environment | tr -d '"')" "$(sed -nE 's/^ENV_SUPATH\s+PATH=//p' /etc/login.defs)" \
+  "$(sudo -V | sed -n "s/^Value to override user's .PATH with: //p")"; do
   [ -z "$more" ] || p=$p:$more
 done
 case ":$p:" in *::*|*:.*) exit 1;; esac

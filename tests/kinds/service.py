@@ -50,6 +50,9 @@ SCENARIOS = (
     # A container of its own has programs of its own.
     Scenario("service/snmp", "program_in_a_pid_namespace", _program("snmp", "unshare --pid --fork {program}"), "pass", host="uml"),
     Scenario("service/snmp", "program_in_a_session", "cp /bin/sleep /root/snmpd; setsid /root/snmpd infinity >/dev/null 2>&1 &\nsleep 1", held=".scope"),
+    Scenario("service/snmp", "enabled_in_a_unit_of_another_name",
+             "cp /bin/sleep /usr/local/sbin/snmpd; printf '[Service]\\nExecStart=/usr/local/sbin/snmpd 9\\n[Install]\\nWantedBy=multi-user.target\\n'"
+             " > /etc/systemd/system/site-snmp.service; systemctl enable -q site-snmp.service", held="site-snmp.service"),
     Scenario("service/squid", "running_only", _unit("squid", "systemctl start {unit}")),
     Scenario("service/squid", "enabled_only", _unit("squid", "systemctl enable -q {unit}")),
     Scenario("service/squid", "enabled_until_the_reboot", _unit("squid", "systemctl enable -q --runtime {unit}")),
@@ -138,6 +141,7 @@ OBSERVERS = {
         + "".join(f" && ! systemctl -q is-active '{unit.partition('.')[0]}@*'" for unit in UNITS[rule])
         + (
             f" && ! pgrep --ns 1 --nslist pid -f '^(/[^ ]*/)?({'|'.join(PROGRAMS[rule])})([ :]|$)'"
+            f" && ! grep -hsE '^ExecStart=/.*/({'|'.join(PROGRAMS[rule])})( |$)' /etc/systemd/system/site-*.service"
             if PROGRAMS[rule]
             else ""
         )

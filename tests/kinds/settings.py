@@ -134,6 +134,10 @@ SCENARIOS = (
     Scenario("pwquality/minclass", "argument_wins", _PAM.format("minclass=0"), held="minclass=0"),
     Scenario("pwquality/minclass", "stricter_argument", _PAM.format("minclass=4"), "pass"),
     Scenario(DENY, "argument_wins", "sed -i -E 's/pam_faillock\\.so (preauth|authfail)/& deny=1000/' /etc/pam.d/common-auth", held="deny=1000"),
+    Scenario(DENY, "argument_in_brackets", "sed -i -E 's/pam_faillock\\.so (preauth|authfail)/& [deny=1000]/' /etc/pam.d/common-auth", held="deny=1000"),
+    Scenario(DENY, "counted_nowhere", f"echo 'dir = /proc/none' >> {FAILLOCK}"),
+    Scenario("pwhistory/remember", "argument_keeps_it_nowhere",
+             "sed -i 's/pam_pwhistory.so/& file=\\/dev\\/null/' /etc/pam.d/common-password", held="pam_pwhistory.so"),
     Scenario(
         DENY, "argument_names_another_file",
         "echo 'deny = 1000' > /etc/security/other.conf;"
@@ -164,7 +168,7 @@ _PWQUALITY = {
 }
 _LOCKS = {
     "audit": "true",
-    "deny": _MOST.format(5),
+    "deny": _MOST.format(5) + f"; if grep -E '^dir *= */(dev|proc|sys)/' {FAILLOCK}; then exit 1; fi",
     "fail_interval": _LEAST.format(900),
     "silent": "true",
     "unlock_time": 'case "$v" in 0|never) v=604800;; esac; [ "$v" -ge 900 ]; [ "$v" -le 604800 ]',
@@ -196,7 +200,7 @@ if [ -n "$v" ]; then [ "$v" -ge 60 ]; else grep -x even_deny_root {FAILLOCK}; fi
 """,
     "pwhistory/enforce_for_root": ask.pam("enforce_for_root", "pam_pwhistory.so", HISTORY),
     "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24))
-    + f"if grep -E '^file *= */dev/' {HISTORY}; then exit 1; fi",
+    + f"if grep -E '^file *= */dev/' {HISTORY} || grep 'pam_pwhistory.* file=/dev/' /etc/pam.d/common-password; then exit 1; fi",
     **{f"login_defs/{key}": ask.login_defs(key, test) for key, test in _DEFS.items()},
     **{f"auditd/{key}": ask.auditd(key, pattern) for key, pattern in _AUDITD.items()},
     "auditd/max_log_file_action": ask.auditd("max_log_file_action", _AUDITD["max_log_file_action"])

@@ -51,14 +51,32 @@ SCENARIOS = (
         "umask 022; printf 'M=022\\numask $M\\n' > /etc/profile.d/zzz.sh",
         held="/etc/profile.d/zzz.sh",
     ),
+    Scenario(
+        UMASK,
+        "read_in_for_people_only",
+        "umask 022; echo umask 022 > /etc/site-umask; echo '[ \"$(id -u)\" -lt 1000 ] || . /etc/site-umask' > /etc/profile.d/zzz.sh",
+        held="what a script reads in",
+    ),
+    Scenario(
+        UMASK,
+        "as_a_shell_alone_reads_it",
+        "umask 022; echo 'case $- in *) eval \"umask 022\";; esac' > /etc/profile.d/zzz.sh",
+        held="what a script reads in",
+    ),
+    Scenario(
+        TMOUT,
+        "for_root_only",
+        f"sed -i 's/^readonly TMOUT.*/if [ \"$(id -u)\" = 0 ]; then\\n&\\nfi/' {OURS}",
+        held="a condition that does not hold for everybody",
+    ),
     Scenario(UMASK, "script_of_another_suffix_is_not_read", "echo 'umask 022' > /etc/profile.d/zzz.txt", "pass"),
 )
 WITHOUT: dict[str, str] = {}
 # As the benchmarks' own audits do: what a login gets, and that a script says so and none otherwise, whichever comes last.
 _SCRIPTS = "cat /etc/profile /etc/bash.bashrc /etc/profile.d/*.sh | sed 's/#.*//'"
 OBSERVERS = {
-    TMOUT: "[ \"$(su - -s /bin/bash games -c 'echo $TMOUT' | tail -1)\" -le 900 ] && su - -s /bin/bash games -c 'readonly -p' | grep TMOUT"
+    TMOUT: "[ \"$(su - -s /bin/bash nobody -c 'echo $TMOUT' | tail -1)\" -le 900 ] && su - -s /bin/bash nobody -c 'readonly -p' | grep TMOUT"
     f" && ! {_SCRIPTS} | grep -E 'unset +TMOUT|TMOUT=\"?(0|9[0-9][1-9]|[0-9]{{4,}})\\b'",
-    UMASK: "case $(su - -s /bin/bash games -c umask | tail -1) in 0027|0077) ;; *) false;; esac"
+    UMASK: "case $(su - -s /bin/bash nobody -c umask | tail -1) in 0027|0077) ;; *) false;; esac"
     f" && {_SCRIPTS} | grep -E '^ *umask ' && ! {_SCRIPTS} | grep -oE 'umask +[0-7]+' | grep -vE '0(27|77)$'",
 }

@@ -115,6 +115,22 @@ SCENARIOS = (
     ),
     scenario(
         "PermitRootLogin",
+        "another_program_at_the_next_start",
+        "d=/etc/systemd/system/ssh.service.d; mkdir -p $d; "
+        "printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/env sshd -D -o PermitRootLogin=yes\\n' > $d/x.conf; systemctl daemon-reload",
+        "error",
+        alone=True,
+    ),
+    scenario(
+        "PermitRootLogin",
+        "other_files_at_the_next_start",
+        "d=/etc/systemd/system/ssh.service.d; mkdir -p $d; cp -a /etc/ssh /srv/ssh; "
+        "printf '[Service]\\nBindPaths=/srv/ssh:/etc/ssh\\n' > $d/x.conf; systemctl daemon-reload",
+        "error",
+        alone=True,
+    ),
+    scenario(
+        "PermitRootLogin",
         "daemon_of_another_name",
         "cp /usr/sbin/sshd /usr/local/sbin/sshd2; "
         "printf 'PermitRootLogin yes\\nListenAddress 127.0.0.1:2224\\n' > /etc/ssh/other; /usr/local/sbin/sshd2 -f /etc/ssh/other",

@@ -41,6 +41,10 @@ SCENARIOS = (
     Scenario("sudo/authenticate", "exempt_group", put("/etc/sudoers.d/a", "Defaults exempt_group=games\\n"), held="could break its automation"),
     Scenario("sudo/use_pty", "policy_of_another_file",
              "cp -p /etc/sudoers /etc/other; echo 'Plugin sudoers_policy sudoers.so sudoers_file=/etc/other' >> /etc/sudo.conf", "error", alone=True),
+    Scenario("sudo/use_pty", "policy_of_another_file_in_lower_case_and_on_two_lines",
+             "cp -p /etc/sudoers /etc/other; printf 'plugin sudoers_policy \\\\\\n sudoers.so sudoers_file=/etc/other\\n' >> /etc/sudo.conf",
+             "error", alone=True),
+    Scenario("sudo/logfile", "link_to_a_device", "ln -sf /dev/null /var/log/sudo.log", held="is no regular file"),
     Scenario("sudo/use_pty", "for_a_user_where_the_converter_is_missing",
              put("/etc/sudoers.d/a", "Defaults:ansible !use_pty\\n") + "; mv /usr/bin/cvtsudoers /usr/bin/cvtsudoers.away", alone=True),
     Scenario("sudo/use_pty", "as_asked_where_the_converter_is_missing", "mv /usr/bin/cvtsudoers /usr/bin/cvtsudoers.away", "pass", alone=True),
@@ -64,7 +68,8 @@ if echo "$later" | grep -E '({weaker})' | grep -vE ' ({right})$'; then exit 1; f
 
 OBSERVERS = {
     "sudo/logfile": _set("logfile", 'logfile="?/var/log/sudo.log"?', "logfile|!log_")
-    + "case $(echo \"$all\" | grep -E '!?log_allowed' | tail -1) in *!log_allowed*) exit 1;; esac",
+    + "case $(echo \"$all\" | grep -E '!?log_allowed' | tail -1) in *!log_allowed*) exit 1;; esac\n"
+    + "[ ! -e /var/log/sudo.log ] || [ -f /var/log/sudo.log ]",
     "sudo/timestamp_timeout": _set(
         "timestamp_timeout", "!timestamp_timeout|timestamp_timeout=([0-9]|1[0-5])", "timestamp_timeout"
     ),

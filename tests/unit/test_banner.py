@@ -80,6 +80,31 @@ def test_file_that_was_not_read_is_an_error_for_its_own_banner_only(catalogue: t
     assert verdicts["banner//etc/motd"].verdict == "pass"
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "shown"),
+    [
+        ("/etc/motd", "session optional pam_motd.so noupdate motd={0}/a:{0}/b", ["a"]),
+        ("/etc/motd", "session optional pam_motd.so [motd_dir={0}/d]", ["d/x"]),
+        ("/etc/motd", "# session optional pam_motd.so motd={0}/a", []),
+        ("/etc/motd", "session optional pam_env.so motd={0}/a", []),
+        ("/etc/issue", "ExecStart=-/sbin/agetty --issue-file {0}/a - $TERM", ["a"]),
+        ("/etc/issue", "ExecStart=-/sbin/agetty -f{0}/d tty1", ["d/x"]),
+        ("/etc/issue", "#ExecStart=-/sbin/agetty -f {0}/a tty1", []),
+    ],
+)
+def test_text_that_a_login_shows_by_another_name_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, line: str, shown: list[str]
+) -> None:
+    (tmp_path / "d").mkdir()
+    for text in ("a", "d/x"):
+        (tmp_path / text).write_text("Debian\n")
+    (tmp_path / "names").write_text(f"x\n{line.format(tmp_path)}\n")
+    monkeypatch.setattr(_banner, "BESIDE", {})
+    monkeypatch.setattr(_banner, "NAMED", {name: ((str(tmp_path / "names"),), _banner.NAMED[name][1])})
+    items = _banner.Banners([name]).read().items[name]
+    assert [path.removeprefix(f"{tmp_path}/") for path in items if path.startswith(str(tmp_path))] == shown
+
+
 def test_reader_passes_over_pipes_and_long_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = str(tmp_path / "issue")
     monkeypatch.setattr(_banner, "BESIDE", {name: (f"{tmp_path}/issue.d/*.issue",)})

@@ -222,6 +222,7 @@ def test_link_to_a_file_system_that_is_not_local_is_said(tmp_path: Path, monkeyp
         ("a.list", "deb [trusted=no] http://a x\ndeb http://a trusted=yes\n", []),
         ("a.list", "deb-src [allow-insecure=true] http://a x\n", ["allow-insecure=true"]),
         ("a.sources", "Types: deb\nTrusted: YES\n", ["Trusted: YES"]),
+        ("a.sources", "Types: deb\nTrusted:\n yes\n", ["Trusted: yes"]),
         ("a.sources", "Types: deb\nEnabled: no\nTrusted: yes\n\nTypes: deb\n#Trusted: yes\n", []),
     ],
 )

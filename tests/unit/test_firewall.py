@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import typing as t
+from pathlib import Path
 
 import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import ufw_files
 from ansible_collections.unified.deploy.plugins.module_utils._collect.firewall import (
     _assignments,
     _base_chain,
+    _rules,
     ufw_rules,
     zone,
 )
@@ -98,6 +101,14 @@ def address(field: str, network: str, length: int) -> dict[str, t.Any]:
     return {"match": {"op": "==", "left": left, "right": {"prefix": {"addr": network, "len": length}}}}
 
 
+def condition(field: str, value: t.Any, *, op: str = "==", protocol: str = "ip") -> dict[str, t.Any]:
+    return {"match": {"op": op, "left": {"payload": {"protocol": protocol, "field": field}}, "right": value}}
+
+
+def network(first: str) -> dict[str, t.Any]:
+    return {"prefix": {"addr": first, "len": 8}}
+
+
 @pytest.mark.parametrize(
     ("rules", "everything"),
     [
@@ -142,6 +153,29 @@ def address(field: str, network: str, length: int) -> dict[str, t.Any]:
         ([[address("saddr", "0.0.0.0", 1), ACCEPT]], True),
         ([[address("saddr", "10.0.0.0", 8), ACCEPT]], False),
         ([[address("daddr", "224.0.0.0", 4), ACCEPT]], False),
+        ([[condition("saddr", {"range": ["0.0.0.1", "255.255.255.254"]}), ACCEPT]], True),
+        ([[condition("saddr", {"range": ["198.51.100.1", "198.51.100.9"]}), ACCEPT]], False),
+        ([[condition("saddr", {"set": [network(f"{first}.0.0.0") for first in range(1, 129)]}), ACCEPT]], True),
+        ([[condition("saddr", {"set": [network("10.0.0.0"), network("11.0.0.0")]}), ACCEPT]], False),
+        ([[condition("ttl", 0, op=">"), ACCEPT]], True),
+        ([[condition("version", 4), ACCEPT]], True),
+        ([[condition("dscp", "cs0"), ACCEPT]], True),
+        ([[equals("nfproto", "ipv4"), ACCEPT]], True),
+        ([[equals("hour", {"range": ["00:00", "23:59"]}), ACCEPT]], True),
+        (
+            [[{"match": {"op": "==", "left": {"payload": {"base": "nh", "offset": 0, "len": 4}}, "right": 4}}, ACCEPT]],
+            True,
+        ),
+        ([[condition("type", "echo-request", protocol="icmp"), ACCEPT]], False),
+        ([[condition("saddr", "02:00:00:00:00:01", protocol="ether"), ACCEPT]], False),
+        ([[equals("skuid", 0), ACCEPT]], False),
+        ([[condition("dport", 1, op=">", protocol="tcp"), ACCEPT]], True),
+        ([[condition("dport", 65000, op="<=", protocol="tcp"), ACCEPT]], True),
+        ([[condition("dport", 1024, op=">=", protocol="tcp"), ACCEPT]], False),
+        ([[condition("dport", 1024, op="<", protocol="tcp"), ACCEPT]], False),
+        ([[{"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 0}}, ACCEPT]], True),
+        ([[{"match": {"op": "==", "left": {"&": [{"ct": {"key": "mark"}}, 255]}, "right": 0}}, ACCEPT]], True),
+        ([[{"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 7}}, ACCEPT]], False),
         (
             [
                 [
@@ -171,6 +205,59 @@ def test_chain_that_accepts_everything_is_told(rules: list[t.Any], everything: b
 
 
 @pytest.mark.parametrize(
+    ("name", "lines", "opens"),
+    [
+        ("before.rules", ["-A ufw-before-input -j ACCEPT"], ["input"]),
+        ("before6.rules", ["-A ufw6-before-forward -p tcp -m conntrack --ctstate NEW -j ACCEPT"], ["forward"]),
+        ("after.rules", ["-A ufw-after-input ! -i lo -s 0.0.0.0/0 -j ACCEPT"], ["input"]),
+        ("user.rules", ["-A ufw-user-input -p tcp --dport 1:65535 -j site", "-A site -j ACCEPT"], ["input"]),
+        ("before.rules", ["-A OUTPUT -m comment --comment 'all of it' -j ACCEPT"], ["output"]),
+        ("user.rules", ["-A ufw-user-input -p tcp -m multiport --dports 1:40000,40001:65535 -j ACCEPT"], ["input"]),
+        ("user.rules", ["-A ufw-user-input -p tcp --dport 22 -j ACCEPT", "-A ufw-user-input -s 10.0.0.0/8 -j ACCEPT"], []),
+        ("before.rules", ["-A ufw-before-input -i lo -j ACCEPT", "# -A ufw-before-input -j ACCEPT"], []),
+        ("before.rules", ["-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"], []),
+        ("before.rules", ["-A ufw-before-input -j DROP", "-A ufw-before-input -j ACCEPT"], []),
+        ("before.rules", ["-A ufw-before-input -d 224.0.0.251 -p udp --dport 5353 -j ACCEPT", "-A x 'open -j ACCEPT"], []),
+    ],
+)  # fmt: skip
+def test_file_by_which_ufw_accepts_everything_from_its_next_start_on_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, lines: list[str], opens: list[str]
+) -> None:
+    monkeypatch.setattr(ufw_files, "DIRECTORY", str(tmp_path))
+    nat = "*nat\n-A ufw-before-input -j ACCEPT\nCOMMIT\n"
+    (tmp_path / name).write_text("\n".join([f"{nat}*filter", ":ufw-before-input - [0:0]", *lines, "COMMIT", ""]))
+    left_out: dict[str, str] = {}
+    assert {hook: files for hook, files in ufw_files.stored(left_out).items() if files} == {
+        hook: [f"{tmp_path}/{name}"] for hook in opens
+    }
+    assert left_out == {}
+    (tmp_path / "after.init").touch(mode=0o755)
+    ufw_files.stored(left_out)
+    assert list(left_out) == [f"{tmp_path}/after.init"]
+
+
+def test_what_ufw_accepts_from_its_next_start_on_fails_and_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["firewall"]["stored"]["input"] = ["/etc/ufw/before.rules"]
+    verdict = planned(catalogue, hardened).verdicts["firewall/default_incoming"]
+    assert verdict.verdict == "fail" and verdict.held == "a rule in /etc/ufw/before.rules accepts everything: remove it"
+
+
+def test_named_sets_and_maps_stand_for_their_elements() -> None:
+    everybody = [{"prefix": {"addr": "0.0.0.0", "len": 1}}, {"elem": {"val": network("128.0.0.0"), "comment": "x"}}]
+    entries = [
+        {"set": {"family": "ip", "table": "filter", "name": "all", "elem": everybody}},
+        {"map": {"family": "ip", "table": "filter", "name": "by", "elem": [["tcp", ACCEPT]]}},
+        {"rule": {"family": "ip", "table": "filter", "chain": "sets", "expr": [condition("saddr", "@all"), ACCEPT]}},
+        {"rule": {"family": "ip", "table": "filter", "chain": "maps",
+                  "expr": [{"vmap": {"key": {"meta": {"key": "l4proto"}}, "data": "@by"}}]}},
+        {"rule": {"family": "ip", "table": "filter", "chain": "unknown", "expr": [condition("saddr", "@other"), ACCEPT]}},
+    ]  # fmt: skip
+    rules = _rules(entries, {})
+    opened = {place[2]: Opening(rules).lets_all_in(place) for place in rules}
+    assert opened == {"sets": True, "maps": True, "unknown": False}
+
+
+@pytest.mark.parametrize(
     ("name", "words", "everything"),
     [
         ("comment", '-m comment --comment "site" -j ACCEPT', True),
@@ -185,6 +272,13 @@ def test_chain_that_accepts_everything_is_told(rules: list[t.Any], everything: b
         ("addrtype", "-m addrtype --dst-type MULTICAST -j ACCEPT", False),
         ("pkttype", "-m pkttype --pkt-type unicast -j ACCEPT", True),
         ("recent", "-m recent --update --seconds 30 --name x -j ACCEPT", False),
+        ("length", "-m length --length 0:65535 -j ACCEPT", True),
+        ("mark", "-m mark --mark 0x0 -j ACCEPT", True),
+        ("mark", "-m mark ! --mark 0x1 -j ACCEPT", True),
+        ("mark", "-m mark --mark 0x10 -j ACCEPT", False),
+        ("iprange", "-m iprange --src-range 0.0.0.1-255.255.255.254 -j ACCEPT", True),
+        ("iprange", "-m iprange --src-range 10.0.0.1-10.0.0.9 -j ACCEPT", False),
+        ("set", "-m set --match-set friends src -j ACCEPT", False),
     ],
 )
 def test_match_of_iptables_is_judged_by_what_it_prints(name: str, words: str, everything: bool) -> None:

@@ -57,6 +57,16 @@ UFW = (
         ((*UFW, (USER, [{"limit": {"rate": 3}}, source(NET), DROP])), (True, True, False)),
         ((*UFW, (USER, [source("127.0.0.1"), DROP])), (True, True, False)),
         ((*UFW, (USER, [ACCEPT]), (USER, [source(NET), DROP])), (True, True, False)),
+        ((*UFW, (USER, [source("127.0.0.1"), ACCEPT]), (USER, [source(NET), DROP])), (True, True, False)),
+        ((*UFW, (USER, [source("127.0.0.1"), DROP]), (USER, [source(NET), DROP])), (True, True, True)),
+        ((*UFW, (USER, [source({"set": [NET, "192.0.2.1"]}), DROP])), (True, True, True)),
+        ((*UFW, (USER, [source({"range": ["127.0.0.0", "127.255.255.255"]}), DROP])), (True, True, True)),
+        (
+            (*UFW, (USER, [source({"range": ["127.0.0.9", "127.0.0.10"]}), ACCEPT]), (USER, [source(NET), DROP])),
+            (True, True, False),
+        ),
+        # As ufw-not-local: what is for the host itself returns before everything else is dropped.
+        ((*UFW, (USER, [XT, {"return": None}]), (USER, [DROP])), (True, True, False)),
         (((IN, [source(NET), DROP]), *UFW), (False, True, True)),
         (((IN, [{"return": None}]), *UFW), (False, True, False)),
         (((IN, [{"jump": {"target": IN}}]),), (False, False, False)),

@@ -181,6 +181,11 @@ COUNTED = (
         (COUNTED.replace("auth [default=die] pam_faillock.so authfail\n", ""), "does not count"),
         (COUNTED.replace("[success=2 default=ignore]", "[success=2 default=die]"), "does not count"),
         (f"auth sufficient pam_unix.so nullok\n{COUNTED}", "lets in without"),
+        (
+            COUNTED.replace("authfail", "authfail dir=/run/x"),
+            "elsewhere than it counts them: its default and dir=/run/x",
+        ),
+        (COUNTED.replace("authfail", "authfail conf=/x").replace("preauth", "preauth conf=/x"), ""),
         (f"auth [success=1 default=ignore] pam_unix.so\n{COUNTED}", "lets in without"),
     ],
 )
@@ -227,9 +232,9 @@ def test_reader_resolves_includes_substacks_continuations_and_comments(
         (tmp_path / directory).mkdir()
     (tmp_path / "etc/sshd").write_text("@include common\nAuth  include other\nauth substack other # c\n#auth x y\n")
     (tmp_path / "etc/common").write_text(
-        "auth\t[success=1 default=ignore]\t/lib/security/pam_unix.so nullok \\\n  try_first_pass\n"
+        "auth\t[success=1 default=ignore]\t/lib/security/pam_unix.so [nullok] \\\n  try_first_pass\n"
     )
-    (tmp_path / "etc/other").write_text("-auth optional pam_x.so [a b] c\naccount required pam_y.so\n")
+    (tmp_path / "etc/other").write_text("-auth optional pam_x.so [a [b\\]] c\naccount required pam_y.so\n")
     (tmp_path / "vendor/sshd").write_text("auth required pam_hidden.so\n")
     (tmp_path / "vendor/only").write_text("auth required pam_z.so\n")
     section = _pam.Stacks().read()
@@ -238,9 +243,9 @@ def test_reader_resolves_includes_substacks_continuations_and_comments(
         for line in section.items["sshd"]
     ] == [
         ("[success=1 default=ignore]", "pam_unix.so", ["nullok", "try_first_pass"], 0, False),
-        ("optional", "pam_x.so", ["[a b]", "c"], 0, True),
+        ("optional", "pam_x.so", ["a [b]", "c"], 0, True),
         ("substack", "other", [], 0, False),
-        ("optional", "pam_x.so", ["[a b]", "c"], 1, True),
+        ("optional", "pam_x.so", ["a [b]", "c"], 1, True),
     ]
     assert "only" in section.items and section.whole
 

@@ -44,6 +44,7 @@ INTERFACES = {
     "module_utils/_collect/pam.py": {"authselect"},
     "module_utils/_collect/settings.py": {"ufw"},
     "module_utils/_collect/sysctl.py": {"ufw"},
+    "module_utils/_collect/ufw_files.py": {"ufw"},
     "plugin_utils/_compliance/answers.py": {"authselect"},
     "plugin_utils/_compliance/firewall_tools.py": {"firewalld", "ufw"},
     "plugin_utils/_compliance/kinds/aide.py": {"aideinit"},

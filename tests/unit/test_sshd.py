@@ -95,6 +95,7 @@ def test_group_that_a_block_excludes_refuses_whatever_the_others_match() -> None
         ("-D -oBanner none -p 2222 -E /x -ddd", ["-o", "Banner none", "-p", "2222"]),
         ("-Df /etc/other", ["-f", "/etc/other"]),
         ("-4 -D", ["-4"]),
+        ("-qD", ["-q"]),
     ],
 )
 def test_arguments_of_the_daemon_are_taken_from_its_title(title: str, options: list[str]) -> None:
@@ -226,6 +227,23 @@ UNIT = {"Id": "ssh.service", "MainPID": "41", "ExecStart": "{ path=/usr/sbin/ssh
 def test_unit_whose_daemon_was_not_seen_is_said(pids: set[int], said: list[str]) -> None:
     assert list(sshd_daemon.unseen([UNIT], pids)) == said
     assert sshd_daemon.unseen([{**UNIT, "MainPID": "0"}], set()) == {}
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({}, ""),
+        ({"ExecStart": "{ path=/opt/run-sshd ; argv[]=/opt/run-sshd -D ; }"}, "/opt/run-sshd in the place of sshd"),
+        ({"ExecStart": "{ path=/usr/bin/env ; argv[]=/usr/bin/env sshd -o X=y ; }"}, "/usr/bin/env in the place"),
+        ({"BindPaths": "/srv/x:/etc/ssh:rbind"}, "BindPaths=/srv/x:/etc/ssh:rbind"),
+        ({"TemporaryFileSystem": "/etc"}, "TemporaryFileSystem=/etc"),
+        ({"RootDirectory": "/srv/root"}, "RootDirectory=/srv/root"),
+        ({"BindReadOnlyPaths": "/srv/keys:/srv/elsewhere", "BindPaths": ""}, ""),
+    ],
+)
+def test_next_start_that_reads_other_files_is_said(properties: dict[str, str], said: str) -> None:
+    reasons = sshd_daemon.unseen([{**UNIT, **properties}], {41})
+    assert said in reasons["ssh.service"] if said else reasons == {}
 
 
 def test_daemon_with_other_mounts_is_said_unless_its_files_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import sudo as _sudo
@@ -55,6 +56,11 @@ def read(monkeypatch: pytest.MonkeyPatch, policy: dict[str, t.Any], lines: str, 
         ("Plugin sudoers_policy sudoers.so sudoers_file=/etc/other", False),
         ("Plugin python_policy python_plugin.so ModulePath=/x", False),
         ("Plugin sudoers_audit sudoers.so", True),
+        ("plugin sudoers_policy sudoers.so sudoers_file=/etc/other", False),
+        ("Plugin sudoers_policy \\\n  sudoers.so sudoers_file=/etc/other", False),
+        ("Plugin sudoers_policy /opt/sudoers.so", False),
+        ("Plugin site_rules site.so", False),
+        ("Path plugin_dir /opt", False),
     ],
 )
 def test_rules_from_elsewhere_leave_the_section_not_whole(
@@ -277,6 +283,20 @@ def test_rules_of_a_directory_are_not_passed_over(catalogue: t.Any, hardened: t.
     verdicts = planned(catalogue, hardened).verdicts
     assert verdicts["sudo/nopasswd"].verdict == "error"
     assert verdicts["sudo/use_pty"].verdict == "pass"
+
+
+def test_log_that_is_no_file_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, catalogue: t.Any, hardened: t.Any, tmp_path: Path
+) -> None:
+    (tmp_path / "log").touch()
+    (tmp_path / "link").symlink_to("/dev/null")
+    paths = [f"{tmp_path}/{name}" for name in ("log", "link", "none")]
+    policy = {"Defaults": [{"Options": [{"logfile": path}]} for path in paths]}
+    section = read(monkeypatch, policy, "Defaults logfile=x\n" * 3, {"/etc/sudoers": ""})
+    assert list(section.items["logs"].values()) == ["file", "no regular file", "missing"]
+    hardened["sudo"]["logs"] = {"/var/log/sudo.log": "no regular file"}
+    verdict = planned(catalogue, hardened).verdicts["sudo/logfile"]
+    assert verdict.verdict == "fail" and verdict.held == "/var/log/sudo.log is no regular file: remove what lies there"
 
 
 @pytest.mark.parametrize("name", ["log_allowed", "log_denied"])

@@ -733,7 +733,8 @@ def test_journal_that_keeps_only_the_worst_is_none(catalogue: t.Any, hardened: t
 
 @pytest.mark.parametrize(
     ("key", "value", "verdict"),
-    [("write_logs", "no", "fail"), ("write_logs", "yes", "pass"), ("log_format", "NOLOG", "fail"), ("log_format", "ENRICHED", "pass")],
+    [("write_logs", "no", "fail"), ("write_logs", "yes", "pass"), ("log_format", "NOLOG", "fail"), ("log_format", "ENRICHED", "pass"),
+     ("local_events", "no", "fail"), ("local_events", "yes", "pass")],
 )  # fmt: skip
 def test_audit_log_that_is_not_written_is_not_kept(
     catalogue: t.Any, hardened: t.Any, key: str, value: str, verdict: str
@@ -787,6 +788,27 @@ def test_time_limit_that_no_login_gets_is_none(catalogue: t.Any, hardened: t.Any
     hardened["root_shell"]["timeout"] = ""
     verdict, desired = planned(catalogue, hardened, "shell/TMOUT")
     assert verdict.verdict == "fail" and "a condition that does not hold" in verdict.held and desired.empty()
+
+
+@pytest.mark.parametrize(
+    ("rule", "login"),
+    [
+        ("shell/umask", {"umask": "0022"}),
+        ("shell/TMOUT", {"timeout": ""}),
+        ("shell/TMOUT", {"timeout": "1800"}),
+        ("shell/TMOUT", {"fixed": False}),
+    ],
+)
+def test_setting_that_peoples_login_shells_do_not_get_is_none(
+    catalogue: t.Any, hardened: t.Any, rule: str, login: dict[str, t.Any]
+) -> None:
+    hardened["shell"]["login"].update(login)
+    verdict, desired = planned(catalogue, hardened, rule)
+    assert verdict.verdict == "fail" and "people's login shells" in verdict.actual
+    assert "what a script reads in" in verdict.held and desired.empty()
+    hardened["shell"]["login"] = {"umask": "", "timeout": "", "fixed": False}
+    hardened.document["sections"]["shell"]["left_out"]["login"] = "'setpriv' is not installed"
+    assert planned(catalogue, hardened, rule)[0].verdict == "error"
 
 
 def test_goss_asks_for_the_line_that_counts(catalogue: t.Any, hardened: t.Any) -> None:
@@ -960,6 +982,11 @@ def test_source_that_nobody_signed_is_held_whatever_the_option_says(catalogue: t
     hardened["apt"]["unverified"] = ["/etc/apt/sources.list.d/x.list: trusted=yes"]
     made = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts[rule]
     assert made.verdict == "fail" and made.held.startswith("/etc/apt/sources.list.d/x.list tells apt to believe")
+    hardened["apt"].update(
+        unverified=[], options={**hardened["apt"]["options"], "binary::apt-get::apt::get::allowunauthenticated": "1"}
+    )
+    made = _plan.plan(selection, hardened, Connection(user="ansible")).verdicts[rule]
+    assert made.verdict == "fail" and "overrides it for one program" in made.held
 
 
 @pytest.mark.parametrize("scope", ["all", "default"])

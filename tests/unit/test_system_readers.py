@@ -285,6 +285,48 @@ def test_every_place_of_a_script_that_may_set_something_is_seen(
     assert shell.settings(shell.without_comments(script)) == {"TMOUT": timeouts, "umask": masks}
 
 
+def test_kernel_whose_modules_only_modprobe_can_list_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "7.0").mkdir()
+    (tmp_path / "7.0/modules.dep.bin").touch()
+    monkeypatch.setattr(kmod, "ROOT", str(tmp_path))
+    left_out: dict[str, str] = {}
+    assert kmod.listed({"cramfs"}, left_out) == (set(), set())
+    assert list(left_out) == [f"{tmp_path}/7.0/modules.dep"]
+
+
+def test_search_path_of_sudo_is_roots_too() -> None:
+    printed = "Sudoers path: /etc/sudoers\nValue to override user's $PATH with: /opt/x:/bin\nOther: x\n"
+    assert root_shell.secure_path(command.Command("printf", "%s", printed)) == ["/opt/x:/bin"]
+    assert root_shell.secure_path(command.Command("sudo-that-is-not-here", "-V")) == []
+
+
+@pytest.mark.parametrize(
+    ("outputs", "weakest"),
+    [
+        (["x\n\n/bin\n0027\n900\n1", "/bin\n0022\n600\n1"], (0o022, "900", True)),
+        (["/bin\n0077\n\n1", "/bin\n0077\n600\n0"], (0o077, "", False)),
+        (["/bin\n0077\n0\n1", "/bin\n0077\n600\n1"], (0o077, "0", True)),
+    ],
+)
+def test_weakest_of_what_login_shells_get_counts(outputs: list[str], weakest: tuple[int, str, bool]) -> None:
+    assert root_shell.weakest([root_shell.answer(output) for output in outputs]) == weakest
+
+
+def test_login_shell_that_prints_something_else_is_no_answer() -> None:
+    with pytest.raises(command.CommandError, match="prints 'hello' for its umask"):
+        root_shell.answer("/bin\nhello\n900\n1")
+
+
+def test_login_shell_begins_with_the_umask_of_programs() -> None:
+    """The module's own, from the session that it runs in, would pass for what no script sets."""
+    before = os.umask(0o077)
+    try:
+        first, *_others = root_shell.login_shells("env", "HOME=/nonexistent")
+    finally:
+        os.umask(before)
+    assert root_shell.answer(first.text()).umask != 0o077
+
+
 def test_rsyslog_is_read_with_its_includes_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     main, directory = tmp_path / "rsyslog.conf", tmp_path / "rsyslog.d"
     directory.mkdir()
@@ -553,6 +595,31 @@ def test_programs_are_found_by_their_files_and_belong_to_units(tmp_path: Path) -
         "left_out": {},
         "whole": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "link", "runs"),
+    [
+        ("ExecStart=/opt/squid -N", "multi-user.target.wants/site.service", True),
+        ('ExecStart=-/bin/sh -c "exec /opt/squid"', "multi-user.target.requires/site.service", True),
+        ("ExecStart=/opt/squid", "timers.target.wants/site.timer", True),
+        ("ExecStart=/opt/squid", "multi-user.target.wants/other.service", False),
+        ("ExecStart=/opt/watch squid", "multi-user.target.wants/site.service", False),
+        ("#ExecStart=/opt/squid", "multi-user.target.wants/site.service", False),
+    ],
+)
+def test_program_that_a_unit_of_the_sites_own_will_run_is_said(
+    tmp_path: Path, command: str, link: str, runs: bool
+) -> None:
+    first, second = tmp_path / "etc", tmp_path / "local"
+    for path in (first, second, (first / link).parent):
+        path.mkdir(exist_ok=True)
+    (second / "site.service").write_text(f"[Service]\n{command}\n")
+    (first / link).symlink_to("../site.service")
+    tops = (str(first), str(second))
+    assert process.upcoming(["squid"], tops) == ({"site.service": {"squid"}} if runs else {})
+    (first / "site.service").symlink_to("/dev/null")
+    assert process.upcoming(["squid"], tops) == {}
 
 
 def test_process_that_may_not_be_looked_at_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

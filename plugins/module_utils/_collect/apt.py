@@ -71,7 +71,8 @@ def _of_stanzas(content: str) -> list[str]:
     made = []
     lines = "\n".join(line for line in content.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n[ \t]*\n", lines):
-        fields = re.findall(r"^([\w-]+[ \t]*:[ \t]*\S+)[ \t]*$", stanza, re.MULTILINE)
+        # A field's value may begin on a line of its own.
+        fields = re.findall(r"^([\w-]+[ \t]*:(?:[ \t]|\n(?=[ \t]))*\S+)[ \t]*$", stanza, re.MULTILINE)
         if not any(re.fullmatch(r"(?i)enabled\s*:\s*(no|false|0|off|without|disable)", field) for field in fields):
-            made += [field for field in fields if UNSIGNED.fullmatch(field)]
+            made += [" ".join(field.split()) for field in fields if UNSIGNED.fullmatch(field)]
     return made

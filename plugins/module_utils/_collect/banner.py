@@ -7,12 +7,21 @@ import glob
 import os
 import re
 
+from .configuration import text
 from .section import Reader, Section
 
 # agetty(8), ISSUE FILES; pam_motd(8).
 BESIDE = {
     "/etc/issue": ("/etc/issue.d/*.issue", "/run/issue.d/*.issue", "/usr/lib/issue.d/*.issue"),
     "/etc/motd": ("/etc/motd.d/*", "/run/motd.d/*", "/usr/lib/motd.d/*", "/run/motd.dynamic"),
+}
+UNITS = tuple(
+    f"{top}/*getty*.service{end}" for top in ("/etc/systemd/system", "/run/systemd/system") for end in ("", ".d/*.conf")
+)
+# Files whose lines make a login show other texts, and the words that name these (agetty(8), --issue-file; pam_motd(8)).
+NAMED = {
+    "/etc/issue": (UNITS, r"^ExecStart=.*\s(?:-f\s*|--issue-file[ =])(\S+)"),
+    "/etc/motd": (("/etc/pam.d/*",), r"^[^#]*\spam_motd\.so\s(?:.*\s)?\[?motd(?:_dir)?=([^]\s]+)"),
 }
 SCRIPTS = "/etc/update-motd.d"
 """What writes /run/motd.dynamic at each login (update-motd(5))."""
@@ -29,7 +38,8 @@ class Banners(Reader):
         items: dict[str, dict[str, str]] = {}
         left_out: dict[str, str] = {}
         for name in self.request:
-            beside = [path for pattern in BESIDE.get(name, ()) for path in sorted(glob.glob(pattern))]
+            patterns = (*BESIDE.get(name, ()), *_named(name, left_out))
+            beside = [path for pattern in patterns for path in sorted(glob.glob(pattern))]
             shown: dict[str, str] = {}
             for path in (name, *beside):
                 try:
@@ -42,6 +52,19 @@ class Banners(Reader):
         if "/etc/motd" in self.request:
             items[SCRIPTS] = _scripts(left_out)
         return Section(items, left_out)
+
+
+def _named(name: str, left_out: dict[str, str]) -> list[str]:
+    """Files, and what lies in directories, that are shown in the place of NAME or beside it."""
+    patterns, expression = NAMED.get(name, ((), ""))
+    texts = [text(path, left_out) or "" for pattern in patterns for path in sorted(glob.glob(pattern))]
+    paths = [
+        path
+        for content in texts
+        for words in re.findall(expression, content, re.MULTILINE)
+        for path in words.split(":")
+    ]
+    return [part for path in dict.fromkeys(paths) for part in (glob.escape(path), f"{glob.escape(path)}/*")]
 
 
 def _scripts(left_out: dict[str, str]) -> dict[str, str]:

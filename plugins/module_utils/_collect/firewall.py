@@ -9,8 +9,9 @@ import typing as t
 
 from .command import Command, CommandError, read
 from .loopback import loopback
-from .packet_rules import Opening, Rules, expanded, jumps, with_words
+from .packet_rules import Opening, Rules, elements_of, expanded, jumps, with_elements, with_words
 from .section import Reader, Section
+from .ufw_files import stored
 
 UFW_SETTINGS = ("/etc/default/ufw", "/etc/ufw/ufw.conf")
 UFW_RULES = ("/etc/ufw/user.rules", "/etc/ufw/user6.rules")
@@ -26,8 +27,8 @@ class Firewall(Reader):
 
     Items: ``chains`` (family, table, name, type, hook, policy, ``jumps`` to other chains, whether what is not ufw's
     ``accepts`` or ``refuses`` something, and whether the chain is ``open``: what it accepts leaves its policy nothing), whether the host
-    has addresses of ``ipv6``, ``legacy`` tables, ``loopback`` (see there), ``ufw`` (its settings), ``rules`` (ports that ufw decides on for
-    everybody, in order), and ``zone`` of firewalld.
+    has addresses of ``ipv6``, ``legacy`` tables, ``loopback`` (see there), ``ufw`` (its settings), ``stored`` (by hook the files by which
+    ufw's next start accepts everything), ``rules`` (ports that ufw decides on for everybody, in order), and ``zone`` of firewalld.
     """
 
     def __init__(self, request: None = None) -> None:
@@ -50,6 +51,7 @@ class Firewall(Reader):
             "legacy": sorted(set(legacy)),
             "loopback": loopback(bases, rules),
             "ufw": {name: value for path in UFW_SETTINGS for name, value in _assignments(read(path) or "")},
+            "stored": stored(left_out),
             "rules": ufw_rules("".join(read(path) or "" for path in UFW_RULES)),
         }
         if self.zone.installed:
@@ -63,8 +65,12 @@ class Firewall(Reader):
 def _rules(entries: list[dict[str, t.Any]], left_out: dict[str, str]) -> Rules:
     """The rules of each chain, those of iptables with what nft does not show of them."""
     rules: Rules = {}
+    named: dict[tuple[str, str], dict[str, list[t.Any]]] = {}
+    for one in (entry[kind] for entry in entries for kind in ("set", "map") if kind in entry):
+        named.setdefault((one["family"], one["table"]), {})[one["name"]] = elements_of(one)
     for rule in (entry["rule"] for entry in entries if "rule" in entry):
-        rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule["expr"])
+        steps = with_elements(rule["expr"], named.get((rule["family"], rule["table"]), {}))
+        rules.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(steps)
     of_iptables = {place[0] for place, listed in rules.items() for rule in listed for step in rule if "xt" in step}
     saved = {family: Command(SAVE[family], "-t", "filter") for family in sorted(of_iptables & SAVE.keys())}
     outputs = {}

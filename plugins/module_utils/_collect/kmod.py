@@ -22,6 +22,7 @@ DIRECTORIES = (
     "/usr/lib/modprobe.d",
     "/lib/modprobe.d",
 )
+ROOT = "/lib/modules"
 # What follows is the modules' own aliases, tens of thousands of lines.
 END_OF_CONFIGURATION = "# End of configuration files."
 
@@ -94,10 +95,13 @@ def listed(names: set[str], left_out: dict[str, str]) -> tuple[set[str], set[str
     """Those of NAMES that some installed kernel has as a module, and those that are built in."""
     on_disk: set[str] = set()
     built_in: set[str] = set()
-    root = "/lib/modules"
-    for kernel in sorted(os.listdir(root)) if os.path.isdir(root) else []:
+    for kernel in sorted(os.listdir(ROOT)) if os.path.isdir(ROOT) else []:
+        index = f"{ROOT}/{kernel}/modules.dep"
+        if os.path.exists(f"{index}.bin") and not os.path.exists(index):
+            # modprobe reads the other form only (modules.dep(5)).
+            left_out[index] = "is missing beside modules.dep.bin, by which modprobe still finds modules: run depmod"
         for listing, known in (("modules.dep", on_disk), ("modules.builtin", built_in)):
-            content = text(f"{root}/{kernel}/{listing}", left_out) or ""
+            content = text(f"{ROOT}/{kernel}/{listing}", left_out) or ""
             known |= names & {module_name(line.partition(":")[0]) for line in content.splitlines()}
     return on_disk, built_in
 

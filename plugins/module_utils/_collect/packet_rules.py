@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import typing as t
 
@@ -24,9 +25,47 @@ FEW_PORTS = 1024
 """A rule that leaves out fewer ports than the privileged ones leaves the policy next to nothing to decide on."""
 SHORTEST_PREFIX = 7
 """No network that belongs to somebody has a shorter prefix (fc00::/7; 10.0.0.0/8)."""
+LARGEST_SHARE = 0.25
+"""What lists take in more of all addresses name no networks of somebody: the addresses of a large country are less."""
+BOUNDS: dict[str, t.Callable[[int], tuple[int, int]]] = {
+    "<": lambda number: (0, number - 1),
+    "<=": lambda number: (0, number),
+    ">": lambda number: (number + 1, PORTS - 1),
+    ">=": lambda number: (number, PORTS - 1),
+}
+"""Which ports fit a comparison with a number."""
+HEADERS = ("ip", "ip6", "tcp", "udp", "th")
+"""Of what stands in these beside addresses and ports the sender may choose nearly all."""
+ANYBODYS = ("cpu", "day", "hour", "length", "nfproto", "priority", "random", "time")
+ANYBODYS_XT = (
+    "bpf", "comment", "connbytes", "connlimit", "dscp", "hashlimit", "hl", "length", "limit", "quota", "statistic", "tcp", "time", "ttl", "u32", "udp",
+)  # fmt: skip
+"""Conditions that do not tell one sender from another (nft(8); iptables-extensions(8))."""
 DEEPEST = 16
 """Jumps from one chain to the next that are followed; the kernel allows as many (nf_tables_api.c, NFT_JUMP_STACK_SIZE)."""
 VERDICTS = ("accept", "drop", "reject", "return", "jump", "goto", "continue", "queue")
+
+
+def with_elements(rule: Rule, elements: t.Mapping[str, list[t.Any]]) -> Rule:
+    """A rule with the elements of each named set and map in the place of its name (``@name``; libnftables-json(5))."""
+
+    def listed(value: t.Any) -> t.Any:
+        name = value[1:] if isinstance(value, str) and value.startswith("@") else ""
+        return {"set": elements[name]} if name in elements else value
+
+    made = []
+    for step in rule:
+        if "match" in step:
+            step = {**step, "match": {**step["match"], "right": listed(step["match"].get("right"))}}
+        elif "vmap" in step:
+            step = {**step, "vmap": {**step["vmap"], "data": listed(step["vmap"].get("data"))}}
+        made.append(step)
+    return made
+
+
+def elements_of(named: t.Mapping[str, t.Any]) -> list[t.Any]:
+    """What a named set or map holds; counters and times of its elements are left out."""
+    return [one["elem"]["val"] if isinstance(one, dict) and "elem" in one else one for one in named.get("elem", [])]
 
 
 def expanded(rule: Rule) -> list[Rule]:
@@ -51,11 +90,16 @@ def jumps(rules: list[Rule]) -> list[str]:
 
 
 def fate(place: Place, rules: Rules, matches: t.Callable[[Step], bool], depth: int = 0) -> str:
-    """The first word, accept or drop, of a rule whose steps all match a packet for sure; empty where none does. What may match decides nothing."""
+    """The first word, accept or drop, of a rule whose steps all match a packet for sure; empty where none does.
+
+    What may match decides nothing; what may leave a chain leaves the rest of it undecided.
+    """
     if depth > DEEPEST:
         return ""
     for rule in rules.get(place, []):
         verdicts = rule if all(matches(step) for step in rule) else []
+        if not verdicts and any("return" in step for step in rule):
+            return ""
         for step in verdicts:
             if "accept" in step:
                 return "accept"
@@ -157,6 +201,8 @@ def _ports(step: Step) -> Ranges | None:
             ranges.append((int(one["range"][0]), int(one["range"][1])))
         elif isinstance(one, int):
             ranges.append((one, one))
+    if match.get("op") in BOUNDS and ranges:
+        return [BOUNDS[match["op"]](ranges[0][0])]
     return _others(ranges) if match.get("op") == "!=" else ranges
 
 
@@ -184,6 +230,8 @@ def _is_wide(step: Step) -> bool:
     if "xt" in step:
         return _is_wide_xt(step["xt"].get("name", ""), step.get("words", ""))
     match = step["match"]
+    if match.get("op") in BOUNDS:
+        return True  # of a number that is no port every packet has one, and the sender may choose it
     if match.get("op") not in ("==", "in", "!="):
         return False
     if match.get("left") in PROTOCOLS:
@@ -200,17 +248,40 @@ def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:
         return any(one != "lo" for one in listed)
     if left.get("meta", {}).get("key") == "pkttype":
         return bool({"host", "unicast"} & {str(one) for one in listed})
+    if left.get("meta", {}).get("key") in ANYBODYS:
+        return True
     if left.get("ct", {}).get("key") == "state":
         return "new" in listed
     if left.get("fib", {}).get("result") == "type":
         return "local" in listed
+    if _mark(left):
+        return 0 in listed  # what nobody has marked
     if "&" in left:
         return left["&"][0] == {"payload": {"protocol": "tcp", "field": "flags"}} and "syn" in listed
     payload = left.get("payload", {})
     if payload.get("field") == "saddr":
-        return any(isinstance(one, dict) and one.get("prefix", {}).get("len", 128) < SHORTEST_PREFIX for one in listed)
+        shares = [_share(one) for one in listed]
+        return any(one > 2**-SHORTEST_PREFIX for one in shares) or sum(shares) > LARGEST_SHARE
+    if "base" in payload or (payload.get("protocol") in HEADERS and payload.get("field") != "daddr"):
+        return True
     # The host's own addresses; what is sent to groups is for a few programs.
     return bool(payload.get("field") == "daddr") and not all(_is_group(one) for one in listed)
+
+
+def _mark(left: dict[str, t.Any]) -> bool:
+    """Whether a condition asks for a packet's mark, or for some bits of it."""
+    asked = left["&"][0] if "&" in left else left
+    return any(isinstance(asked, dict) and asked.get(kind, {}).get("key") == "mark" for kind in ("meta", "ct"))
+
+
+def _share(addresses: t.Any) -> float:
+    """Which part of all addresses of its family a network, a range or a single one is."""
+    if isinstance(addresses, dict) and "prefix" in addresses:
+        return float(2 ** -addresses["prefix"]["len"])
+    if isinstance(addresses, dict) and "range" in addresses:
+        first, last = (ipaddress.ip_address(one) for one in addresses["range"])
+        return float((int(last) - int(first) + 1) / 2**first.max_prefixlen)
+    return 0.0
 
 
 def _is_group(address: t.Any) -> bool:
@@ -223,8 +294,13 @@ def _is_group(address: t.Any) -> bool:
 
 def _is_wide_xt(name: str, words: str) -> bool:
     """The same for a match of iptables, of which nft shows the name only (iptables-extensions(8))."""
-    if name in ("comment", "limit", "hashlimit", "tcp", "udp"):
+    if name in ANYBODYS_XT:
         return True
+    if name in ("mark", "connmark"):
+        return re.search(r"(?<!! )--mark (0x)?0+(/\S+)?( |$)|! --mark", words) is not None
+    if name == "iprange":
+        source = re.search(r"(! )?--src-range (\S+)-(\S+)", words)
+        return source is not None and (bool(source[1]) or _share({"range": [source[2], source[3]]}) > LARGEST_SHARE)
     if name in ("conntrack", "state"):
         state = re.search(r"(! )?--(?:ct)?state (\S+)", words)
         return state is not None and ("NEW" in state[2].split(",")) != bool(state[1])

@@ -73,7 +73,7 @@ class Stacks(Reader):
                 "type": kind,
                 "control": control,
                 "module": name,
-                "args": re.findall(r"\[(?:\\.|[^\]])*\]|\S+", words[5]),
+                "args": arguments(words[5]),
                 "source": path,
                 "level": level,
                 # libpam passes over a line that begins with a dash where its module is missing.
@@ -91,6 +91,12 @@ class Stacks(Reader):
         if path not in self.texts:
             self.texts[path] = read(path)
         return self.texts[path]
+
+
+def arguments(text: str) -> list[str]:
+    """A module's arguments: brackets hold one together and are no part of it (pam.conf(5))."""
+    words = re.findall(r"\[(?:\\.|[^\]])*\]|\S+", text)
+    return [word[1:-1].replace("\\]", "]") if word.startswith("[") and word.endswith("]") else word for word in words]
 
 
 class Authselect(Reader):

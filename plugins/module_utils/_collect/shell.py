@@ -2,15 +2,20 @@
 """Settings that shells read when somebody logs in.
 
 Items: ``TMOUT`` and ``umask``, each a list of ``{value, source}`` of every place that sets it, in the order in which bash
-reads them (an unset TMOUT has the value ""); ``readonly``, the files that make TMOUT read-only.
+reads them (an unset TMOUT has the value ""); ``readonly``, the files that make TMOUT read-only; ``login``, the ``umask`` and
+``timeout`` that a login shell of somebody without files of their own really gets, and whether TMOUT is ``fixed``; the umask is empty where none answered.
 """
 
 from __future__ import annotations
 
 import glob
 import re
+import typing as t
 
+from .command import CommandError
 from .configuration import texts
+from .paths import shown
+from .root_shell import answer, login_shells, weakest
 from .section import Reader, Section
 
 MAIN = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc"]
@@ -31,10 +36,25 @@ SYMBOLIC = re.compile("[ugoa,=+rwxst-]+")
 PERMISSIONS = {"r": 4, "w": 2, "x": 1}
 
 
+# Nobody is none of root and of the system's own accounts to a script that tells people by their numbers.
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+ENVIRONMENT = ("env", "-i", "HOME=/nonexistent", "USER=nobody", "LOGNAME=nobody", "LC_ALL=C", "PATH=/usr/bin:/bin")
+
+
 class Shell(Reader):
+    def __init__(self, request: None = None) -> None:
+        super().__init__(request)
+        self.commands = login_shells(*NOBODY, *ENVIRONMENT)
+
     def read(self) -> Section:
         left_out: dict[str, str] = {}
-        items: dict[str, list[object]] = {"TMOUT": [], "umask": [], "readonly": []}
+        items: dict[str, t.Any] = {"TMOUT": [], "umask": [], "readonly": []}
+        items["login"] = {"umask": "", "timeout": "", "fixed": False}
+        try:
+            umask, timeout, fixed = weakest([answer(command.text()) for command in self.commands])
+            items["login"] = {"umask": f"{umask:04o}", "timeout": shown(timeout), "fixed": fixed}
+        except CommandError as exc:
+            left_out["login"] = str(exc)
         for path, content in texts([*MAIN, *sorted(glob.glob(PROFILES))], left_out).items():
             code = without_comments(content)
             for name, values in settings(code).items():

@@ -15,7 +15,7 @@ from .sshd_config import HOME
 
 # sshd(8): options that take a value. Those of `KEPT` bear on the configuration.
 VALUED = frozenset("CEbcfghkopu")
-KEPT = frozenset("cfghop46u")
+KEPT = frozenset("cfghopqu46")
 TITLE = re.compile(r"\S+: (\S*/\S+)(.*?)( \[listener\].*)?$", re.DOTALL)
 
 
@@ -127,6 +127,10 @@ def _started(pid: int) -> float:
 
 # An instance of a template, whatever its name, tells what the others run.
 CONNECTION = "@unified.service"
+MOUNTS = (
+    "RootDirectory", "RootImage", "BindPaths", "BindReadOnlyPaths", "TemporaryFileSystem", "MountImages", "ExtensionImages", "ExtensionDirectories",
+)  # fmt: skip
+"""What puts other files in the place of those that are seen here (systemd.exec(5), PATHS)."""
 
 
 class Units:
@@ -134,6 +138,7 @@ class Units:
 
     def __init__(self, names: t.Sequence[str]) -> None:
         properties = "Id,LoadState,ActiveState,UnitFileState,ExecStart,Environment,EnvironmentFiles,ReloadResult,StateChangeTimestampMonotonic,MainPID"
+        properties += f",{','.join(MOUNTS)}"
         stems = [name.partition(".")[0] for name in names]
         # A socket may start a daemon of its own for each connection.
         names = [*names, *(f"{stem}{end}" for stem in stems for end in (CONNECTION, ".socket"))]
@@ -153,12 +158,31 @@ class Units:
 
 
 def unseen(units: t.Sequence[t.Mapping[str, str]], pids: t.Collection[int]) -> dict[str, str]:
-    """Units whose daemon runs though no process of it was seen, with the reason: nobody knows what it has loaded."""
-    return {
-        unit["Id"]: f"it runs as process {unit['MainPID']}, which was not seen among the daemons"
-        for unit in units
-        if unit.get("MainPID", "0") != "0" and int(unit["MainPID"]) not in pids and next_arguments(unit) is not None
-    }
+    """Units whose daemon runs though no process of it was seen, or will read what is not seen here, with the reason."""
+    reasons = {}
+    for unit in units:
+        if unit.get("MainPID", "0") != "0" and int(unit["MainPID"]) not in pids and next_arguments(unit) is not None:
+            reasons[unit["Id"]] = f"it runs as process {unit['MainPID']}, which was not seen among the daemons"
+        elif other := _elsewhere(unit):
+            reasons[unit["Id"]] = f"its next start has {other}, and what that reads was not looked at"
+    return reasons
+
+
+def _elsewhere(unit: t.Mapping[str, str]) -> str:
+    """By what a unit's next start comes to something else than this system's sshd and its files; empty where it does not."""
+    for name in MOUNTS:
+        # A part of a path above or below sshd's files, or another root.
+        points = [part for word in unit.get(name, "").split() for part in word.split(":")]
+        if any(
+            f"{HOME}/".startswith(f"{point.rstrip('/')}/") or point.startswith(f"{HOME}/")
+            for point in points
+            if point[:1] == "/"
+        ):
+            return f"{name}={unit[name]}"
+        if unit.get(name) and name.startswith(("Root", "Extension")):
+            return f"{name}={unit[name]}"
+    program = re.search(r"argv\[\]=(\S+)", unit.get("ExecStart", ""))
+    return f"{program[1]} in the place of sshd" if program and next_arguments(unit) is None else ""
 
 
 def upcoming(units: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, list[str]]]:

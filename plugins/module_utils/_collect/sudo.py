@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import typing as t
 
 from .account import rows
@@ -36,10 +38,14 @@ LOCAL = {"compat", "files", "systemd"}
 """Sources of this host's own (nsswitch.conf(5))."""
 MOST = 200
 """Accounts that sudo is asked about one by one."""
+OTHER_PLUGINS = {
+    f"{language}_{role}" for language in ("sudoers", "python") for role in ("io", "audit", "approval", "group")
+}
+"""Plugins that decide on nobody's rules (sudo_plugin(5), sudo_plugin_python(5)); what another one is its name does not tell."""
 
 
 class Sudo(Reader):
-    """Defaults in the order in which they are read, and every rule with what it asks of the user."""
+    """Defaults in the order in which they are read, every rule with what it asks of the user, and what lies where Defaults put ``logs``."""
 
     def __init__(self, request: None = None) -> None:
         super().__init__(request)
@@ -52,7 +58,7 @@ class Sudo(Reader):
 
     def read(self) -> Section:
         if read(POLICY) is None:
-            return Section({"installed": False, "files": [], "defaults": [], "rules": []})
+            return Section({"installed": False, "files": [], "defaults": [], "rules": [], "logs": {}})
         files = re.findall(r"^(/.*?): ", self.check.text(accept=(0, 1)), re.MULTILINE) or [POLICY]
         texts = {path: re.sub(r"\\\n\s*", " ", read(path) or "") for path in dict.fromkeys(files)}
         left_out = {**_elsewhere(), **_another_policy()}
@@ -61,7 +67,10 @@ class Sudo(Reader):
             defaults += _of_directories(defaults, left_out)
         else:
             defaults, rules = _listed(left_out)
-        return Section({"installed": True, "files": list(texts), "defaults": defaults, "rules": rules}, left_out)
+        logs = {entry["value"]: _kind(entry["value"]) for entry in defaults if entry["name"] == "logfile"}
+        return Section(
+            {"installed": True, "files": list(texts), "defaults": defaults, "rules": rules, "logs": logs}, left_out
+        )
 
     def _converted(self, texts: t.Mapping[str, str]) -> tuple[list[Entry], list[Entry]]:
         policy = json.loads(self.json.output())
@@ -71,6 +80,14 @@ class Sudo(Reader):
             raise ValueError(f"cvtsudoers shows {len(marks)} Defaults in one form and {len(blocks)} in another")
         defaults = [entry for mark, block in zip(marks, blocks) for entry in _defaults(SCOPES[mark], block, texts)]
         return defaults, [rule for entry in policy.get("User_Specs", []) for rule in _rules(entry, texts)]
+
+
+def _kind(path: str) -> str:
+    """What lies at the path of a log: ``file``, ``missing`` (sudo makes it), or something that keeps nothing."""
+    try:
+        return "file" if stat.S_ISREG(os.stat(path).st_mode) else "no regular file"
+    except OSError:
+        return "missing"
 
 
 def _listing(user: str) -> Listing:
@@ -107,13 +124,15 @@ def _of_directories(defaults: t.Sequence[Entry], left_out: dict[str, str]) -> li
 
 
 def _another_policy() -> dict[str, str]:
-    """A policy that sudo asks in place of its own sudoers (sudo.conf(5), Plugin)."""
-    for line in (read(MAIN) or "").splitlines():
-        words = line.split("#", 1)[0].split()
-        if len(words) < 3 or words[0] != "Plugin" or "policy" not in words[1]:
-            continue
-        if words[1] != "sudoers_policy" or any(word.startswith("sudoers_file=") for word in words[3:]):
-            return {"": f"{MAIN} takes its rules from elsewhere: '{' '.join(words)}'"}
+    """A policy that sudo asks in place of its own sudoers (sudo.conf(5): keywords have no case, lines may go on)."""
+    for line in re.sub(r"\\\n\s*", " ", read(MAIN) or "").splitlines():
+        keyword, *words = line.split("#", 1)[0].split() or [""]
+        elsewhere = keyword.lower() == "path" and words[:1] == ["plugin_dir"]
+        if keyword.lower() == "plugin" and len(words) > 1 and words[0] not in OTHER_PLUGINS:
+            own = words[0] == "sudoers_policy" and re.fullmatch(r"(/usr/lib\S*/)?sudoers\.so", words[1])
+            elsewhere = not own or any(word.startswith("sudoers_file=") for word in words[2:])
+        if elsewhere:
+            return {"": f"{MAIN} takes its rules from elsewhere: '{' '.join([keyword, *words])}'"}
     return {}
 
 

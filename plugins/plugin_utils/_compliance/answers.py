@@ -99,6 +99,7 @@ SECTIONS: dict[str, Shape] = {
         legacy=each(TEXT),
         loopback=by_name(by_name(FLAG)),
         ufw=by_name(TEXT),
+        stored=by_name(each(TEXT)),
         rules=each(record(action=TEXT, protocol=TEXT, first=COUNT, last=COUNT)),
         zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
     ),
@@ -222,7 +223,12 @@ SECTIONS: dict[str, Shape] = {
         daemons=by_name(maybe(NUMBER)),
         unread=each(TEXT),
     ),
-    "shell": record(TMOUT=each(_SETTING), umask=each(_SETTING), readonly=each(TEXT)),
+    "shell": record(
+        TMOUT=each(_SETTING),
+        umask=each(_SETTING),
+        readonly=each(TEXT),
+        login=record(umask=TEXT, timeout=TEXT, fixed=FLAG),
+    ),
     "sshd": record(
         installed=FLAG,
         effective=by_name(TEXT),
@@ -237,6 +243,7 @@ SECTIONS: dict[str, Shape] = {
         key_holders=each(TEXT),
     ),
     "sudo": record(
+        logs=by_name(TEXT),
         installed=FLAG,
         files=each(TEXT),
         defaults=each(record(**{"scope": TEXT, "for": each(TEXT), "name": TEXT, "value": TEXT, "source": TEXT})),

@@ -24,6 +24,13 @@ def locks_root(even: str | None, others: t.Sequence[str | None]) -> str | None:
     return "yes" if seconds == 0 or seconds >= 60 else f"for {unlock} s"
 
 
+def counted(failures: str | None, others: t.Sequence[str | None]) -> str | None:
+    """faillock.conf(5), dir: the kernel's own file systems keep no records."""
+    (directory,) = others
+    kept = directory is None or not f"{directory}/".startswith(("/dev/", "/proc/", "/sys/"))
+    return failures if kept else f"{failures}, which {directory} does not count"
+
+
 def stores_all(storage: str | None, others: t.Sequence[str | None]) -> str | None:
     """journald.conf(5), MaxLevelStore: what is less urgent is not stored at all."""
     (level,) = others
@@ -39,6 +46,7 @@ def remembered(count: str | None, others: t.Sequence[str | None]) -> str | None:
 
 
 def written(action: str | None, others: t.Sequence[str | None]) -> str | None:
-    """auditd.conf(5), write_logs and its older form log_format=NOLOG: nothing is written to the disk."""
-    logs, form = ((one or "").lower() for one in others)
-    return f"{action}, of which nothing is written" if logs == "no" or form == "nolog" else action
+    """auditd.conf(5): nothing is written to the disk by write_logs and its older form log_format=NOLOG, nothing of this host by local_events."""
+    logs, form, local = ((one or "").lower() for one in others)
+    nothing = logs == "no" or form == "nolog" or local == "no"
+    return f"{action}, of which nothing is written" if nothing else action

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..constraint import text
@@ -39,10 +40,21 @@ class Apt(Kind):
     def actual(demand: Demand, evidence: Evidence) -> str | None:
         return word(evidence["apt"]["options"].get(demand.key.lower()))
 
+    @staticmethod
+    def scoped(demand: Demand, evidence: Evidence) -> dict[str, str]:
+        """The option's values for some program of apt's only (apt.conf(5), Binary), by the whole name."""
+        pattern = re.compile(rf"binary::[^:]+::{re.escape(demand.key.lower())}")
+        return {name: value for name, value in evidence["apt"]["options"].items() if pattern.fullmatch(name)}
+
+    def weaker(self, demand: Demand, evidence: Evidence) -> list[str]:
+        scoped = self.scoped(demand, evidence)
+        return [f"{name} {value}" for name, value in scoped.items() if not demand.value.holds(word(value))]
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         value = self.actual(demand, evidence)
-        if demand.value.holds(value) and (unverified := self.unverified(demand, evidence)):
-            return Ruling("fail", f"{value}, but {'; '.join(unverified)}", demand.value.describe())
+        contrary = [*self.weaker(demand, evidence), *self.unverified(demand, evidence)]
+        if demand.value.holds(value) and contrary:
+            return Ruling("fail", f"{value}, but {'; '.join(contrary)}", demand.value.describe())
         return ruling(demand.value.holds(value), value, demand.value.describe())
 
     @staticmethod
@@ -51,6 +63,8 @@ class Apt(Kind):
         return list(evidence["apt"]["unverified"]) if demand.key == SIGNED else []
 
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
+        if weaker := self.weaker(demand, evidence):
+            return f"'{weaker[0]}' overrides it for one program: take that out of the files that apt-config(8) reads"
         listed = self.unverified(demand, evidence) if demand.value.holds(self.actual(demand, evidence)) else []
         return (
             f"{listed[0].partition(': ')[0]} tells apt to believe an archive that nobody signed: mend it there"
@@ -70,8 +84,9 @@ class Apt(Kind):
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         allowed = demand.value.in_ if demand.value.in_ is not None else (demand.value.eq,)
         words = [literal(one) for value in allowed for one in WORDS.get(text(value), (text(value),))]
-        shown = as_text("apt", "options", demand.key.lower())
-        made = [matching(shown, {"match-regexp": f"(?i)^({'|'.join(words)})$"})]
+        names = [demand.key.lower(), *self.scoped(demand, evidence)]
+        answer = {"match-regexp": f"(?i)^({'|'.join(words)})$"}
+        made = [matching(as_text("apt", "options", name), answer) for name in names]
         return [*made, matching(as_json("apt", "unverified"), {"have-len": 0})] if demand.key == SIGNED else made
 
 

@@ -25,8 +25,11 @@ class Banner(Kind):
         return {"banner": [rule.key], "text": [rule.key]}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
-        name = demand.key.rpartition("/")[2]
-        return item in (demand.key, f"/run/{name}.dynamic") or item.rpartition("/")[0].rpartition("/")[2] == f"{name}.d"
+        if section != "banner":
+            return super().concerns(demand, section, item)
+        # What a login shows by another name (`_collect.banner.NAMED`) may be either's.
+        other = {"/etc/issue": "motd", "/etc/motd": "issue"}.get(demand.key)
+        return item == demand.key or (other is not None and f"/{other}" not in item)
 
     @staticmethod
     def leak(evidence: Evidence) -> str:

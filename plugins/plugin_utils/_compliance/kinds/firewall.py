@@ -44,6 +44,8 @@ class Firewall(Kind):
         live = {chain["policy"] for chain in tool.chains(evidence, HOOKS[demand.key])}
         if wide := self.wide(demand, evidence):
             return Ruling("fail", f"{wide} accepts everything, whatever the policy", demand.value.describe())
+        if later := self.later(demand, evidence):
+            return Ruling("fail", f"{later} accepts everything from ufw's next start on", demand.value.describe())
         holds = demand.value.holds(policy) and loaded == "chains loaded" and live == {self.kernel(policy, tool)}
         shown = f"{policy or 'not set'}, {loaded}" + (f" with the policy {', '.join(sorted(live))}" if live else "")
         return ruling(holds, shown, f"{demand.value.describe()}, chains loaded")
@@ -63,6 +65,12 @@ class Firewall(Kind):
         chains = tool.chains(evidence, HOOKS[demand.key])
         return next((f"chain {c['name']} of table {c['family']} {c['table']}" for c in chains if c["open"]), "")
 
+    def later(self, demand: Demand, evidence: Evidence) -> str:
+        """The files by which the next start of the tool leaves its policy nothing to decide on; empty where none do."""
+        if self.tool(evidence).name != "ufw" or self.tool(evidence).policy(evidence, demand.key) == "allow":
+            return ""
+        return " ".join(evidence["firewall"]["stored"][HOOKS[demand.key]])
+
     @staticmethod
     def kernel(policy: str | None, tool: Tool) -> str:
         """The policy of the base chain: firewalld's chains end in a rule instead."""
@@ -74,6 +82,8 @@ class Firewall(Kind):
             return f"{kept}: mend it there"
         if demand.key != "enabled" and (wide := self.wide(demand, evidence)):
             return f"a rule in {wide}, or in one that it jumps to, accepts everything: remove it"
+        if demand.key != "enabled" and (later := self.later(demand, evidence)):
+            return f"a rule in {later} accepts everything: remove it"
         stored = demand.key != "enabled" and demand.value.holds(tool.policy(evidence, demand.key))
         if stored and not tool.loaded(evidence, HOOKS[demand.key]):
             return f"it is set, and rule firewall/enabled loads {tool.name}'s chains"
@@ -174,6 +184,8 @@ class Firewall(Kind):
             mine, chains = self.tool(evidence).chains(evidence, HOOKS[demand.key]), evidence["firewall"]["chains"]
             places = [index for index, chain in enumerate(chains) if chain in mine]
             made += [matching(as_json("firewall", "chains", index, "open"), False) for index in places]
+            if self.tool(evidence).name == "ufw":
+                made.append(matching(as_json("firewall", "stored", HOOKS[demand.key]), {"have-len": 0}))
         return made
 
 

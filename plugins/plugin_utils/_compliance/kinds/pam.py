@@ -237,7 +237,7 @@ class Pam(Kind):
         stacks = evidence["pam"].values() if spec.get("forbid") else ()
         sources = list(dict.fromkeys(line["source"] for lines in stacks for line in lines))
         for argument in spec.get("forbid", ()):
-            pattern = f"!/^[^#]*{module}\\s(.*\\s)?{argument}(=|\\s|$)/"
+            pattern = f"!/^[^#]*{module}\\s(.*\\s)?\\[?{argument}([]=]|\\s|$)/"
             made += [Check("file", {"path": path, "exists": True, "contents": [pattern]}) for path in sources]
         # libpam's dispatch is followed by the planner alone; this repeats its answer.
         dispatch = [*self._passed_by(demand, evidence), *self._members(demand, evidence)]
@@ -324,11 +324,20 @@ def bypass(
         if end.success and not end.passed and (not end.root if only_root else end.accepted):
             return f"lets in without {module}"
     if module == "pam_faillock.so" and kind == "auth":
+        places = {tuple(_of_places(line)) for line in lines if line["module"] == module}
+        if len(places) > 1:
+            shown = " and ".join(" ".join(one) or "its default" for one in sorted(places))
+            return f"{module} looks for failed logins elsewhere than it counts them: {shown}"
         for end in outcomes(lines, lambda line: line["module"] == module and "authfail" in line["args"]):
             counted = end.passed or end.refused
             if not end.success and end.denied and not end.accepted and not counted:
                 return "does not count a wrong password"
     return ""
+
+
+def _of_places(line: Line) -> list[str]:
+    """Arguments of pam_faillock(8) that say where failed logins are counted, and where it is told so."""
+    return sorted(argument for argument in line["args"] if argument.startswith(("conf=", "dir=")))
 
 
 def _has(arguments: t.Sequence[str], needed: t.Sequence[str]) -> bool:

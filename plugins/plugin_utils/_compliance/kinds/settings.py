@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD, USERADD
-from ..combinations import less_credits, locks_root, remembered, stores_all, written
+from ..combinations import counted, less_credits, locks_root, remembered, stores_all, written
 from ..constraint import text
 from ..daemon import Daemon
 from ..pam_tools import TOOLS
@@ -227,7 +227,7 @@ class Settings(Kind):
         for place in (place for place in places if place.service):
             made += checks_on(demand.value, json.dumps(place.value or ""))
         for source in self._stack_files(evidence, {place.service for place in places}):
-            argument = f"!/^[^#]*{literal(self.module)}\\s(.*\\s)?({literal(demand.key)}\\b|conf=)/"
+            argument = f"!/^[^#]*{literal(self.module)}\\s(.*\\s)?\\[?({literal(demand.key)}\\b|conf=)/"
             made.append(Check("file", {"path": source, "exists": True, "contents": [argument]}))
         daemon = self.daemon(evidence)
         return made + (daemon.asserts() if daemon else [])
@@ -251,12 +251,19 @@ class Settings(Kind):
         return f'/(?i)^\\s*{literal(key)}({between}"?{value}"?)?\\s*(#.*)?$/'
 
 
+class Bearing(t.NamedTuple):
+    """Keys that bear on another one, and what is in force of that, given its own value and theirs (`combinations`)."""
+
+    keys: tuple[str, ...]
+    combine: t.Callable[[str | None, t.Sequence[str | None]], str | None]
+
+
 class Combined(Settings):
     """Settings of which some mean nothing without others of the same program.
 
     Args:
-        others: by key, the keys that bear on it.
-        combine: the value that is in force, given the key's own and those of the others in their order (None where not set).
+        others: by key, the keys that bear on it, and the value that is in force, given the key's own and those of the others in their
+            order (None where not set).
         harmless: what a key that bears on others is set to where it makes a rule fail; None takes its line away.
         meanings: by key and word, the values that the program takes the word for.
     """
@@ -266,14 +273,13 @@ class Combined(Settings):
         name: str,
         path: str,
         *,
-        others: t.Mapping[str, tuple[str, ...]],
-        combine: t.Callable[[str | None, t.Sequence[str | None]], str | None],
+        others: t.Mapping[str, Bearing],
         harmless: str | None = None,
         meanings: t.Mapping[tuple[str, str], tuple[str, ...]] | None = None,
         **options: t.Any,
     ) -> None:
         super().__init__(name, path, **options)
-        self.others, self.combine, self.harmless, self.meanings = others, combine, harmless, meanings or {}
+        self.others, self.harmless, self.meanings = others, harmless, meanings or {}
 
     def _meant(self, demand: Demand, place: Place) -> Place:
         """A place with what its word means, where that satisfies the rule and the word as it stands does not."""
@@ -285,15 +291,16 @@ class Combined(Settings):
         own = [self._meant(demand, place) for place in self._places(demand.key, evidence)]
         if demand.key not in self.others:
             return own
-        beside = [self._places(key, evidence) for key in self.others[demand.key]]
+        keys, combine = self.others[demand.key]
+        beside = [self._places(key, evidence) for key in keys]
         made = []
         for place, *rest in zip(own, *beside):
-            value = self.combine(place.value, [one.value for one in rest])
+            value = combine(place.value, [one.value for one in rest])
             set_ = [one for one in rest if one.value is not None]
             if value == place.value:
                 made.append(place)
                 continue
-            because = ", ".join(f"{key} {one.value}" for key, one in zip(self.others[demand.key], rest) if one in set_)
+            because = ", ".join(f"{key} {one.value}" for key, one in zip(keys, rest) if one in set_)
             # What overrides is the other setting, where that stands elsewhere than in our file.
             source = next((one.source for one in set_ if one.source != self.path), place.source)
             made.append(place._replace(value=value, because=because, source=source))
@@ -303,11 +310,11 @@ class Combined(Settings):
         values = evidence["settings"][self.name]
         own = values[demand.key]["value"] if demand.key in values else None
         spoilt = any(place.because and not demand.value.holds(place.value) for place in self.places(demand, evidence))
-        keys = self.others.get(demand.key, ()) if spoilt else ()
+        keys, combine = self.others[demand.key] if spoilt and demand.key in self.others else ((), None)
         for index, key in enumerate(keys):
             setting = values.get(key)
             alone = [setting["value"] if setting and number == index else None for number in range(len(keys))]
-            if self.combine(own, alone) == own:
+            if combine is None or combine(own, alone) == own:
                 continue
             start = desired.text(self.path, evidence) or f"{MARK}\n"
             here = re.findall(rf"^\s*{re.escape(key)}[\s=]+(\S+)", start, re.MULTILINE)
@@ -338,8 +345,7 @@ KINDS = (
         "/etc/systemd/journald.conf.d/zz-unified.conf",
         section=SYSTEMD["journald"][1],
         daemon="journald",
-        others={"Storage": ("MaxLevelStore",)},
-        combine=stores_all,
+        others={"Storage": Bearing(("MaxLevelStore",), stores_all)},
         harmless="debug",
     ),
     _drop_in("coredump"),
@@ -347,8 +353,7 @@ KINDS = (
     Combined(
         "pwquality",
         PWQUALITY,
-        others={"minlen": ("dcredit", "ucredit", "lcredit", "ocredit")},
-        combine=less_credits,
+        others={"minlen": Bearing(("dcredit", "ucredit", "lcredit", "ocredit"), less_credits)},
         harmless="0",
         separator=" = ",
         module="pam_pwquality.so",
@@ -357,8 +362,7 @@ KINDS = (
     Combined(
         "faillock",
         PAM["faillock"],
-        others={"even_deny_root": ("root_unlock_time",)},
-        combine=locks_root,
+        others={"deny": Bearing(("dir",), counted), "even_deny_root": Bearing(("root_unlock_time",), locks_root)},
         # faillock.conf(5): "never", which is 0, is longer than the longest time that it takes, a week.
         meanings={("unlock_time", "0"): ("604800",), ("unlock_time", "never"): ("0", "604800")},
         separator=" = ",
@@ -368,8 +372,7 @@ KINDS = (
     Combined(
         "pwhistory",
         PAM["pwhistory"],
-        others={"remember": ("file",)},
-        combine=remembered,
+        others={"remember": Bearing(("file",), remembered)},
         separator=" = ",
         module="pam_pwhistory.so",
         bare=frozenset({"enforce_for_root"}),
@@ -380,8 +383,7 @@ KINDS = (
     Combined(
         "auditd",
         AUDITD,
-        others={"max_log_file_action": ("write_logs", "log_format")},
-        combine=written,
+        others={"max_log_file_action": Bearing(("write_logs", "log_format", "local_events"), written)},
         separator=" = ",
         mode="0640",
         daemon="auditd",

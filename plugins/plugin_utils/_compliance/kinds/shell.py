@@ -19,8 +19,12 @@ def set_umask(content: str, value: str) -> str:
     return put_line(content, r"^umask\s", f"umask {value}")
 
 
+FIELDS = {TMOUT: "timeout", "umask": "umask"}
+"""What a login shell tells of each setting (`_collect.shell`)."""
+
+
 class Shell(Kind):
-    """A setting of shells: every place that may set it must satisfy the rule, and one must set it.
+    """A setting of shells: every place that may set it must satisfy the rule, one must set it, and a login shell must have it.
 
     TMOUT must be read-only somewhere, too: else whoever it holds for takes it back.
     """
@@ -41,12 +45,17 @@ class Shell(Kind):
 
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         places, wrong = evidence["shell"][demand.key], self.bad(demand, evidence)
+        login = evidence["shell"]["login"]
         if not places:
             wrong.append("not set")
         elif demand.key == TMOUT and not evidence["shell"]["readonly"]:
             wrong.append("not read-only")
         elif demand.key == TMOUT and not demand.value.holds(evidence["root_shell"]["timeout"]):
             wrong.append(f"root's login shell gets {evidence['root_shell']['timeout'] or 'none'}")
+        elif login["umask"] and not demand.value.holds(login[FIELDS[demand.key]]):
+            wrong.append(f"people's login shells get {login[FIELDS[demand.key]] or 'none'}")
+        elif login["umask"] and demand.key == TMOUT and not login["fixed"]:
+            wrong.append("not read-only in people's login shells")
         return Ruling("fail" if wrong else "pass", "; ".join(wrong) or places[-1]["value"], demand.value.describe())
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
@@ -62,7 +71,8 @@ class Shell(Kind):
 
     def winner(self, demand: Demand, evidence: Evidence) -> str:
         wrong = self.bad(demand, evidence)
-        return wrong[0].rpartition(" in ")[2] if wrong else "a condition that does not hold for root"
+        others = "a condition that does not hold for everybody, or what a script reads in"
+        return wrong[0].rpartition(" in ")[2] if wrong else others
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         places = evidence["shell"][demand.key]
@@ -78,6 +88,9 @@ class Shell(Kind):
         if demand.key == TMOUT:
             made.append(matching(as_json("shell", "readonly"), {"not": {"have-len": 0}}))
             made += checks(demand.value, "root_shell", "timeout")
+        if evidence["shell"]["login"]["umask"]:
+            made += checks(demand.value, "shell", "login", FIELDS[demand.key])
+            made += [matching(as_json("shell", "login", "fixed"), True)] if demand.key == TMOUT else []
         # Where ours is the only place, its value is looked for; a symbolic umask says the same in another way.
         if {place["source"] for place in places} == {PROFILE}:
             value = f"0*{literal(places[-1]['value'].lstrip('0'))}\\b"

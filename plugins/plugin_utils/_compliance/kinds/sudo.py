@@ -8,7 +8,7 @@ import typing as t
 
 from ..constraint import Constraint, text
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, offenders, ruling
-from .matchers import Template, checks_on_default, literal, matching
+from .matchers import Template, as_text, checks_on_default, literal, matching
 from .settings import put_line
 
 # The last Defaults line wins in sudoers.
@@ -69,6 +69,11 @@ class Sudo(Kind):
             made += [entry for entry in (general, *scoped) if entry is not None and entry["value"] == "no"]
         return made
 
+    @staticmethod
+    def keeps_nothing(general: Entry | None, evidence: Evidence) -> bool:
+        """Whether what is set for everybody is a log that is a device, a pipe or a directory, or a link to one."""
+        return general is not None and evidence["sudo"]["logs"].get(general["value"]) == "no regular file"
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         if demand.key in ("authenticate", "nopasswd"):
             return offenders(self.lifted(demand.key, evidence), "no such rule")
@@ -76,6 +81,7 @@ class Sudo(Kind):
         value = _meaning(general) if general else None
         weaker = [_default_text(entry) for entry in scoped if not _holds(demand.value, entry)]
         weaker += [_default_text(entry) for entry in self.spoilers(demand, evidence)]
+        weaker += [f"{value} is no regular file"] if self.keeps_nothing(general, evidence) else []
         if weaker and demand.value.holds(value):
             return Ruling("fail", "; ".join(weaker), demand.value.describe())
         return ruling(demand.value.holds(value), value, demand.value.describe())
@@ -84,7 +90,9 @@ class Sudo(Kind):
         """A Defaults of target users or of commands: no later line for everybody overrides it."""
         if demand.key in ("authenticate", "nopasswd"):
             return ""
-        _general, scoped = self.settings(demand.key, evidence)
+        general, scoped = self.settings(demand.key, evidence)
+        if general and demand.value.holds(_meaning(general)) and self.keeps_nothing(general, evidence):
+            return f"{general['value']} is no regular file: remove what lies there"
         weaker = [e for e in scoped if e["scope"] not in ORDERED and not _holds(demand.value, e)]
         weaker += [e for e in self.spoilers(demand, evidence) if e["scope"] not in ORDERED]
         return f"'{_default_text(weaker[0])}' overrides what this collection writes: mend it there" if weaker else ""
@@ -126,6 +134,8 @@ class Sudo(Kind):
         if general is None:
             return [*made, _each("defaults", f'and (eq .name "{demand.key}") (eq .scope "")', "x")]
         value = general["value"]
+        if value in evidence["sudo"]["logs"]:
+            made.append(matching(as_text("sudo", "logs", value), {"match-regexp": "^(file|missing)$"}))
         written = {"yes": "", "no": ""}.get(value, f'\\s*=\\s*"?{literal(value)}"?')
         line = f"/^\\s*Defaults\\s+([^#]*[,\\s])?{'!' if value == 'no' else ''}{literal(demand.key)}{written}\\s*(,|$)/"
         made += checks_on_default(demand.value, _meaning(general))
