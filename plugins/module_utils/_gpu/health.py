@@ -66,8 +66,7 @@ def ask(argv: t.Sequence[str]) -> Answer:
 def look(root: str = "/", run: Ask = ask) -> Told:
     """Every check of every GPU. A host on which none is seen has one finding, which is not healthy."""
     tree = Tree(root)
-    gpus = [one for one in devices.pci_devices(tree)[0] if one["id"][:4] in devices.GPU_VENDORS]
-    boards = [one for one in devices.device_tree(tree).get("gpus", ()) if one["enabled"]]
+    gpus, boards = devices.gpus(tree)
     findings = [_driver(one["slot"], one["driver"]) for one in gpus]
     findings += [_driver(one["path"], one["driver"]) for one in boards]
     samples = [Sample("info", {"gpu": one["slot"], "id": one["id"], "driver": one["driver"]}, 1) for one in gpus]
