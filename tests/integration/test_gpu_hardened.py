@@ -1,5 +1,5 @@
 """A hardened GPU host whose containers still see the device. The GPU is a recorded one's sysfs, and behind its node lies /dev/zero's device:
-role, hardening, Podman and runtime are real.
+module, hardening, Podman and runtime are real.
 """
 
 from __future__ import annotations
@@ -50,17 +50,16 @@ def server(container: Target) -> Target:
     return container
 
 
-def role(server: Target) -> int:
-    """How many tasks of the role gpu changed something."""
+def describe(server: Target) -> int:
+    """How many tasks changed something when the GPUs were described to container runtimes."""
     book = server.directory / "gpu.yml"
-    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "roles": ["unified.deploy.gpu"]}]))
-    # Programs would find no GPU: there is none.
-    ran = server.play(str(book), variables={"gpu_containers": True, "gpu_verify": False})
-    return ran.changed(server.host.name)
+    task = {"name": "Describe", "unified.deploy.gpu_cdi": {}}
+    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "become": True, "tasks": [task]}]))
+    return server.play(str(book)).changed(server.host.name)
 
 
 def test_container_of_a_hardened_host_sees_the_gpu_and_the_report_says_how_it_is(server: Target) -> None:
-    assert role(server) > 0
+    assert describe(server) > 0
     before = server.shell(f"cat {SPECIFICATION}; stat -c '%a %U %G' /dev/dri/renderD128")
     seen = server.shell(RUN.format(device=f"amd.com/gpu={SLOT}")).split()
     assert seen == ["renderD128", "4"]
@@ -77,7 +76,7 @@ def test_container_of_a_hardened_host_sees_the_gpu_and_the_report_says_how_it_is
     # Who is no root reads the specification, whatever root's umask is now.
     assert server.shell(f"runuser -u nobody -- cat {SPECIFICATION}") == server.shell(f"cat {SPECIFICATION}")
     # Neither undoes the other.
-    assert role(server) == 0
+    assert describe(server) == 0
 
     assert [gpu["where"] for gpu in model["gpus"]["gpus"]] == [SLOT]
     assert ("driver", SLOT, "ok") in {(one["name"], one["where"], one["state"]) for one in model["gpus"]["checks"]}

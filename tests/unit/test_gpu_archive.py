@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import typing as t
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
     openpgp,
     proof,
     source,
+    source_dnf,
     transaction,
 )
 
@@ -236,3 +238,41 @@ def test_full_boot_is_refused_before_anything_is_built(monkeypatch: pytest.Monke
         driver.carried_out(plan, ["6.12.107"])
     free[0] = 80 << 20
     driver.room(["6.12.107"])
+
+
+def test_key_is_armored_as_gpg_reads_it(keys: dict[str, tuple[bytes, bytes, str]]) -> None:
+    for armored, packets, _fingerprint in keys.values():
+        assert openpgp.dearmored(openpgp.armored(packets)) == packets
+        body = [line for line in armored.decode().splitlines() if line and not line.startswith("-")]
+        ours = [line for line in openpgp.armored(packets).decode().splitlines() if line and not line.startswith("-")]
+        assert ours == body or not body[-1].startswith("=")
+
+
+def test_file_of_dnf_asks_for_both_signatures_whatever_the_host_allows() -> None:
+    text = source_dnf.text(repository(b"", ""), "/etc/pki/rpm-gpg/unified-vendor.asc")
+    assert text.splitlines() == [
+        "[unified-vendor]",
+        "name=unified-vendor",
+        "baseurl=https://example.com/",
+        "enabled=1",
+        "gpgcheck=1",
+        "repo_gpgcheck=1",
+        "gpgkey=file:///etc/pki/rpm-gpg/unified-vendor.asc",
+        "sslverify=1",
+        "skip_if_unavailable=0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "a/b"}, "name of a file of dnf"),
+        ({"suites": ("trixie",)}, "knows no suites"),
+        ({"components": ("main",)}, "knows no suites"),
+        ({"url": "https://example.com/\ngpgcheck=0"}, "no address"),
+        ({"url": "http://example.com/"}, "not protected"),
+    ],
+)
+def test_repository_for_dnf_that_would_write_another_line_is_refused(change: dict[str, t.Any], said: str) -> None:
+    with pytest.raises(source.SourceError, match=said):
+        source_dnf.check(repository(b"", "")._replace(**change))
