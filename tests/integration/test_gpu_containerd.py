@@ -35,7 +35,7 @@ def test_cdi_is_switched_on_and_nothing_else_changes(server: Vendor) -> None:
     before = shell(DUMP)
     assert "enable_cdi = false" in before and "SystemdCgroup = true" in before and "site/pause:9" in before
     for check, changed in ((True, True), (False, True), (True, False), (False, False)):
-        answer = server.module("gpu_containerd", {}, check=check)
+        answer = server.module("gpu_containerd", {"state": "present"}, check=check)
         assert (answer["failed"], answer["changed"]) == (False, changed), answer
     assert shell(DUMP) == before.replace("enable_cdi = false", "enable_cdi = true")
     assert shell("systemctl restart containerd; sleep 1; systemctl is-active containerd").strip() == "active"

@@ -195,6 +195,19 @@ def test_host_without_a_kernel_is_no_proof() -> None:
         driver.planned(driver.Driver("nvidia", ("driver",), (), "580"), [])
 
 
+def test_kernel_whose_headers_nobody_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module built for the others alone would be none at the boot of this one."""
+    monkeypatch.setattr(
+        archive, "installed", lambda: {"linux-image-amd64": archive.Package("linux-image-amd64", "1", "l")}
+    )
+    known = {"linux-headers-amd64"}
+    monkeypatch.setattr(archive, "available", lambda name: [archive.Package(name, "1", "l")] if name in known else [])
+    with pytest.raises(archive.DriverError, match=r"no package has its headers \(linux-headers-6.12.999\)"):
+        archive.headers(["6.12.999"])
+    known.add("linux-headers-6.12.999")
+    assert archive.headers(["6.12.999"]) == ["linux-headers-6.12.999", "linux-headers-amd64"]
+
+
 def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
