@@ -191,7 +191,8 @@ def publish_rpm(base: Path, name: str, signer: str) -> None:
         spec.write_text(SPEC % one)
         places = ["--define", f"_rpmdir {target}", "--define", f"_topdir {base}/rpm"]
         run(["rpmbuild", "-bb", *places, str(spec)], stderr=subprocess.DEVNULL)
-        for file in target.glob(f"noarch/{one['name']}-*.rpm") if signer != "-" else ():
+        # No program signs with a key of the past.
+        for file in () if signer == "-" or signer.startswith("expired") else target.glob(f"noarch/{one['name']}-*.rpm"):
             run(["rpmsign", *own, "--addsign", str(file)])
     run(["createrepo_c", "--quiet", str(target)])
     listing = target / "repodata" / "repomd.xml"

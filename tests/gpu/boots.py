@@ -162,9 +162,12 @@ def qemu(arguments: t.Sequence[str], keys: t.Sequence[tuple[str, str]] = ()) -> 
     return Boot(console.decode(errors="replace").replace("\r", ""), time.monotonic() - begun)
 
 
-def direct(directory: Path, name: str, *parameters: str) -> Boot:
-    """Boot without firmware: the kernel is QEMU's own to load."""
+def direct(directory: Path, name: str, *parameters: str, devices: t.Iterable[str] = ()) -> Boot:
+    """Boot without firmware: the kernel is QEMU's own to load.
+
+    Args:
+        devices: what the machine has besides, as QEMU calls it.
+    """
     line = " ".join(["console=ttyS0", "quiet", "panic=-1", *parameters])
-    return qemu(
-        ["-kernel", str(directory / f"{name}.kernel"), "-initrd", str(directory / f"{name}.initrd"), "-append", line]
-    )
+    argv = ["-kernel", str(directory / f"{name}.kernel"), "-initrd", str(directory / f"{name}.initrd"), "-append", line]
+    return qemu([*argv, *(word for device in devices for word in ("-device", device))])

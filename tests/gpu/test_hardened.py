@@ -13,16 +13,15 @@ import pytest
 
 from tests.hosts.network import ssh_options
 from tests.hosts.store import ADMIN
+from tests.integration.conftest import EVERYTHING, Target
 from tests.unit.gpu_machines import pci, put
-
-from .conftest import EVERYTHING, Target
 
 SLOT = "0000:03:00.0"
 GPU = {"slot": SLOT, "vendor": "0x1002", "device": "0x744c", "class": "0x030000", "boot_vga": "0", "driver": "amdgpu"}
 SPECIFICATION = "/etc/cdi/unified-amd.com-gpu.json"
 # The root of the container is the host's own /usr. What it prints is the nodes it has, and how much it reads of one.
 RUN = (
-    "podman run --rm --network none --cgroups=disabled --volume /usr:/usr:ro --device {device} --rootfs /srv/rootfs"
+    "podman --storage-driver vfs run --rm --network none --cgroups=disabled --volume /usr:/usr:ro --device {device} --rootfs /srv/rootfs"
     " /bin/sh -c 'ls /dev/dri; head -c 4 /dev/dri/renderD128 | wc -c'"
 )
 PREPARE = """
@@ -38,16 +37,16 @@ DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends go
 
 
 @pytest.fixture(scope="module")
-def server(container: Target) -> Target:
-    root = container.directory / "machine"
+def server(host: Target) -> Target:
+    root = host.directory / "machine"
     pci(root, GPU)
     put(root, f"sys/bus/pci/devices/{SLOT}/drm/renderD128/dev", "226:128\n")
-    archive = shutil.make_archive(str(container.directory / "sysfs"), "tar", root, "sys")
+    archive = shutil.make_archive(str(host.directory / "sysfs"), "tar", root, "sys")
     with Path(archive).open("rb") as content:
-        argv = ["ssh", *ssh_options(container.host), f"{ADMIN}@{container.host.address}", "sudo tar -C /srv -xf -"]
+        argv = ["ssh", *ssh_options(host.host), f"{ADMIN}@{host.host.address}", "sudo tar -C /srv -xf -"]
         subprocess.run(argv, check=True, stdin=content)
-    container.shell(PREPARE)
-    return container
+    host.shell(PREPARE)
+    return host
 
 
 def describe(server: Target) -> int:
@@ -68,7 +67,7 @@ def test_container_of_a_hardened_host_sees_the_gpu_and_the_report_says_how_it_is
     overlay.write_text(json.dumps({"purposes": ["container_host", "gpu_host"]}))
     ran = server.play("harden_hosts", variables={**EVERYTHING, "compliance_overlay": str(overlay)})
     model = ran.model(server.host.name)
-    assert model["summary"]["rules"]["pass"] > 300 and len(model["changed"]) > 100
+    assert model["summary"]["rules"]["pass"] > 200 and len(model["changed"]) > 50
 
     assert server.shell(f"cat {SPECIFICATION}; stat -c '%a %U %G' /dev/dri/renderD128") == before
     for device in (SLOT, "all"):
