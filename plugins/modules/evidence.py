@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Reads what the compliance rules speak of, once and without changing anything. Covered are packages, units, C(sshd -T),
     merged and live kernel parameters, modules, mounts, PAM stacks, accounts, homes, sudo, audit rules, the packet filter, file
-    attributes and one walk over the local file systems.
+    attributes, one walk over the local file systems, and how GPUs are.
   - The result is the evidence, JSON with a schema version. Stored, it can be judged later and elsewhere.
   - Password hashes and private keys are never read into it, and secrets in mount options are masked.
   - To see what root's login shell really gets, it runs one, and with it root's profile.

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gpu_repository
-short_description: Add a repository to apt by the fingerprint of its key
+short_description: Add a repository to apt or dnf by the fingerprint of its key
 version_added: 0.2.0
 description:
-  - Writes a deb822 source that is signed by one key, and that key, to files of its own.
-  - Before anything is written, apt reads the repository into a directory of its own. One that is unsigned, signed by another key, or led to an
+  - Writes a deb822 source, or a file for dnf, that is signed by one key, and that key, to files of its own.
+  - Before anything is written, apt or dnf reads the repository into a directory of its own. One that is unsigned, signed by another key, or led to an
     unprotected address is refused, whatever the host's configuration of apt allows.
   - The key is refused where it is not the pinned one, has expired or was revoked.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
   name:
-    description: Name of the files, C(unified-<name>.sources) and C(unified-<name>.gpg).
+    description: Name of the files, C(unified-<name>.sources) and C(unified-<name>.gpg); for dnf C(unified-<name>.repo) and C(unified-<name>.asc).
     type: str
     required: true
   url:
@@ -27,7 +27,7 @@ options:
     type: str
     default: ""
   suites:
-    description: Suites, or one path that ends with a slash for a repository without suites.
+    description: Suites, or one path that ends with a slash for a repository without suites. dnf knows none but V(/).
     type: list
     elements: str
     default: []
@@ -58,6 +58,11 @@ options:
     description: A keyring that is on the host already, in place of a key, such as the distribution's own.
     type: str
     default: ""
+  manager:
+    description: For which program. With V(auto), apt where the host has it, else dnf.
+    type: str
+    choices: [auto, apt, dnf]
+    default: auto
   state:
     description: Whether the repository is there. With V(absent), its two files are removed.
     type: str
@@ -104,13 +109,14 @@ expires:
   returned: success
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import shown
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import source
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import source, source_dnf
 
 MOST_BYTES = 1 << 20
 
@@ -144,15 +150,18 @@ def main() -> t.NoReturn:
             "key": {"type": "str", "default": "", "no_log": False},
             "key_url": {"type": "str", "default": "", "no_log": False},
             "keyring": {"type": "str", "default": "", "no_log": False},
+            "manager": {"type": "str", "choices": ["auto", "apt", "dnf"], "default": "auto"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
     )
     asked = module.params
     fingerprint, expires, packets = "", 0, b""
+    apt = asked["manager"] == "apt" or (asked["manager"] == "auto" and os.path.exists("/usr/bin/apt-get"))
+    manager = source if apt else source_dnf
     try:
         if asked["state"] == "absent":
-            changes = source.remove(asked["name"], dry=module.check_mode)
+            changes = manager.remove(asked["name"], dry=module.check_mode)
         else:
             repository = source.Source(
                 name=asked["name"],
@@ -163,16 +172,16 @@ def main() -> t.NoReturn:
                 fingerprints=tuple(asked["fingerprints"]),
                 keyring=asked["keyring"],
             )
-            source.check(repository)
+            manager.check(repository)
             if not repository.keyring:
                 key = asked["key"].encode() or fetched(asked["key_url"])
                 fingerprint, expires, _revoked, packets = source.checked_key(repository._replace(key=key))
-            changes = source.put(repository, packets, dry=module.check_mode)
+            changes = manager.put(repository, packets, dry=module.check_mode)
     except (source.SourceError, ChangeError) as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename or asked['name']}: {exc.strerror}; nothing was changed")
-    texts = {path: pair for path, pair in changes.items() if path.endswith(".sources")}
+    texts = {path: pair for path, pair in changes.items() if path.endswith((".sources", ".repo"))}
     module.exit_json(
         changed=bool(changes),
         paths=sorted(changes),

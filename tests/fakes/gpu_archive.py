@@ -3,6 +3,7 @@
 Run on the host: python3 gpu_archive.py DIRECTORY COMMAND...
   key NAME [LIFETIME YEAR]   an own key (expired long ago with a lifetime); prints its fingerprint, DIRECTORY/NAME.asc holds it
   publish NAME KEY           packages (JSON on stdin) as the archive NAME, signed with KEY; not signed with -
+  publish-rpm NAME KEY       the same for dnf: packages of a name and a version, in which nothing is
   certify                    a certificate of 127.0.0.1 that the host trusts
   serve                      DIRECTORY/www on https://127.0.0.1:8443 and http://127.0.0.1:8080; /downgrade/ leads from one to the other
 
@@ -170,6 +171,37 @@ def publish(base: Path, name: str, signer: str) -> None:
         )
 
 
+SPEC = """Name: %(name)s
+Version: %(version)s
+Release: 1
+Summary: stand-in for tests
+License: MIT
+BuildArch: noarch
+%%description
+%%files
+"""
+
+
+def publish_rpm(base: Path, name: str, signer: str) -> None:
+    target = base / "www" / name
+    target.mkdir(parents=True, exist_ok=True)
+    own = ["--define", f"_gpg_path {base}/gnupg", "--define", f"_gpg_name {signer}"]
+    for one in json.load(sys.stdin):
+        spec = base / "standin.spec"
+        spec.write_text(SPEC % one)
+        places = ["--define", f"_rpmdir {target}", "--define", f"_topdir {base}/rpm"]
+        run(["rpmbuild", "-bb", *places, str(spec)], stderr=subprocess.DEVNULL)
+        # No program signs with a key of the past.
+        for file in () if signer == "-" or signer.startswith("expired") else target.glob(f"noarch/{one['name']}-*.rpm"):
+            run(["rpmsign", *own, "--addsign", str(file)])
+    run(["createrepo_c", "--quiet", str(target)])
+    listing = target / "repodata" / "repomd.xml"
+    if signer != "-":
+        year = "2020" if signer.startswith("expired") else ""
+        signature = ["--armor", "--output", f"{listing}.asc", "--detach-sign", str(listing)]
+        gpg(base, "--local-user", signer, *signature, year=year)
+
+
 def certify(base: Path) -> None:
     subject = ["-subj", "/CN=stand-in archive", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "30"]
     files = ["-keyout", str(base / "tls.key"), "-out", str(base / "tls.crt")]
@@ -210,4 +242,6 @@ if __name__ == "__main__":
     os.umask(0o022)
     place = Path(sys.argv[1])
     place.mkdir(exist_ok=True)
-    {"key": key, "publish": publish, "certify": certify, "serve": serve}[sys.argv[2]](place, *sys.argv[3:])
+    {"key": key, "publish": publish, "publish-rpm": publish_rpm, "certify": certify, "serve": serve}[sys.argv[2]](
+        place, *sys.argv[3:]
+    )

@@ -83,3 +83,18 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield Target(started, tmp_path_factory.mktemp(name))
     finally:
         tool.down([name])
+
+
+def pytest_terminal_summary(terminalreporter: t.Any) -> None:
+    """Print what tests measured, beside the goals of docs/gpu.md."""
+    figures = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(figures))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import typing as t
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
     openpgp,
     proof,
     source,
+    source_dnf,
     transaction,
 )
 
@@ -193,6 +195,19 @@ def test_host_without_a_kernel_is_no_proof() -> None:
         driver.planned(driver.Driver("nvidia", ("driver",), (), "580"), [])
 
 
+def test_kernel_whose_headers_nobody_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module built for the others alone would be none at the boot of this one."""
+    monkeypatch.setattr(
+        archive, "installed", lambda: {"linux-image-amd64": archive.Package("linux-image-amd64", "1", "l")}
+    )
+    known = {"linux-headers-amd64"}
+    monkeypatch.setattr(archive, "available", lambda name: [archive.Package(name, "1", "l")] if name in known else [])
+    with pytest.raises(archive.DriverError, match=r"no package has its headers \(linux-headers-6.12.999\)"):
+        archive.headers(["6.12.999"])
+    known.add("linux-headers-6.12.999")
+    assert archive.headers(["6.12.999"]) == ["linux-headers-6.12.999", "linux-headers-amd64"]
+
+
 def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,3 +251,41 @@ def test_full_boot_is_refused_before_anything_is_built(monkeypatch: pytest.Monke
         driver.carried_out(plan, ["6.12.107"])
     free[0] = 80 << 20
     driver.room(["6.12.107"])
+
+
+def test_key_is_armored_as_gpg_reads_it(keys: dict[str, tuple[bytes, bytes, str]]) -> None:
+    for armored, packets, _fingerprint in keys.values():
+        assert openpgp.dearmored(openpgp.armored(packets)) == packets
+        body = [line for line in armored.decode().splitlines() if line and not line.startswith("-")]
+        ours = [line for line in openpgp.armored(packets).decode().splitlines() if line and not line.startswith("-")]
+        assert ours == body or not body[-1].startswith("=")
+
+
+def test_file_of_dnf_asks_for_both_signatures_whatever_the_host_allows() -> None:
+    text = source_dnf.text(repository(b"", ""), "/etc/pki/rpm-gpg/unified-vendor.asc")
+    assert text.splitlines() == [
+        "[unified-vendor]",
+        "name=unified-vendor",
+        "baseurl=https://example.com/",
+        "enabled=1",
+        "gpgcheck=1",
+        "repo_gpgcheck=1",
+        "gpgkey=file:///etc/pki/rpm-gpg/unified-vendor.asc",
+        "sslverify=1",
+        "skip_if_unavailable=0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "a/b"}, "name of a file of dnf"),
+        ({"suites": ("trixie",)}, "knows no suites"),
+        ({"components": ("main",)}, "knows no suites"),
+        ({"url": "https://example.com/\ngpgcheck=0"}, "no address"),
+        ({"url": "http://example.com/"}, "not protected"),
+    ],
+)
+def test_repository_for_dnf_that_would_write_another_line_is_refused(change: dict[str, t.Any], said: str) -> None:
+    with pytest.raises(source.SourceError, match=said):
+        source_dnf.check(repository(b"", "")._replace(**change))

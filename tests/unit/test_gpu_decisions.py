@@ -514,3 +514,20 @@ def test_driver_that_serves_guests_by_vgpu_is_not_replaced(tmp_path: Path) -> No
     put(root, f"sys/bus/pci/devices/{slot}/mdev_supported_types/nvidia-1/name", "NVIDIA L40S-1Q\n")
     planned = plan(TABLES, gather(str(root), machine="x86_64"), Request())
     assert "vgpu_host" in rules(planned) and planned["blocked"] and planned["install"] == {}
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        (
+            "h200",
+            "after unified.deploy.gpu_repository, which knows dnf: dnf install dkms kernel-devel-matched; dnf module install "
+            "nvidia-driver:580-open; dkms status; dnf versionlock add",
+        ),
+        ("mi210-8", "By hand, dnf install amd-gpu-firmware"),
+    ],
+)
+def test_rhel_is_told_what_to_do_by_hand_and_nothing_is_installed(planned: t.Any, machine: str, said: str) -> None:
+    """Names of public texts: no host of the family was to be had."""
+    made = planned(machine, "rhel9")["install"]
+    assert said in made["refused"] and "never ran on the RHEL family" in made["refused"]

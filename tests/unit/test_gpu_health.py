@@ -25,8 +25,11 @@ from tests.unit.gpu_machines import MACHINES, build, link, put
 ROLE = INSTALLED / "ansible_collections" / "unified" / "deploy" / "roles" / "gpu"
 SLOT = "0000:83:00.0"
 VERSION = "580.178.04"
-QUIET = "Linux version 6.12.107+deb13-amd64\nNVRM: loading NVIDIA UNIX Open Kernel Module\n"
-
+# As `journalctl --output=short-monotonic` writes it.
+QUIET = """[    0.000000] train1 kernel: Linux version 6.12.107+deb13-amd64
+[    9.482113] train1 kernel: NVRM: loading NVIDIA UNIX Open Kernel Module
+"""
+DAYS_UP = 40
 
 LOOK = health.look
 
@@ -60,6 +63,11 @@ class Host:
 
     def wrong(self) -> list[str]:
         return [f"{one.state} {one.name}: {one.said}" for one in self.look()[0] if one.state in ("bad", "unread")]
+
+
+@pytest.fixture(autouse=True)
+def uptime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "uptime", lambda: DAYS_UP * 24 * 3600.0)
 
 
 @pytest.fixture
@@ -163,6 +171,30 @@ def test_fatal_error_of_a_switch_is_bad_and_another_is_not(host: Host) -> None:
 def test_journal_that_cannot_be_read_is_not_green(host: Host) -> None:
     host.log = ""
     assert host.wrong() == ["unread xid: the journal has nothing of the kernel"]
+
+
+def begins(host: Host, days_ago: float) -> str:
+    """The finding of a log whose oldest entry is so many days old."""
+    host.log = f"[{(DAYS_UP - days_ago) * 24 * 3600:12.6f}] train1 kernel: usb 1-2: new high-speed USB device\n"
+    (one,) = (one for one in host.look()[0] if one.name == "xid")
+    return f"{one.state} {one.said}"
+
+
+def test_log_whose_beginning_is_gone_says_how_far_it_reaches_back(host: Host) -> None:
+    """journald drops its oldest entries, and an error of the GPU with them."""
+    assert [one.said for one in host.look()[0] if one.name == "xid"] == ["no error of the GPU since the boot"]
+    reach = "of 960.0 hours since the boot: the journal does not reach further back"
+    assert begins(host, 3) == f"ok no error of the GPU in the last 72.0 hours {reach}"
+    samples = {one.labels["of"]: one.value for one in host.look()[1] if one.name == "kernel_log_seconds"}
+    assert samples == {"log": 3 * 24 * 3600, "boot": 40 * 24 * 3600}
+
+
+def test_log_of_less_than_a_day_is_not_green(host: Host) -> None:
+    assert begins(host, 0.5).startswith("unread no error of the GPU in the last 12.0 hours of 960.0 hours")
+    # What the kernel's own buffer lost before journald read it is no error of a driver that was not loaded yet.
+    assert begins(host, DAYS_UP - 20 / 24 / 3600).startswith("ok no error of the GPU in the last 960.0 hours")
+    host.log = "-- no entries --"
+    assert host.wrong() == ["unread xid: the journal does not tell when it begins"]
 
 
 def test_gpu_that_nvidia_smi_does_not_list_is_bad(host: Host) -> None:
@@ -346,6 +378,22 @@ def test_metrics_are_put_there_in_one_step(tmp_path: Path, monkeypatch: pytest.M
     assert path.read_text() == "new\n" and [one.name for one in tmp_path.iterdir()] == ["unified-gpu.prom"]
 
 
+def test_check_of_nothing_is_no_pass(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: Host
+) -> None:
+    """A GPU without ECC: green would say that its memory has no errors."""
+    assert host.smi
+    monkeypatch.setattr(health, "look", host.look)
+    assert health.main(["--check", "ecc"]) == 0
+    host.smi.set("ecc_mode/current_ecc", "Disabled")
+    assert health.main(["--check", "ecc"]) == 4
+    assert capsys.readouterr().out.endswith(f"absent ecc {SLOT} ECC is Disabled\n")
+    # Of two GPUs one that tells is enough, and what is bad or not known of it stays so.
+    one = report.Finding("ecc", SLOT, "absent", "")
+    assert [report.code([one, one._replace(state=state)]) for state in report.STATES] == [0, 1, 3, 4]
+    assert report.code([]) == 3
+
+
 def test_line_cannot_draw_on_the_terminal() -> None:
     assert "\x1b" not in report.Finding("xid", SLOT, "bad", "\x1b[2J").line()
 
@@ -393,13 +441,17 @@ def test_real_goss_reads_the_checks_and_is_red_where_a_gpu_is_not_well(tmp_path:
     import jinja2
 
     template = jinja2.Template((ROLE / "templates/goss.yml.j2").read_text(), trim_blocks=True)
-    gossfile = template.render(__gpu_checks=health.CHECKS)
+    seen = [name for name in health.CHECKS if name != "xid"]
     fake = tmp_path / "health"
     fake.write_text('#!/bin/sh\n[ "$2" != ecc ]\n')
     fake.chmod(0o755)
+    gossfile = template.render(__gpu_checks=health.CHECKS, __gpu_seen=seen)
     (tmp_path / "goss.yml").write_text(gossfile.replace("/usr/local/sbin/unified-gpu-health", str(fake)))
     ran = subprocess.run(
         [str(GOSS), "-g", str(tmp_path / "goss.yml"), "validate", "-f", "json"], capture_output=True, check=False
     )
-    results = {one["resource-id"]: one["successful"] for one in json.loads(ran.stdout)["results"]}
-    assert results == {f"gpu_{name}": name != "ecc" for name in health.CHECKS}
+    answer = json.loads(ran.stdout)
+    # Goss: 0 passes, 1 fails, 2 is skipped, which it calls successful too.
+    results = {one["resource-id"]: one["result"] for one in answer["results"]}
+    assert results == {f"gpu_{name}": {"ecc": 1, "xid": 2}.get(name, 0) for name in health.CHECKS}
+    assert answer["summary"]["skipped-count"] == 1

@@ -120,6 +120,15 @@ def test_role_refuses_an_override_of_a_device_that_is_not_there(inventory: Path)
     assert ran.returncode == 2 and "which this host does not have" in ran.stdout + ran.stderr
 
 
+def test_role_that_is_told_to_boot_the_host_refuses(inventory: Path) -> None:
+    playbook = inventory.parent / "play.yml"
+    role = {"hosts": "here", "gather_facts": False, "roles": ["unified.deploy.gpu"], "vars": {"gpu_reboot_ok": True}}
+    playbook.write_text(json.dumps([role]))
+    ran = play(inventory, playbook)
+    assert ran.returncode == 2 and "it knows of no maintenance window" in " ".join(ran.stdout.split())
+    assert "changed=0" in ran.stdout and "Decide" not in ran.stdout
+
+
 def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
     """The text of the playbook, with answers of hosts in the place of a fleet."""
     (audit,) = yaml.safe_load((PLAYBOOKS / "audit_gpus.yml").read_text())

@@ -15,11 +15,11 @@ from .section import SCHEMA, Reader, Section
 # AIDE takes longest, and is started before the other readers are even imported: Python compiles them anew on every host, in a tenth of a second.
 LONGEST: dict[str, type[Reader]] = {"aide_rules": AideRules}
 # Their programs take longest: started first, they run while this process reads files.
-STARTED_FIRST = ("scan", "sshd", "service")
+STARTED_FIRST = ("scan", "sshd", "service", "gpu")
 # Each question of theirs follows from the answer before it: they are read in a process of their own, while this one reads the others.
 APART = ("service",)
 # What can hang on somebody's file system comes when all else is safe; the walk runs beside until then.
-LAST = ("service", "aide_rules", "text", "file", "root_shell", "home", "scan")
+LAST = ("service", "aide_rules", "text", "file", "root_shell", "home", "scan", "gpu")
 SECONDS = 120
 MEMORY = 512 << 20
 

@@ -41,6 +41,14 @@ def pci_devices(tree: Tree) -> tuple[list[Device], list[str]]:
     return gpus, switches
 
 
+def gpus(tree: Tree) -> tuple[list[Device], list[Device]]:
+    """What is watched: the GPUs on PCI of the vendors that drivers are decided for, and the board's that are switched on."""
+    return (
+        [one for one in pci_devices(tree)[0] if one["id"][:4] in GPU_VENDORS],
+        [one for one in device_tree(tree).get("gpus", ()) if one["enabled"]],
+    )
+
+
 def _pci_device(tree: Tree, slot: str, vendor: str, kind: str, kfd: list[Device]) -> Device:
     ancestors = _ancestors(tree, slot)
     nodes = tree.names(PCI, slot, "drm")

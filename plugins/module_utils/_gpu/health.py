@@ -13,10 +13,11 @@ import os
 import re
 import subprocess
 import sys
+import time
 import typing as t
 
 from . import devices, smi
-from .report import Finding, Sample, code, metrics, write
+from .report import Finding, Sample, State, code, metrics, write
 from .tree import Tree
 
 CHECKS = ("driver", "drift", "xid", "reset", "ecc", "remapped_rows", "throttle", "temperature", "link_width")
@@ -30,6 +31,12 @@ INTEL_SLOWDOWNS = ("thermal", "prochot", "vr_thermalert")
 PINS, DRIFT = "etc/apt/preferences.d/unified-gpu", "var/lib/unified/gpu/drift"
 LIBRARIES = ("usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/nvidia/*", "usr/lib64")
 SECONDS = 60
+# Of a log whose beginning is gone at least this much must be left: who watches GPUs looks once a day or oftener.
+LEAST_LOG = 24 * 3600
+# The kernel's own buffer may run over before journald first reads it; drivers of GPUs load later.
+EARLY = 60
+# As the kernel and journald stamp it: seconds since the boot.
+STAMP = re.compile(r"\[ *(\d+\.\d+)\]")
 
 Answer = t.Tuple[int, str, str]
 """How a program ended (127: it is not there, 124: it took too long), its standard output, and the end of what it complained of."""
@@ -59,8 +66,7 @@ def ask(argv: t.Sequence[str]) -> Answer:
 def look(root: str = "/", run: Ask = ask) -> Told:
     """Every check of every GPU. A host on which none is seen has one finding, which is not healthy."""
     tree = Tree(root)
-    gpus = [one for one in devices.pci_devices(tree)[0] if one["id"][:4] in devices.GPU_VENDORS]
-    boards = [one for one in devices.device_tree(tree).get("gpus", ()) if one["enabled"]]
+    gpus, boards = devices.gpus(tree)
     findings = [_driver(one["slot"], one["driver"]) for one in gpus]
     findings += [_driver(one["path"], one["driver"]) for one in boards]
     samples = [Sample("info", {"gpu": one["slot"], "id": one["id"], "driver": one["driver"]}, 1) for one in gpus]
@@ -120,10 +126,12 @@ def _errors(tree: Tree, gpus: t.Sequence[devices.Device], run: Ask) -> Told:
     slots = [one["slot"] for one in gpus if one["driver"] == "nvidia"]
     if not slots and not tree.is_directory("sys/module/nvidia"):
         return [], []
-    ended, log, said = run(["journalctl", "--boot", "--dmesg", "--no-pager", "--quiet", "--output=cat"])
+    ended, log, said = run(["journalctl", "--boot", "--dmesg", "--no-pager", "--quiet", "--output=short-monotonic"])
     # The log of a kernel is never empty: where it is, journald does not keep it or may not read it.
     if ended or not log.strip():
         return [Finding("xid", "", "unread", said or "the journal has nothing of the kernel")], []
+    if not (first := STAMP.match(log)):
+        return [Finding("xid", "", "unread", "the journal does not tell when it begins")], []
     counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
     grave: dict[str, str] = {}
     for kind, pattern in (("XID", XID), ("SXid", SXID)):
@@ -133,17 +141,37 @@ def _errors(tree: Tree, gpus: t.Sequence[devices.Device], run: Ask) -> Told:
             if text.startswith("Fatal") if kind == "SXid" else int(number) not in OF_PROGRAMS:
                 grave[where] = f"{kind} {number}: {text.strip()[:120]}"
     lost = sorted(set(grave) - set(slots))
+    up = uptime()
+    state, period = _period(float(first[1]), up)
     findings = [
         Finding("xid", where, "bad", grave[where])
         if where in grave
-        else Finding("xid", where, "ok", "no error of the GPU since the boot")
+        else Finding("xid", where, state, f"no error of the GPU {period}")
         for where in [*slots, *lost]
     ]
     samples = [
+        Sample("kernel_log_seconds", {"of": "log"}, round(up - float(first[1]))),
+        Sample("kernel_log_seconds", {"of": "boot"}, round(up)),
+    ]
+    samples += [
         Sample("errors", {"gpu": where, "kind": kind.lower(), "number": number}, float(count))
         for (where, kind, number), count in sorted(counts.items())
     ]
     return findings, samples
+
+
+def uptime() -> float:
+    """Seconds since the boot, by the clock that the kernel stamps its log with."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def _period(first: float, up: float) -> tuple[State, str]:
+    """Whether enough of the log is left, and since when: journald drops its oldest entries, and with them errors of the GPU."""
+    if first < 1:
+        return "ok", "since the boot"
+    left, of = (f"{seconds / 3600:.1f} hours" for seconds in (up - first, up))
+    state = "ok" if first < EARLY or up - first >= LEAST_LOG else "unread"
+    return state, f"in the last {left} of {of} since the boot: the journal does not reach further back"
 
 
 def _whole(place: str) -> str:

@@ -88,6 +88,20 @@ def dearmored(text: bytes) -> bytes:
         raise KeyFileError(f"the armor is damaged: {exc}") from exc
 
 
+def armored(packets: bytes) -> bytes:
+    """The key as rpm reads it (RFC 9580 6.2), with the checksum that rpm insists on."""
+    checksum = 0xB704CE
+    for octet in packets:
+        checksum ^= octet << 16
+        for _bit in range(8):
+            checksum = checksum << 1 ^ (0x1864CFB if checksum & 0x800000 else 0)
+    lines = base64.b64encode(packets).decode()
+    wrapped = "\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
+    tail = base64.b64encode((checksum & 0xFFFFFF).to_bytes(3, "big")).decode()
+    text = f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{wrapped}\n={tail}\n-----END PGP PUBLIC KEY BLOCK-----\n"
+    return text.encode()
+
+
 def _packets(content: bytes) -> t.Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(content):

@@ -16,6 +16,7 @@ HELP = {
     "ecc_uncorrected_errors": "Errors of memory that ECC did not correct.",
     "errors": "Errors that the driver wrote into the kernel's log since the boot, by number (XID, SXid).",
     "info": "The driver that a GPU is bound to.",
+    "kernel_log_seconds": "How long ago the kernel's log begins that errors are looked for in, and the boot was.",
     "link_lanes": "Lanes of the PCI link that the GPU has, and that both its ends can have.",
     "remapped_rows": "Rows of memory that were replaced.",
     "temperature_celsius": "Temperature.",
@@ -50,11 +51,12 @@ def healthy(findings: t.Sequence[Finding]) -> bool:
 
 
 def code(findings: t.Sequence[Finding]) -> int:
-    """The exit status: 0 healthy, 1 something is bad, 3 something or all is not known."""
+    """The exit status: 0 healthy, 1 something is bad, 3 something is not known, 4 nothing here can be looked at."""
     if any(one.state == "bad" for one in findings):
         return 1
-    known = findings and all(one.state in ("ok", "absent") for one in findings)
-    return 0 if known else 3
+    if not findings or any(one.state == "unread" for one in findings):
+        return 3
+    return 0 if healthy(findings) else 4
 
 
 def metrics(findings: t.Sequence[Finding], samples: t.Sequence[Sample]) -> str:

@@ -87,15 +87,24 @@ def check(source: Source) -> None:
     """
     if not NAME.fullmatch(source.name):
         raise SourceError(f"'{source.name}' cannot be the name of a file of apt")
+    address(source)
     words = [*source.suites, *source.components, *source.architectures]
     if not source.suites or not all(WORD.fullmatch(word) for word in words):
         raise SourceError(f"{source.name}: suites, components and architectures are words: {' '.join(words)}")
     flat = all(suite.endswith("/") for suite in source.suites)
     if flat == bool(source.components):
         raise SourceError(f"{source.name}: a suite that ends with / has no components, and any other needs some")
+
+
+def address(source: Source) -> None:
+    """Refuse an address that would write another line than meant, or that is not protected.
+
+    Raises:
+        SourceError: it does.
+    """
     if re.search(r"[\s\[\]]", source.url) or not source.url.startswith(("https://", "http://", "file:/")):
         raise SourceError(
-            f"{source.name}: '{source.url}' is no address that apt can use. Give https://... or file:/..."
+            f"{source.name}: '{source.url}' is no address that can be used. Give https://... or file:/..."
         )
     if source.url.startswith("http://") and not source.keyring:
         raise SourceError(
@@ -201,7 +210,7 @@ def put(source: Source, packets: bytes, *, dry: bool) -> dict[str, tuple[bytes, 
     files = [Wanted(source.path, source.text().encode(), 0o644)]
     if not source.keyring:
         files.insert(0, Wanted(source.key_path, packets, 0o644))
-    changed = {one.path: (_content(one.path), one.content) for one in files if _content(one.path) != one.content}
+    changed = {one.path: (content(one.path), one.content) for one in files if content(one.path) != one.content}
     if not changed and current(source):
         return {}
     beside(source)
@@ -223,13 +232,14 @@ def remove(name: str, *, dry: bool) -> dict[str, tuple[bytes, bytes]]:
     there = {}
     for path in (f"{SOURCES}/unified-{name}.sources", f"{KEYRINGS}/unified-{name}.gpg"):
         if os.path.lexists(path):
-            there[path] = (_content(path), b"")
+            there[path] = (content(path), b"")
             if not dry:
                 os.unlink(path)
     return there
 
 
-def _content(path: str) -> bytes:
+def content(path: str) -> bytes:
+    """What the file holds; empty where there is none."""
     try:
         with open(path, "rb") as handle:
             return handle.read()

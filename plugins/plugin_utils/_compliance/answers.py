@@ -104,6 +104,10 @@ SECTIONS: dict[str, Shape] = {
         zone=maybe(record(name=TEXT, target=TEXT, services=each(TEXT), ports=each(TEXT), interfaces=each(TEXT))),
     ),
     "goss": record(path=maybe(TEXT)),
+    "gpu": record(
+        gpus=each(record(where=TEXT, id=TEXT, driver=TEXT)),
+        checks=each(record(name=TEXT, where=TEXT, state=TEXT, said=TEXT)),
+    ),
     "home": record(
         base=TEXT,
         homes=by_name(

@@ -161,7 +161,7 @@ class Catalogue:
 
     def request(self, *, walk: bool) -> dict[str, t.Any]:
         """What the collector must look at so that every rule of the catalogue can be judged, now or later."""
-        request: dict[str, t.Any] = {"goss": None, "host": None, "package": None}
+        request: dict[str, t.Any] = {"goss": None, "gpu": None, "host": None, "package": None}
         for rule in self.rules.values():
             kind = KINDS[rule.kind]
             for section in kind.sections:

@@ -49,6 +49,7 @@ def host_model(
         independent: rules of which Goss sees for itself what the verdict is about, without the evidence.
         changed: rules that this run has changed.
     """
+    from . import gpus
     from .unmatched import unmatched
 
     host = evidence["host"]
@@ -82,6 +83,7 @@ def host_model(
         "unmatched": unmatched(selection, rules, by_id),
         "reboot_required": list(dict.fromkeys(plan.desired.reboot)),
         "changed": list(changed),
+        "gpus": gpus.health(evidence, selection.overlay.purposes),
         "goss": None,
         "rules": rules,
         "controls": controls,

@@ -7,7 +7,7 @@ import csv
 import io
 
 from .model import Report, rows
-from .words import narrowing, note, unmatched
+from .words import gpu_checks, gpus, narrowing, note, unmatched
 
 COLUMNS = (
     "host", "benchmark", "control", "control_title", "control_verdict", "rule", "severity", "verdict", "actual", "expected",
@@ -33,6 +33,11 @@ def as_csv(report: Report) -> str:
         if said := narrowing(host):
             narrowed = (host["name"], *[""] * 6, "not looked at", said, *[""] * 6)
             writer.writerow([_cell(cell) for cell in narrowed])
+        if said := gpus(host):
+            lines = [("healthy" if host["gpus"]["healthy"] else "not healthy", "GPUs", said), *gpu_checks(host)]
+            for state, what, actual in lines:
+                row = (host["name"], *[""] * 4, f"gpu/{what}", "", state, actual, *[""] * 6)
+                writer.writerow([_cell(cell) for cell in row])
     for host in report["not_run"]:
         cells = (
             host["name"],

@@ -12,7 +12,7 @@ import typing as t
 from pathlib import Path
 
 from .model import SEVERITIES, Report, Row, percent, rows, score
-from .words import ends, judges, loosened, narrowing, remarks, score_of, unmatched
+from .words import ends, gpu_checks, gpus, judges, loosened, narrowing, remarks, score_of, unmatched
 
 if t.TYPE_CHECKING:
     from jinja2 import Template
@@ -26,6 +26,8 @@ LABELS = {
     "not_checked": "not checked",
     "not_applicable": "not applicable",
 }
+# How a check of a GPU looks: as the verdict that means the same.
+GPU_COLOURS = {"ok": "pass", "bad": "fail", "unread": "error", "absent": "not_applicable"}
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -46,7 +48,8 @@ def template() -> Template:
     )  # fmt: skip
     environment.filters.update(moment=moment, percent=percent, score=score)
     environment.globals.update(
-        ends=ends, grouped=grouped, judges=judges, loosened=loosened, narrowing=narrowing, remarks=remarks, score_of=score_of,
+        ends=ends, gpu_checks=gpu_checks, gpu_colours=GPU_COLOURS, gpus=gpus, grouped=grouped,
+        judges=judges, loosened=loosened, narrowing=narrowing, remarks=remarks, score_of=score_of,
         unmatched=unmatched,
     )  # fmt: skip
     return environment.get_template(TEMPLATE.name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from .model import Report, Row, rows
-from .words import ends, judges, narrowing, note, score_of, unmatched
+from .words import ends, gpu_checks, gpus, judges, narrowing, note, score_of, unmatched
 
 SKIPPED = ("not_applicable", "not_checked", "waived")
 
@@ -30,6 +30,8 @@ def as_junit(report: Report) -> str:
             by_control.setdefault((row.control["benchmark"], row.control["id"]), []).append(row)
         for control in controls:
             _case(suite, control, by_control[control["benchmark"], control["id"]])
+        if gpus(host):
+            _gpus(suites, host)
     for host in report["not_run"]:
         waits = host["state"] == "waiting"
         suite = ElementTree.SubElement(
@@ -46,6 +48,23 @@ def as_junit(report: Report) -> str:
         skipped.text = "\n".join(unmatched(entry) for entry in report["unmatched"])
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _gpus(suites: ElementTree.Element, host: Report) -> None:
+    """A suite of the host's GPUs: a case a check, and one for all of them where none of those says what is wrong."""
+    tags = {"bad": "failure", "unread": "error", "absent": "skipped"}
+    listed = gpu_checks(host)
+    if not host["gpus"]["healthy"] and not {"bad", "unread"} & {state for state, _what, _said in listed}:
+        listed.append(("unread", "GPUs", gpus(host)))
+    counts = {state: str(sum(one[0] == state for one in listed)) for state in tags}
+    suite = ElementTree.SubElement(
+        suites, "testsuite", name=f"{host['name']} GPUs", tests=str(len(listed)), failures=counts["bad"],
+        errors=counts["unread"], skipped=counts["absent"], timestamp=host["collected"].rstrip("Z"), time="0",
+    )  # fmt: skip
+    for state, what, said in listed:
+        case = ElementTree.SubElement(suite, "testcase", classname="gpu", name=what)
+        if state in tags:
+            ElementTree.SubElement(case, tags[state], message=said)
 
 
 def _properties(suite: ElementTree.Element, host: Report) -> None:

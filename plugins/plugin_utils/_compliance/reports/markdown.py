@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from .model import SHOWN, TITLES, Report, Row, rows
-from .words import ends, judges, loosened, narrowing, note, score_of, unmatched
+from .words import ends, gpu_checks, gpus, judges, loosened, narrowing, note, score_of, unmatched
 
 PARTS = {
     "What fails": ("error", "fail"),
@@ -66,6 +66,11 @@ def _host(host: Report) -> list[str]:
     if values := loosened(host):
         lines += ["", "### Loosened by the overlay", "", "| rule | value |", "|---|---|"]
         lines += [f"| {inert(rule)} | {inert(text)} |" for rule, text in values.items()]
+    if said := gpus(host):
+        lines += ["", "### GPUs", "", f"{inert(said)}. No control asks for it: it counts in no score."]
+    if said and (checks := gpu_checks(host)):
+        lines += ["", "| state | check | said |", "|---|---|---|"]
+        lines += ["| " + " | ".join(inert(cell) for cell in check) + " |" for check in checks]
     return [*lines, ""]
 
 

@@ -8,7 +8,7 @@ import textwrap
 import typing as t
 
 from .model import SHOWN, TITLES, Report, Row, percent, rows, score
-from .words import ends, judges, loosened, narrowing, score_of, unmatched
+from .words import ends, gpu_checks, gpus, judges, loosened, narrowing, score_of, unmatched
 
 MOST_FAILURES = 25
 MOST_LINES = 4
@@ -63,6 +63,7 @@ def _host(host: Report, width: int) -> list[str]:
     if values := loosened(host):
         lines += ["", f"  loosened by the overlay ({len(values)})"]
         lines += [line for rule, text in values.items() for line in _wrapped(f"{rule}: {text}", width, hang=DEEP)]
+    lines += _gpus(host, width)
     rules = host["summary"]["rules"]
     reboot = "; ".join(host["reboot_required"]) or "no"
     narrowed = narrowing(host)
@@ -74,6 +75,19 @@ def _host(host: Report, width: int) -> list[str]:
         *_wrapped(f"score: {score_of(host)}{_was(host)}    reboot required: {reboot}", width),
         *(_wrapped(narrowed, width) if narrowed else ()),
     ]
+
+
+def _gpus(host: Report, width: int) -> list[str]:
+    """How the GPUs are, with what is bad or not known of them."""
+    if not (said := gpus(host)):
+        return []
+    wrong = [line for line in gpu_checks(host) if line[0] in ("bad", "unread")]
+    lines = ["", *_wrapped(f"GPUs: {said}", width, hang="    ", most=MOST_LINES)]
+    for state, what, why in wrong[:MOST_FAILURES]:
+        lines += _wrapped(f"{state:11} {what:34} {why}", width, hang=DEEP, most=MOST_LINES)
+    if len(wrong) > MOST_FAILURES:
+        lines.append(f"  and {len(wrong) - MOST_FAILURES} more: see the report")
+    return lines
 
 
 def _was(host: Report) -> str:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
+from ..gpus import PURPOSE, WORST_FIRST
 from .model import Report, percent, score
 
 
@@ -46,6 +48,27 @@ def narrowing(host: Report) -> str:
         f"{_count(narrowed['controls_left_out'], 'whole control')} of {', '.join(b['id'] for b in host['benchmarks'])} "
         "were not looked at"
     )
+
+
+def gpus(host: Report) -> str:
+    """How a host's GPUs are, in one sentence; empty where it has none and nobody says that it has."""
+    health = host["gpus"]
+    if not health["shown"]:
+        return ""
+    counts = collections.Counter(check["state"] for check in health["checks"])
+    said = ", ".join(f"{counts[state]} {state}" for state in WORST_FIRST if counts[state]) or "nothing was checked"
+    how = "" if health["healthy"] else ", not healthy"
+    seen = f"{_count(len(health['gpus']), 'GPU')}{how}: {said}" if health["gpus"] else "no GPU is seen"
+    if health["expected"] and not health["gpus"]:
+        seen += f", and the overlay names the purpose {PURPOSE}"
+    return seen + (f"; not looked at: {health['unseen']}" if health["unseen"] else "")
+
+
+def gpu_checks(host: Report) -> list[tuple[str, str, str]]:
+    """Each check of a host's GPUs, the worst first: its state, what was checked of which GPU, and what was said."""
+    return [
+        (check["state"], f"{check['name']} {check['where']}".strip(), check["said"]) for check in host["gpus"]["checks"]
+    ]
 
 
 def _count(number: int, noun: str) -> str:
