@@ -16,6 +16,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import public
 from .network import power_off, reboot, ssh, wait_for_ssh
 from .rootfs import native, rootfs
 from .store import CACHE, Host, HostsError, lacking, locked, need, process_start, run, say
@@ -272,12 +273,16 @@ def launch(host: Host, image: Path, kind: str) -> None:
     variables = host.directory / "vars.fd"
     if machine.variables and not variables.exists():
         shutil.copy(machine.variables, variables)
+    how = acceleration(host.architecture or native())
+    arguments = machine.arguments.format(vars=variables)
     argv = [
-        machine.emulator, *machine.arguments.format(vars=variables).split(), "-accel", acceleration(host.architecture or native()),
+        machine.emulator, *(arguments.replace(",-cx16", "") if how == "kvm" else arguments).split(), "-accel", how,
         "-m", "1536", "-smp", "2", "-display", "none", "-monitor", "none", "-serial", f"file:{host.directory / 'console.log'}",
         "-drive", f"if=virtio,format={kind},file={image},cache=unsafe", "-device", "virtio-rng-pci",
         "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{host.port}-:22", "-device", "virtio-net-pci,netdev=net",
     ]  # fmt: skip
+    if host.suite in public.IMAGES:
+        argv += ["-drive", f"if=virtio,format=raw,file={public.seed(host)},readonly=on"]
     with (host.directory / "qemu.log").open("ab") as log:
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     host.pid, host.started = child.pid, process_start(child.pid)
@@ -288,6 +293,8 @@ def start(host: Host) -> None:
     host.architecture = host.architecture or native()
     if lacks := missing(host.architecture):
         raise HostsError(f"this machine cannot run {host.architecture} machines: " + "; ".join(lacks))
+    if host.suite in public.IMAGES:
+        host.root = host.root or str(public.image(host.suite))
     base = Path(host.root) if host.root else disk(host.suite, host.architecture)
     overlay = host.directory / "disk.qcow2"
     run(
