@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from tests.hosts import archive, vm
-from tests.hosts.rootfs import rootfs
 from tests.hosts.store import run
 from tests.integration.conftest import ROOT
 
@@ -41,8 +40,7 @@ def test_every_table_of_calls_is_compared() -> None:
 def test_calls_that_a_table_lacks_are_those_that_auditctl_does_not_know(
     table: tuple[str, str], architecture: str
 ) -> None:
-    machine = vm.MACHINES[architecture]
-    root = rootfs("debian13", architecture, (machine.kernel, machine.grub, *vm.PACKAGES))
+    root = vm.system("debian13", architecture)
     dump = run(["chroot", str(root), "ausyscall", NAMES[table], "--dump"], why="list the calls").splitlines()[1:]
     names = {line.split()[1] for line in dump}
     assert {call for call in SYSCALLS["KNOWN"] if call not in names} == set(SYSCALLS["LACKING"][table])

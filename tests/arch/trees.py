@@ -14,7 +14,6 @@ from pathlib import Path
 import yaml
 
 from tests.hosts import vm
-from tests.hosts.rootfs import rootfs
 from tests.hosts.store import run
 from tests.integration.conftest import ROOT, Play, playbook
 
@@ -100,8 +99,7 @@ class Tree:
 
 def tree(architecture: str, directory: Path) -> Tree:
     """A tree of its own, copied below DIRECTORY from the one that the architecture's machine is made of."""
-    machine = vm.MACHINES[architecture]
-    root = rootfs("debian13", architecture, (machine.kernel, machine.grub, *vm.PACKAGES))
+    root = vm.system("debian13", architecture)
     path, work = directory / "tree", directory / "work"
     path.mkdir()
     work.mkdir()

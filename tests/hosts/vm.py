@@ -19,7 +19,7 @@ from pathlib import Path
 from . import public
 from .network import power_off, reboot, ssh, wait_for_ssh
 from .rootfs import native, rootfs
-from .store import CACHE, Host, HostsError, lacking, locked, need, process_start, run, say
+from .store import CACHE, Host, HostsError, lacking, locked, need, new, process_start, run, say
 
 PROGRAMS = {
     "qemu-img": "qemu-utils",
@@ -32,9 +32,7 @@ BOOT_SECONDS = 900
 # Bumped when disk() changes, so that an old image is not taken for a new one.
 LAYOUT = 2
 # Besides what a machine needs, what hardening installs: in an emulated machine a package takes minutes.
-PACKAGES = (
-    "apparmor-utils", "auditd", "goss", "initramfs-tools", "libpam-pwquality", "linux-base", "systemd-resolved", "ufw",
-)  # fmt: skip
+PACKAGES = ("apparmor-utils", "auditd", "initramfs-tools", "libpam-pwquality", "linux-base", "systemd-resolved", "ufw")
 
 
 @dataclass(frozen=True)
@@ -86,6 +84,11 @@ MACHINES = {
 }  # fmt: skip
 NAMES = {"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}
 """What the kernel calls Debian's architectures (uname(2))."""
+# By suite, the architectures of its release, and packages that older suites do not have.
+SUITES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "debian12": (("amd64", "arm64"), ()),
+    "debian13": (("amd64", "arm64", "riscv64"), ("goss",)),
+}
 # Mount point to size in MiB, in the order of the disk; the EFI system partition comes before them.
 PARTITIONS = {
     "/": 3000,
@@ -122,10 +125,23 @@ boot
 """
 
 
+def system(suite: str, architecture: str) -> Path:
+    """The root file system that a machine is made of.
+
+    Raises:
+        HostsError: the suite has no such architecture.
+    """
+    architectures, newer = SUITES[suite]
+    if architecture not in architectures:
+        raise HostsError(f"{suite} has no {architecture}, only {', '.join(architectures)}")
+    machine = MACHINES[architecture]
+    return rootfs(suite, architecture, (machine.kernel, machine.grub, *PACKAGES, *newer))
+
+
 def disk(suite: str, architecture: str) -> Path:
     """A bootable GPT disk of the suite, with separate partitions, built once."""
     machine = MACHINES[architecture]
-    root = rootfs(suite, architecture, (machine.kernel, machine.grub, *PACKAGES))
+    root = system(suite, architecture)
     image = CACHE / "images" / root.parent.name / f"vm-{LAYOUT}.qcow2"
     with locked(f"disk-{suite}-{architecture}"):
         if not image.exists():
@@ -232,8 +248,7 @@ def filesystem(tree: Path, point: str, identity: str, work: Path) -> Path:
 
 def finish(raw: Path, suite: str, architecture: str) -> None:
     """Boot the disk once, so that its own update-grub writes the real configuration, and shut it down."""
-    host = Host(name=f"finish-{suite}-{architecture}", kind="vm", suite=suite, index=999, architecture=architecture)
-    host.directory.mkdir(parents=True, exist_ok=True)
+    host = new(f"finish-{suite}-{architecture}", "vm", suite, architecture=architecture)
     try:
         launch(host, raw, "raw")
         wait_for_ssh(host, timeout=BOOT_SECONDS)

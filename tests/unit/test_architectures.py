@@ -11,7 +11,7 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import syscalls
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import ARCHITECTURES
 
-from tests.hosts.vm import MACHINES, NAMES
+from tests.hosts.vm import MACHINES, NAMES, SUITES
 from tests.unit.conftest import ROOT
 
 ROLE = ROOT / "roles/compliance"
@@ -23,6 +23,7 @@ def test_tables_by_architecture_have_every_architecture() -> None:
         "tables of system calls": syscalls.TABLES,
         "Goss programs": set(program["compliance_goss_binary"]["options"]) - {"src", "sha256"},
         "virtual machines": [NAMES[name] for name in MACHINES],
+        "machines of Debian 13": [NAMES[name] for name in SUITES["debian13"][0]],
     }
     assert {what: sorted(table) for what, table in tables.items()} == {what: sorted(ARCHITECTURES) for what in tables}
 
