@@ -20,7 +20,7 @@ from tests.kinds import OBSERVERS
 from .conftest import HASH, Machine
 
 BOOT = ("boot/apparmor", "boot/audit", "boot/audit_backlog_limit", "boot/security", "boot_password/menu")
-MOUNTED = "Reached target local-fs.target"
+MOUNTED = "Reached target \x1b[0;1;39mlocal-fs.target"
 """What systemd writes to the console once all file systems of a machine that boots are there."""
 # grub-mkconfig runs it each time: it counts, and writes nothing into the menu.
 COUNTER = "printf '#!/bin/sh\\necho made >> /root/menus\\n' > /etc/grub.d/01_count; chmod 755 /etc/grub.d/01_count; : > /root/menus"
