@@ -5,7 +5,7 @@ BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN env PATH=$$PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-arch test-clients test-faults test-gpu test-scenarios test-vault test-vault-drills bench clean
+.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-arch test-clients test-faults test-gpu test-public test-scenarios test-vault test-vault-drills bench clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ molecule: setup install ## Molecule scenarios against real hosts
 test-arch: setup install ## Whole virtual machines (UNIFIED_ARCHITECTURES=amd64,arm64,riscv64): harden, boot again, audit, break; and docs/machines.md
 	@tools/setup machines
 	$(SUDO) env UNIFIED_ARCHITECTURES=$${UNIFIED_ARCHITECTURES:-amd64,arm64,riscv64} $(BIN)/python -m pytest tests/arch -p no:cacheprovider
+
+test-public: setup install ## Virtual machines from public images (UNIFIED_PUBLIC=almalinux10,rocky9,ubuntu2204,ubuntu2404): read, and harden where there is a benchmark
+	@tools/setup machines
+	$(SUDO) env UNIFIED_PUBLIC=$${UNIFIED_PUBLIC:-almalinux10,rocky9,ubuntu2204,ubuntu2404} $(BIN)/python -m pytest tests/arch/test_public.py -p no:cacheprovider
 
 test: setup install ## Every test
 	@tools/test

@@ -23,12 +23,15 @@ HASH = (
     ".0F1E2D3C4B5A69788796A5B4C3D2E1F00F1E2D3C4B5A69788796A5B4C3D2E1F00F1E2D3C4B5A69788796A5B4C3D2E1F00F1E2D3C4B5A69788796A5B4C3D2E1F0"
 )
 SITE = {
-    "compliance_benchmarks": [{"name": "cis", "level": "l2_server"}],
+    "compliance_benchmarks": [{"name": "cis", "level": "l2_server"}, {"name": "stig_ready", "level": "cat_3"}],
     "compliance_overlay": str(OVERLAY),
     "hardening_boot_password": HASH,
     # An emulated machine takes long over everything.
     "hardening_confirm_seconds": 1800,
 }
+
+
+BOOT_ALONE = {"compliance_kinds": ["boot", "boot_password"], "compliance_walk": False}
 
 
 @dataclass
@@ -43,21 +46,46 @@ class Machine(Target):
         yield
         self.taken[what] = round(time.monotonic() - started, 1)
 
-    def harden(self, **variables: t.Any) -> Play:
-        return self.play("harden_hosts", variables={**SITE, **variables})
+    def harden(self, *arguments: str, **variables: t.Any) -> Play:
+        return self.play("harden_hosts", *arguments, variables={**SITE, **variables})
 
     def audit(self, **variables: t.Any) -> Play:
         return self.play("audit_hosts", variables={**SITE, **variables})
 
-    def boot_rules(self, **variables: t.Any) -> dict[str, t.Any]:
+    def boot_rules(self) -> dict[str, t.Any]:
         """What an audit says of the kinds that are about the boot."""
-        play = self.audit(compliance_kinds=["boot", "boot_password"], compliance_walk=False, **variables)
-        return t.cast("dict[str, t.Any]", play.model(self.host.name)["rules"])
+        return self.rules(self.audit(**BOOT_ALONE))
 
     def mend(self, *, fails: bool = False) -> Play:
         """Harden the boot alone."""
-        only = {"compliance_kinds": ["boot", "boot_password"], "compliance_walk": False}
-        return self.play("harden_hosts", variables={**SITE, **only}, fails=fails)
+        return self.play("harden_hosts", variables={**SITE, **BOOT_ALONE}, fails=fails)
+
+    def mended(self) -> dict[str, t.Any]:
+        """What holds of the boot after it was hardened."""
+        return self.rules(self.mend())
+
+    def rules(self, play: Play) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", play.model(self.host.name)["rules"])
+
+    def said(self) -> int:
+        """How much was written to the console so far."""
+        return (self.host.directory / "console.log").stat().st_size
+
+    def cut_at(self, mark: str, since: int, *, within: float = vm.BOOT_SECONDS) -> None:
+        """Cut the power the moment that MARK is on the console, of which the first SINCE bytes do not count."""
+        deadline = time.monotonic() + within
+        with (self.host.directory / "console.log").open("rb") as console:
+            console.seek(since)
+            text = b""
+            while mark.encode() not in (text := text[-len(mark) :] + console.read()):
+                if time.monotonic() > deadline:
+                    pytest.fail(f"'{mark}' was not on the console of {self.host.name} within {within:.0f} s")
+                time.sleep(0.02)
+        vm.end(self.host)
+
+    def boot(self) -> None:
+        vm.launch(self.host, self.host.directory / "disk.qcow2", "qcow2")
+        vm.wait_for_ssh(self.host, timeout=vm.BOOT_SECONDS)
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)

@@ -9,16 +9,27 @@ import platform
 import typing as t
 from pathlib import Path
 
+from tests.hosts import public
+
 ROOT = Path(__file__).resolve().parents[2]
-RECORD = ROOT / "build/machines.json"
-TABLE = ROOT / "docs/machines.md"
+RECORD = ROOT / "tests/arch/machines.json"
+"""Kept with the tests: an architecture is measured alone, and its column stands beside those of other days."""
+PAGE = ROOT / "docs/machines.md"
 HEAD = """# Machines
 
 Written by `make test-arch`. Each column is a Debian 13 machine of its own under QEMU, by emulation where the column says so: boot
-loader, separate partitions, Debian's kernel. It is hardened by CIS Debian 13, level 2 server, with the example overlay, booted again, audited, and
-hardened once more. Seconds; in brackets the ratio to a play of one task that does nothing on the same machine.
-
+loader, separate partitions, Debian's kernel. It is hardened by CIS Debian 13, level 2 server, together with the rules of the STIG
+(`stig_ready`) and the example overlay; its power is cut in the first boot after that; it is booted, audited, and hardened once more.
+Seconds; in brackets the ratio to a play of one task that does nothing on the same machine.
 """
+SYSTEMS = """
+## Other systems
+
+`make test-public` starts machines from the images that these systems' makers publish for clouds, keeps what the collector reads there, and where
+the catalogue has a benchmark for the system hardens, boots, audits and hardens again. The nightly workflow runs it; when it last passed:
+
+| system | |
+|---|---|"""
 # Row to the figure's name, in the order of the table.
 ROWS = {
     "measured on": "date",
@@ -32,6 +43,7 @@ ROWS = {
     "boot again": "reboot",
     "audit": "audit",
     "harden again (0 changed)": "again",
+    "modules that it executes": "executions",
     "Goss alone": "goss",
     "rules judged": "rules",
     "of them pass": "pass",
@@ -42,23 +54,29 @@ RATIOS = ("harden", "audit", "again", "goss")
 
 
 def note(architecture: str, taken: t.Mapping[str, t.Any]) -> None:
-    """Keep what was measured on one architecture, and write the table of all that were kept; nothing where a test stopped early."""
-    if "again" not in taken:
-        return
-    kept = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    load = f"{os.cpu_count()}, {os.getloadavg()[1]:.1f}"
-    kept[architecture] = {"date": f"{datetime.date.today()}", "processors": load, "host": platform.release(), **taken}
-    RECORD.parent.mkdir(exist_ok=True)
+    """Keep what was measured on one architecture, and write the page of all that were kept; nothing where a test stopped early."""
+    if "again" in taken:
+        load = f"{os.cpu_count()}, {os.getloadavg()[1]:.1f}"
+        keep("machines", architecture, {"processors": load, "host": platform.release(), **taken})
+
+
+def keep(what: str, name: str, figures: t.Mapping[str, t.Any]) -> None:
+    """Keep figures of today, of one of the ``machines`` (by architecture) or ``systems`` (of public images)."""
+    kept = json.loads(RECORD.read_text()) if RECORD.exists() else {"machines": {}, "systems": {}}
+    kept[what][name] = {"date": f"{datetime.date.today()}", **figures}
     RECORD.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-    TABLE.write_text(table(kept))
+    PAGE.write_text(page(kept["machines"], kept["systems"]))
 
 
-def table(kept: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
-    names = sorted(kept)
+def page(machines: t.Mapping[str, t.Mapping[str, t.Any]], systems: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
+    names = sorted(machines)
     lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
-    lines += [f"| {row} | {' | '.join(shown(kept[name], figure) for name in names)} |" for row, figure in ROWS.items()]
-    reasons = [f"\n## Not applicable, and why: {name}\n\n{''.join(_reasons(kept[name]))}" for name in names]
-    return HEAD + "\n".join(lines) + "\n" + "".join(reasons)
+    lines += [
+        f"| {row} | {' | '.join(shown(machines[name], figure) for name in names)} |" for row, figure in ROWS.items()
+    ]
+    ran = [f"| {name} | {systems.get(name, {}).get('date', 'never')} |" for name in sorted(public.IMAGES)]
+    reasons = [f"\n## Not applicable, and why: {name}\n\n{''.join(_reasons(machines[name]))}" for name in names]
+    return "\n".join([HEAD, *lines, SYSTEMS, *ran, "", *reasons])
 
 
 def _reasons(taken: t.Mapping[str, t.Any]) -> list[str]:

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
-from tests.hosts import vm
-from tests.hosts.rootfs import rootfs
-from tests.hosts.store import run
 from tests.integration.conftest import ROOT
 
+from . import trees
 from .conftest import ARCHITECTURES, HASH
+from .trees import COLLECTIONS, Tree
 
-COLLECTIONS = ROOT / "build/collections"
 _AnsibleCollectionFinder(paths=[str(COLLECTIONS)])._install()
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
@@ -51,63 +47,26 @@ for command in batch["commands"]:
     answer = derive(command["argv"], command["into"], "/root", timeout=600)
     assert answer.code == 0, answer.said
 """
-# What GRUB's programs do not need of a tree, and most of it.
-LEFT_OUT = (
-    "./usr/share/doc",
-    "./usr/share/locale",
-    "./usr/lib/modules",
-    "./usr/lib/firmware",
-    "./var/cache",
-    "./var/lib/apt",
-)
-MOUNT = """set -e
-mount --bind {tree} {tree}
-for part in proc dev sys; do mount --bind /$part {tree}/$part; done
-mount --bind {collections} {tree}/opt
-exec chroot {tree} env PYTHONPATH=/opt PYTHONDONTWRITEBYTECODE=1 PATH=/usr/sbin:/usr/bin "$@"
-"""
 SITE = Connection(user="ansible")
-
-
-class Tree:
-    """A root file system on this machine's disk, in which programs run without a kernel of their own."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def run(self, *argv: str, stdin: str = "") -> str:
-        script = MOUNT.format(tree=self.path, collections=COLLECTIONS)
-        done = subprocess.run(
-            ["unshare", "-m", "bash", "-c", script, "bash", *argv],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
-
-    def menu(self) -> str:
-        return (self.path / "boot/grub/grub.cfg").read_text()
+MENU = "/boot/grub/grub.cfg"
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    machine = vm.MACHINES[request.param]
-    root = rootfs("debian13", request.param, (machine.kernel, machine.grub, *vm.PACKAGES))
-    path = tmp_path_factory.mktemp("tree")
-    excluded = " ".join(f"--exclude={part}" for part in LEFT_OUT)
-    run(["bash", "-c", f"tar -C {root} {excluded} -c . | tar -C {path} -xp"], why="copy the tree")
-    made = Tree(path)
-    (path / "boot/grub").mkdir(exist_ok=True)
+    made = trees.tree(request.param, tmp_path_factory.mktemp("boot"))
+    (made.path / "boot/grub").mkdir(exist_ok=True)
     try:
-        made.run("grub-mkconfig", "-o", "/boot/grub/grub.cfg")
+        made.run("grub-mkconfig", "-o", MENU)
     except AssertionError as exc:
         if "cannot find a device" in str(exc):
             pytest.skip("GRUB cannot tell what this machine's root is on, as it has to")
         raise
-    (path / "boot/grub/grub.cfg").chmod(0o600)
+    (made.path / MENU.lstrip("/")).chmod(0o600)
     return made
+
+
+def menu_of(tree: Tree) -> str:
+    return (tree.path / MENU.lstrip("/")).read_text()
 
 
 def planned(tree: Tree) -> tuple[plan.Plan, Evidence]:
@@ -143,10 +102,10 @@ def kernels(menu: str) -> list[str]:
 
 def test_menu_of_the_suite_s_own_grub_gets_parameters_and_a_lock_once(tree: Tree) -> None:
     assert len(make(tree)) == 5
-    lines = kernels(tree.menu())
+    lines = kernels(menu_of(tree))
     assert len(lines) >= 3, "also the one that rescues"
     assert all(" apparmor=1 security=apparmor audit=1 audit_backlog_limit=8192" in line for line in lines)
-    assert HASH not in tree.menu() and HASH in (tree.path / "boot/grub/user.cfg").read_text()
+    assert HASH not in menu_of(tree) and HASH in (tree.path / "boot/grub/user.cfg").read_text()
     assert {os.stat(tree.path / "boot/grub" / name).st_mode & 0o777 for name in ("grub.cfg", "user.cfg")} == {0o600}
     made, _evidence = planned(tree)
     assert made.changes == [] and made.desired.empty()
@@ -182,7 +141,7 @@ def test_later_kernel_has_them_too(tree: Tree) -> None:
     later = kernel.with_name(kernel.name.partition("-")[0] + "-9.9.9-test")
     os.link(kernel, later)
     tree.run("update-grub")
-    assert len([line for line in kernels(tree.menu()) if "9.9.9-test" in line and " audit=1 " in f"{line} "]) >= 2
+    assert len([line for line in kernels(menu_of(tree)) if "9.9.9-test" in line and " audit=1 " in f"{line} "]) >= 2
     assert make(tree) == []
     later.unlink()
     assert make(tree) == [], "an entry of a kernel that has gone is no drift"

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import vm
-from tests.hosts.rootfs import rootfs
 from tests.hosts.store import run
 from tests.integration.conftest import ROOT
 
@@ -55,7 +54,7 @@ def test_locked_menu_starts_its_entries_unattended(
         menu = "\n".join(line for line in menu.splitlines() if "--unrestricted" not in line)
     (tmp_path / "grub.cfg").write_text(menu)
     (tmp_path / "user.cfg").write_text(f"GRUB2_PASSWORD={HASH}\n")
-    root = rootfs("debian13", architecture, (machine.kernel, machine.grub, *vm.PACKAGES))
+    root = vm.system("debian13", architecture)
     loader = root / "loader.efi"
     modules = f"{vm.GRUB_MODULES} serial terminal sleep".split()
     make = [

@@ -1,9 +1,11 @@
-"""Single packages from Debian's archive, of any suite, without touching this machine's own apt."""
+"""Debian's archive, of any suite and architecture, without touching this machine's own apt."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from .store import CACHE, HostsError, locked, need, run
@@ -13,6 +15,26 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 def download(package: str, suite: str, target: Path) -> str:
     """Unpack PACKAGE of SUITE below TARGET; returns the package's file name."""
+    with _apt(suite, "amd64") as (apt, work):
+        got = work / "got"
+        got.mkdir()
+        script = ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(got)]
+        run([*script, "apt-get", *apt, "download", package], why=f"download {package}")
+        deb = next(got.glob("*.deb"))
+        shutil.rmtree(target, ignore_errors=True)
+        run(["dpkg-deb", "-x", str(deb), str(target)], why="unpack")
+        return deb.name
+
+
+def packages(suite: str, architecture: str) -> set[str]:
+    """Names of all packages that SUITE has for an architecture (by Debian's name)."""
+    with _apt(suite, architecture) as (apt, _work):
+        return set(run(["apt-cache", *apt, "pkgnames"], why="list the packages").split())
+
+
+@contextlib.contextmanager
+def _apt(suite: str, architecture: str) -> Iterator[tuple[list[str], Path]]:
+    """Arguments with which apt's programs know SUITE for ARCHITECTURE and nothing else, and the directory that they work in."""
     from .rootfs import MIRROR
 
     need({"dpkg-deb": "dpkg"})
@@ -20,7 +42,7 @@ def download(package: str, suite: str, target: Path) -> str:
         raise HostsError("missing Debian's archive keys: run 'apt-get install -y debian-archive-keyring'")
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
         work = Path(name)
-        for part in ("lists/partial", "cache/archives/partial", "got"):
+        for part in ("lists/partial", "cache/archives/partial"):
             (work / part).mkdir(parents=True)
         (work / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {suite} main\n")
         (work / "status").touch()
@@ -32,19 +54,13 @@ def download(package: str, suite: str, target: Path) -> str:
             "Dir::State::Lists": work / "lists",
             "Dir::State::Status": work / "status",
             "Dir::Cache": work / "cache",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": architecture,
+            "APT::Architectures": architecture,
             "APT::Sandbox::User": "root",
         }
-        apt = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
-        run([*apt, "update"], why="read the archive's index")
-        run(
-            ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(work / "got"), *apt, "download", package],
-            why=f"download {package}",
-        )
-        deb = next((work / "got").glob("*.deb"))
-        shutil.rmtree(target, ignore_errors=True)
-        run(["dpkg-deb", "-x", str(deb), str(target)], why="unpack")
-        return deb.name
+        apt = ["-q", *(f"-o{key}={value}" for key, value in settings.items())]
+        run(["apt-get", *apt, "update"], why="read the archive's index")
+        yield apt, work
 
 
 def goss() -> Path:

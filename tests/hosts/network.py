@@ -63,6 +63,19 @@ def ssh(host: Host, command: str, *, timeout: float = 30) -> subprocess.Complete
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout * host.slowness)
 
 
+def greeted(host: Host) -> None:
+    """Return where an SSH server says its first word.
+
+    A forwarded port of this machine takes connections before a server is behind it, and an SSH client would wait long for that word.
+
+    Raises:
+        OSError: there is no server yet.
+    """
+    with socket.create_connection((host.address, host.port), timeout=5) as connection:
+        if not connection.recv(1):
+            raise ConnectionResetError("no SSH server yet")
+
+
 def wait_for_ssh(host: Host, *, timeout: float) -> None:
     """Return once the administrator has logged in over SSH and systemd has finished booting.
 
@@ -76,8 +89,7 @@ def wait_for_ssh(host: Host, *, timeout: float) -> None:
         if not host.alive():
             raise HostsError(f"{host.name} ended while it booted; see {host.directory / 'console.log'}")
         try:
-            with socket.create_connection((host.address, host.port), timeout=1):
-                pass
+            greeted(host)
             done = ssh(host, "systemctl is-system-running --wait")
             # A hardened host shows its banner on stderr.
             last = (done.stdout or done.stderr).strip()
@@ -99,7 +111,8 @@ def reboot(host: Host, *, timeout: float) -> None:
         ssh(host, "sudo systemctl reboot")
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            greeted(host)
             after = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
             if after and after != before:
                 return wait_for_ssh(host, timeout=timeout)

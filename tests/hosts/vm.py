@@ -16,9 +16,10 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import public
 from .network import power_off, reboot, ssh, wait_for_ssh
 from .rootfs import native, rootfs
-from .store import CACHE, Host, HostsError, lacking, locked, need, process_start, run, say
+from .store import CACHE, Host, HostsError, lacking, locked, need, new, process_start, run, say
 
 PROGRAMS = {
     "qemu-img": "qemu-utils",
@@ -29,10 +30,11 @@ PROGRAMS = {
 }
 BOOT_SECONDS = 900
 # Bumped when disk() changes, so that an old image is not taken for a new one.
-LAYOUT = 2
-# Besides what a machine needs, what hardening installs: in an emulated machine a package takes minutes.
+LAYOUT = 3
+# Besides what a machine needs, most of what hardening installs: in an emulated machine a package takes minutes (aide-common six).
 PACKAGES = (
-    "apparmor-utils", "auditd", "goss", "initramfs-tools", "libpam-pwquality", "linux-base", "systemd-resolved", "ufw",
+    "aide", "aide-common", "apparmor-utils", "audispd-plugins", "auditd", "cracklib-runtime", "initramfs-tools", "libpam-pwquality",
+    "linux-base", "opensc", "systemd-journal-remote", "systemd-resolved", "ufw",
 )  # fmt: skip
 
 
@@ -85,6 +87,11 @@ MACHINES = {
 }  # fmt: skip
 NAMES = {"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}
 """What the kernel calls Debian's architectures (uname(2))."""
+# By suite, the architectures of its release, and packages that older suites do not have.
+SUITES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "debian12": (("amd64", "arm64"), ()),
+    "debian13": (("amd64", "arm64", "riscv64"), ("goss",)),
+}
 # Mount point to size in MiB, in the order of the disk; the EFI system partition comes before them.
 PARTITIONS = {
     "/": 3000,
@@ -121,10 +128,23 @@ boot
 """
 
 
+def system(suite: str, architecture: str) -> Path:
+    """The root file system that a machine is made of.
+
+    Raises:
+        HostsError: the suite has no such architecture.
+    """
+    architectures, newer = SUITES[suite]
+    if architecture not in architectures:
+        raise HostsError(f"{suite} has no {architecture}, only {', '.join(architectures)}")
+    machine = MACHINES[architecture]
+    return rootfs(suite, architecture, (machine.kernel, machine.grub, *PACKAGES, *newer))
+
+
 def disk(suite: str, architecture: str) -> Path:
     """A bootable GPT disk of the suite, with separate partitions, built once."""
     machine = MACHINES[architecture]
-    root = rootfs(suite, architecture, (machine.kernel, machine.grub, *PACKAGES))
+    root = system(suite, architecture)
     image = CACHE / "images" / root.parent.name / f"vm-{LAYOUT}.qcow2"
     with locked(f"disk-{suite}-{architecture}"):
         if not image.exists():
@@ -187,6 +207,9 @@ def configure(tree: Path, machine: Machine, identities: dict[str, str]) -> None:
     (tree / "etc/systemd/system.conf.d/patience.conf").write_text(PATIENCE)
     run(["systemctl", f"--root={tree}", "enable", "systemd-networkd.service"], why="enable the network")
     run(["systemctl", f"--root={tree}", "disable", "systemd-networkd-wait-online.service"], why="disable waiting")
+    # In a new machine they are overdue: they would hold apt's lock and a processor as soon as it is up.
+    timers = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"]
+    run(["systemctl", f"--root={tree}", "disable", *timers], why="disable what runs now and then")
     # Here it can clear no other machine's table.
     (tree / "etc/systemd/system/systemd-binfmt.service").unlink(missing_ok=True)
 
@@ -230,15 +253,17 @@ def filesystem(tree: Path, point: str, identity: str, work: Path) -> Path:
 
 
 def finish(raw: Path, suite: str, architecture: str) -> None:
-    """Boot the disk once, so that its own update-grub writes the real configuration, and shut it down."""
-    host = Host(name=f"finish-{suite}-{architecture}", kind="vm", suite=suite, index=999, architecture=architecture)
-    host.directory.mkdir(parents=True, exist_ok=True)
+    """Boot the disk once, so that its own update-grub writes the real configuration, and shut it down.
+
+    The SSH server's keys stay: to make one takes an emulated machine many seconds, and all that start from the image are tests' own.
+    """
+    host = new(f"finish-{suite}-{architecture}", "vm", suite, architecture=architecture)
     try:
         launch(host, raw, "raw")
         wait_for_ssh(host, timeout=BOOT_SECONDS)
         done = ssh(
             host,
-            "sudo update-grub && sudo rm -f /etc/ssh/ssh_host_* && sudo truncate -s 0 /etc/machine-id",
+            "sudo update-grub && sudo truncate -s 0 /etc/machine-id",
             timeout=300,
         )
         if done.returncode:
@@ -272,12 +297,16 @@ def launch(host: Host, image: Path, kind: str) -> None:
     variables = host.directory / "vars.fd"
     if machine.variables and not variables.exists():
         shutil.copy(machine.variables, variables)
+    how = acceleration(host.architecture or native())
+    arguments = machine.arguments.format(vars=variables)
     argv = [
-        machine.emulator, *machine.arguments.format(vars=variables).split(), "-accel", acceleration(host.architecture or native()),
+        machine.emulator, *(arguments.replace(",-cx16", "") if how == "kvm" else arguments).split(), "-accel", how,
         "-m", "1536", "-smp", "2", "-display", "none", "-monitor", "none", "-serial", f"file:{host.directory / 'console.log'}",
         "-drive", f"if=virtio,format={kind},file={image},cache=unsafe", "-device", "virtio-rng-pci",
         "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{host.port}-:22", "-device", "virtio-net-pci,netdev=net",
     ]  # fmt: skip
+    if host.suite in public.IMAGES:
+        argv += ["-drive", f"if=virtio,format=raw,file={public.seed(host)},readonly=on"]
     with (host.directory / "qemu.log").open("ab") as log:
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     host.pid, host.started = child.pid, process_start(child.pid)
@@ -288,6 +317,8 @@ def start(host: Host) -> None:
     host.architecture = host.architecture or native()
     if lacks := missing(host.architecture):
         raise HostsError(f"this machine cannot run {host.architecture} machines: " + "; ".join(lacks))
+    if host.suite in public.IMAGES:
+        host.root = host.root or str(public.image(host.suite))
     base = Path(host.root) if host.root else disk(host.suite, host.architecture)
     overlay = host.directory / "disk.qcow2"
     run(

@@ -30,7 +30,7 @@ def cache() -> Path:
 
 
 def build() -> Path:
-    """Build what is missing, and return the directory of programs."""
+    """Build what is missing for this machine, and return the directory of programs."""
     directory = cache()
     missing = sorted({BUILT[name] for name in BUILT if not (directory / name).exists()})
     if missing and not shutil.which("go"):
@@ -42,27 +42,50 @@ def build() -> Path:
             f"or put age, age-keygen and sops on the PATH: {', '.join(f'{path}@{version}' for path, version in missing)}"
         )
     directory.mkdir(parents=True, exist_ok=True)
-    for path, version in missing:
-        print(f"building {path}@{version} (once, up to 5 minutes)", flush=True)
-        environment = {**os.environ, "GOBIN": str(directory), "CGO_ENABLED": "0"}
-        subprocess.run(
-            ["go", "install", "-trimpath", "-ldflags=-s -w", f"{path}@{version}"], check=True, env=environment
-        )
+    _install(missing, {"GOBIN": str(directory)})
     return directory
 
 
-def fake_bao(version: str) -> Path:
-    """The fake of tests/fakes/bao, built as this version; cached by what it is made of."""
+def build_for(architecture: str) -> Path:
+    """The same programs for another architecture, which Go calls as Debian does; in a directory of their own."""
+    directory = cache() / architecture
+    missing = sorted({BUILT[name] for name in BUILT if not (directory / name).exists()})
+    directory.mkdir(parents=True, exist_ok=True)
+    if missing:
+        # With GOBIN, go refuses to install for another architecture; without, it makes a directory for it below GOPATH.
+        modules = run("go", "env", "GOMODCACHE").decode().strip()
+        place = {"GOARCH": architecture, "GOBIN": "", "GOMODCACHE": modules, "GOPATH": str(directory / "go")}
+        _install(missing, place)
+        for program in (directory / "go/bin").glob(f"linux_{architecture}/*"):
+            program.replace(directory / program.name)
+        shutil.rmtree(directory / "go")
+    return directory
+
+
+def _install(packages: t.Iterable[tuple[str, str]], place: dict[str, str]) -> None:
+    for path, version in packages:
+        print(f"building {path}@{version} (once, up to 5 minutes)", flush=True)
+        argv = ["go", "install", "-trimpath", "-ldflags=-s -w", f"{path}@{version}"]
+        subprocess.run(argv, check=True, env={**os.environ, "CGO_ENABLED": "0", **place})
+
+
+def fake_bao(version: str, architecture: str = "") -> Path:
+    """The fake of tests/fakes/bao, built as this version; cached by what it is made of.
+
+    Args:
+        architecture: Debian's name of another one than this machine's.
+    """
     source = Path(__file__).parents[1] / "fakes/bao"
     made_of = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.iterdir()))).hexdigest()[:12]
-    program = cache().parent / f"fake-bao-{made_of}" / version
+    program = cache().parent / f"fake-bao-{made_of}" / architecture / version
     if not program.exists():
         if not shutil.which("go"):
             pytest.fail("the stand-in of OpenBao is built with Go: install Go 1.21 or newer")
         # Lanes build side by side, and none may start what another is still writing.
         made = program.with_name(f"{version}.{os.getpid()}")
         argv = ["go", "build", "-trimpath", f"-ldflags=-s -w -X main.version={version}", "-o", str(made), "."]
-        subprocess.run(argv, check=True, cwd=source, env={**os.environ, "CGO_ENABLED": "0"})
+        foreign = {"GOARCH": architecture} if architecture else {}
+        subprocess.run(argv, check=True, cwd=source, env={**os.environ, "CGO_ENABLED": "0", **foreign})
         made.replace(program)
     return program
 

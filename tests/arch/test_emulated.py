@@ -1,0 +1,166 @@
+"""What the collection does without a kernel, on each architecture: audits and reports, secrets, SOPS and age, programs by architecture.
+
+The hosts are trees in which programs of the architecture run by user-mode emulation (`trees.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import typing as t
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.hosts import vm
+from tests.hosts.rootfs import native
+from tests.integration.conftest import Play
+from tests.secrets import leaks, programs
+
+from . import trees
+from .conftest import ARCHITECTURES, SITE
+from .trees import Tree
+
+TOKEN = "canary-token-0123456789"
+PASSWORD = 'cänary "pass" w/ö+rd?& %n $x'
+# A tree has this machine's kernel, and emulation passes few of the calls that ask it.
+OF_THE_KERNEL = {"audit", "firewall", "kmod", "mount", "packet_rules", "sysctl"}
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def tree(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    return trees.tree(architecture, tmp_path_factory.mktemp("emulated"))
+
+
+@pytest.fixture(scope="module")
+def audited(tree: Tree) -> Play:
+    return tree.play("audit_hosts", compliance_formats=["csv", "html", "json", "junit", "markdown"], **SITE)
+
+
+def builds(**programs_of: Path) -> dict[str, dict[str, str]]:
+    """What unified.deploy.program takes: a build for each architecture, by the kernel's name of it."""
+    return {
+        vm.NAMES[name]: {"src": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for name, path in programs_of.items()
+    }
+
+
+def tools(name: str) -> dict[str, dict[str, str]]:
+    return builds(**{one: _tools(one) / name for one in {*ARCHITECTURES, native()}})
+
+
+def _tools(architecture: str) -> Path:
+    return programs.build() if architecture == native() else programs.build_for(architecture)
+
+
+def task(name: str, **options: t.Any) -> dict[str, t.Any]:
+    module = name if "." in name else f"unified.deploy.{name}"
+    return {"name": "Task", module: options}
+
+
+def test_audit_is_of_this_architecture_and_whole(architecture: str, tree: Tree, audited: Play) -> None:
+    model = audited.model("tree")
+    assert model["host"]["architecture"] == vm.NAMES[architecture]
+    verdicts = Counter(rule["verdict"] for rule in model["rules"].values())
+    errors = {
+        rule: one["actual"]
+        for rule, one in model["rules"].items()
+        if one["verdict"] == "error" and rule.partition("/")[0] not in OF_THE_KERNEL
+    }
+    assert errors == {} and verdicts["pass"] > 100 and verdicts["fail"] > 50, verdicts
+
+
+def test_goss_of_this_architecture_agrees(tree: Tree, audited: Play) -> None:
+    assert "goss" in tree.run("goss", "--version")
+    rules = audited.model("tree")["rules"]
+    judged = {
+        rule: one
+        for rule, one in rules.items()
+        if one["verdict"] in ("pass", "fail") and one["goss"] in ("pass", "fail")
+    }
+    assert len(judged) > 100
+    assert {rule: (one["verdict"], one["goss"]) for rule, one in judged.items() if one["verdict"] != one["goss"]} == {}
+
+
+def test_reports_name_the_architecture(architecture: str, audited: Play) -> None:
+    report = json.loads((audited.results / "report.json").read_text())
+    assert [host["architecture"] for host in report["hosts"]] == [vm.NAMES[architecture]]
+    assert f" {vm.NAMES[architecture]}." in (audited.results / "report.md").read_text()
+    assert all(path.stat().st_size for path in audited.results.glob("report.*"))
+    assert {path.suffix for path in audited.results.glob("report.*")} == {".csv", ".html", ".json", ".md", ".xml"}
+
+
+def test_secrets_are_delivered_once_and_taken_away(tree: Tree) -> None:
+    store = tree.work / "store"
+    store.mkdir()
+    for name, value in (("password", PASSWORD), ("token", TOKEN)):
+        (store / name).touch(mode=0o600)
+        (store / name).write_text(f"{value}\n")
+    variables = {"secret_stores": {"team": {"type": "file", "base": str(store)}}}
+    files = [
+        {"path": "/etc/app/all.json", "values": {"p": "team://password"}, "format": "json"},
+        {"path": "/etc/app/token", "reference": "team://token", "group": "daemon", "mode": "0640"},
+    ]
+    credentials = [{"name": "app-token", "reference": "team://token", "encrypted": "always"}]
+    deliver = [task("secret_set", name="app", files=files, credentials=credentials)]
+    first = tree.play(deliver, "-vvv", "--diff", **variables)
+    assert first.changed("tree") == 1 and leaks.occurrences(first.output, (PASSWORD, TOKEN)) == []
+    assert json.loads((tree.path / "etc/app/all.json").read_text()) == {"p": PASSWORD}
+    said = tree.run("stat", "-c", "%a %U %G", "/etc/app/all.json", "/etc/app/token").split("\n")
+    assert said[:2] == ["600 root root", "640 root daemon"]
+    encrypted = "/etc/credstore.encrypted/app-token"
+    assert tree.run("systemd-creds", "decrypt", "--name=app-token", encrypted, "-") == TOKEN
+    assert TOKEN not in (tree.path / encrypted.lstrip("/")).read_text()
+    assert tree.play(deliver, **variables).changed("tree") == 0
+    tree.play([task("secret_set", name="app")], **variables)
+    assert not (tree.path / "etc/app/token").exists() and not (tree.path / encrypted.lstrip("/")).exists()
+
+
+def test_sops_and_age_are_installed_by_their_sums_and_used(architecture: str, tree: Tree) -> None:
+    wanted = {name: tools(name) for name in ("age", "age-keygen", "sops")}
+    chosen = {"install_secret_tools_hosts": "tree", "install_secret_tools_programs": wanted}
+    tree.play("install_secret_tools", **chosen)
+    assert tree.play("install_secret_tools", **chosen).changed("tree") == 0
+    own = wanted["sops"][vm.NAMES[architecture]]["sha256"]
+    assert hashlib.sha256((tree.path / "usr/local/bin/sops").read_bytes()).hexdigest() == own
+    key = task("age_key", path="/root/key", post_quantum="false")
+    keep = task(
+        "sops_file",
+        path="/root/app.sops.json",
+        data={"token": TOKEN},
+        age=["{{ key.recipient }}"],
+        age_key_file="/root/key",
+    )
+    made = tree.play([{**key, "register": "key"}, keep])
+    assert made.changed("tree") == 2
+    assert TOKEN not in (tree.path / "root/app.sops.json").read_text()
+    assert stat.S_IMODE((tree.path / "root/key").stat().st_mode) == 0o600
+    argv = ["env", "SOPS_AGE_KEY_FILE=/root/key", "sops", "decrypt", "/root/app.sops.json"]
+    assert json.loads(tree.run(*argv)) == {"token": TOKEN}
+    assert tree.play([{**key, "register": "key"}, keep]).changed("tree") == 0
+    assert re.search(r"age1\w+", tree.run("age-keygen", "-y", "/root/key"))
+
+
+def test_role_vault_installs_the_program_of_this_architecture(architecture: str, tree: Tree) -> None:
+    others = {one: programs.fake_bao("2.4.1", one) for one in vm.MACHINES}
+    install = {
+        "name": "Install",
+        "ansible.builtin.include_role": {"name": "unified.deploy.vault", "tasks_from": "install.yml"},
+    }
+    variables = {"vault_builds": builds(**others), "vault_servers": ["tree"]}
+    assert tree.play([install], **variables).changed("tree") == 1
+    assert (tree.path / "usr/local/bin/bao").read_bytes() == others[architecture].read_bytes()
+    assert "2.4.1" in tree.run("bao", "version")
+    assert "openbao" in (tree.path / "etc/passwd").read_text()
+    assert tree.play([install], **variables).changed("tree") == 0
+    lacking = {**variables, "vault_builds": {"s390x": variables["vault_builds"][vm.NAMES[architecture]]}}
+    said = " ".join(tree.play([install], fails=True, **lacking).output.split())
+    assert f"there is no build for {vm.NAMES[architecture]}, only for: s390x" in said

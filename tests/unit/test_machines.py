@@ -1,0 +1,69 @@
+"""Virtual machines, as far as none is needed: the page of their figures, and images that others publish."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.arch import figures
+from tests.hosts import public
+
+SUM = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("line", [f"{SUM} *a.img", f"{SUM}  a.img", f"SHA256 (a.img) = {SUM}"])
+def test_checksum_is_that_of_the_very_file(line: str) -> None:
+    others = f"{'f' * 64} *aa.img\n{'e' * 64}  a.img.manifest\nSHA256 (a-img) = {'d' * 64}\n"
+    assert public.checksum(f"{others}{line}\n", "a.img") == SUM
+    assert public.checksum(others, "a.img") == ""
+
+
+def test_image_that_is_not_what_its_list_says_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.img").write_text("another image")
+    (tmp_path / "SUMS").write_text(f"{SUM} *a.img\n")
+    monkeypatch.setattr(public, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr("tests.hosts.store.CACHE", tmp_path / "cache")
+    monkeypatch.setitem(public.IMAGES, "a", public.Image(f"file://{tmp_path}/a.img", "SUMS", "sudo"))
+    with pytest.raises(public.HostsError, match="is not what SUMS beside it says"):
+        public.image("a")
+    assert [path for path in tmp_path.rglob("*") if path.suffix in (".new", ".qcow2")] == []
+
+
+def test_cloud_init_is_told_of_an_administrator_who_comes_in_by_key_alone() -> None:
+    told = yaml.safe_load(public.USER_DATA.format(admin="ansible", group="wheel", key="ssh-ed25519 AAAA tests"))
+    (user,) = told["users"]
+    assert (user["name"], user["groups"], user["lock_passwd"]) == ("ansible", ["wheel"], True)
+    assert user["ssh_authorized_keys"] == ["ssh-ed25519 AAAA tests"]
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[], tuple[dict[str, t.Any], str]]:
+    monkeypatch.setattr(figures, "RECORD", tmp_path / "record.json")
+    monkeypatch.setattr(figures, "PAGE", tmp_path / "page.md")
+    return lambda: (json.loads(figures.RECORD.read_text()), figures.PAGE.read_text())
+
+
+def test_column_of_another_day_stays_beside_a_new_one(kept: t.Callable[[], tuple[dict[str, t.Any], str]]) -> None:
+    figures.note("amd64", {"one_task": 10.0, "again": 25.0, "boot": 40.0})
+    figures.note("riscv64", {"one_task": 20.0, "again": 40.0, "boot": 90.0})
+    record, page = kept()
+    assert set(record["machines"]) == {"amd64", "riscv64"}
+    assert "| harden again (0 changed) | 25.0 (2.5 x) | 40.0 (2 x) |" in page
+    assert "| boot to SSH login | 40.0 | 90.0 |" in page and "| audit | not measured | not measured |" in page
+
+
+def test_run_that_stopped_early_is_no_figure(kept: t.Callable[[], tuple[dict[str, t.Any], str]]) -> None:
+    figures.note("amd64", {"one_task": 10.0, "boot": 40.0})
+    assert not figures.RECORD.exists()
+
+
+def test_system_that_never_ran_is_said_to_have_never_run(kept: t.Callable[[], tuple[dict[str, t.Any], str]]) -> None:
+    figures.keep("systems", "rocky9", {})
+    _record, page = kept()
+    assert [line for line in page.splitlines() if line.endswith("| never |")] == [
+        f"| {name} | never |" for name in sorted(public.IMAGES) if name != "rocky9"
+    ]
