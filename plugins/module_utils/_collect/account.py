@@ -50,7 +50,7 @@ class Accounts(Reader):
         numbers = {group["gid"] for group in groups}
         for user in users:
             user["has_group"] = user["gid"] in numbers
-        umasks = {shown(row[0]): mask[1] for row, _local in entries if (mask := _UMASK.search(row[4]))}
+        umasks = {shown(row[0]): shown(mask[1]) for row, _local in entries if (mask := _UMASK.search(row[4]))}
         return Section({"users": users, "groups": groups, "uid_min": people, "umasks": umasks}, left_out)
 
     def _rows(self, table: str, columns: int, left_out: dict[str, str]) -> list[tuple[Row, bool]]:
