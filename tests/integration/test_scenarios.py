@@ -81,6 +81,7 @@ def hardened(name: str, address: str, directory: Path) -> Path:
             if r["verdict"] in ("fail", "error") and not r["held"]
         }
         assert bad == {}
+        assert ids(again.model(host.host.name)) == asked(again.model(host.host.name))
         if kind == "container":
             # Without kernel audit these fail at the next boot, which would count as a host that is not well.
             host.shell("systemctl mask --quiet audit-rules.service auditd.service")
@@ -88,6 +89,20 @@ def hardened(name: str, address: str, directory: Path) -> Path:
     finally:
         tool.down([host.host.name])
     return directory / "disk"
+
+
+def ids(model: dict[str, t.Any]) -> dict[str, list[str]]:
+    """The controls of each rule that was judged, as the report has them."""
+    return {rule: sorted(made["controls"]) for rule, made in model["rules"].items()}
+
+
+def asked(model: dict[str, t.Any]) -> dict[str, list[str]]:
+    """The same by the controls of all benchmarks: a rule that several ask for is judged once, with all their ids."""
+    made: dict[str, list[str]] = {}
+    for control in model["controls"]:
+        for rule in set(control["rules"]) & model["rules"].keys() if control["applicable"] else ():
+            made.setdefault(rule, []).append(f"{control['benchmark']}:{control['id']}")
+    return {rule: sorted(controls) for rule, controls in made.items()}
 
 
 @pytest.fixture(scope="module", autouse=True)

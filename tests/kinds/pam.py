@@ -65,6 +65,7 @@ SCENARIOS = (
     Scenario("pam/pam_umask", "jump_over_it", edit("common-session", "/pam_umask.*nousergroups/i session [success=1 default=ignore] pam_permit.so"),
              held=BY_HAND, alone=True),
     Scenario("pam/pam_umask", "service_of_its_own", f"echo 'session optional pam_umask.so umask=022' >> {PAM}/cron", held=OWN),
+    Scenario("pam/pam_umask", "comment_field_of_an_account", "usermod -c 'Games,,,,umask=0000' games", held="/etc/passwd"),
     Scenario("pam/pam_umask", "stricter_service", f"echo 'session optional pam_umask.so umask=077 nousergroups' >> {PAM}/cron", "pass"),
     Scenario("pam/pam_wheel", "missing", "sed -i '/pam_wheel.so.*group=/d' /etc/pam.d/su"),
     Scenario("pam/pam_wheel", "members_are_trusted", "sed -i '1i auth sufficient pam_wheel.so trust use_uid group=sudo' /etc/pam.d/su", held=OWN),

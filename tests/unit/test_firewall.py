@@ -169,6 +169,10 @@ def network(first: str) -> dict[str, t.Any]:
         ([[condition("type", "echo-request", protocol="icmp"), ACCEPT]], False),
         ([[condition("saddr", "02:00:00:00:00:01", protocol="ether"), ACCEPT]], False),
         ([[equals("skuid", 0), ACCEPT]], False),
+        (
+            [[condition("saddr", {"range": ["02:00:00:00:00:01", "02:00:00:00:00:ff"]}, protocol="ether"), ACCEPT]],
+            False,
+        ),
         ([[condition("dport", 1, op=">", protocol="tcp"), ACCEPT]], True),
         ([[condition("dport", 65000, op="<=", protocol="tcp"), ACCEPT]], True),
         ([[condition("dport", 1024, op=">=", protocol="tcp"), ACCEPT]], False),

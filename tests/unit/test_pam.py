@@ -7,7 +7,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.unified.deploy.plugins.module_utils._collect import account as _account
 from ansible_collections.unified.deploy.plugins.module_utils._collect import pam as _pam
+from ansible_collections.unified.deploy.plugins.module_utils._collect.command import Command
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import pam_stack
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.pam import bypass
@@ -411,6 +413,24 @@ def test_last_line_of_the_umask_decides(
     hardened["pam"]["common-session-noninteractive"].append(umask_line(*arguments, source=source))
     plan = planned(catalogue, hardened)
     assert plan.verdicts["pam/pam_umask"].verdict == verdict
+    counted = [check for check in checks(plan, hardened, "pam/pam_umask") if check.resource == "matching"]
+    assert (counted[0].attributes["content"] == '"0"') == (verdict == "pass")
+
+
+@pytest.mark.parametrize(("mask", "verdict"), [("0000", "fail"), ("022", "fail"), ("0077", "pass"), ("027", "pass")])
+def test_umask_in_the_comment_field_of_an_account_wins(
+    catalogue: t.Any, hardened: t.Any, monkeypatch: pytest.MonkeyPatch, mask: str, verdict: str
+) -> None:
+    files = {"/etc/passwd": f"bob:x:1000:1000:Bob,,,,umask={mask}:/home/bob:/bin/bash\neve:x:1:1:umask:/:/bin/sh\n"}
+    monkeypatch.setattr(_account, "read", lambda path: files.get(path, ""))
+    monkeypatch.setattr(_account, "Command", lambda *words, **_options: Command("true"))
+    section = _account.Accounts().read()
+    assert section.items["umasks"] == {"bob": mask}
+    hardened["account"]["umasks"] = section.items["umasks"]
+    plan = planned(catalogue, hardened)
+    assert plan.verdicts["pam/pam_umask"].verdict == verdict
+    if verdict == "fail":
+        assert plan.verdicts["pam/pam_umask"].held == "/etc/passwd is the site's own: mend it there"
     counted = [check for check in checks(plan, hardened, "pam/pam_umask") if check.resource == "matching"]
     assert (counted[0].attributes["content"] == '"0"') == (verdict == "pass")
 

@@ -61,6 +61,7 @@ def read(monkeypatch: pytest.MonkeyPatch, policy: dict[str, t.Any], lines: str, 
         ("Plugin sudoers_policy /opt/sudoers.so", False),
         ("Plugin site_rules site.so", False),
         ("Path plugin_dir /opt", False),
+        ("Path plugin_dir /usr/libexec/sudo/", True),
     ],
 )
 def test_rules_from_elsewhere_leave_the_section_not_whole(

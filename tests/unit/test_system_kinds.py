@@ -635,6 +635,13 @@ def test_database_that_aide_does_not_read_is_none(catalogue: t.Any, hardened: t.
     assert verdict.verdict == "fail" and "/var/lib/aide/other.db" in verdict.held and desired.empty()
 
 
+@pytest.mark.parametrize("facts", [{"kind": "other"}, {"size": 0}])
+def test_database_that_aide_did_not_write_is_none(catalogue: t.Any, hardened: t.Any, facts: dict[str, t.Any]) -> None:
+    hardened["aide"]["/var/lib/aide/aide.db"].update(facts)
+    verdict, _desired = planned(catalogue, hardened, "aide/database")
+    assert verdict.verdict == "fail" and "which AIDE did not write" in verdict.actual
+
+
 def test_database_that_speaks_of_no_file_is_none(catalogue: t.Any, hardened: t.Any) -> None:
     hardened["aide"]["/var/lib/aide/aide.db"]["entries"] = 0
     verdict, desired = planned(catalogue, hardened, "aide/database")

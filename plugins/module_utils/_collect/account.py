@@ -13,12 +13,16 @@ from .section import Reader, Section
 
 # Programs that end a login, at the places where distributions have them.
 _REFUSES = re.compile(r"(/usr)?/s?bin/(nologin|false|true|sync|shutdown|halt)")
+# pam_umask(8): the comment field, split at commas, may give an account a umask of its own.
+_UMASK = re.compile(r"(?:^|,)umask=([^,]*)")
 _DAYS = ("last_change", "min", "max", "warn", "inactive")
 Row = list[str]
 
 
 class Accounts(Reader):
-    """Users and groups, of the files and, where a directory service lists them, of getent(1)."""
+    """Users and groups, of the files and, where a directory service lists them, of getent(1); by name the ``umasks`` that accounts have
+    of their own.
+    """
 
     def __init__(self, request: None = None) -> None:
         super().__init__(request)
@@ -46,7 +50,8 @@ class Accounts(Reader):
         numbers = {group["gid"] for group in groups}
         for user in users:
             user["has_group"] = user["gid"] in numbers
-        return Section({"users": users, "groups": groups, "uid_min": people}, left_out)
+        umasks = {shown(row[0]): shown(mask[1]) for row, _local in entries if (mask := _UMASK.search(row[4]))}
+        return Section({"users": users, "groups": groups, "uid_min": people, "umasks": umasks}, left_out)
 
     def _rows(self, table: str, columns: int, left_out: dict[str, str]) -> list[tuple[Row, bool]]:
         """Entries, and whether they are the file's: those that only getent has are another service's, or hidden in it."""

@@ -57,7 +57,8 @@ class Banners(Reader):
 def _named(name: str, left_out: dict[str, str]) -> list[str]:
     """Files, and what lies in directories, that are shown in the place of NAME or beside it."""
     patterns, expression = NAMED.get(name, ((), ""))
-    texts = [text(path, left_out) or "" for pattern in patterns for path in sorted(glob.glob(pattern))]
+    files = [path for pattern in patterns for path in sorted(glob.glob(pattern)) if os.path.isfile(path)]
+    texts = [text(path, left_out) or "" for path in files]
     paths = [
         path
         for content in texts

@@ -73,7 +73,7 @@ def networks(addresses: t.Any) -> list[Network]:
             first, last = (ipaddress.ip_address(one) for one in addresses["range"])
             return list(ipaddress.summarize_address_range(first, last))
         return [ipaddress.ip_network(addresses)] if isinstance(addresses, str) else []
-    except ValueError:
+    except (TypeError, ValueError):
         return []
 
 

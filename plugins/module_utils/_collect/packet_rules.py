@@ -279,7 +279,10 @@ def _share(addresses: t.Any) -> float:
     if isinstance(addresses, dict) and "prefix" in addresses:
         return float(2 ** -addresses["prefix"]["len"])
     if isinstance(addresses, dict) and "range" in addresses:
-        first, last = (ipaddress.ip_address(one) for one in addresses["range"])
+        try:
+            first, last = (ipaddress.ip_address(one) for one in addresses["range"])
+        except ValueError:
+            return 0.0  # hardware addresses
         return float((int(last) - int(first) + 1) / 2**first.max_prefixlen)
     return 0.0
 

@@ -58,7 +58,7 @@ def initial_paths() -> list[str]:
 
 def secure_path(command: Command) -> list[str]:
     """The search path that sudo gives to what it starts (sudo(8), -V, for root; sudoers(5), secure_path)."""
-    printed = command.text() if command.installed else ""
+    printed = command.text(accept=(0, 1)) if command.installed else ""
     return re.findall(r"^Value to override user's \$PATH with: (.+)$", printed, re.MULTILINE)
 
 

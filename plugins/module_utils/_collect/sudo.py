@@ -127,7 +127,7 @@ def _another_policy() -> dict[str, str]:
     """A policy that sudo asks in place of its own sudoers (sudo.conf(5): keywords have no case, lines may go on)."""
     for line in re.sub(r"\\\n\s*", " ", read(MAIN) or "").splitlines():
         keyword, *words = line.split("#", 1)[0].split() or [""]
-        elsewhere = keyword.lower() == "path" and words[:1] == ["plugin_dir"]
+        elsewhere = keyword.lower() == "path" and words[:1] == ["plugin_dir"] and not words[-1].startswith("/usr/lib")
         if keyword.lower() == "plugin" and len(words) > 1 and words[0] not in OTHER_PLUGINS:
             own = words[0] == "sudoers_policy" and re.fullmatch(r"(/usr/lib\S*/)?sudoers\.so", words[1])
             elsewhere = not own or any(word.startswith("sudoers_file=") for word in words[2:])

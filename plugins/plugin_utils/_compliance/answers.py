@@ -62,6 +62,7 @@ SECTIONS: dict[str, Shape] = {
                 inactive=maybe(COUNT),
             )
         ),
+        umasks=by_name(TEXT),
         groups=each(record(name=TEXT, gid=maybe(COUNT), members=each(TEXT), users=each(TEXT))),
         uid_min=COUNT,
     ),

@@ -59,7 +59,7 @@ class Pam(Kind):
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
         return {
             "text": [*TOOLS[platform.tool("pam")].texts(), SU],
-            **({"account": None} if "empty_group" in rule.spec else {}),
+            **({"account": None} if {"empty_group", "last"} & rule.spec.keys() else {}),
             **({"account": None, "sshd": [platform.unit("ssh_server")], "sudo": None} if _asks_for_doors(rule) else {}),
         }
 
@@ -73,6 +73,7 @@ class Pam(Kind):
             *self._forbidden(demand, evidence),
             *self._passed_by(demand, evidence),
             *self._members(demand, evidence),
+            *self._own(demand, evidence),
         ]
         return list(dict.fromkeys(made))
 
@@ -172,6 +173,16 @@ class Pam(Kind):
                     if members.get(group):
                         yield Problem(f"group {group} has the members {', '.join(members[group])}", "/etc/group")
 
+    @staticmethod
+    def _own(demand: Demand, evidence: Evidence) -> t.Iterator[Problem]:
+        """Accounts whose comment field has another umask than the last line may give: it wins over every line (pam_umask(8))."""
+        if not demand.rule.spec.get("last"):
+            return
+        allowed = {word for entry in demand.rule.spec["stacks"] for words in entry.split() for word in words.split("|")}
+        for name, mask in (evidence["account"] or {"umasks": {}})["umasks"].items():
+            if f"umask={mask}" not in allowed:
+                yield Problem(f"{name} has umask={mask} in the comment field of /etc/passwd", "/etc/passwd")
+
     def judge(self, demand: Demand, evidence: Evidence) -> Ruling:
         spec = demand.rule.spec
         expected = "; ".join([*spec.get("stacks", ()), *(f"no {name}" for name in spec.get("forbid", ()))])
@@ -241,7 +252,7 @@ class Pam(Kind):
             made += [Check("file", {"path": path, "exists": True, "contents": [pattern]}) for path in sources]
         # libpam's dispatch is followed by the planner alone; this repeats its answer.
         dispatch = [*self._passed_by(demand, evidence), *self._members(demand, evidence)]
-        dispatch += list(self._lacking(demand, evidence)) if spec.get("last") else []
+        dispatch += [*self._lacking(demand, evidence), *self._own(demand, evidence)] if spec.get("last") else []
         if spec.get("guards") or spec.get("empty_group") or spec.get("last"):
             made.append(matching(Template(f'"{len(dispatch)}"'), "0"))
         return made
@@ -274,7 +285,7 @@ def _unseen(rule: Rule, evidence: Evidence) -> dict[str, str]:
     """What is not known of how sshd and sudo name their services, and of who is in a group that is asked for, with the reasons."""
     sections = ["sshd", "sudo"] if _asks_for_doors(rule) else []
     conditions = _asks_for_doors(rule) and any(unmet(line, {}) for stack in evidence["pam"].values() for line in stack)
-    if conditions or "empty_group" in rule.spec:
+    if conditions or {"empty_group", "last"} & rule.spec.keys():
         sections.append("account")
     return {
         WHOLE if evidence[section] is None else item: reason
