@@ -117,7 +117,7 @@ def unresolved(files: t.Sequence[str], release: str, scratch: str) -> list[str]:
     for file in files:
         shutil.copyfile(file, os.path.join(place, os.path.basename(file)))
     # Of a kernel's symbols depmod takes from that file only those that the kernel itself has: modules must lie there.
-    for number, file in enumerate(providers(files, release)):
+    for number, file in enumerate(providers(files, release, Tree())):
         os.symlink(file, f"{base}/lib/modules/{release}/{number}-{os.path.basename(file)}")
     answer = _kmod("depmod", "-n", "-e", "-E", symbols, "-b", base, release)
     said = [line.replace(f"{place}/", "") for line in answer.err.splitlines() if place in line and SYMBOL.search(line)]
@@ -126,7 +126,7 @@ def unresolved(files: t.Sequence[str], release: str, scratch: str) -> list[str]:
     return said
 
 
-def providers(files: t.Sequence[str], release: str) -> list[str]:
+def providers(files: t.Sequence[str], release: str, tree: Tree) -> list[str]:
     """The kernel's own modules that export what these need, by the third column of Module.symvers (the kernel's Documentation/kbuild/modules.rst)."""
     needed = {
         line.split()[1]
@@ -134,9 +134,9 @@ def providers(files: t.Sequence[str], release: str) -> list[str]:
         for line in _kmod("modprobe", "--dump-modversions", file).out.splitlines()
         if len(line.split()) == 2
     }
-    rows = (line.split("\t") for line in Tree().text(f"lib/modules/{release}/build/Module.symvers").splitlines())
+    rows = (line.split("\t") for line in tree.text(f"lib/modules/{release}/build/Module.symvers").splitlines())
     names = sorted({row[2] for row in rows if len(row) > 2 and row[1] in needed and row[2] != "vmlinux"})
-    base = f"/lib/modules/{release}/kernel"
+    base = tree.path(f"lib/modules/{release}/kernel")
     return [
         path
         for name in names
