@@ -61,7 +61,7 @@ ATTACKS: dict[str, tuple[dict[str, t.Any], str]] = {
     "a key that has expired": ({"archive": "old/", "key": "expired", "pinned": "expired"}, "expired on 2020-01-31"),
     "a repository that nobody signed": ({"archive": "unsigned/"}, "repomd.xml.asc"),
     "an address of http": ({"archive": "good/", "url": "http://127.0.0.1:8080/good/"}, "is not protected on its way"),
-    "a repository that is not there": ({"archive": "nowhere/"}, "404"),
+    "a repository that is not there": ({"archive": "nowhere/"}, "Cannot download repomd.xml"),
 }
 
 
