@@ -16,7 +16,7 @@ description:
   - The switch comes by a drop-in, which the main file imports; of the main file only the line with the imports changes. In some releases a
     drop-in hides all else that the main file says of the plugin, such as C(SystemdCgroup). So the files as they would be are given to
     containerd first, and nothing is written unless the switch is all that changes.
-  - containerd is not restarted. Do that where O(ignore:changed) is true; containers keep running.
+  - containerd is not restarted. Do that where this module changed something; containers keep running.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:

@@ -128,16 +128,15 @@ def qemu(arguments: t.Sequence[str], keys: t.Sequence[tuple[str, str]] = ()) -> 
         "qemu-system-x86_64",
         "-accel",
         "tcg,thread=multi",
+        "-cpu",
+        "max,-cx16",
         "-m",
         "1024",
         "-smp",
         "2",
         "-nographic",
-        "-no-reboot",
-        "-vga",
-        "none",
     ]
-    base += ["-net", "none", "-monitor", "none", "-serial", "stdio", "-cpu", "max,-cx16"]
+    base += ["-vga", "none", "-net", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]
     begun, console, waiting = time.monotonic(), b"", list(keys)
     process = subprocess.Popen(
         [*base, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -169,5 +168,12 @@ def direct(directory: Path, name: str, *parameters: str, devices: t.Iterable[str
         devices: what the machine has besides, as QEMU calls it.
     """
     line = " ".join(["console=ttyS0", "quiet", "panic=-1", *parameters])
-    argv = ["-kernel", str(directory / f"{name}.kernel"), "-initrd", str(directory / f"{name}.initrd"), "-append", line]
+    argv = [
+        "-kernel",
+        str(directory / f"{name}.kernel"),
+        "-initrd",
+        str(directory / f"{name}.initrd"),
+        "-append",
+        line,
+    ]
     return qemu([*argv, *(word for device in devices for word in ("-device", device))])

@@ -78,7 +78,7 @@ def built(host: Target) -> tuple[Vendor, str, float]:
     version = host.shell("ls /var/lib/dkms/evdi | grep -v kernel").split()[0]
     begun = time.monotonic()
     host.shell(
-        f"dkms build --force -m evdi -v {version} -k {release} --dkmstree /srv/again --sourcetree /usr/src >/dev/null"
+        f"mkdir -p /srv/again; dkms build --force -m evdi -v {version} -k {release} --dkmstree /srv/again --sourcetree /usr/src >/dev/null"
     )
     return debian, release, time.monotonic() - begun
 

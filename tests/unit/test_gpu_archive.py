@@ -21,6 +21,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
     source_dnf,
     transaction,
 )
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +207,27 @@ def test_kernel_whose_headers_nobody_has_is_refused(monkeypatch: pytest.MonkeyPa
         archive.headers(["6.12.999"])
     known.add("linux-headers-6.12.999")
     assert archive.headers(["6.12.999"]) == ["linux-headers-6.12.999", "linux-headers-amd64"]
+
+
+def test_modules_of_the_kernel_that_a_driver_needs_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """depmod -E takes from Module.symvers only what the kernel itself exports; drm.ko exports what every driver of a GPU needs."""
+    base = tmp_path / "lib/modules/6.12"
+    drm = base / "kernel/drivers/gpu/drm/drm.ko.xz"
+    (base / "build").mkdir(parents=True)
+    drm.parent.mkdir(parents=True)
+    drm.touch()
+    rows = [
+        ("0x1", "printk", "vmlinux"),
+        ("0x2", "drm_ioctl", "drivers/gpu/drm/drm"),
+        ("0x3", "snd_card", "sound/core/snd"),
+    ]
+    table = "".join(f"{crc}\t{name}\t{module}\tEXPORT_SYMBOL\t\n" for crc, name, module in rows)
+    (base / "build/Module.symvers").write_text(table)
+    asked = {"/evdi.ko": "0x1\tprintk\n0x2\tdrm_ioctl\n", "/plain.ko": "0x1\tprintk\n"}
+    monkeypatch.setattr(proof, "_kmod", lambda *argv: programs.Answer(0, asked[argv[-1]], ""))
+    tree = Tree(str(tmp_path))
+    assert proof.providers(["/evdi.ko"], "6.12", tree) == [str(drm)]
+    assert proof.providers(["/plain.ko"], "6.12", tree) == []
 
 
 def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(

@@ -87,7 +87,8 @@ def side_effects(before: str, after: str) -> list[str]:
         [line.strip() for line in dump.splitlines() if not re.match(r"\s*(imports|enable_cdi)\s*=", line)]
         for dump in (before, after)
     ]
-    different = difflib.unified_diff(*texts, lineterm="", n=0)
+    one, other = texts
+    different = difflib.unified_diff(one, other, lineterm="", n=0)
     return [line[0] + masked(line[1:]) for line in different if not line.startswith(("---", "+++", "@@"))]
 
 

@@ -116,11 +116,33 @@ def unresolved(files: t.Sequence[str], release: str, scratch: str) -> list[str]:
     os.makedirs(place)
     for file in files:
         shutil.copyfile(file, os.path.join(place, os.path.basename(file)))
+    # Of a kernel's symbols depmod takes from that file only those that the kernel itself has: modules must lie there.
+    for number, file in enumerate(providers(files, release, Tree())):
+        os.symlink(file, f"{base}/lib/modules/{release}/{number}-{os.path.basename(file)}")
     answer = _kmod("depmod", "-n", "-e", "-E", symbols, "-b", base, release)
-    said = [line.replace(f"{place}/", "") for line in answer.err.splitlines() if SYMBOL.search(line)]
+    said = [line.replace(f"{place}/", "") for line in answer.err.splitlines() if place in line and SYMBOL.search(line)]
     if answer.code:
         said.append(f"depmod ended with {answer.code}: {answer.said}")
     return said
+
+
+def providers(files: t.Sequence[str], release: str, tree: Tree) -> list[str]:
+    """The kernel's own modules that export what these need, by the third column of Module.symvers (the kernel's Documentation/kbuild/modules.rst)."""
+    needed = {
+        line.split()[1]
+        for file in files
+        for line in _kmod("modprobe", "--dump-modversions", file).out.splitlines()
+        if len(line.split()) == 2
+    }
+    rows = (line.split("\t") for line in tree.text(f"lib/modules/{release}/build/Module.symvers").splitlines())
+    names = sorted({row[2] for row in rows if len(row) > 2 and row[1] in needed and row[2] != "vmlinux"})
+    base = tree.path(f"lib/modules/{release}/kernel")
+    return [
+        path
+        for name in names
+        for kind in ("", ".xz", ".zst", ".gz")
+        if os.path.exists(path := f"{base}/{name}.ko{kind}")
+    ]
 
 
 def prebuilt(name: str, release: str, *, signed: bool) -> tuple[list[str], list[str]]:

@@ -68,6 +68,9 @@ def trial(source: Source, packets: bytes) -> None:
                 handle.write(openpgp.armored(packets))
         with open(f"{scratch}/trial.repo", "w", encoding="utf-8") as handle:
             handle.write(text(source, key))
+        # Nothing of what the host's own configuration allows.
+        with open(f"{scratch}/dnf.conf", "w", encoding="utf-8") as handle:
+            handle.write("[main]\n")
         places = {
             "reposdir": scratch,
             "varsdir": scratch,
@@ -78,7 +81,7 @@ def trial(source: Source, packets: bytes) -> None:
             "dnf",
             "-q",
             "-y",
-            "--config=/dev/null",
+            f"--config={scratch}/dnf.conf",
             *(f"--setopt={name}={value}" for name, value in places.items()),
         ]
         answer = programs.run([*argv, "--refresh", "makecache"], timeout=300)
