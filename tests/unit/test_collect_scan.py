@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._collect import filesystems, mount, scan
@@ -83,6 +85,29 @@ def test_mounts_of_this_process_alone_are_named(monkeypatch: pytest.MonkeyPatch)
     assert list(filesystems.private()) == ["/tmp"]
     tables["/proc/1/mountinfo"] += line.format(5, "/tmp")
     assert list(filesystems.private()) == ["/tmp"]
+
+
+@pytest.mark.parametrize(
+    ("point", "system", "listed"),
+    [("ro,nosuid", "rw,size=1024k", "ro,nosuid,size=1024k"), ("rw", "ro,size=1024k", "ro,size=1024k")],
+)
+def test_mount_point_or_file_system_that_is_read_only_is_one_to_findmnt_and_to_us(
+    monkeypatch: pytest.MonkeyPatch, point: str, system: str, listed: str
+) -> None:
+    """As systemd mounts a service's credentials."""
+    table = f"9 1 0:34 / /run/credentials/a.service {point} - tmpfs tmpfs {system}\n"
+    monkeypatch.setattr(filesystems, "read", lambda _path: table)
+    row = {"target": "/run/credentials/a.service", "source": "tmpfs", "fstype": "tmpfs", "options": listed}
+    live, left_out = said_by_findmnt(json.dumps({"filesystems": [row]}))._live()
+    assert left_out == {}
+    assert "rw" not in live[row["target"]]["options"]
+
+
+def said_by_findmnt(output: str) -> mount.Mounts:
+    """The reader, with another answer of findmnt."""
+    reader = object.__new__(mount.Mounts)
+    reader.live = t.cast(t.Any, SimpleNamespace(text=lambda: output))
+    return reader
 
 
 def test_walk_of_a_tmp_of_its_own_is_not_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:

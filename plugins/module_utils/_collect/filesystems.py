@@ -83,6 +83,8 @@ def mounted(process: str = "self") -> list[Mounted]:
         left, _mark, right = line.partition(" - ")
         fields, rest = left.split(" "), right.split(" ")
         options = dict.fromkeys((*fields[5].split(","), *rest[2].split(",")))
+        if "ro" in options:  # of the mount point or of the file system: one is enough
+            options.pop("rw", None)
         mounts.append(
             Mounted(unescaped(fields[4]), rest[0], unescaped(rest[1]), tuple(options), fields[2], unescaped(fields[3]))
         )
