@@ -374,10 +374,8 @@ def test_database_that_aide_compares_with_is_read_from_its_configuration(content
 
 
 def test_units_are_listed_with_and_without_a_mark() -> None:
-    assert service.listed("\u25cf a@1.service not-found failed\n  b@2.service loaded active\n\n") == [
-        "a@1.service",
-        "b@2.service",
-    ]
+    printed = "\u25cf a@1.service not-found failed failed a\n  b@2.service loaded active running B unit\n\n"
+    assert service.listed(printed) == {"a@1.service": "failed", "b@2.service": "active"}
 
 
 def test_file_that_hides_the_packages_own_and_runs_another_program(
@@ -499,13 +497,15 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
                 return f"UnitPath=/absent {tmp_path}\n"
             if "list-units" in self.argv:
                 return (
-                    ""
-                    if "--type=target" in self.argv
-                    else "run-x.mount loaded active\nxinetd@1.service loaded active\n"
+                    "run-x.mount loaded active mounted\nxinetd@1.service loaded active running\n"
+                    "a.target loaded active active\nb.target loaded inactive dead\n"
                 )
             names = self.argv[self.argv.index("--") + 1 :]
             described.extend(names)
-            return "\n\n".join(f"Id={name}\nLoadState=loaded\nActiveState=active" for name in names)
+            wanted_by = {"cron.service": "a.target", "masked.service": "b.target"}
+            return "\n\n".join(
+                f"Id={name}\nLoadState=loaded\nActiveState=active\nWantedBy={wanted_by.get(name, '')}" for name in names
+            )
 
     monkeypatch.setattr(service, "Command", Systemctl)
     there = ["cron.service", "getty@tty1.service", "masked.service", "alias.service", "run-x.mount"]
@@ -516,6 +516,7 @@ def test_only_units_that_are_somewhere_are_described(tmp_path: Path, monkeypatch
         "absent.service": "not-found", "xinetd.service": "not-found", "absent.timer": "not-found",
     }  # fmt: skip
     assert items["absent.service"].keys() == items["cron.service"].keys()
+    assert [name for name, facts in items.items() if facts["reached"]] == ["cron.service"]
 
 
 def test_ten_megabytes_of_audit_rules_are_read_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,7 @@ class Units(Reader):
     def __init__(self, request: list[str]) -> None:
         super().__init__(request)
         self.names = request
-        listing = ("systemctl", "list-units", "--plain", "--no-legend")
-        self.loaded = Command(*listing, "--all")
-        self.targets = Command(*listing, "--type=target", "--state=active")
+        self.listing = Command("systemctl", "list-units", "--plain", "--no-legend", "--all")
         self.path = Command("systemctl", "show", "--property=UnitPath")
 
     def _show(self, names: list[str]) -> Command:
@@ -62,15 +60,16 @@ class Units(Reader):
     def read(self) -> Section:
         if not self.names:
             return Section({})
-        reached, loaded = set(listed(self.targets.text())), set(listed(self.loaded.text()))
+        states = listed(self.listing.text())
+        reached = {name for name, state in states.items() if state == "active" and name.endswith(".target")}
         directories = self.path.text().strip().partition("=")[2].split()
         # systemd takes three milliseconds to describe a unit, also one that there is not; most that rules speak of are not there.
-        there = [name for name in self.names if name in loaded or has_file(name, directories)]
+        there = [name for name in self.names if name in states or has_file(name, directories)]
         units = {name: unit(f"Id={name}\nLoadState=not-found\nActiveState=inactive", reached) for name in self.names}
         units.update(self._described(there, reached))
         more = {str(facts["triggers"]) for facts in units.values() if facts.get("triggers")}
         stems = {name.partition(".")[0] for name in self.names if name.endswith(".service")}
-        more |= {name for name in loaded if name.endswith(".service") and name.partition("@")[0] in stems}
+        more |= {name for name in states if name.endswith(".service") and name.partition("@")[0] in stems}
         units.update(self._described(sorted(more - set(units)), reached))
         return Section(units)
 
@@ -89,9 +88,10 @@ def has_file(name: str, directories: list[str]) -> bool:
     return not directories or any(os.path.lexists(f"{top}/{one}") for top in directories for one in names)
 
 
-def listed(output: str) -> list[str]:
-    """Names that `systemctl list-units --plain` printed; a mark stands before those that have failed."""
-    return [line.lstrip("*\u25cf \t").split()[0] for line in output.splitlines() if line.strip()]
+def listed(output: str) -> dict[str, str]:
+    """Active states by name, as `systemctl list-units --plain` printed them; a mark stands before units that have failed."""
+    rows = (line.lstrip("*\u25cf \t").split() for line in output.splitlines() if line.strip())
+    return {name: active for name, _load, active, *_rest in rows}
 
 
 def described(names: list[str], command: Command, reached: set[str]) -> dict[str, dict[str, object]]:
