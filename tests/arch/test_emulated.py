@@ -68,8 +68,7 @@ def _tools(architecture: str) -> Path:
 
 
 def task(name: str, /, **options: t.Any) -> dict[str, t.Any]:
-    module = name if "." in name else f"unified.deploy.{name}"
-    return {"name": "Task", module: options}
+    return {"name": "Task", f"unified.deploy.{name}": options}
 
 
 def test_audit_is_of_this_architecture(architecture: str, audited: Play) -> None:
