@@ -41,8 +41,8 @@ PACKAGES = sorted(
 )
 # Programs that do the same on every architecture, and most of what an installation runs.
 BORROWED = (
-    "basename bash cat chmod chown cp cut dash dirname dpkg-deb expr find grep gzip head install ln ls mawk mkdir mktemp mv perl readlink rm "
-    "rmdir sed sort stat tail tar test touch tr uniq wc xargs"
+    "basename bash cat chmod chown cp cut dash dirname dpkg-deb dpkg-divert env expr find getopt grep gzip head id install ln ls mawk md5sum "
+    "mkdir mktemp mv perl readlink rm rmdir sed sha256sum sort stat tail tar test touch tr uniq wc xargs"
 )
 BORROW = f"""set -eu
 cp -a "$1/usr/lib/x86_64-linux-gnu" "$2/usr/lib/"
