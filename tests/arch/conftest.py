@@ -84,8 +84,7 @@ class Machine(Target):
         vm.end(self.host)
 
     def boot(self) -> None:
-        vm.launch(self.host, self.host.directory / "disk.qcow2", "qcow2")
-        vm.wait_for_ssh(self.host, timeout=vm.BOOT_SECONDS)
+        vm.boot(self.host, self.host.directory / "disk.qcow2", "qcow2")
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)

@@ -24,6 +24,8 @@ MOUNTED = "Reached target \x1b[0;1;39mlocal-fs.target"
 """What systemd writes to the console once all file systems of a machine that boots are there."""
 # grub-mkconfig runs it each time: it counts, and writes nothing into the menu.
 COUNTER = "printf '#!/bin/sh\\necho made >> /root/menus\\n' > /etc/grub.d/01_count; chmod 755 /etc/grub.d/01_count; : > /root/menus"
+# AIDE's ten hashes of each file take an emulated machine a second a megabyte: its database is of programs and settings.
+EXCLUDED = "printf '!/usr/lib\\n!/usr/share\\n!/boot\\n' > /etc/aide/aide.conf.d/10_site"
 NOTHING = """---
 - name: One task
   hosts: all
@@ -39,7 +41,7 @@ def hardened(machine: Machine) -> dict[str, t.Any]:
     """The model after the first run, before the machine has booted again."""
     book = machine.directory / "nothing.yml"
     book.write_text(NOTHING)
-    machine.shell(COUNTER)
+    machine.shell(f"{COUNTER}; {EXCLUDED}")
     machine.play(str(book))
     with machine.timed("one_task"):
         machine.play(str(book))

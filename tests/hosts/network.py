@@ -6,6 +6,7 @@ import contextlib
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .store import ADMIN, KEY, Host, HostsError, run
@@ -76,8 +77,11 @@ def greeted(host: Host) -> None:
             raise ConnectionResetError("no SSH server yet")
 
 
-def wait_for_ssh(host: Host, *, timeout: float) -> None:
+def wait_for_ssh(host: Host, *, timeout: float, died: Callable[[], bool] = lambda: False) -> None:
     """Return once the administrator has logged in over SSH and systemd has finished booting.
+
+    Args:
+        died: whether the host is known not to come up any more.
 
     Raises:
         HostsError: the host died, or the time was up.
@@ -86,7 +90,7 @@ def wait_for_ssh(host: Host, *, timeout: float) -> None:
     (host.directory / "known_hosts").unlink(missing_ok=True)
     last = ""
     while time.monotonic() < deadline:
-        if not host.alive():
+        if not host.alive() or died():
             raise HostsError(f"{host.name} ended while it booted; see {host.directory / 'console.log'}")
         try:
             greeted(host)
@@ -104,18 +108,18 @@ def wait_for_ssh(host: Host, *, timeout: float) -> None:
     raise HostsError(f"{host.name} did not answer on SSH within {timeout:.0f} s (last: {last}); see {host.directory}")
 
 
-def reboot(host: Host, *, timeout: float) -> None:
-    """Reboot the host from inside and wait until it is back."""
+def reboot(host: Host, *, timeout: float, died: Callable[[], bool] = lambda: False) -> None:
+    """Reboot the host from inside and wait until it is back; `died` as in wait_for_ssh()."""
     before = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
     with contextlib.suppress(subprocess.TimeoutExpired):
         ssh(host, "sudo systemctl reboot")
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not died():
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             greeted(host)
             after = ssh(host, "cat /proc/sys/kernel/random/boot_id").stdout
             if after and after != before:
-                return wait_for_ssh(host, timeout=timeout)
+                return wait_for_ssh(host, timeout=timeout, died=died)
         time.sleep(0.5)
     raise HostsError(f"{host.name} did not come back from its reboot; see {host.directory / 'console.log'}")
 

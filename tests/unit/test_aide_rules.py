@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._collect import aide_rules
+from ansible_collections.unified.deploy.plugins.module_utils._collect import aide_rules, collector
 
 from tests.unit.test_system_kinds import planned
 
@@ -69,3 +69,10 @@ def test_tools_that_nothing_watches_are_no_pass(monkeypatch: pytest.MonkeyPatch,
     )
     items = aide_rules.AideRules([str(tool), "/not/there"]).read().items
     assert items == {str(tool): {"attributes": [], "source": ""}}
+
+
+def test_aide_has_time_on_a_slow_host_and_the_collector_more(tmp_path: t.Any) -> None:
+    """Reading its configuration took it more than 20 s on an emulated machine (QEMU, a third of a processor)."""
+    (tmp_path / "auditd").touch()
+    command = aide_rules.AideRules([str(tmp_path / "auditd")]).command
+    assert command and 60 <= command.timeout <= collector.SECONDS / 2

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.arch import figures
-from tests.hosts import public
+from tests.hosts import public, vm
+from tests.hosts.store import Host, HostsError
 
 SUM = "0123456789abcdef" * 4
 
@@ -67,3 +68,38 @@ def test_system_that_never_ran_is_said_to_have_never_run(kept: t.Callable[[], tu
     assert [line for line in page.splitlines() if line.endswith("| never |")] == [
         f"| {name} | never |" for name in sorted(public.IMAGES) if name != "rocky9"
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "launches"),
+    [
+        (["Kernel panic - not syncing: Fatal exception", "login:"], 2),
+        (["Kernel panic - not syncing: VFS"] * vm.TURNS, vm.TURNS),
+        (["You are in emergency mode"], 1),
+    ],
+)
+def test_boot_is_tried_again_after_a_panic_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str], launches: int
+) -> None:
+    monkeypatch.setattr("tests.hosts.store.RUN", tmp_path)
+    host = Host(name="a", kind="vm", suite="debian13", index=1)
+    host.directory.mkdir()
+    console, made = host.directory / "console.log", []
+
+    def launch(*_arguments: object) -> None:
+        console.write_text(said[len(made)])
+        made.append(1)
+
+    def wait(_host: Host, *, timeout: float, died: t.Callable[[], bool]) -> None:
+        assert died() == ("panic" in console.read_text())
+        if console.read_text() != "login:":
+            raise HostsError("it does not answer")
+
+    monkeypatch.setattr(vm, "launch", launch)
+    monkeypatch.setattr(vm, "wait_for_ssh", wait)
+    if said[-1] == "login:":
+        vm.boot(host, tmp_path, "raw")
+    else:
+        with pytest.raises(HostsError):
+            vm.boot(host, tmp_path, "raw")
+    assert len(made) == launches
