@@ -26,6 +26,8 @@ MOUNTED = "Reached target \x1b[0;1;39mlocal-fs.target"
 COUNTER = "printf '#!/bin/sh\\necho made >> /root/menus\\n' > /etc/grub.d/01_count; chmod 755 /etc/grub.d/01_count; : > /root/menus"
 # AIDE's ten hashes of each file take an emulated machine a second a megabyte: its database is of programs and settings.
 EXCLUDED = "printf '!/usr/lib\\n!/usr/share\\n!/boot\\n' > /etc/aide/aide.conf.d/10_site"
+# A port that listens for everybody and that no overlay names keeps the firewall as it is.
+QUIET = "printf '[Resolve]\\nLLMNR=no\\n' | install -D -m 644 /dev/stdin /etc/systemd/resolved.conf.d/site.conf; systemctl try-restart systemd-resolved"
 NOTHING = """---
 - name: One task
   hosts: all
@@ -41,7 +43,7 @@ def hardened(machine: Machine) -> dict[str, t.Any]:
     """The model after the first run, before the machine has booted again."""
     book = machine.directory / "nothing.yml"
     book.write_text(NOTHING)
-    machine.shell(f"{COUNTER}; {EXCLUDED}")
+    machine.shell(f"{COUNTER}; {EXCLUDED}; {QUIET}")
     machine.play(str(book))
     with machine.timed("one_task"):
         machine.play(str(book))
