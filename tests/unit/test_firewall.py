@@ -105,6 +105,11 @@ def condition(field: str, value: t.Any, *, op: str = "==", protocol: str = "ip")
     return {"match": {"op": op, "left": {"payload": {"protocol": protocol, "field": field}}, "right": value}}
 
 
+def concatenation(fields: tuple[str, ...], *elements: tuple[t.Any, ...]) -> dict[str, t.Any]:
+    left = {"concat": [{"payload": {"protocol": "tcp" if name == "dport" else "ip", "field": name}} for name in fields]}
+    return {"match": {"op": "==", "left": left, "right": {"set": [{"concat": list(one)} for one in elements]}}}
+
+
 def network(first: str) -> dict[str, t.Any]:
     return {"prefix": {"addr": first, "len": 8}}
 
@@ -166,6 +171,21 @@ def network(first: str) -> dict[str, t.Any]:
             [[{"match": {"op": "==", "left": {"payload": {"base": "nh", "offset": 0, "len": 4}}, "right": 4}}, ACCEPT]],
             True,
         ),
+        ([[concatenation(("protocol", "ttl"), ("tcp", {"range": [0, 255]})), ACCEPT]], True),
+        ([[concatenation(("protocol", "ttl"), ("icmp", {"range": [0, 255]})), ACCEPT]], False),
+        (
+            [
+                [
+                    concatenation(
+                        ("saddr", "dport"), ({"prefix": {"addr": "0.0.0.0", "len": 0}}, {"range": [1, 65535]})
+                    ),
+                    ACCEPT,
+                ]
+            ],
+            True,
+        ),
+        ([[concatenation(("saddr", "dport"), ({"prefix": {"addr": "0.0.0.0", "len": 0}}, 22)), ACCEPT]], False),
+        ([[concatenation(("saddr", "ttl"), ("198.51.100.1", {"range": [0, 255]})), ACCEPT]], False),
         ([[condition("type", "echo-request", protocol="icmp"), ACCEPT]], False),
         ([[condition("saddr", "02:00:00:00:00:01", protocol="ether"), ACCEPT]], False),
         ([[equals("skuid", 0), ACCEPT]], False),

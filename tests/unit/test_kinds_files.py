@@ -511,6 +511,7 @@ def accounts(
     group: str = "root:x:0:\n",
     shadow: str = "",
     defs: str = "",
+    shadow_listed: str = "",
     **listed: str,
 ) -> t.Any:
     """The section as read from files with these texts; LISTED is what getent says."""
@@ -527,7 +528,7 @@ def accounts(
             self.table = table
 
         def text(self) -> str:
-            return listed.get(self.table, "")
+            return {**listed, "shadow": shadow_listed}.get(self.table, "")
 
     monkeypatch.setattr(_account, "read", texts.get)
     monkeypatch.setattr(_account, "Command", Getent)
@@ -584,6 +585,19 @@ def test_accounts_that_only_getent_shows_are_seen(monkeypatch: pytest.MonkeyPatc
         ("toor", 0, True), ("ldap", 0, False),
     ]  # fmt: skip
     assert section.whole
+
+
+def test_password_of_an_account_that_only_getent_shows_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, catalogue: t.Any, hardened: t.Any
+) -> None:
+    users = accounts(
+        monkeypatch, "root:x:0:0:::/bin/sh\n", shadow="root:*:1::::::\n",
+        passwd="open:x:1001:1001:::/bin/sh\n", shadow_listed="root::1::::::\nopen::20773::::::\n",
+    ).items["users"]  # fmt: skip
+    assert [user["password"] for user in users] == ["disabled", "empty"]
+    hardened["account"]["users"].append({**users[1], "local": False})
+    made = verdict(catalogue, hardened, "account/empty_password")
+    assert made.verdict == "fail" and "open: not an account of this host's own files" in made.held
 
 
 def test_line_that_brings_in_others_or_is_cut_leaves_the_section_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ class Accounts(Reader):
 
     def __init__(self, request: None = None) -> None:
         super().__init__(request)
-        self.getent = {table: Command("getent", table, timeout=10) for table in ("passwd", "group")}
+        self.getent = {table: Command("getent", table, timeout=10) for table in ("passwd", "group", "shadow")}
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
@@ -36,12 +36,14 @@ class Accounts(Reader):
         for row in rows("/etc/shadow", 9):
             # Of two lines of one name glibc takes the first.
             shadow.setdefault(row[0], row)
+        for row in self._listed("shadow", 9, left_out):
+            shadow.setdefault(row[0], row)
         entries = self._rows("passwd", 7, left_out)
         users = [
             {
                 **_user(row, shells, people),
                 "local": local,
-                **_password(shadow.get(row[0]) if local else None, today),
+                **_password(shadow.get(row[0]), today),
                 **_unshadowed(row),
             }
             for row, local in entries
@@ -58,14 +60,16 @@ class Accounts(Reader):
         local, odd = parsed(f"/etc/{table}", columns)
         for line, reason in odd.items():
             left_out[f"/etc/{table}:{line}"] = reason
+        known = {(row[0], number(row[2])) for row in local}
+        others = [row for row in self._listed(table, columns, left_out) if (row[0], number(row[2])) not in known]
+        return [*((row, True) for row in local), *((row, False) for row in others)]
+
+    def _listed(self, table: str, columns: int, left_out: dict[str, str]) -> list[Row]:
         try:
-            listed = [_row(line, columns) for line in self.getent[table].text().splitlines()]
+            return [_row(line, columns) for line in self.getent[table].text().splitlines()]
         except CommandError as exc:
             left_out[f"getent {table}"] = str(exc)
-            listed = []
-        known = {(row[0], number(row[2])) for row in local}
-        others = [row for row in listed if (row[0], number(row[2])) not in known]
-        return [*((row, True) for row in local), *((row, False) for row in others)]
+            return []
 
 
 def _row(line: str, columns: int) -> Row:

@@ -244,6 +244,9 @@ def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:
     """Whether next to every new connection of strangers is one of those listed."""
     if not isinstance(left, dict):
         return False
+    if "concat" in left:
+        values = [one["concat"] for one in listed if isinstance(one, dict) and "concat" in one]
+        return all(_part_is_wide(part, [one[n] for one in values]) for n, part in enumerate(left["concat"]))
     if left.get("meta", {}).get("key") in ("iif", "iifname", "iifgroup", "iiftype", "oif", "oifname"):
         return any(one != "lo" for one in listed)
     if left.get("meta", {}).get("key") == "pkttype":
@@ -266,6 +269,13 @@ def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:
         return True
     # The host's own addresses; what is sent to groups is for a few programs.
     return bool(payload.get("field") == "daddr") and not all(_is_group(one) for one in listed)
+
+
+def _part_is_wide(left: t.Any, listed: list[t.Any]) -> bool:
+    """The same for a part of a concatenation, which may be a port."""
+    step = {"match": {"op": "==", "left": left, "right": {"set": listed}}}
+    ports = _ports(step)
+    return _is_wide(step) if ports is None else _cover(ports)
 
 
 def _mark(left: dict[str, t.Any]) -> bool:
