@@ -38,6 +38,8 @@ INTERFACES = {
     "module_utils/_change/states.py": {"/etc/ufw/sysctl.conf", "cron.service", "crond.service"},
     # Who wrote a boot menu tells how it is changed.
     "module_utils/_collect/boot_entries.py": {"u-boot-update"},
+    # The database of that name (getent(1)), no group.
+    "module_utils/_collect/account.py": {"shadow"},
     # A reader looks for each tool that it knows how to ask, and says which is there.
     "module_utils/_collect/readers.py": {"authselect"},
     "module_utils/_collect/firewall.py": {"firewalld", "ufw"},
