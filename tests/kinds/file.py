@@ -94,6 +94,23 @@ SCENARIOS = (
         alone=True,
         also=("pam",),
     ),
+    Scenario(
+        "file//etc/crontab",
+        "open_from_the_next_boot_on",
+        "printf 'z /etc/crontab 0644 root root\\n' > /etc/tmpfiles.d/site.conf",
+    ),
+    Scenario(
+        "file//etc/cron.d",
+        "open_from_the_next_boot_on_by_a_later_file",
+        "printf 'z /etc/cron.[d] 0755 root root\\n' > /etc/tmpfiles.d/zzz.conf",
+        held="/etc/tmpfiles.d/zzz.conf",
+    ),
+    Scenario(
+        "file//etc/shells",
+        "line_for_what_is_made_only",
+        "printf 'f /etc/shells :0666 :games :games\\n' > /etc/tmpfiles.d/shells.conf",
+        "pass",
+    ),
     Scenario("file//etc/passwd", "access_list_that_gives_nothing_more", _GRANT % (4, "/etc/passwd"), "pass"),
     Scenario("file//etc/gshadow", "group_of_the_platform", "chgrp root /etc/gshadow", "pass"),
     Scenario("file//etc/shells", "stricter", "chmod 0600 /etc/shells", "pass"),

@@ -12,6 +12,7 @@ from .filesystems import below, local_types, mounted
 from .paths import Attributes, access_list, facts_of, group_name, shown, why_unsafe
 from .section import Reader, Section
 from .sshd_config import directives
+from .tmpfiles import TmpFiles
 
 MOST = 10_000
 """Paths that are listed of all those a pattern matches with the very same attributes; the others are counted."""
@@ -32,12 +33,19 @@ class Files(Reader):
     A path without wildcards is followed. A link that a pattern matches has the attributes of its ``target``. ``unsafe`` tells why
     somebody else than root could put another file there; it is empty, or missing where it is no link, where nobody could. What a package
     brought below /usr is no log, whoever links to it.
+    ``boot`` is what systemd-tmpfiles makes of mode, owner and group at the next boot, with its source, where that is something else.
     ``service_group`` is the first group of an owner that is a service; ``more`` counts the paths that are as this one and
     not listed.
     """
 
+    def __init__(self, request: t.Any = None) -> None:
+        super().__init__(request)
+        self.tmpfiles = TmpFiles()
+
     def read(self) -> Section:
         self.left_out: dict[str, str] = {}
+        if unread := self.tmpfiles.read():
+            return Section.unreadable(unread)
         types = local_types()
         self.foreign = {one.point for one in mounted() if one.type not in types}
         self.services = _services()
@@ -58,11 +66,20 @@ class Files(Reader):
                 self.left_out[shown(path)] = exc.strerror or str(exc)
                 continue
             unsafe = self._unsafe(real)
-            linked = {"target": shown(real), "unsafe": unsafe} if real != path else {"unsafe": unsafe} if unsafe else {}
-            alike = listed.setdefault((status.st_mode, status.st_uid, status.st_gid, *linked.values(), *entries), [])
+            linked: dict[str, t.Any] = (
+                {"target": shown(real), "unsafe": unsafe} if real != path else {"unsafe": unsafe} if unsafe else {}
+            )
+            facts = facts_of(status, entries)
+            boot = self.tmpfiles.next_boot(
+                real, facts["mode"], facts["owner"], facts["group"], directory=facts["type"] == "directory"
+            )
+            linked.update({"boot": boot} if boot else {})
+            alike = listed.setdefault(
+                (status.st_mode, status.st_uid, status.st_gid, *map(str, linked.values()), *entries), []
+            )
             if len(alike) < MOST:
                 alike.append(shown(path))
-                matched[alike[-1]] = {**facts_of(status, entries), **linked}
+                matched[alike[-1]] = {**facts, **linked}
                 if status.st_uid in self.services:
                     matched[alike[-1]]["service_group"] = self.services[status.st_uid]
             else:

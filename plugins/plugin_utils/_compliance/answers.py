@@ -36,6 +36,7 @@ _FILE = record(
     links=COUNT,
     target=TEXT,
     unsafe=TEXT,
+    boot=by_name(TEXT),
 )
 _MOUNT = record(options=each(TEXT), type=TEXT, source=TEXT, device=TEXT)
 SECTIONS: dict[str, Shape] = {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ....module_utils._collect.file import INCLUDED, covers
@@ -22,9 +23,13 @@ from .base import (
     ruling,
 )
 from .matchers import Template, literal, lookup, matching, mode_pattern
+from .settings import put_line
 
 Facts = t.Mapping[str, t.Any]
+NAMEABLE = re.compile(r"/[\w./+:@-]*[\w+:@]")
+"""Paths whose names mean themselves in tmpfiles.d(5)."""
 BOOLEAN: Schema = {"type": "boolean"}
+TMPFILES = "/etc/tmpfiles.d/zz-unified.conf"
 CHANGED = ("file", "directory")
 """Types whose attributes are changed: what a link, a pipe or a device stands for is never the rule's."""
 
@@ -49,7 +54,7 @@ class File(Kind):
     """
 
     name = "file"
-    sections = ("file",)
+    sections = ("file", "text")
     constrained = ("mode", "owner", "group")
     fields: t.ClassVar = {
         "optional": BOOLEAN,
@@ -60,9 +65,12 @@ class File(Kind):
     }
 
     def request(self, rule: Rule, platform: Platform) -> dict[str, t.Any]:
-        return {"file": {rule.key: {name: rule.spec[name] for name in ("except", "includes") if name in rule.spec}}}
+        options = {name: rule.spec[name] for name in ("except", "includes") if name in rule.spec}
+        return {"file": {rule.key: options}, "text": [TMPFILES]}
 
     def concerns(self, demand: Demand, section: str, item: str) -> bool:
+        if section == "text":
+            return item == TMPFILES
         return section != "file" or covers(demand.key, item)
 
     @staticmethod
@@ -78,12 +86,24 @@ class File(Kind):
         named = {name: one for name, one in demand.constraints.items() if not self._holds(demand, name, one, facts)}
         wrong = [f"{name} {facts[name]}" for name in named]
         wrong += [f"access list {entry}" for entry in _entries(demand, facts) if not _allowed(demand, entry)]
+        if lost := self._lost(demand, facts):
+            wrong.append(f"from the next boot on {' '.join(lost.values())} by {facts['boot']['source']}")
         # Whose directories hold a service's files is for the service to say.
         if facts.get("unsafe") and not demand.rule.spec.get("services"):
             wrong.append(facts["unsafe"])
         if facts.get("target"):
             wrong = [f"leads to {facts['target']}: {one}" for one in wrong]
         return wrong if facts["type"] in CHANGED else [f"is no file or directory, but a {facts['type']}", *wrong]
+
+    @staticmethod
+    def _lost(demand: Demand, facts: Facts) -> dict[str, str]:
+        """What of a file's attributes breaks the rule once the host has booted, by name."""
+        boot = facts.get("boot", {})
+        return {
+            name: boot[name]
+            for name, one in demand.constraints.items()
+            if boot and _judged(demand, name) and not one.holds(boot[name])
+        }
 
     def _bad(self, demand: Demand, evidence: Evidence) -> dict[str, list[str]]:
         files = evidence["file"][demand.key]
@@ -118,7 +138,7 @@ class File(Kind):
         if not files:
             return f"there is no {demand.key}, and only a package or the operator can make it"
         bad = self._bad(demand, evidence)
-        if any(self._changes(demand, path, files[path]) for path in bad):
+        if any(self._changes(demand, path, files[path]) or self._keeps(demand, path, files[path]) for path in bad):
             return ""
         path, wrong = next(iter(bad.items()))
         return f"{path}: {', '.join(wrong)}: {_why_not(demand, path, files[path])}"
@@ -127,6 +147,22 @@ class File(Kind):
         for path, facts in evidence["file"][demand.key].items():
             if changes := self._changes(demand, path, facts):
                 desired.attributes.setdefault(path, {"path": path}).update(changes)
+            if line := self._keeps(demand, path, facts):
+                pattern = re.escape(" ".join(line.split()[:2])) + r"\s"
+                desired.file(TMPFILES, put_line(desired.text(TMPFILES, evidence), pattern, line))
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        files = evidence["file"][demand.key].values()
+        return next((str(facts["boot"]["source"]) for facts in files if self._lost(demand, facts)), "")
+
+    def _keeps(self, demand: Demand, path: str, facts: Facts) -> str:
+        """A line of tmpfiles.d(5) that keeps a file as the rule wants it; empty where none is needed, or where none can."""
+        lost = self._lost(demand, facts)
+        if not lost or facts["type"] not in CHANGED or facts.get("target") or not NAMEABLE.fullmatch(path):
+            return ""
+        boot = {**facts["boot"], **{name: text(demand.constraints[name].target(lost[name])) for name in lost}}
+        # With a wildcard it is a line of its own, applied in the order of files; without one it is taken together with others on the path.
+        return f"z {path[:-1]}[{path[-1]}] {boot['mode']} {boot['owner']} {boot['group']}"
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         files = evidence["file"][demand.key]
@@ -138,6 +174,9 @@ class File(Kind):
             if "unsafe" in facts and not demand.rule.spec.get("services"):
                 unsafe = lookup("file", demand.key, path, "unsafe")
                 checks.append(matching(Template(f"{{{{ {unsafe} | toJson }}}}"), ""))
+            for name, constraint in demand.constraints.items() if "boot" in facts else ():
+                later = Template(f"{{{{ {lookup('file', demand.key, path, 'boot', name)} | toJson }}}}")
+                checks += [matching(later, {"match-regexp": pattern(constraint)})] if _judged(demand, name) else []
             place = facts.get("target") or path
             if plain(place):
                 patterns = {name: _pattern(demand, name, one, facts) for name, one in demand.constraints.items()}
@@ -163,6 +202,11 @@ class File(Kind):
 def _one(key: str) -> bool:
     """Whether a rule's key is the path of one file. What a pattern matches, Goss has from the evidence."""
     return not set(key) & set("*?[")
+
+
+def _judged(demand: Demand, name: str) -> bool:
+    """Whether the rule says for sure what an attribute must be: whose file it is, a service may say."""
+    return name == "mode" or not demand.rule.spec.get("services")
 
 
 def _entries(demand: Demand, facts: Facts) -> t.Sequence[str]:
