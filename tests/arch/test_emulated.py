@@ -67,8 +67,8 @@ def _tools(architecture: str) -> Path:
     return programs.build() if architecture == native() else programs.build_for(architecture)
 
 
-def task(name: str, /, **options: t.Any) -> dict[str, t.Any]:
-    return {"name": "Task", f"unified.deploy.{name}": options}
+def task(module: str, /, **options: t.Any) -> dict[str, t.Any]:
+    return {"name": "Task", f"unified.deploy.{module}": options}
 
 
 def test_audit_is_of_this_architecture(architecture: str, audited: Play) -> None:

@@ -281,6 +281,14 @@ def test_named_sets_and_maps_stand_for_their_elements() -> None:
     assert opened == {"sets": True, "maps": True, "unknown": False}
 
 
+def test_comment_of_an_element_hides_nothing() -> None:
+    # As nft 1.0.6 prints: ip saddr { 0.0.0.0/0 comment "x" } accept
+    noted = {"set": [{"elem": {"val": {"prefix": {"addr": "0.0.0.0", "len": 0}}, "comment": "x"}}]}
+    place = {"family": "ip", "table": "filter", "chain": "noted"}
+    rules = _rules([{"rule": {**place, "expr": [condition("saddr", noted), ACCEPT]}}], {})
+    assert Opening(rules).lets_all_in(("ip", "filter", "noted"))
+
+
 @pytest.mark.parametrize(
     ("name", "words", "everything"),
     [

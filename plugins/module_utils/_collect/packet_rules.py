@@ -47,10 +47,14 @@ VERDICTS = ("accept", "drop", "reject", "return", "jump", "goto", "continue", "q
 
 
 def with_elements(rule: Rule, elements: t.Mapping[str, list[t.Any]]) -> Rule:
-    """A rule with the elements of each named set and map in the place of its name (``@name``; libnftables-json(5))."""
+    """A rule with the bare elements of its sets, those of each named set and map in the place of its name (``@name``;
+    libnftables-json(5)).
+    """
 
     def listed(value: t.Any) -> t.Any:
         name = value[1:] if isinstance(value, str) and value.startswith("@") else ""
+        if isinstance(value, dict) and isinstance(value.get("set"), list):
+            return {**value, "set": [bare(one) for one in value["set"]]}
         return {"set": elements[name]} if name in elements else value
 
     made = []
@@ -64,8 +68,13 @@ def with_elements(rule: Rule, elements: t.Mapping[str, list[t.Any]]) -> Rule:
 
 
 def elements_of(named: t.Mapping[str, t.Any]) -> list[t.Any]:
-    """What a named set or map holds; counters and times of its elements are left out."""
-    return [one["elem"]["val"] if isinstance(one, dict) and "elem" in one else one for one in named.get("elem", [])]
+    """What a named set or map holds."""
+    return [bare(one) for one in named.get("elem", [])]
+
+
+def bare(element: t.Any) -> t.Any:
+    """An element without its comment, counter or time (libnftables-json(5), ELEM)."""
+    return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element
 
 
 def expanded(rule: Rule) -> list[Rule]:
