@@ -22,6 +22,8 @@ f /var/log/site :0600 root :root -
 f "/var/log/a log" 0644
 d- /run/site :0700 root :adm
 z /srv/{a,b}/*.l[o]g 0600 - -
+z /srv/none 0o644 - -
+Z /run/site/masked ~:2750 root root -
 """
 CRONTAB = "file//etc/crontab"
 BOOT = {"mode": "0644", "owner": "root", "group": "root", "source": "/usr/lib/tmpfiles.d/cron.conf"}
@@ -54,6 +56,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., tmpfiles.TmpFiles]
     [
         ("/run/log/journal", "2750", True, "2755"),
         ("/run/log/journal", "2755", True, ""),
+        ("/srv/none", "0600", False, ""),
+        ("/run/site/masked", "0700", True, "2750"),
+        ("/run/site/masked", "0600", False, "0640"),
         ("/run/log/journal/abc", "2700", True, "2750"),
         ("/run/log/journal/abc", "0600", False, "0640"),
         ("/run/log/journal/abc/system.journal", "0640", False, "0640"),
@@ -70,15 +75,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., tmpfiles.TmpFiles]
     ],
 )
 def test_mode_of_the_next_boot_is_followed(asked: t.Any, path: str, mode: str, directory: bool, later: str) -> None:
-    boot = asked(SYSTEMD).next_boot(path, mode, "root", "staff", directory=directory)
+    boot = asked(SYSTEMD).next_boot(path, mode, directory=directory)
     assert boot.get("mode", mode) == (later or mode)
 
 
 def test_line_with_a_wildcard_in_a_later_file_wins(asked: t.Any) -> None:
     made = asked(f"{SYSTEMD}# {TMPFILES}\nz /run/log/journa[l] 2750 root systemd-journal\n")
-    assert made.next_boot("/run/log/journal", "2750", "root", "systemd-journal", directory=True) == {}
+    assert made.next_boot("/run/log/journal", "2750", directory=True)["mode"] == "2750"
     earlier = asked(f"# /etc/tmpfiles.d/a.conf\nz /run/log/journa[l] 2750 root systemd-journal\n{SYSTEMD}")
-    assert earlier.next_boot("/run/log/journal", "2750", "root", "systemd-journal", directory=True) == {
+    assert earlier.next_boot("/run/log/journal", "2750", directory=True) == {
         "mode": "2755", "owner": "root", "group": "systemd-journal", "source": "/usr/lib/tmpfiles.d/systemd.conf",
     }  # fmt: skip
 
@@ -94,6 +99,15 @@ def test_file_that_the_next_boot_opens_again_fails_and_is_kept(catalogue: t.Any,
     assert [one for one in asked if "boot" in str(one["content"])]
     hardened["file"]["/etc/crontab"] = {"/etc/crontab": FACTS}
     assert planned(catalogue, hardened).verdicts[CRONTAB].verdict == "pass"
+
+
+def test_file_that_is_open_now_and_stays_so_is_closed_and_kept_in_one_run(catalogue: t.Any, hardened: t.Any) -> None:
+    hardened["file"]["/etc/crontab"] = {
+        "/etc/crontab": {**FACTS, "mode": "0644", "owner": "games", "boot": {"mode": "0644", "source": BOOT["source"]}}
+    }
+    desired = planned(catalogue, hardened).desired
+    assert (desired.attributes["/etc/crontab"]["mode"], desired.attributes["/etc/crontab"]["owner"]) == ("0600", "root")
+    assert desired.files[TMPFILES]["content"].splitlines()[-1] == "z /etc/cronta[b] 0600 - -"
 
 
 def test_own_line_that_another_wins_over_is_held(catalogue: t.Any, hardened: t.Any) -> None:

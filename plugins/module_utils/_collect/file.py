@@ -33,7 +33,7 @@ class Files(Reader):
     A path without wildcards is followed. A link that a pattern matches has the attributes of its ``target``. ``unsafe`` tells why
     somebody else than root could put another file there; it is empty, or missing where it is no link, where nobody could. What a package
     brought below /usr is no log, whoever links to it.
-    ``boot`` is what systemd-tmpfiles makes of mode, owner and group at the next boot, with its source, where that is something else.
+    ``boot`` is what systemd-tmpfiles gives a path at the next boot, of mode, owner and group, with the source; missing where it leaves it.
     ``service_group`` is the first group of an owner that is a service; ``more`` counts the paths that are as this one and
     not listed.
     """
@@ -70,9 +70,7 @@ class Files(Reader):
                 {"target": shown(real), "unsafe": unsafe} if real != path else {"unsafe": unsafe} if unsafe else {}
             )
             facts = facts_of(status, entries)
-            boot = self.tmpfiles.next_boot(
-                real, facts["mode"], facts["owner"], facts["group"], directory=facts["type"] == "directory"
-            )
+            boot = self.tmpfiles.next_boot(real, facts["mode"], directory=facts["type"] == "directory")
             linked.update({"boot": boot} if boot else {})
             alike = listed.setdefault(
                 (status.st_mode, status.st_uid, status.st_gid, *map(str, linked.values()), *entries), []

@@ -17,6 +17,7 @@ SETS = frozenset("dDvqQfFezZm")
 RECURSIVE = "Z"
 GLOBS = frozenset("ezZm")
 WILDCARDS = frozenset("*?[{")
+MODE = re.compile("[:~]*[0-7]+|")
 # Where the next boot finds nothing, so that lines for what is made hold too.
 VOLATILE = ("/run/", "/dev/", "/proc/", "/sys/")
 
@@ -73,22 +74,20 @@ class TmpFiles:
             or any(p.fullmatch(path) for p in self.patterns.values())
         )
 
-    def next_boot(self, path: str, mode: str, owner: str, group: str, *, directory: bool) -> dict[str, str]:
-        """``mode``, ``owner`` and ``group`` that PATH has after the next boot, and the ``source`` of the last line that says so;
-        empty where they stay as they are.
+    def next_boot(self, path: str, mode: str, *, directory: bool) -> dict[str, str]:
+        """What lines give PATH at the next boot: ``mode``, ``owner`` and ``group``, those that one names, and the ``source`` of the last
+        such line; empty where none speaks of it. A mode may depend on the present one.
         """
-        now = {"mode": mode, "owner": owner, "group": group}
-        later, source = dict(now), ""
+        later: dict[str, str] = {}
+        source = ""
         for line in self.of(path):
             for name, value in (("mode", line.mode), ("owner", line.owner), ("group", line.group)):
                 # A colon: for what the line makes only.
-                if value and (value[0] != ":" or path.startswith(VOLATILE)):
-                    value = value.lstrip(":")
-                    later[name], source = (
-                        masked(value, later["mode"], directory) if name == "mode" else value,
-                        line.source,
-                    )
-        return {**later, "source": source} if later != now else {}
+                named = value.replace(":", "")
+                if named and (":" not in value or path.startswith(VOLATILE)):
+                    later[name] = masked(named, later.get(name, mode), directory) if name == "mode" else named
+                    source = line.source
+        return {**later, "source": source} if later else {}
 
 
 def parsed(printed: str, known: t.Mapping[str, str]) -> list[Line]:
@@ -108,6 +107,9 @@ def parsed(printed: str, known: t.Mapping[str, str]) -> list[Line]:
         kind, path = words[0][:1], re.sub("%(.)", lambda one: known.get(one[1], one[0]), words[1])
         if kind in SETS and not re.search("%[^%]", path):
             values = ["" if word == "-" else word for word in words[2:5]]
+            # As systemd-tmpfiles has it: a line with a mode that is none is no line.
+            if not MODE.fullmatch(values[0]):
+                continue
             lines.append(Line(kind, os.path.normpath(path.replace("%%", "%")), *values, source))
     return lines
 

@@ -102,7 +102,7 @@ class File(Kind):
         return {
             name: boot[name]
             for name, one in demand.constraints.items()
-            if boot and _judged(demand, name) and not one.holds(boot[name])
+            if name in boot and _judged(demand, name) and not one.holds(boot[name])
         }
 
     def _bad(self, demand: Demand, evidence: Evidence) -> dict[str, list[str]]:
@@ -160,9 +160,9 @@ class File(Kind):
         lost = self._lost(demand, facts)
         if not lost or facts["type"] not in CHANGED or facts.get("target") or not NAMEABLE.fullmatch(path):
             return ""
-        boot = {**facts["boot"], **{name: text(demand.constraints[name].target(lost[name])) for name in lost}}
+        kept = {**facts["boot"], **{name: text(demand.constraints[name].target(lost[name])) for name in lost}}
         # With a wildcard it is a line of its own, applied in the order of files; without one it is taken together with others on the path.
-        return f"z {path[:-1]}[{path[-1]}] {boot['mode']} {boot['owner']} {boot['group']}"
+        return f"z {path[:-1]}[{path[-1]}] {' '.join(kept.get(name, '-') for name in self.constrained)}"
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         files = evidence["file"][demand.key]
@@ -174,9 +174,11 @@ class File(Kind):
             if "unsafe" in facts and not demand.rule.spec.get("services"):
                 unsafe = lookup("file", demand.key, path, "unsafe")
                 checks.append(matching(Template(f"{{{{ {unsafe} | toJson }}}}"), ""))
-            for name, constraint in demand.constraints.items() if "boot" in facts else ():
+            for name, constraint in demand.constraints.items():
+                if name not in facts.get("boot", {}) or not _judged(demand, name):
+                    continue
                 later = Template(f"{{{{ {lookup('file', demand.key, path, 'boot', name)} | toJson }}}}")
-                checks += [matching(later, {"match-regexp": pattern(constraint)})] if _judged(demand, name) else []
+                checks.append(matching(later, {"match-regexp": pattern(constraint)}))
             place = facts.get("target") or path
             if plain(place):
                 patterns = {name: _pattern(demand, name, one, facts) for name, one in demand.constraints.items()}
