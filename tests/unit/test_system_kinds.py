@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import units as _units
+from ansible_collections.unified.deploy.plugins.module_utils._collect.settings import LOGIN_DEFS, login_defs
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
@@ -756,6 +757,32 @@ def test_audit_log_that_is_not_written_is_not_kept(
     if verdict == "fail":
         assert "of which nothing is written" in made.actual
         assert desired.files[path]["content"] == "max_log_file_action = keep_logs\n"
+
+
+@pytest.mark.parametrize(
+    ("umask", "mode", "left"),
+    [
+        ("027", "0750", None),
+        ("027", "0700", None),
+        ("077", "0750", None),
+        ("027", "0777", "027"),
+        ("077", "0755", "077"),
+        ("027", "0x1ff", "027"),
+        ("027", "511", "027"),
+        # Both are wrong, and mended at once.
+        ("022", "0755", "027"),
+    ],
+)
+def test_umask_is_none_for_homes_with_a_mode_of_their_own(
+    catalogue: t.Any, hardened: t.Any, umask: str, mode: str, left: str | None
+) -> None:
+    content = f"UMASK {umask}\nHOME_MODE {mode}\n"
+    hardened["settings"]["login_defs"].update(login_defs(content, LOGIN_DEFS))
+    hardened["text"][LOGIN_DEFS] = content
+    made, desired = planned(catalogue, hardened, "login_defs/UMASK")
+    assert (made.verdict, made.held) == ("fail" if left else "pass", "")
+    assert made.verdict == "pass" or umask == "022" or "because of HOME_MODE" in made.actual
+    assert [file["content"].split() for file in desired.files.values()] == ([["UMASK", left]] if left else [])
 
 
 def test_history_that_is_kept_nowhere_is_none(catalogue: t.Any, hardened: t.Any) -> None:

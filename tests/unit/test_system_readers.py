@@ -83,6 +83,8 @@ def test_pam_files_have_bare_flags_blanks_for_signs_and_comments_anywhere(tmp_pa
 def test_other_files_are_read_as_their_programs_do() -> None:
     definitions = settings.login_defs('UMASK=027\nUMASK\t"022"\n#PASS_MAX_DAYS 1\nPASS_MAX_DAYS 365 # no comment', "/x")
     assert {k: s["value"] for k, s in definitions.items()} == {"UMASK": "022", "PASS_MAX_DAYS": "365 # no comment"}
+    modes = settings.login_defs("UMASK 27\nHOME_MODE 0700", "/x")
+    assert {k: s["value"] for k, s in modes.items()} == {"UMASK": "033", "HOME_MODE": "0700"}
     assert settings.auditd("Max_Log_File = 8\n#max_log_file = 1", "/x")["max_log_file"]["value"] == "8"
     assert settings.shell("# ENABLED=yes\nENABLED=no # off\nX=\"a b\"\nexport Y='c'", "/x")["ENABLED"]["value"] == "no"
     added = settings.useradd('INACTIVE="45"\n#INACTIVE=1\n INACTIVE=2\nSHELL=/bin/sh', "/x")

@@ -47,6 +47,8 @@ SHELL = {
 USERADD = "/etc/default/useradd"
 PWQUALITY = "/etc/security/pwquality.conf"
 LOGIN_DEFS = "/etc/login.defs"
+# Shown in octal digits; without a leading 0 they are decimal to useradd (login.defs(5), getdef_num of shadow's lib/getdef.c).
+LOGIN_MODES = ("UMASK", "HOME_MODE")
 AUDITD = "/etc/audit/auditd.conf"
 PAM_MODULES = ("/usr/lib/*/security", "/usr/lib64/security", "/lib/*/security", "/usr/lib/security")
 Values = dict[str, dict[str, str]]
@@ -161,7 +163,10 @@ def login_defs(content: str, path: str) -> Values:
         key, *rest = line.strip().split(None, 1)[:2] or [""]
         if key and not key.startswith("#") and rest:
             written = rest[0].strip()
-            values[key] = {"value": written.lstrip('"').partition('"')[0], "source": path, "written": written}
+            value = written.lstrip('"').partition('"')[0]
+            if key in LOGIN_MODES and re.fullmatch(r"[1-9]\d{0,9}", value):
+                value = f"{int(value):03o}"
+            values[key] = {"value": value, "source": path, "written": written}
     return values
 
 
