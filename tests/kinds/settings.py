@@ -92,6 +92,10 @@ SCENARIOS = (
              "cp -r /etc/audit /etc/audit2; d=/etc/systemd/system/auditd.service.d; mkdir -p $d;"
              " printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/auditd -c /etc/audit2\\n' > $d/x.conf; systemctl daemon-reload",
              "error", host="uml", alone=True),
+    Scenario("auditd/max_log_file", "daemon_that_writes_to_its_standard_output",
+             "d=/etc/systemd/system/auditd.service.d; mkdir -p $d;"
+             " printf '[Service]\\nType=simple\\nExecStart=\\nExecStart=/usr/sbin/auditd -n -f\\n' > $d/x.conf; systemctl daemon-reload",
+             "error", host="uml", alone=True),
     Scenario("auditd/max_log_file", "daemon_is_older_than_its_file", f"touch {AUDITD}", host="uml", alone=True),
     *(
         Scenario(rule, "value_replaced", f"sed -i 's/^{rule[10:]}=.*/{rule[10:]}=203.0.113.1/' {TIMESYNCD}", host="uml")

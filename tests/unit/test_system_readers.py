@@ -383,6 +383,30 @@ def test_daemon_that_is_told_to_read_another_file_leaves_its_own_out(
     assert other == "" or other in left_out["/etc/rsyslog.conf"]
 
 
+@pytest.mark.parametrize(
+    ("running", "unit", "reason"),
+    [
+        ("/sbin/auditd\0", "/sbin/auditd", ""),
+        ("/sbin/auditd\0-n\0-l\0-senable\0-c\0/etc/audit/\0", "/sbin/auditd $MORE", ""),
+        ("/sbin/auditd\0", "/sbin/auditd -n -c /etc/audit2", "/etc/audit2 in its place"),
+        ("/sbin/auditd\0-nf\0", "/sbin/auditd", "-f, by which records go to its standard output"),
+        ("/sbin/auditd\0", "/sbin/auditd -s nochange", "-s nochange, by which it does not switch auditing on"),
+        ("/sbin/auditd\0-ls\0disable\0", "/sbin/auditd", "-s disable, by which"),
+        ("", "/sbin/auditd -x", "arguments that are not known here: option -x"),
+        ("/usr/bin/other\0-f\0", "/usr/bin/other -f", ""),
+    ],
+)
+def test_arguments_that_make_auditd_do_something_else_leave_its_file_out(
+    monkeypatch: pytest.MonkeyPatch, running: str, unit: str, reason: str
+) -> None:
+    said = f"Id=a.service\nMainPID=77\nExecStart={{ path=/x ; argv[]={unit} ; ignore_errors=no }}\nExecMainStartTimestampMonotonic=1"
+    monkeypatch.setattr(daemon, "read", lambda path: running if path == "/proc/77/cmdline" else None)
+    reader = settings.Settings()
+    reader.daemons.units, reader.daemons.command = ["a.service"], Described(said)  # type: ignore[assignment]
+    left_out = reader.read().left_out.get(f"auditd {settings.AUDITD}", "")
+    assert (reason in left_out) if reason else (left_out == "")
+
+
 def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> None:
     fragment = tmp_path / "cron.service"
     fragment.write_text("[Service]\nExecStart=-/usr/sbin/cron -f\n")
