@@ -81,7 +81,8 @@ class Sshd(Reader):
             "directives": self.directives,
             "cases": [self._case(match, connection, command, effective) for match, connection, command in self.cases],
             "variants": self._variants(units, effective),
-            "session": self.session and {**self.session, "differs": differences(effective, settings(self.own, self.log))},
+            "session": self.session
+            and {**self.session, "differs": differences(effective, settings(self.own, self.log))},
             "key_holders": key_holders(effective),
         }
         return Section(items, self.unseen)
