@@ -234,6 +234,24 @@ def test_forwarding_of_all_is_that_of_every_interface(catalogue: t.Any, hardened
     assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "fail"
 
 
+@pytest.mark.parametrize(
+    ("key", "where", "value", "written"),
+    [
+        ("net.ipv4.ip_forward", "", "1", "IPMasquerade"),
+        ("net.ipv4.conf.all.rp_filter", "lo", "2", "IPv4ReversePathFilter"),
+    ],
+)
+def test_parameter_that_networkd_sets_is_held_with_its_file(
+    catalogue: t.Any, hardened: t.Any, key: str, where: str, value: str, written: str
+) -> None:
+    entry = parameter(hardened, key, live="0" if key.endswith("ip_forward") else "1")
+    place = entry["interfaces"][where] if where else entry
+    place.update(disk=value, source="/etc/systemd/network/x.network", written=written)
+    made, desired = planned(catalogue, hardened, f"sysctl/{key}")
+    assert made.verdict == "fail" and f"{written} in /etc/systemd/network/x.network" in made.actual
+    assert "has systemd-networkd set" in made.held and desired.empty()
+
+
 def test_interface_named_by_another_file_is_named_by_ours_too(catalogue: t.Any, hardened: t.Any) -> None:
     entry = hardened["sysctl"]["net.ipv4.conf.all.send_redirects"]["interfaces"]["lo"]
     written = "net.ipv4.conf.lo.send_redirects"
