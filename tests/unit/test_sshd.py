@@ -175,6 +175,7 @@ def test_log_that_goes_to_a_file_is_no_log_of_the_system(
     arguments = sshd_daemon.arguments(["-D", "-E/dev/null", "-4", "-E", "/x y"])
     assert sshd_daemon.without_log(arguments) == (["-4"], "/x y")
     assert sshd_daemon.without_log(["-4"]) == (["-4"], "")
+    assert sshd_daemon.without_log(["-4", "-E"]) == (["-4"], "")
     printed = types.SimpleNamespace(text=lambda: "port 22\nloglevel VERBOSE\n")
     effective = sshd.settings(t.cast("t.Any", printed), "/x y")
     assert effective == {"port": "22", "loglevel": "VERBOSE to /x y"}

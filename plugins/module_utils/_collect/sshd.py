@@ -116,11 +116,11 @@ class Sshd(Reader):
         for start, options in upcoming(units):
             known.setdefault(tuple(options), start)
         made = []
-        for options, name in known.items():
+        for arguments, name in known.items():
             if name:
-                asked, log = without_log(options)
+                asked, log = without_log(arguments)
                 differs = differences(effective, settings(Command("sshd", "-T", *asked), log))
-                made.append({"name": name, "arguments": list(options), "differs": differs})
+                made.append({"name": name, "arguments": list(arguments), "differs": differs})
         return made
 
 

@@ -51,7 +51,7 @@ def without_log(options: t.Sequence[str]) -> tuple[list[str], str]:
     """
     places = [index for index, flag in enumerate(options) if flag == "-E"]
     kept = [part for index, part in enumerate(options) if not {index, index - 1} & set(places)]
-    return kept, next((options[index + 1] for index in places[-1:]), "")
+    return kept, "".join(options[index + 1] for index in places[-1:] if index + 1 < len(options))
 
 
 def configuration(options: t.Sequence[str]) -> str:
