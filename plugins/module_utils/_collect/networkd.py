@@ -29,7 +29,7 @@ FAMILIES = {
     "IPMasquerade": ("ipv4",),
 }
 FAMILY_WORDS = {"ipv4": ("ipv4",), "ipv6": ("ipv6",), "both": ("ipv4", "ipv6")}
-FILTER = {"no": "0", "strict": "1", "yes": "1", "loose": "2"}
+FILTER = {"no": "0", "strict": "1", "loose": "2"}
 
 
 class Setting(t.NamedTuple):
@@ -69,9 +69,9 @@ def parameters(interfaces: t.Iterable[str], left_out: dict[str, str]) -> dict[st
                 continue
             _forwarding(settings, made)
             for one in settings:
-                if (one.section, one.key) == ("Network", "IPv4ReversePathFilter") and boolean(one.value) in FILTER:
+                if (one.section, one.key) == ("Network", "IPv4ReversePathFilter") and one.value in FILTER:
                     path = f"net/ipv4/conf/{interface}/rp_filter"
-                    made[path] = Parameter(FILTER[boolean(one.value)], one.source, one.key)
+                    made[path] = Parameter(FILTER[one.value], one.source, one.key)
             if fits:
                 break
     return made
