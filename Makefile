@@ -70,6 +70,7 @@ test-scenarios: setup install ## Break every rule in every way that is known (UN
 	$(SUDO) env UNIFIED_SCENARIOS=$${UNIFIED_SCENARIOS:-all} $(BIN)/python -m pytest tests/integration/test_scenarios.py -p no:cacheprovider
 
 test-gpu: setup install ## Install drivers on test hosts: stand-in repositories, attacks, real DKMS builds, undo
+	@tools/setup machines
 	$(SUDO) $(BIN)/python -m pytest $(or $(FILES),tests/gpu) -p no:cacheprovider --durations=0 --durations-min=1
 
 test-faults: setup install ## Kill, cut, fill and attack: every drill three times (UNIFIED_TURNS), and docs/drills.md; in parts with FILES, UNIFIED_MINUTES

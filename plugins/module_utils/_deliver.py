@@ -8,6 +8,7 @@ on every version, and what is no longer declared must be found again.
 from __future__ import annotations
 
 import contextlib
+import functools
 import grp
 import hashlib
 import hmac
@@ -109,13 +110,31 @@ class File:
             self.staged.drop()
 
 
-def can_encrypt(run: Run, *, make: bool) -> bool:
-    """Whether systemd-creds encrypts here; with MAKE the host's key is made where there is none."""
-    if os.path.exists(HOST_KEY):
-        return True
-    # Without making the key only the program can be asked for.
-    code, _out, _err = run(["systemd-creds", "setup" if make else "--version"], b"")
-    return code == 0
+class Encryption:
+    """Whether systemd-creds(1) encrypts here, asked once and only where something is to be encrypted.
+
+    Args:
+        make: whether the host's key may be made where there is none.
+    """
+
+    def __init__(self, run: Run, *, make: bool) -> None:
+        self.run, self.make = run, make
+
+    @functools.cached_property
+    def obstacle(self) -> str:
+        """Why it does not; empty where it does. Nothing is what it encrypts for that: what it says holds no secret."""
+        if not os.path.exists(HOST_KEY):
+            verb = "setup" if self.make else "--version"
+            if reason := self._refusal(verb):
+                return f"systemd-creds is missing (systemd 250 has it) or makes no key: {reason}"
+            if not self.make:
+                return ""  # encrypting would make the key
+        return self._refusal("encrypt", "--name=unified", "-", "-")
+
+    def _refusal(self, *arguments: str) -> str:
+        code, _out, err = self.run(["systemd-creds", *arguments], b"")
+        said = "".join(err.strip().splitlines()[-1:]) or "it says nothing"
+        return f"'systemd-creds {arguments[0]}' ended with {code}: {said}" if code else ""
 
 
 def opener() -> str:
@@ -132,21 +151,34 @@ class Credential:
 
     kind = "credential"
 
-    def __init__(self, item: Item, run: Run, *, encrypts: bool) -> None:
+    def __init__(self, item: Item, encryption: Encryption) -> None:
         self.name = self.identifier = item["name"]
         self.item = item
-        self.run = run
+        self.encryption = encryption
+        self.run = encryption.run
         self.sealed = b""
-        self.encrypted = item["encrypted"] != "never" and encrypts
-        if item["encrypted"] == "always" and not self.encrypted:
-            raise DeliveryError(
-                f"{self.kind} {self.name}: this host cannot encrypt it: systemd-creds is missing (systemd 250 has it) or has no key. {self.fix}"
-            )
-        self.path = os.path.join(ENCRYPTED_STORE if self.encrypted else PLAIN_STORE, self.identifier)
+        self.warning = ""
+        self.encrypted = item["encrypted"] != "never"
 
-    fix = "Allow encrypted: auto, or update systemd"
+    fix = "Allow encrypted: auto, or mend that"
+
+    @property
+    def path(self) -> str:
+        return os.path.join(ENCRYPTED_STORE if self.encrypted else PLAIN_STORE, self.identifier)
 
     def current(self, record: Record) -> bool:
+        if self._stored(record):
+            return True
+        if not self.encrypted or not self.encryption.obstacle:
+            return False
+        said = f"{self.kind} {self.name}: this host cannot encrypt it: {self.encryption.obstacle}"
+        if self.item["encrypted"] == "always":
+            raise DeliveryError(f"{said}. {self.fix}")
+        self.warning = f"{said}. It lies in {PLAIN_STORE} as it is; with encrypted: never that is no warning"
+        self.encrypted = False
+        return self._stored(record)
+
+    def _stored(self, record: Record) -> bool:
         entry = record.entries.get(f"{self.kind} {self.name}", {})
         try:
             with open(self.path, "rb") as handle:

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ._change.files import Wanted, replace, text
-from ._deliver import ENCRYPTED_STORE, Credential, DeliveryError, Item, Run
+from ._deliver import Credential, DeliveryError, Encryption, Item, Run
 
 UNITS = "/etc/systemd/system"
 
@@ -18,15 +18,12 @@ class BootCopy(Credential):
     """The content of a file, encrypted for this host, that outlives /run."""
 
     kind = "boot"
-    fix = "Leave at_boot off, or update systemd"
+    fix = "Leave at_boot off, or mend that"
 
-    def __init__(self, set_name: str, item: Item, run: Run, *, encrypts: bool) -> None:
+    def __init__(self, set_name: str, item: Item, encryption: Encryption) -> None:
         path = item["path"]
-        super().__init__(
-            {**item, "name": path, "encrypted": "always", "restart": [], "reload": []}, run, encrypts=encrypts
-        )
+        super().__init__({**item, "name": path, "encrypted": "always", "restart": [], "reload": []}, encryption)
         self.identifier = f"unified-{set_name}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
-        self.path = os.path.join(ENCRYPTED_STORE, self.identifier)
 
 
 class BootUnit:

@@ -33,6 +33,16 @@ FEW = 20
 GONE = object()
 
 
+RECIPIENTS = ("age", "pgp", "key_groups")
+
+
+def yaml_read(options: t.Mapping[str, t.Any]) -> str:
+    """Which YAML must be read for these options of sops_file; empty where none."""
+    if _sops.format_of(options["path"], options["format"]) == "yaml":
+        return str(options["path"])
+    return "" if any(options[name] for name in RECIPIENTS) else str(options["config"] or ".sops.yaml")
+
+
 def rule_for(path: str, config: str) -> dict[str, t.Any]:
     """The creation rule of a .sops.yaml that sops would use for PATH.
 
@@ -189,7 +199,7 @@ class File:
 
     def _rule(self) -> dict[str, t.Any]:
         """The creation rule, of the options or of the nearest .sops.yaml."""
-        own = {name: self.options[name] for name in ("age", "pgp", "key_groups") if self.options[name]}
+        own = {name: self.options[name] for name in RECIPIENTS if self.options[name]}
         selection = {
             name: self.options[name] for name in ("encrypted_regex", "unencrypted_regex") if self.options[name]
         }

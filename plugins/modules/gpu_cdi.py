@@ -85,28 +85,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
-from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot_units, cdi, cdi_nvidia, devices
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot_units, cdi, cdi_nvidia, devices, texts
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
-
-
-def read(path: str) -> str:
-    """What the file holds; empty where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return handle.read()
-    except FileNotFoundError:
-        return ""
-
-
-def put(path: str, content: str) -> None:
-    """Put CONTENT in the place of the file, for runtimes of all users to read; with nothing, remove it."""
-    if not content:
-        os.unlink(path)
-        return
-    make_directories(os.path.dirname(path), 0o755)
-    replace(Wanted(path, content.encode(), 0o644))
 
 
 def desired_files(
@@ -148,17 +128,15 @@ def main() -> t.NoReturn:
         module.fail_json(msg=f"the host's GPUs cannot be read: {tree.left_out}. Run this as root")
     try:
         desired, specs, left_out = desired_files(module.params, tree, gpus)
-        old = {path: read(path) for path in desired}
-        files = [path for path, content in desired.items() if old[path] != content]
-        units = [path for path in files if path.startswith(module.params["unit_directory"] + "/")]
+        old = texts.differing(desired)
+        units = [path for path in old if path.startswith(module.params["unit_directory"] + "/")]
         going = [os.path.basename(path) for path in units if not desired[path]]
         coming = [path for path in units if desired[path]]
         if not module.check_mode:
             if going:
                 programs.must(["systemctl", "daemon-reload"])
                 programs.must(["systemctl", "disable", "--now", *going])
-            for path in files:
-                put(path, desired[path])
+            texts.put({path: desired[path] for path in old})
             if coming:
                 boot_units.enable(
                     coming, start=[name for name in (cdi_nvidia.PATH,) if name in map(os.path.basename, coming)]
@@ -168,8 +146,8 @@ def main() -> t.NoReturn:
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
     names = [f"{kind}={device['name']}" for kind, spec in specs.items() for device in spec["devices"]]
-    diff = {"before": "".join(old[path] for path in files), "after": "".join(desired[path] for path in files)}
-    module.exit_json(changed=bool(files), files=files, devices=names, left_out=left_out, diff=diff)
+    diff = texts.diff(old, desired)
+    module.exit_json(changed=bool(old), files=list(old), devices=names, left_out=left_out, diff=diff)
 
 
 if __name__ == "__main__":

@@ -82,18 +82,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
-from ansible_collections.unified.deploy.plugins.module_utils._change.paths import make_directories
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import containerd
-
-
-def read(path: str) -> str:
-    """What the file holds; empty where there is none."""
-    try:
-        with open(path, encoding="utf-8") as handle:
-            return handle.read()
-    except FileNotFoundError:
-        return ""
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import containerd, texts
 
 
 def dump(path: str) -> str:
@@ -112,7 +101,7 @@ class Staged:
     """The files as they would be, in a directory of their own."""
 
     def __init__(self, directory: str, config: str, drop_in: str) -> None:
-        self.directory, self.main = directory, read(config)
+        self.directory, self.main = directory, texts.read(config)
         default = "" if self.main.strip() else programs.must(["containerd", "config", "default"])
         self.version = containerd.version(self.main, default)
         self.patterns = [os.path.join(os.path.dirname(config), one) for one in containerd.imports(self.main)]
@@ -126,7 +115,7 @@ class Staged:
 
     def _put(self, name: str, text: str) -> str:
         path = os.path.join(self.directory, name)
-        with open(path, "w", encoding="utf-8") as handle:
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as handle:
             handle.write(text)
         return path
 
@@ -159,15 +148,9 @@ def desired(config: str, drop_in: str, state: str) -> tuple[dict[str, str], str]
     return {drop_in: text, config: containerd.with_imports(staged.main, staged.version, patterns)}, before
 
 
-def put(texts: t.Mapping[str, str], config: str) -> None:
-    """Put the files there, together, as readable as the main file is; those without text are removed."""
-    mode = stat.S_IMODE(os.stat(config).st_mode) if os.path.exists(config) else 0o644
-    for path, text in texts.items():
-        if text:
-            make_directories(os.path.dirname(path), 0o755)
-        else:
-            os.unlink(path)
-    replace(*(Wanted(path, text.encode(), mode) for path, text in texts.items() if text))
+def mode(config: str) -> int:
+    """Our files are as readable as the main one is."""
+    return stat.S_IMODE(os.stat(config).st_mode) if os.path.exists(config) else 0o644
 
 
 def main() -> t.NoReturn:
@@ -181,28 +164,19 @@ def main() -> t.NoReturn:
     )
     config, drop_in, state = (module.params[name] for name in ("config", "drop_in", "state"))
     try:
-        texts, account = desired(config, drop_in, state)
-        old = {path: read(path) for path in texts}
-        files = [path for path, text in texts.items() if old[path] != text]
-        if files and not module.check_mode:
-            put({path: texts[path] for path in files}, config)
+        wished, account = desired(config, drop_in, state)
+        old = texts.differing(wished)
+        if old and not module.check_mode:
+            texts.put({path: wished[path] for path in old}, mode(config))
             if state == "present" and not containerd.enabled(dump(config)):
-                put({path: old[path] for path in files}, config)
+                texts.put(old, mode(config))
                 module.fail_json(msg=f"another file that {config} imports switches CDI off again; nothing was changed")
     except (ChangeError, containerd.UnsupportedError) as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
-    diff = [
-        {
-            "before_header": path,
-            "after_header": path,
-            "before": containerd.masked(old[path]),
-            "after": containerd.masked(texts[path]),
-        }
-        for path in files
-    ]
-    module.exit_json(changed=bool(files), files=files, runtime_class=containerd.runtime_class(account), diff=diff)
+    diff = texts.diff(old, wished, containerd.masked)
+    module.exit_json(changed=bool(old), files=list(old), runtime_class=containerd.runtime_class(account), diff=diff)
 
 
 if __name__ == "__main__":

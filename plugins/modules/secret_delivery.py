@@ -80,18 +80,20 @@ class Delivery:
         }
         ids = _deliver.podman_ids(self.run) if request["podman"] else {}
         name, lasting = module.params["name"], [item for item in request["files"] if item["at_boot"]]
-        sealing = lasting or any(item["encrypted"] != "never" for item in request["credentials"])
-        encrypts = bool(sealing) and _deliver.can_encrypt(self.run, make=not module.check_mode)
-        copies = [BootCopy(name, item, self.run, encrypts=encrypts) for item in lasting]
+        encryption = _deliver.Encryption(self.run, make=not module.check_mode)
+        copies = [BootCopy(name, item, encryption) for item in lasting]
+        credentials = [_deliver.Credential(item, encryption) for item in request["credentials"]]
         self.items: list[t.Any] = [
             *(_deliver.File(item) for item in request["files"]),
             *copies,
-            *(_deliver.Credential(item, self.run, encrypts=encrypts) for item in request["credentials"]),
+            *credentials,
             *(_deliver.PodmanSecret(item, self.run, ids) for item in request["podman"]),
         ]
         self.unit = BootUnit(name, copies, self.run)
         before = {key: dict(entry) for key, entry in self.record.entries.items()}
         self.changed = [item for item in self.items if not item.current(self.record)]
+        for warning in (item.warning for item in credentials if item.warning):
+            module.warn(warning)
         self.looked = self.record.entries != before
         # Files that are right already, delivered by another set or by hand: from now on they are this set's.
         self.adopted = [

@@ -89,7 +89,8 @@ options:
         type: str
         required: true
       encrypted:
-        description: Whether it is encrypted on disk. V(auto) does so where the host can, with its TPM or its own key.
+        description: Whether it is encrypted on disk. V(auto) does so where the host can, with its TPM or its own key, and warns where
+          it cannot.
         type: str
         choices: [auto, always, never]
         default: auto

@@ -16,7 +16,7 @@ description:
   - YAML is read as C(sops) reads it (version 1.2) - C(yes), C(12:30) and dates in quotes are texts.
   - Recipients come from the creation rule of a C(.sops.yaml), or from O(age), O(pgp) and O(key_groups). Where those of the file differ,
     C(sops updatekeys) brings them in line, and a new data key is made when a recipient was removed, since it knows the old one.
-  - Runs where the programs C(sops) and, for YAML, the Python package C(PyYAML) are; mostly on the controller.
+  - Runs where the programs C(sops) and, for a YAML file or a C(.sops.yaml), the Python package C(PyYAML) are; mostly on the controller.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -188,8 +188,6 @@ def main() -> t.NoReturn:
     )
     # A short value would be masked wherever it stands by chance, in the name of an action for one. Results hold names only.
     module.no_log_values = {value for value in module.no_log_values if len(str(value)) >= 4}
-    if _yaml12.yaml is None:
-        module.fail_json(msg=missing_required_lib("PyYAML"))
     path = module.params["path"]
     if module.params["state"] == "absent":
         there = os.path.exists(path)
@@ -199,6 +197,8 @@ def main() -> t.NoReturn:
         except OSError as exc:
             module.fail_json(msg=f"{path} cannot be removed: {exc.strerror}")
         module.exit_json(changed=there, actions=["removed"] if there else [], changes={}, recipients=[])
+    if _yaml12.yaml is None and (what := _sops_file.yaml_read(module.params)):
+        module.fail_json(msg=missing_required_lib("PyYAML", reason=f"to read {what}"))
     keys = {name: module.params[name] or "" for name in ("age_key", "age_key_file", "gnupg_home")}
 
     def run(argv: t.Sequence[str], stdin: bytes, environment: t.Mapping[str, str]) -> tuple[int, bytes, bytes]:

@@ -92,6 +92,8 @@ from ansible_collections.unified.deploy.plugins.module_utils._sops import SopsEr
 def describe(path: str) -> dict[str, t.Any]:
     """What the file says of itself."""
     kind = _sops.format_of(path)
+    if kind == "yaml" and _yaml12.yaml is None:
+        raise SopsError(missing_required_lib("PyYAML"))
     with open(path, "rb") as handle:
         content = handle.read()
     try:
@@ -116,8 +118,6 @@ def describe(path: str) -> dict[str, t.Any]:
 def main() -> t.NoReturn:
     spec = {"paths": {"type": "list", "elements": "path", "required": True}}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    if _yaml12.yaml is None:
-        module.fail_json(msg=missing_required_lib("PyYAML"))
     files, errors = {}, {}
     for path in module.params["paths"]:
         try:

@@ -40,7 +40,7 @@ class FakeContainerd:
             return Answer(1, "", f"containerd: failed to load TOML: {exc}")
 
     def _dump(self, path: Path) -> str:
-        main = tomllib.loads(path.read_text())
+        main = tomllib.loads(path.read_text(errors="surrogateescape"))
         plugins: Config = main.get("plugins", {})
         for pattern in main.get("imports", []):
             for file in sorted(glob.glob(str(path.parent / pattern))):

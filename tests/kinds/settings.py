@@ -92,6 +92,10 @@ SCENARIOS = (
              "cp -r /etc/audit /etc/audit2; d=/etc/systemd/system/auditd.service.d; mkdir -p $d;"
              " printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/auditd -c /etc/audit2\\n' > $d/x.conf; systemctl daemon-reload",
              "error", host="uml", alone=True),
+    Scenario("auditd/max_log_file", "daemon_that_writes_to_its_standard_output",
+             "d=/etc/systemd/system/auditd.service.d; mkdir -p $d;"
+             " printf '[Service]\\nType=simple\\nExecStart=\\nExecStart=/usr/sbin/auditd -n -f\\n' > $d/x.conf; systemctl daemon-reload",
+             "error", host="uml", alone=True),
     Scenario("auditd/max_log_file", "daemon_is_older_than_its_file", f"touch {AUDITD}", host="uml", alone=True),
     *(
         Scenario(rule, "value_replaced", f"sed -i 's/^{rule[10:]}=.*/{rule[10:]}=203.0.113.1/' {TIMESYNCD}", host="uml")
@@ -150,6 +154,10 @@ SCENARIOS = (
     Scenario("login_defs/UMASK", "equals_sign_is_no_separator", f"sed -i 's/^UMASK.*/UMASK=027/' {DEFS}"),
     Scenario("login_defs/UMASK", "last_line_counts", f"echo 'UMASK 022' >> {DEFS}"),
     Scenario("login_defs/UMASK", "tabs_and_quotes", f"sed -i 's/^UMASK.*/\\tUMASK\\t\\t\"077\"/' {DEFS}", "pass"),
+    Scenario("login_defs/UMASK", "number_without_a_zero_is_decimal", f"sed -i 's/^UMASK.*/UMASK 27/' {DEFS}"),
+    Scenario("login_defs/UMASK", "mode_of_homes_is_wider", f"echo 'HOME_MODE 0777' >> {DEFS}"),
+    Scenario("login_defs/UMASK", "mode_of_homes_as_wide_as_a_wide_umask", f"sed -i 's/^UMASK.*/UMASK 022\nHOME_MODE 0755/' {DEFS}"),
+    Scenario("login_defs/UMASK", "mode_of_homes_is_narrower", f"echo 'HOME_MODE 0700' >> {DEFS}", "pass"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
 _NO, _YES = "no|n|false|f|off|0", "yes|y|true|t|on|1|[0-9]+[KMGT]"
@@ -202,6 +210,9 @@ if [ -n "$v" ]; then [ "$v" -ge 60 ]; else grep -x even_deny_root {FAILLOCK}; fi
     "pwhistory/remember": ask.pam("remember", "pam_pwhistory.so", HISTORY, _LEAST.format(24))
     + f"if grep -E '^file *= */dev/' {HISTORY} || grep 'pam_pwhistory.* file=/dev/' /etc/pam.d/common-password; then exit 1; fi",
     **{f"login_defs/{key}": ask.login_defs(key, test) for key, test in _DEFS.items()},
+    "login_defs/UMASK": "\n".join(
+        [ask.login_defs("UMASK", _DEFS["UMASK"]), ask.login_defs("HOME_MODE", "[ $((${v:-0} & 027)) = 0 ]")]
+    ),
     **{f"auditd/{key}": ask.auditd(key, pattern) for key, pattern in _AUDITD.items()},
     "auditd/max_log_file_action": ask.auditd("max_log_file_action", _AUDITD["max_log_file_action"])
     + f"if grep -iE '^ *write_logs *= *no' {AUDITD}; then exit 1; fi",

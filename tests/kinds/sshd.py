@@ -114,6 +114,20 @@ SCENARIOS = (
         alone=True,
     ),
     scenario(
+        "LogLevel",
+        "log_that_goes_nowhere",
+        f"echo 'SSHD_OPTS=-E /dev/null' > /etc/default/ssh; {LOADED}",
+        held="with the arguments '-E /dev/null'",
+        alone=True,
+    ),
+    scenario(
+        "LogLevel",
+        "log_that_goes_to_a_file_from_the_next_start_on",
+        "echo 'SSHD_OPTS=-E/var/log/sshd' > /etc/default/ssh",
+        held="the next start of ssh.service",
+        alone=True,
+    ),
+    scenario(
         "PermitRootLogin",
         "another_program_at_the_next_start",
         "d=/etc/systemd/system/ssh.service.d; mkdir -p $d; "
@@ -200,7 +214,7 @@ started=$(date -d "$(systemctl show -P ActiveEnterTimestamp ssh.service)" +%s)
 changed=$(stat -c %Z /etc/ssh/sshd_config /etc/ssh/sshd_config.d /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sort -n | tail -1)
 [ "${said:-0}" -ge "$changed" ] || [ "$started" -ge "$changed" ]
 """
-_ASKED = """
+_ARGUMENTS = """
 # Every daemon that listens, the next start, and what a socket starts for each connection.
 {
   for pid in $(pgrep -f ' \\[listener\\] '); do
@@ -211,6 +225,8 @@ _ASKED = """
     systemctl show -P ExecStart ssh@observer.service | sed -nE 's/.*argv\\[\\]=[^ ]*sshd(.*) ; ignore_errors.*/\\1/p' | sed 's/ -i//'
   fi
 } > /run/observed.arguments
+"""
+_ASKED = """
 while read -r arguments; do
 for user in root bob ansible; do for address in 10.1.2.3 203.0.113.9; do
   value=$(sshd -T $arguments -C user=$user,host=h,addr=$address,laddr=127.0.0.1,lport=22,rdomain=r </dev/null | sed -n 's/^%s //p')
@@ -246,8 +262,16 @@ _WEAK = {
     "KexAlgorithms": "diffie-hellman-group(1|14|-exchange)-sha1",
     "MACs": "(hmac-(md5|ripemd160|sha1)|umac-64)(-96)?(@openssh.com|-etm@openssh.com)?",
 }
+_LOG = """if grep -E -- '(^| )-[46Deqt]*E' /run/observed.arguments; then exit 1; fi
+"""
 OBSERVERS = {
-    **{f"sshd/{key}": _ASKED % (key.lower(), value, key.lower(), value) + _FRESH for key, value in _BOUNDS.items()},
+    **{
+        f"sshd/{key}": _ARGUMENTS
+        + (_LOG if key == "LogLevel" else "")
+        + _ASKED % (key.lower(), value, key.lower(), value)
+        + _FRESH
+        for key, value in _BOUNDS.items()
+    },
     **{
         f"sshd/{key}": f"""if sshd -T | sed -n 's/^{key.lower()} //p' | tr , '\\n' | grep -xE '{weak}'; then exit 1; fi
 {_FRESH}"""

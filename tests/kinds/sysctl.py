@@ -113,6 +113,17 @@ SCENARIOS = (
         "sysctl -qw net.ipv4.conf.lo.rp_filter=0", "pass",
     ),
     Scenario(
+        "sysctl/net.ipv4.conf.all.rp_filter", "networkd_makes_one_interface_loose",
+        "mkdir -p /etc/systemd/network /run/systemd/netif; touch /run/systemd/netif/state;"
+        " printf '[Network]\\nIPv4ReversePathFilter=loose\\n' > /etc/systemd/network/00-a.network",
+        held="IPv4ReversePathFilter in /etc/systemd/network/00-a.network",
+    ),
+    Scenario(
+        "sysctl/net.ipv4.conf.all.rp_filter", "networkd_makes_an_interface_loose_that_there_is_not",
+        "mkdir -p /etc/systemd/network /run/systemd/netif; touch /run/systemd/netif/state;"
+        " printf '[Match]\\nName=none*\\n[Network]\\nIPv4ReversePathFilter=loose\\n' > /etc/systemd/network/00-a.network", "pass",
+    ),
+    Scenario(
         "sysctl/net.ipv4.conf.all.log_martians", "one_interface_off_is_made_to_log_by_all",
         "sysctl -qw net.ipv4.conf.lo.log_martians=0", "pass",
     ),
@@ -125,7 +136,11 @@ WITHOUT = {
 OBSERVERS = {
     "sysctl/net.ipv4.conf.all.accept_redirects": ask.interfaces("ipv4", "accept_redirects", "0", "0"),
     "sysctl/net.ipv4.conf.all.forwarding": ask.interfaces("ipv4", "forwarding", "0", "0"),
-    "sysctl/net.ipv4.conf.all.rp_filter": ask.interfaces("ipv4", "rp_filter", "[01]", "1"),
+    "sysctl/net.ipv4.conf.all.rp_filter": ask.interfaces("ipv4", "rp_filter", "[01]", "1")
+    + """
+files=$(grep -rl '^IPv4ReversePathFilter=loose' /etc/systemd/network || true)
+for file in $files; do grep '^Name=none' "$file"; done
+""",
     "sysctl/net.ipv4.conf.all.secure_redirects": ask.interfaces("ipv4", "secure_redirects", "0", "0"),
     "sysctl/net.ipv4.conf.all.send_redirects": ask.interfaces("ipv4", "send_redirects", "0", "0"),
     "sysctl/net.ipv4.ip_forward": ask.interfaces("ipv4", "forwarding", "0", "0"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -36,6 +38,11 @@ class Broken(Reader):
 class Ending(Reader):
     def read(self) -> Section:
         os._exit(9)
+
+
+class Process(Reader):
+    def read(self) -> Section:
+        return Section({"garbage": gc.isenabled(), "memory": resource.getrlimit(resource.RLIMIT_DATA)[0]})
 
 
 class Quick(Reader):
@@ -76,6 +83,17 @@ def test_longest_program_does_not_wait_for_the_other_readers_to_be_imported() ->
     env = {"PYTHONPATH": str(Path(collector.__file__).parents[6])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert done.stdout.split() == ["False", "aide_rules"], done.stderr
+
+
+def test_only_the_collectors_own_process_is_set_up_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = collected(monkeypatch, host=Process)["host"]["items"]
+    assert own["garbage"] is False and 0 < own["memory"] <= collector.MEMORY
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    try:
+        assert [name for name, _section, _seconds in collector._sections({"host": None})] == ["host"]
+        assert (gc.isenabled(), resource.getrlimit(resource.RLIMIT_DATA)) == (True, before)
+    finally:
+        gc.enable()
 
 
 def test_section_that_nothing_reads_is_unreadable(monkeypatch: pytest.MonkeyPatch) -> None:

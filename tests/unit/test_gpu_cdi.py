@@ -106,7 +106,7 @@ def test_stale_specification_is_written_anew(machine: Path, tmp_path: Path) -> N
     run("gpu_cdi", {"directory": str(directory)})
     put(machine, "sys/class/kfd/kfd/topology/nodes/190/properties", "simd_count 0\n")
     result = run("gpu_cdi", {"directory": str(directory)})
-    assert result["changed"] and "renderD190" in result["diff"]["before"]
+    assert result["changed"] and "renderD190" in result["diff"][0]["before"]
     assert "renderD190" not in (directory / "unified-amd.com-gpu.json").read_text()
 
 

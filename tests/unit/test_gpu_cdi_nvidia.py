@@ -95,7 +95,8 @@ def test_specification_of_another_driver_version_is_written_anew(ctk: FakeNvidia
     run("gpu_cdi", arguments(tmp_path))
     ctk.version = "580.200.00"
     again = run("gpu_cdi", arguments(tmp_path))
-    assert again["changed"] and "580.178.04" in again["diff"]["before"] and "580.200.00" in again["diff"]["after"]
+    shown = again["diff"][0]
+    assert again["changed"] and "580.178.04" in shown["before"] and "580.200.00" in shown["after"]
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,14 @@ def test_main_file_that_no_drop_in_can_repeat_is_refused(
     assert Path(place["config"]).read_text() == main
 
 
+def test_bytes_that_are_no_utf8_stay_and_are_shown_so(fake: FakeContainerd, place: dict[str, str]) -> None:
+    comment = b"# Z\xfcrich\n"
+    Path(place["config"]).write_bytes(MAIN.encode() + comment)
+    answer = run("gpu_containerd", place)
+    assert answer["changed"] and Path(place["config"]).read_bytes().endswith(comment)
+    assert "# Z\\xfcrich" in next(one["before"] for one in answer["diff"] if one["before_header"] == place["config"])
+
+
 def test_what_differs_is_shown_without_credentials() -> None:
     effects = containerd.side_effects('  password = "one"\n', '  password = "two"\n')
     assert effects == ["-password = (not shown)", "+password = (not shown)"]

@@ -197,6 +197,13 @@ def test_secure_boot_and_machine_owner_key(boot_state: str, key_state: str, tmp_
     assert read["keys"] == [{"path": "/var/lib/dkms/mok.pub", "sha256": fingerprint, "state": key_state}]
 
 
+def test_secure_boot_is_on_without_efivarfs_too(tmp_path: Path) -> None:
+    """As in a machine with Debian 13's shim and kernel that had not mounted it."""
+    put(tmp_path, "sys/firmware/efi/mok-variables/SecureBoot", b"\1")
+    put(tmp_path, "sys/firmware/efi/mok-variables/SetupMode", b"\0")
+    assert boot.secure_boot(Tree(str(tmp_path)))["state"] == "on"
+
+
 @pytest.mark.parametrize(
     "damage", [b"", b"\0" * 27, signature_list(b"x")[:-1], struct.pack("<16sIII", b"k" * 16, 0, 0, 0)]
 )

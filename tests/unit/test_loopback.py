@@ -65,6 +65,15 @@ UFW = (
             (*UFW, (USER, [source({"range": ["127.0.0.9", "127.0.0.10"]}), ACCEPT]), (USER, [source(NET), DROP])),
             (True, True, False),
         ),
+        (
+            (*UFW, (USER, [source({"range": ["126.0.0.0", "127.0.0.1"]}), ACCEPT]), (USER, [source(NET), DROP])),
+            (True, True, False),
+        ),
+        ((*UFW, (USER, [source({"prefix": {"addr": "127.0.0.1", "len": 8}}), DROP])), (True, True, True)),
+        (
+            (*UFW, (USER, [source({"prefix": {"addr": "127.0.0.1", "len": 30}}), ACCEPT]), (USER, [source(NET), DROP])),
+            (True, True, False),
+        ),
         # As ufw-not-local: what is for the host itself returns before everything else is dropped.
         ((*UFW, (USER, [XT, {"return": None}]), (USER, [DROP])), (True, True, False)),
         (((IN, [source(NET), DROP]), *UFW), (False, True, True)),

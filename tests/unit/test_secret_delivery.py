@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils import _deliver
-from ansible_collections.unified.deploy.plugins.module_utils._deliver import Credential, Record
+from ansible_collections.unified.deploy.plugins.module_utils._deliver import (
+    Credential,
+    DeliveryError,
+    Encryption,
+    Record,
+)
 
 CANARY = "canary-5\udcff"
 
@@ -18,10 +23,19 @@ class FakeCreds:
 
     def __init__(self, key: Path) -> None:
         self.key, self.opened = key, 0
+        self.refuses = False
+        self.calls: list[str] = []
 
     def __call__(self, argv: t.Sequence[str], stdin: bytes) -> tuple[int, str, str]:
-        key = self.key.read_text()
+        self.calls.append(argv[1])
+        key = self.key.read_text() if self.key.exists() else ""
+        if argv[1] == "setup":
+            self.key.write_text("made")
+        if argv[1] in ("setup", "--version"):
+            return 0, "", ""
         if argv[1] == "encrypt":
+            if self.refuses:
+                return 1, "", "Credential secret is here.\nFailed to determine TPM2 device: Operation not supported\n"
             return 0, f"{key}:{base64.b64encode(stdin).decode()}\n", ""
         self.opened += 1
         sealed, _mark, content = Path(argv[3]).read_text().partition(":")
@@ -39,12 +53,13 @@ def creds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCreds:
     return FakeCreds(tmp_path / "key")
 
 
-def credential(creds: FakeCreds) -> Credential:
-    return Credential({"name": "token", "content": CANARY, "encrypted": "always"}, creds, encrypts=True)
+def credential(creds: FakeCreds, encrypted: str = "always", *, make: bool = True) -> Credential:
+    return Credential({"name": "token", "content": CANARY, "encrypted": encrypted}, Encryption(creds, make=make))
 
 
-def deliver(creds: FakeCreds, record: Record) -> None:
-    item = credential(creds)
+def deliver(creds: FakeCreds, record: Record, encrypted: str = "always") -> None:
+    item = credential(creds, encrypted)
+    assert not item.current(record)
     item.prepare()
     record.entries["credential token"] = {**item.commit(record), "digest": record.digest(CANARY)}
 
@@ -77,9 +92,44 @@ def test_credential_is_opened_once_a_boot(creds: FakeCreds, monkeypatch: pytest.
 
 def test_plain_credential_needs_no_key(creds: FakeCreds) -> None:
     record = Record("x")
-    item = Credential({"name": "token", "content": CANARY, "encrypted": "never"}, creds, encrypts=True)
+    item = credential(creds, "never")
     item.prepare()
     record.entries["credential token"] = {**item.commit(record), "digest": record.digest(CANARY)}
     creds.key.unlink()
     assert item.current(record)
     assert creds.opened == 0
+
+
+def test_host_with_a_key_that_does_not_encrypt_has_it_plain_and_says_so(creds: FakeCreds) -> None:
+    """As where the TPM that systemd-creds would take is there and refuses."""
+    record, plain, sealed = Record("x"), Path(_deliver.PLAIN_STORE, "token"), Path(_deliver.ENCRYPTED_STORE, "token")
+    creds.refuses = True
+    deliver(creds, record, "auto")
+    assert plain.read_text(errors="surrogateescape") == CANARY and plain.stat().st_mode & 0o777 == 0o600
+    item = credential(creds, "auto")
+    assert item.current(record), "the next run leaves it"
+    assert "ended with 1: Failed to determine TPM2 device" in item.warning and CANARY not in item.warning
+    creds.refuses = False
+    deliver(creds, record, "auto")
+    assert sealed.exists() and not plain.exists()
+    item = credential(creds, "auto")
+    assert (item.current(record), item.warning) == (True, "")
+
+
+def test_credential_that_must_be_encrypted_fails_with_the_cause(creds: FakeCreds) -> None:
+    creds.refuses = True
+    with pytest.raises(
+        DeliveryError, match=r"credential token: .* ended with 1: Failed to determine TPM2 device.*auto"
+    ):
+        credential(creds).current(Record("x"))
+    assert not Path(_deliver.PLAIN_STORE).exists()
+
+
+def test_nothing_is_asked_or_made_where_nothing_changes(creds: FakeCreds) -> None:
+    record = Record("x")
+    deliver(creds, record)
+    creds.calls.clear()
+    assert credential(creds).current(record) and creds.calls == []
+    creds.key.unlink()
+    assert not credential(creds, make=False).current(record)
+    assert not creds.key.exists() and "setup" not in creds.calls, "check mode makes no key"

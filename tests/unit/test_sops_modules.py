@@ -573,6 +573,33 @@ def test_file_whose_mac_was_removed_is_neither_plain_nor_overwritten(place: Path
     assert "its message authentication code was removed" in info["errors"][str(path)]
 
 
+@pytest.mark.parametrize(("name", "content"), [("x.json", '{"a": "b"}'), ("x.env", "A=b\n"), ("x.bin", "text")])
+def test_host_without_pyyaml_writes_and_shows_what_is_no_yaml(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    monkeypatch.setattr(_yaml12, "yaml", None)
+    path = str(tmp_path / name)
+    options = {"path": path, "content": content, "age_key_file": keys.file("ann")}
+    assert "PyYAML" in run("sops_file", options)["msg"], "for the .sops.yaml"
+    options["age"] = [keys.recipients["ann"]]
+    assert [run("sops_file", options)["changed"] for _time in range(2)] == [True, False]
+    shown = run("sops_info", {"paths": [path]})["files"][path]
+    assert shown["encrypted"] is True
+
+
+def test_host_without_pyyaml_names_the_files_that_need_it(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_yaml12, "yaml", None)
+    options = {"path": str(tmp_path / "x.yaml"), "content": "a: b", "age": [keys.recipients["ann"]]}
+    refused = run("sops_file", options)
+    assert "PyYAML" in refused["msg"] and options["path"] in refused["msg"]
+    assert run("sops_file", {"path": options["path"], "state": "absent"})["changed"] is False
+    result = run("sops_info", {"paths": [options["path"], str(tmp_path / "none.json")]})
+    assert not result["files"] and set(result["errors"]) == {options["path"], str(tmp_path / "none.json")}
+    assert "PyYAML" in result["errors"][options["path"]]
+
+
 def test_one_broken_file_does_not_hide_the_others(place: Path, keys: Keys) -> None:
     run("sops_file", {"path": str(place / "good.yaml"), "data": DATA})
     (place / "broken.yaml").write_text("a: [canary")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 import typing as t
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_group_that_a_block_excludes_refuses_whatever_the_others_match() -> None
     ("title", "options"),
     [
         ("-D -o PermitRootLogin=yes", ["-o", "PermitRootLogin=yes"]),
-        ("-D -oBanner none -p 2222 -E /x -ddd", ["-o", "Banner none", "-p", "2222"]),
+        ("-D -oBanner none -p 2222 -E /x -ddd", ["-o", "Banner none", "-p", "2222", "-E", "/x"]),
         ("-Df /etc/other", ["-f", "/etc/other"]),
         ("-4 -D", ["-4"]),
         ("-qD", ["-q"]),
@@ -166,6 +167,23 @@ def test_arguments_of_the_running_daemon_are_judged_and_named(catalogue: t.Any, 
     verdict = planned(catalogue, hardened).verdicts["sshd/PermitRootLogin"]
     assert verdict.verdict == "fail"
     assert "with the arguments '-o PermitRootLogin=yes' overrides" in verdict.held
+
+
+def test_log_that_goes_to_a_file_is_no_log_of_the_system(
+    catalogue: t.Any, hardened: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = sshd_daemon.arguments(["-D", "-E/dev/null", "-4", "-E", "/x y"])
+    assert sshd_daemon.without_log(arguments) == (["-4"], "/x y")
+    assert sshd_daemon.without_log(["-4"]) == (["-4"], "")
+    assert sshd_daemon.without_log(["-4", "-E"]) == (["-4"], "")
+    printed = types.SimpleNamespace(text=lambda: "port 22\nloglevel VERBOSE\n")
+    effective = sshd.settings(t.cast("t.Any", printed), "/x y")
+    assert effective == {"port": "22", "loglevel": "VERBOSE to /x y"}
+    hardened["sshd"]["daemons"][0]["arguments"] = arguments
+    hardened["sshd"]["effective"].update(effective)
+    verdict = planned(catalogue, hardened).verdicts["sshd/LogLevel"]
+    assert verdict.verdict == "fail" and "to /x y" in verdict.actual
+    assert "with the arguments '-E /dev/null -4 -E /x y' overrides" in verdict.held
 
 
 def test_arguments_of_the_next_start_are_judged(catalogue: t.Any, hardened: t.Any) -> None:

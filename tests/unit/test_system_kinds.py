@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import units as _units
+from ansible_collections.unified.deploy.plugins.module_utils._collect.settings import LOGIN_DEFS, login_defs
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import goss as _goss
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import plan as _plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import selection as _selection
@@ -231,6 +232,24 @@ def test_forwarding_of_all_is_that_of_every_interface(catalogue: t.Any, hardened
     assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "pass"
     entry["interfaces"]["lo"].update(disk="1", source="/etc/sysctl.d/10-x.conf", written="net.ipv4.conf.lo.forwarding")
     assert planned(catalogue, hardened, f"sysctl/{key}")[0].verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("key", "where", "value", "written"),
+    [
+        ("net.ipv4.ip_forward", "", "1", "IPMasquerade"),
+        ("net.ipv4.conf.all.rp_filter", "lo", "2", "IPv4ReversePathFilter"),
+    ],
+)
+def test_parameter_that_networkd_sets_is_held_with_its_file(
+    catalogue: t.Any, hardened: t.Any, key: str, where: str, value: str, written: str
+) -> None:
+    entry = parameter(hardened, key, live="0" if key.endswith("ip_forward") else "1")
+    place = entry["interfaces"][where] if where else entry
+    place.update(disk=value, source="/etc/systemd/network/x.network", written=written)
+    made, desired = planned(catalogue, hardened, f"sysctl/{key}")
+    assert made.verdict == "fail" and f"{written} in /etc/systemd/network/x.network" in made.actual
+    assert "has systemd-networkd set" in made.held and desired.empty()
 
 
 def test_interface_named_by_another_file_is_named_by_ours_too(catalogue: t.Any, hardened: t.Any) -> None:
@@ -756,6 +775,32 @@ def test_audit_log_that_is_not_written_is_not_kept(
     if verdict == "fail":
         assert "of which nothing is written" in made.actual
         assert desired.files[path]["content"] == "max_log_file_action = keep_logs\n"
+
+
+@pytest.mark.parametrize(
+    ("umask", "mode", "left"),
+    [
+        ("027", "0750", None),
+        ("027", "0700", None),
+        ("077", "0750", None),
+        ("027", "0777", "027"),
+        ("077", "0755", "077"),
+        ("027", "0x1ff", "027"),
+        ("027", "511", "027"),
+        # Both are wrong, and mended at once.
+        ("022", "0755", "027"),
+    ],
+)
+def test_umask_is_none_for_homes_with_a_mode_of_their_own(
+    catalogue: t.Any, hardened: t.Any, umask: str, mode: str, left: str | None
+) -> None:
+    content = f"UMASK {umask}\nHOME_MODE {mode}\n"
+    hardened["settings"]["login_defs"].update(login_defs(content, LOGIN_DEFS))
+    hardened["text"][LOGIN_DEFS] = content
+    made, desired = planned(catalogue, hardened, "login_defs/UMASK")
+    assert (made.verdict, made.held) == ("fail" if left else "pass", "")
+    assert made.verdict == "pass" or umask == "022" or "because of HOME_MODE" in made.actual
+    assert [file["content"].split() for file in desired.files.values()] == ([["UMASK", left]] if left else [])
 
 
 def test_history_that_is_kept_nowhere_is_none(catalogue: t.Any, hardened: t.Any) -> None:

@@ -83,6 +83,8 @@ def test_pam_files_have_bare_flags_blanks_for_signs_and_comments_anywhere(tmp_pa
 def test_other_files_are_read_as_their_programs_do() -> None:
     definitions = settings.login_defs('UMASK=027\nUMASK\t"022"\n#PASS_MAX_DAYS 1\nPASS_MAX_DAYS 365 # no comment', "/x")
     assert {k: s["value"] for k, s in definitions.items()} == {"UMASK": "022", "PASS_MAX_DAYS": "365 # no comment"}
+    modes = settings.login_defs("UMASK 27\nHOME_MODE 0700", "/x")
+    assert {k: s["value"] for k, s in modes.items()} == {"UMASK": "033", "HOME_MODE": "0700"}
     assert settings.auditd("Max_Log_File = 8\n#max_log_file = 1", "/x")["max_log_file"]["value"] == "8"
     assert settings.shell("# ENABLED=yes\nENABLED=no # off\nX=\"a b\"\nexport Y='c'", "/x")["ENABLED"]["value"] == "no"
     added = settings.useradd('INACTIVE="45"\n#INACTIVE=1\n INACTIVE=2\nSHELL=/bin/sh', "/x")
@@ -379,6 +381,30 @@ def test_daemon_that_is_told_to_read_another_file_leaves_its_own_out(
     assert reader.daemons.elsewhere("auditd", "-c", "/etc/audit") == ""
     left_out = reader.read().left_out
     assert other == "" or other in left_out["/etc/rsyslog.conf"]
+
+
+@pytest.mark.parametrize(
+    ("running", "unit", "reason"),
+    [
+        ("/sbin/auditd\0", "/sbin/auditd", ""),
+        ("/sbin/auditd\0-n\0-l\0-senable\0-c\0/etc/audit/\0", "/sbin/auditd $MORE", ""),
+        ("/sbin/auditd\0", "/sbin/auditd -n -c /etc/audit2", "/etc/audit2 in its place"),
+        ("/sbin/auditd\0-nf\0", "/sbin/auditd", "-f, by which records go to its standard output"),
+        ("/sbin/auditd\0", "/sbin/auditd -s nochange", "-s nochange, by which it does not switch auditing on"),
+        ("/sbin/auditd\0-ls\0disable\0", "/sbin/auditd", "-s disable, by which"),
+        ("", "/sbin/auditd -x", "arguments that are not known here: option -x"),
+        ("/usr/bin/other\0-f\0", "/usr/bin/other -f", ""),
+    ],
+)
+def test_arguments_that_make_auditd_do_something_else_leave_its_file_out(
+    monkeypatch: pytest.MonkeyPatch, running: str, unit: str, reason: str
+) -> None:
+    said = f"Id=a.service\nMainPID=77\nExecStart={{ path=/x ; argv[]={unit} ; ignore_errors=no }}\nExecMainStartTimestampMonotonic=1"
+    monkeypatch.setattr(daemon, "read", lambda path: running if path == "/proc/77/cmdline" else None)
+    reader = settings.Settings()
+    reader.daemons.units, reader.daemons.command = ["a.service"], Described(said)  # type: ignore[assignment]
+    left_out = reader.read().left_out.get(f"auditd {settings.AUDITD}", "")
+    assert (reason in left_out) if reason else (left_out == "")
 
 
 def test_unit_is_shown_with_what_wants_it_and_what_it_runs(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def collect(request: dict[str, t.Any], *, limit: float = SECONDS) -> dict[str, t
     collected = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     seconds: dict[str, float] = {}
     sections: dict[str, t.Any] = {}
-    child = Child(lambda: _sections(request))
+    child = Child(lambda: _short_lived(request))
     reason = f"not read: the collector took longer than {limit:.0f} s"
     try:
         while len(sections) < len(request):
@@ -66,12 +66,17 @@ def collect(request: dict[str, t.Any], *, limit: float = SECONDS) -> dict[str, t
     }
 
 
-def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.Any], float]]:
-    """Each section with the seconds it took, the slow ones last. One that nothing reads is unreadable."""
+def _short_lived(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.Any], float]]:
+    """The sections, in a process that is there for nothing else."""
     # What lives for a second ends before collecting garbage pays.
     gc.disable()
     _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
+    return _sections(request)
+
+
+def _sections(request: dict[str, t.Any]) -> t.Iterator[tuple[str, dict[str, t.Any], float]]:
+    """Each section with the seconds it took, the slow ones last. One that nothing reads is unreadable."""
     readers = {name: _guarded(reader, request[name]) for name, reader in LONGEST.items() if name in request}
     from .readers import READERS
 

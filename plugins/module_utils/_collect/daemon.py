@@ -46,16 +46,20 @@ class Daemons:
             for unit, block in zip(self.units, blocks)
         }
 
-    def elsewhere(self, program: str, option: str, usual: str) -> str:
-        """What PROGRAM, as it runs or as its unit starts it next, is told by OPTION to read in place of USUAL; empty where nothing."""
+    def arguments(self, program: str) -> list[list[str]]:
+        """Arguments of PROGRAM, as its units start it next and as it runs."""
+        made = []
         for properties in self._described().values():
             unit = re.search(r"argv\[\]=(.*?) ;", properties.get("ExecStart", ""))
-            running = (read(f"/proc/{properties.get('MainPID')}/cmdline") or "").split("\0")
-            for words in (unit[1].split() if unit else [], running):
-                named = _argument(words, option) if os.path.basename((words or [""])[0]) == program else ""
-                if named and os.path.normpath(named) != usual:
-                    return named
-        return ""
+            running = (read(f"/proc/{properties.get('MainPID')}/cmdline") or "").rstrip("\0").split("\0")
+            starts = (unit[1].split() if unit else [], running)
+            made += [words[1:] for words in starts if words and os.path.basename(words[0]) == program]
+        return made
+
+    def elsewhere(self, program: str, option: str, usual: str) -> str:
+        """What PROGRAM, as it runs or as its unit starts it next, is told by OPTION to read in place of USUAL; empty where nothing."""
+        named = [os.path.normpath(_argument(words, option) or usual) for words in self.arguments(program)]
+        return next((path for path in named if path != usual), "")
 
 
 def _argument(words: t.Sequence[str], option: str) -> str:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import typing as t
 
+from .addresses import Span, spans
 from .packet_rules import Rules, Step, fate
 
-Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
-FAMILIES: dict[str, Network] = {"ip": ipaddress.ip_network("127.0.0.0/8"), "ip6": ipaddress.ip_network("::1")}
+FAMILIES = {"ip": spans({"prefix": {"addr": "127.0.0.0", "len": 8}})[0], "ip6": spans("::1")[0]}
 _INTERFACES = {"iifname": "in", "iif": "in", "oifname": "out", "oif": "out"}
 # Statements that let on only a part of what they meet (libnftables-json(5)).
 _SOMETIMES = {"limit", "quota", "ct count"}
@@ -28,7 +27,7 @@ def loopback(chains: t.Iterable[t.Mapping[str, t.Any]], rules: Rules) -> dict[st
         if chain["table"] == "filter" and chain["type"] == "filter"
     }
 
-    def word(family: str, hook: str, source: Network | None, **interfaces: bool) -> str:
+    def word(family: str, hook: str, source: Span | None, **interfaces: bool) -> str:
         place = bases.get((family, hook))
         return fate(place, rules, functools.partial(_matches, family, interfaces, source)) if place else ""
 
@@ -46,38 +45,18 @@ def loopback(chains: t.Iterable[t.Mapping[str, t.Any]], rules: Rules) -> dict[st
     }
 
 
-def _parts(family: str, network: Network, rules: Rules) -> list[Network]:
-    """Networks inside of one that rules speak of."""
+def _parts(family: str, network: Span, rules: Rules) -> set[Span]:
+    """What rules speak of inside of a network."""
     steps = (step for listed in rules.values() for rule in listed for step in rule if "match" in step)
-    written = [one for step in steps if _is_source(family, step) for one in networks(step["match"].get("right"))]
-    return [one for one in dict.fromkeys(written) if one != network and _inside(one, network)]
+    written = [one for step in steps if _is_source(family, step) for one in spans(step["match"].get("right"))]
+    return {part for one in written if (part := one.common(network))}
 
 
 def _is_source(family: str, step: Step) -> bool:
     return bool(step["match"].get("left") == {"payload": {"protocol": family, "field": "saddr"}})
 
 
-def _inside(one: Network, other: Network) -> bool:
-    first, last = int(one.network_address), int(one.broadcast_address)
-    return one.version == other.version and int(other.network_address) <= first and last <= int(other.broadcast_address)
-
-
-def networks(addresses: t.Any) -> list[Network]:
-    """Networks of an address, a prefix, a range or a set of them (libnftables-json(5)); of other words none."""
-    if isinstance(addresses, dict) and isinstance(addresses.get("set"), list):
-        return [one for part in addresses["set"] for one in networks(part)]
-    try:
-        if isinstance(addresses, dict) and "prefix" in addresses:
-            return [ipaddress.ip_network(f"{addresses['prefix']['addr']}/{addresses['prefix']['len']}")]
-        if isinstance(addresses, dict) and "range" in addresses:
-            first, last = (ipaddress.ip_address(one) for one in addresses["range"])
-            return list(ipaddress.summarize_address_range(first, last))
-        return [ipaddress.ip_network(addresses)] if isinstance(addresses, str) else []
-    except (TypeError, ValueError):
-        return []
-
-
-def _matches(family: str, interfaces: t.Mapping[str, bool], source: Network | None, step: Step) -> bool:
+def _matches(family: str, interfaces: t.Mapping[str, bool], source: Span | None, step: Step) -> bool:
     """Whether a step of a rule lets the packet on for sure."""
     if "xt" in step:
         return bool(step["xt"] and step["xt"].get("type") == "target")
@@ -89,5 +68,5 @@ def _matches(family: str, interfaces: t.Mapping[str, bool], source: Network | No
     if interface:
         return right == "lo" and interface in interfaces and interfaces[interface] is equal
     if _is_source(family, step):
-        return equal and source is not None and any(_inside(source, one) for one in networks(right))
+        return equal and source is not None and any(source.within(one) for one in spans(right))
     return False

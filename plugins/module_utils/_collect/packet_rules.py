@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import typing as t
+
+from .addresses import spans
 
 Place = tuple[str, str, str]
 Step = dict[str, t.Any]
@@ -272,7 +273,7 @@ def _takes_in(left: t.Any, listed: list[t.Any]) -> bool:
         return left["&"][0] == {"payload": {"protocol": "tcp", "field": "flags"}} and "syn" in listed
     payload = left.get("payload", {})
     if payload.get("field") == "saddr":
-        shares = [_share(one) for one in listed]
+        shares = [one.share for one in spans({"set": listed})]
         return any(one > 2**-SHORTEST_PREFIX for one in shares) or sum(shares) > LARGEST_SHARE
     if "base" in payload or (payload.get("protocol") in HEADERS and payload.get("field") != "daddr"):
         return True
@@ -293,19 +294,6 @@ def _mark(left: dict[str, t.Any]) -> bool:
     return any(isinstance(asked, dict) and asked.get(kind, {}).get("key") == "mark" for kind in ("meta", "ct"))
 
 
-def _share(addresses: t.Any) -> float:
-    """Which part of all addresses of its family a network, a range or a single one is."""
-    if isinstance(addresses, dict) and "prefix" in addresses:
-        return float(2 ** -addresses["prefix"]["len"])
-    if isinstance(addresses, dict) and "range" in addresses:
-        try:
-            first, last = (ipaddress.ip_address(one) for one in addresses["range"])
-        except ValueError:
-            return 0.0  # hardware addresses
-        return float((int(last) - int(first) + 1) / 2**first.max_prefixlen)
-    return 0.0
-
-
 def _is_group(address: t.Any) -> bool:
     """Whether an address, or a network, is one of multicast, of broadcast, of the loopback or a named set, which nobody looked at."""
     shown = address.get("prefix", {}).get("addr", "") if isinstance(address, dict) else str(address)
@@ -322,7 +310,9 @@ def _is_wide_xt(name: str, words: str) -> bool:
         return re.search(r"(?<!! )--mark (0x)?0+(/\S+)?( |$)|! --mark", words) is not None
     if name == "iprange":
         source = re.search(r"(! )?--src-range (\S+)-(\S+)", words)
-        return source is not None and (bool(source[1]) or _share({"range": [source[2], source[3]]}) > LARGEST_SHARE)
+        return source is not None and (
+            bool(source[1]) or any(one.share > LARGEST_SHARE for one in spans({"range": [source[2], source[3]]}))
+        )
     if name in ("conntrack", "state"):
         state = re.search(r"(! )?--(?:ct)?state (\S+)", words)
         return state is not None and ("NEW" in state[2].split(",")) != bool(state[1])

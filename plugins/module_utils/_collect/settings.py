@@ -8,6 +8,7 @@ than the value; ``unread``, programs that know no such file in the version that 
 
 from __future__ import annotations
 
+import getopt
 import glob
 import os
 import re
@@ -47,6 +48,8 @@ SHELL = {
 USERADD = "/etc/default/useradd"
 PWQUALITY = "/etc/security/pwquality.conf"
 LOGIN_DEFS = "/etc/login.defs"
+# Shown in octal digits; without a leading 0 they are decimal to useradd (login.defs(5), getdef_num of shadow's lib/getdef.c).
+LOGIN_MODES = ("UMASK", "HOME_MODE")
 AUDITD = "/etc/audit/auditd.conf"
 PAM_MODULES = ("/usr/lib/*/security", "/usr/lib64/security", "/lib/*/security", "/usr/lib/security")
 Values = dict[str, dict[str, str]]
@@ -79,8 +82,8 @@ class Settings(Reader):
             items[program] = shell(text(path, left_out, f"{program} {path}") or "", path)
         items["useradd"] = useradd(text(USERADD, left_out, f"useradd {USERADD}") or "", USERADD)
         items["daemons"] = self.daemons.started()
-        if other := self.daemons.elsewhere("auditd", "-c", os.path.dirname(AUDITD)):
-            left_out[f"auditd {AUDITD}"] = f"auditd is started with {other} in its place, which is not read here"
+        if others := [one for words in self.daemons.arguments("auditd") if (one := besides(words))]:
+            left_out[f"auditd {AUDITD}"] = f"auditd is started with {others[0]}"
         items["changed"] = {program: changed(paths) for program, paths in files.items()}
         return Section(items, left_out)
 
@@ -144,6 +147,21 @@ def reads(program: str, left_out: dict[str, str]) -> bool:
     return False
 
 
+def besides(arguments: t.Sequence[str]) -> str:
+    """By which of its arguments auditd does something else than its configuration says (auditd(8)); empty where by none."""
+    try:
+        options = dict(getopt.gnu_getopt(arguments, "flns:c:")[0])
+    except getopt.GetoptError as exc:
+        return f"arguments that are not known here: {exc}"
+    directory, state = os.path.normpath(options.get("-c", os.path.dirname(AUDITD))), options.get("-s", "enable")
+    if directory != os.path.dirname(AUDITD):
+        return f"{directory} in its place, which is not read here"
+    # auditd-event.c, init_event
+    if "-f" in options:
+        return "-f, by which records go to its standard output and not to its log"
+    return f"-s {state}, by which it does not switch auditing on" if state != "enable" else ""
+
+
 def auditd(content: str, path: str) -> Values:
     """auditd.conf(5): keys in any case, one a line."""
     values: Values = {}
@@ -161,7 +179,10 @@ def login_defs(content: str, path: str) -> Values:
         key, *rest = line.strip().split(None, 1)[:2] or [""]
         if key and not key.startswith("#") and rest:
             written = rest[0].strip()
-            values[key] = {"value": written.lstrip('"').partition('"')[0], "source": path, "written": written}
+            value = written.lstrip('"').partition('"')[0]
+            if key in LOGIN_MODES and re.fullmatch(r"[1-9]\d{0,9}", value):
+                value = f"{int(value):03o}"
+            values[key] = {"value": value, "source": path, "written": written}
     return values
 
 

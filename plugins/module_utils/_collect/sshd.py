@@ -10,7 +10,7 @@ from .command import Command, CommandError, read
 from .daemon import changed
 from .section import Reader, Section
 from .sshd_config import NEUTRAL, Directive, Sampler, directives, include_directories, specification
-from .sshd_daemon import Units, configuration, reloaded, running, session, unseen, upcoming
+from .sshd_daemon import Units, configuration, reloaded, running, session, unseen, upcoming, without_log
 
 MOST_BLOCKS = 64
 # Homes on these may hang; whose keys lie there is not told.
@@ -30,7 +30,8 @@ class Sshd(Reader):
         self.daemons, self.unseen = running()
         self.options: list[str] = self.daemons[0]["arguments"] if self.daemons else []
         # Where sshd never ran, its privilege separation directory is missing and -T refuses.
-        self.command = Command("sshd", "-T", *self.options)
+        self.asked, self.log = without_log(self.options)
+        self.command = Command("sshd", "-T", *self.asked)
         self.directives = list(directives(configuration(self.options)))
         self.session = session()
         self.cases: list[tuple[str, dict[str, str] | None, Command | None]] = []
@@ -61,12 +62,12 @@ class Sshd(Reader):
         }
 
     def _ask(self, connection: dict[str, str]) -> Command:
-        return Command("sshd", "-T", *self.options, "-C", specification(connection))
+        return Command("sshd", "-T", *self.asked, "-C", specification(connection))
 
     def read(self) -> Section:
         if not self.command.installed:
             return Section({"installed": False, "effective": {}})
-        effective = settings(self.command)
+        effective = settings(self.command, self.log)
         units = self.units.read()
         self.unseen.update(unseen(units, {daemon["pid"] for daemon in self.daemons}))
         for daemon in self.daemons:
@@ -80,7 +81,8 @@ class Sshd(Reader):
             "directives": self.directives,
             "cases": [self._case(match, connection, command, effective) for match, connection, command in self.cases],
             "variants": self._variants(units, effective),
-            "session": self.session and {**self.session, "differs": differences(effective, settings(self.own))},
+            "session": self.session
+            and {**self.session, "differs": differences(effective, settings(self.own, self.log))},
             "key_holders": key_holders(effective),
         }
         return Section(items, self.unseen)
@@ -97,7 +99,7 @@ class Sshd(Reader):
                 written.setdefault(line["keyword"], line["value"])
             changed = written
         else:
-            changed = differences(effective, settings(command))
+            changed = differences(effective, settings(command, self.log))
         return {
             "criteria": match,
             "source": head["source"],
@@ -113,19 +115,17 @@ class Sshd(Reader):
             known.setdefault(tuple(daemon["arguments"]), f"sshd {daemon['pid']}")
         for start, options in upcoming(units):
             known.setdefault(tuple(options), start)
-        return [
-            {
-                "name": name,
-                "arguments": list(options),
-                "differs": differences(effective, settings(Command("sshd", "-T", *options))),
-            }
-            for options, name in known.items()
-            if name
-        ]
+        made = []
+        for arguments, name in known.items():
+            if name:
+                asked, log = without_log(arguments)
+                differs = differences(effective, settings(Command("sshd", "-T", *asked), log))
+                made.append({"name": name, "arguments": list(arguments), "differs": differs})
+        return made
 
 
-def settings(command: Command | None) -> dict[str, str]:
-    """Keywords and values that `sshd -T` printed."""
+def settings(command: Command | None, log: str = "") -> dict[str, str]:
+    """Keywords and values that `sshd -T` printed; the level of the log with LOG, the file that has it in place of the system's log."""
     if command is None:
         return {}
     printed: dict[str, str] = {}
@@ -134,6 +134,8 @@ def settings(command: Command | None) -> dict[str, str]:
         printed[key] = f"{printed[key]} {value}" if key in printed else value
     if "port" not in printed:
         raise CommandError("'sshd -T' printed no configuration")
+    if log:
+        printed["loglevel"] = f"{printed['loglevel']} to {log}"
     return printed
 
 

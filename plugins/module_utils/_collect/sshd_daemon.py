@@ -13,14 +13,14 @@ import typing as t
 from .command import Command, CommandError, read
 from .sshd_config import HOME
 
-# sshd(8): options that take a value. Those of `KEPT` bear on the configuration.
+# sshd(8): options that take a value. Those of `KEPT` bear on the configuration, or on where the log goes.
 VALUED = frozenset("CEbcfghkopu")
-KEPT = frozenset("cfghopqu46")
+KEPT = frozenset("Ecfghopqu46")
 TITLE = re.compile(r"\S+: (\S*/\S+)(.*?)( \[listener\].*)?$", re.DOTALL)
 
 
 def arguments(words: t.Iterable[str]) -> list[str]:
-    """Of a daemon's arguments those that bear on its configuration, as `sshd -T` takes them.
+    """Of a daemon's arguments those that bear on its configuration and its log, each option before its value.
 
     A daemon's title tells its arguments joined by blanks: a word that is no option belongs to the option before it.
     """
@@ -42,6 +42,16 @@ def arguments(words: t.Iterable[str]) -> list[str]:
         if letter in KEPT
         for part in ([f"-{letter}", " ".join(value)] if value else [f"-{letter}"])
     ]
+
+
+def without_log(options: t.Sequence[str]) -> tuple[list[str], str]:
+    """Arguments that `sshd -T` may have, and the file that takes the daemon's log from the system's (sshd(8), -E); empty where none does.
+
+    Asked with ``-E``, sshd would make that file.
+    """
+    places = [index for index, flag in enumerate(options) if flag == "-E"]
+    kept = [part for index, part in enumerate(options) if not {index, index - 1} & set(places)]
+    return kept, "".join(options[index + 1] for index in places[-1:] if index + 1 < len(options))
 
 
 def configuration(options: t.Sequence[str]) -> str:

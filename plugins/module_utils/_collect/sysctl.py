@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kernel parameters: what is live, and what the files on disk ask for at the next boot.
 
-Items: by key ``{live, disk, source, written, ufw, interfaces}``. ``disk`` is what systemd-sysctl(8) will set, ``source``
-and ``written`` the file and the key as it stands there; ``ufw`` the same three and ``enabled`` where ufw's file names the key, else
+Items: by key ``{live, disk, source, written, ufw, interfaces}``. ``disk`` is what systemd-sysctl(8), or systemd-networkd after it, will set,
+``source`` and ``written`` the file and the key as it stands there; ``ufw`` the same three and ``enabled`` where ufw's file names the key, else
 None: it is loaded only while ufw is enabled; ``interfaces`` the live and stored values of every network interface, for keys of ``all`` and ``default``,
 for ``accept_ra`` with ``advertised``, whether the kernel has an address or a route of it from a router's advertisement.
 """
@@ -14,6 +14,7 @@ import os
 import re
 import typing as t
 
+from . import networkd
 from .configuration import drop_ins, text, texts
 from .section import Reader, Section
 from .settings import shell
@@ -34,6 +35,7 @@ CREDENTIALS = tuple(
 UFW_MAIN, UFW_DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 # ipv6_route.h: made by the kernel of an advertisement (RTF_ADDRCONF); what for: RTF_DEFAULT, RTF_PREFIX_RT (with an address), RTF_ROUTEINFO.
 ADVERTISED, PURPOSES = 0x40000, 0x10000 | 0x80000 | 0x800000
+NO_INTERFACES = frozenset(("all", "default", "lo"))
 # Two names of one variable in the kernel (net/ipv4/devinet.c).
 ALIASES = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 
@@ -60,6 +62,9 @@ class Parameters(Reader):
         credential = [path for path in CREDENTIALS if os.path.exists(path)][:1]
         for path, content in texts([*drop_ins(*DIRECTORIES), *credential], left_out).items():
             merge(content, path, assignments, left_out)
+        by_networkd = networkd.parameters(sorted(set(_listed("/proc/sys/net/ipv4/conf")) - NO_INTERFACES), left_out)
+        # It names what it sets, and comes last: no line of a file wins over it.
+        assignments.update({path: Assignment(*given) for path, given in by_networkd.items()})
         ufw, enabled = ufw_assignments(left_out)
         return Section({key: parameter(key, assignments, ufw, enabled=enabled) for key in self.request}, left_out)
 

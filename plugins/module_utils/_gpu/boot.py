@@ -41,8 +41,9 @@ def secure_boot(tree: Tree) -> dict[str, t.Any]:
     """
     if not tree.is_directory(EFI):
         return {"state": "unsupported", "lockdown": lockdown(tree), "keys": []}
-    enrolled = certificates(mok_list(tree, "MokListRT"))
-    pending = certificates(_variable(tree, f"MokNew-{SHIM}"))
+    # The kernel's copy of a list is whole, the variable is cut at the firmware's limit (Linux 5.10).
+    enrolled = certificates(_copy(tree, "MokListRT") or _variable(tree, "MokListRT", SHIM))
+    pending = certificates(_variable(tree, "MokNew", SHIM))
     keys = []
     for path in LOCAL_KEYS:
         der = tree.content(path)
@@ -54,21 +55,21 @@ def secure_boot(tree: Tree) -> dict[str, t.Any]:
 
 
 def _state(tree: Tree) -> str:
-    if _variable(tree, f"SecureBoot-{GLOBAL}") != b"\1":
+    if (_variable(tree, "SecureBoot", GLOBAL) or _copy(tree, "SecureBoot")) != b"\1":
         return "off"
-    if _variable(tree, f"SetupMode-{GLOBAL}") == b"\1":
+    if (_variable(tree, "SetupMode", GLOBAL) or _copy(tree, "SetupMode")) == b"\1":
         return "setup"
-    return "on_without_shim" if _variable(tree, f"MokSBStateRT-{SHIM}") == b"\1" else "on"
+    return "on_without_shim" if _variable(tree, "MokSBStateRT", SHIM) == b"\1" else "on"
 
 
-def mok_list(tree: Tree, name: str) -> bytes:
-    """A list of shim. The kernel's copy is whole, the variable is cut at the firmware's limit (Linux 5.10)."""
-    return tree.content(EFI, "mok-variables", name) or _variable(tree, f"{name}-{SHIM}")
+def _copy(tree: Tree, name: str) -> bytes:
+    """The kernel's copy of a variable, which shim handed over at the boot: there without efivarfs too."""
+    return tree.content(EFI, "mok-variables", name)
 
 
-def _variable(tree: Tree, name: str) -> bytes:
+def _variable(tree: Tree, name: str, vendor: str) -> bytes:
     """An EFI variable without the four bytes of attributes that efivarfs puts before it."""
-    return tree.content(EFI, "efivars", name)[4:]
+    return tree.content(EFI, "efivars", f"{name}-{vendor}")[4:]
 
 
 def certificates(lists: bytes) -> set[str]:

@@ -7,6 +7,12 @@ import re
 import typing as t
 
 
+def alone(value: str | None, others: t.Sequence[str | None]) -> str | None:
+    """A value on which nothing bears."""
+    del others
+    return value
+
+
 def less_credits(length: str | None, credits: t.Sequence[str | None]) -> str | None:
     """pwquality.conf(5), minlen: kinds of characters with a credit count for as many characters of the length."""
     credit = sum(max(0, int(one)) for one in credits if one is not None and re.fullmatch(r"-?\d{1,9}", one))
@@ -43,6 +49,16 @@ def remembered(count: str | None, others: t.Sequence[str | None]) -> str | None:
     """pwhistory.conf(5), file: a device keeps no passwords."""
     (file,) = others
     return count if file is None or not file.startswith("/dev/") else f"{count}, of which {file} keeps none"
+
+
+def homes(umask: str | None, others: t.Sequence[str | None]) -> str | None:
+    """login.defs(5), HOME_MODE: new homes have it instead of what the umask leaves; of both the more open one counts, in octal digits."""
+    (mode,) = others
+    if umask is None or mode is None or not re.fullmatch(r"[0-7]{1,9}", umask):
+        return umask
+    left = int(umask, 8)
+    closed = left & ~int(mode, 8) if re.fullmatch(r"[0-7]{1,9}", mode) else 0
+    return umask if closed == left else f"{closed:03o}"
 
 
 def written(action: str | None, others: t.Sequence[str | None]) -> str | None:

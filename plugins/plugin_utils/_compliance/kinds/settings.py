@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from ....module_utils._collect.settings import AUDITD, LOGIN_DEFS, PAM, PWQUALITY, SYSTEMD, USERADD
-from ..combinations import counted, less_credits, locks_root, remembered, stores_all, written
+from ..combinations import alone, counted, homes, less_credits, locks_root, remembered, stores_all, written
 from ..constraint import text
 from ..daemon import Daemon
 from ..pam_tools import TOOLS
@@ -309,17 +309,20 @@ class Combined(Settings):
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         values = evidence["settings"][self.name]
         own = values[demand.key]["value"] if demand.key in values else None
+        keys, combine = self.others.get(demand.key, Bearing((), alone))
+        # What spoils the value that is to be set must go with the same run, though it changes nothing about the one that is there.
+        future = own if demand.value.holds(own) else text(demand.value.target(own))
+        in_force = combine(future, [values[key]["value"] if key in values else None for key in keys])
         spoilt = any(place.because and not demand.value.holds(place.value) for place in self.places(demand, evidence))
-        keys, combine = self.others[demand.key] if spoilt and demand.key in self.others else ((), None)
         for index, key in enumerate(keys):
             setting = values.get(key)
-            alone = [setting["value"] if setting and number == index else None for number in range(len(keys))]
-            if combine is None or combine(own, alone) == own:
+            only = [setting["value"] if setting and number == index else None for number in range(len(keys))]
+            if combine(future, only) == future or (demand.value.holds(in_force) and not spoilt):
                 continue
             start = desired.text(self.path, evidence) or f"{MARK}\n"
             here = re.findall(rf"^\s*{re.escape(key)}[\s=]+(\S+)", start, re.MULTILINE)
             # Another rule may have planned a value for it already.
-            if setting and here[-1:] in ([], [setting["value"]]):
+            if setting and here[-1:] in ([], [setting.get("written", setting["value"])]):
                 content = set_key(start, key, self.harmless, separator=self.separator, section=self.section)
                 desired.file(self.path, content, mode=self.mode, restart=self._restarts(evidence))
         if self._meant(demand, Place(own, self.path)).value == own:
@@ -378,7 +381,7 @@ KINDS = (
         bare=frozenset({"enforce_for_root"}),
     ),
     Settings("aide_default", "/etc/default/aide"),
-    Settings("login_defs", LOGIN_DEFS, separator="\t"),
+    Combined("login_defs", LOGIN_DEFS, others={"UMASK": Bearing(("HOME_MODE",), homes)}, separator="\t"),
     Settings("useradd", USERADD),
     Combined(
         "auditd",

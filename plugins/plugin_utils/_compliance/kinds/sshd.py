@@ -267,8 +267,7 @@ class Sshd(Kind):
         """What sets the key for everybody before our file could: the daemon's arguments, or a file that is read first."""
         key, sshd = demand.key.lower(), evidence["sshd"]
         for name, options in _argument_lists(sshd):
-            if any(flag == "-o" and option.replace("=", " ").split()[:1] and option.replace("=", " ").split()[0].lower() == key
-                   for flag, option in zip(options, options[1:])):  # fmt: skip
+            if key in [_overridden(flag, option) for flag, option in zip(options, options[1:])]:
                 return f"{name} with the arguments '{' '.join(options)}'"
         right = demand.value.holds(Sshd.comparable(key, sshd["effective"].get(key)))
         if right or not reads_drop_ins_first(evidence):
@@ -374,6 +373,13 @@ def put(content: str, key: str, value: str) -> str:
 
 def _block(case: t.Mapping[str, t.Any]) -> str:
     return f"'Match {case['criteria']}' in {case['source']}:{case['line']}"
+
+
+def _overridden(flag: str, option: str) -> str:
+    """The setting that an argument of the daemon decides on (sshd(8)); empty for others."""
+    if flag == "-E":
+        return "loglevel"
+    return option.replace("=", " ").strip().partition(" ")[0].lower() if flag == "-o" else ""
 
 
 def _argument_lists(sshd: t.Mapping[str, t.Any]) -> list[tuple[str, list[str]]]:

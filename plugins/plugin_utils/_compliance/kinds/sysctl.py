@@ -90,6 +90,7 @@ class Sysctl(Kind):
             shown = {"live": f"{own['live']} live", "stored": f"{own['disk'] or 'nothing'} stored"}
             parts.append(f"{name}: {', '.join(shown[kind] for kind in kinds)}")
         holds = demand.value.holds(parameter["live"]) and bool(stored) and all(demand.value.holds(v) for v in stored)
+        parts += [f"{place['written']} in {place['source']}" for place in self._by_networkd(demand, evidence)[:1]]
         if kept := kept_from_boot(LOADER, evidence):
             bad["boot"] = []
             parts.append(kept)
@@ -98,6 +99,8 @@ class Sysctl(Kind):
     def obstacle(self, demand: Demand, evidence: Evidence) -> str:
         if kept := kept_from_boot(LOADER, evidence):
             return f"{kept}: nothing would be set at the next boot; systemctl unmask or revert it"
+        for place in self._by_networkd(demand, evidence):
+            return f"{place['written']} in {place['source']} has systemd-networkd set {place['disk']} after all files of sysctl.d: mend it there"
         return "this kernel has no such parameter" if evidence["sysctl"][demand.key]["live"] is None else ""
 
     def would_lock_out(self, demand: Demand, evidence: Evidence, connection: Connection) -> str:
@@ -139,18 +142,24 @@ class Sysctl(Kind):
             desired.sysctls.update(dict.fromkeys(changed, target))
             desired.run(SYSTEMD_SYSCTL, SYSCTL_PATH)
 
-    def winner(self, demand: Demand, evidence: Evidence) -> str:
+    def _against(self, demand: Demand, evidence: Evidence) -> list[t.Mapping[str, t.Any]]:
+        """Where other files than ours store what breaks the rule."""
         parameter = evidence["sysctl"][demand.key]
         own = [parameter["interfaces"][name] for name in self.interfaces(demand, evidence)]
         stored = [parameter, *self.by_ufw(parameter), *own]
-        return next(
-            (
-                f"{place['source']} ({place['written']} = {place['disk']})"
-                for place in stored
-                if place["source"] not in (None, SYSCTL_PATH) and not demand.value.holds(place["disk"])
-            ),
-            "",
-        )
+        return [
+            place
+            for place in stored
+            if place["source"] not in (None, SYSCTL_PATH) and not demand.value.holds(place["disk"])
+        ]
+
+    def _by_networkd(self, demand: Demand, evidence: Evidence) -> list[t.Mapping[str, t.Any]]:
+        """Those of systemd-networkd, whose keys are no paths below /proc/sys."""
+        return [place for place in self._against(demand, evidence) if not set(place["written"]) & set("./")]
+
+    def winner(self, demand: Demand, evidence: Evidence) -> str:
+        place = next(iter(self._against(demand, evidence)), None)
+        return f"{place['source']} ({place['written']} = {place['disk']})" if place else ""
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         parameter, constraint = evidence["sysctl"][demand.key], demand.value
