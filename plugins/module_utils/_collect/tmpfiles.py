@@ -106,11 +106,11 @@ def parsed(printed: str, known: t.Mapping[str, str]) -> list[Line]:
             continue
         kind, path = words[0][:1], re.sub("%(.)", lambda one: known.get(one[1], one[0]), words[1])
         if kind in SETS and not re.search("%[^%]", path):
-            values = ["" if word == "-" else word for word in words[2:5]]
+            mode, owner, group = ("" if word == "-" else word for word in words[2:5])
             # As systemd-tmpfiles has it: a line with a mode that is none is no line.
-            if not MODE.fullmatch(values[0]):
+            if not MODE.fullmatch(mode):
                 continue
-            lines.append(Line(kind, os.path.normpath(path.replace("%%", "%")), *values, source))
+            lines.append(Line(kind, os.path.normpath(path.replace("%%", "%")), mode, owner, group, source))
     return lines
 
 
