@@ -156,7 +156,7 @@ SCENARIOS = (
     Scenario("login_defs/UMASK", "tabs_and_quotes", f"sed -i 's/^UMASK.*/\\tUMASK\\t\\t\"077\"/' {DEFS}", "pass"),
     Scenario("login_defs/UMASK", "number_without_a_zero_is_decimal", f"sed -i 's/^UMASK.*/UMASK 27/' {DEFS}"),
     Scenario("login_defs/UMASK", "mode_of_homes_is_wider", f"echo 'HOME_MODE 0777' >> {DEFS}"),
-    Scenario("login_defs/UMASK", "mode_of_homes_as_wide_as_a_wide_umask", f"sed -i 's/^UMASK.*/UMASK 022\nHOME_MODE 0755/' {DEFS}"),
+    Scenario("login_defs/UMASK", "mode_of_homes_as_wide_as_a_wide_umask", f"sed -i 's/^UMASK.*/UMASK 022\\nHOME_MODE 0755/' {DEFS}"),
     Scenario("login_defs/UMASK", "mode_of_homes_is_narrower", f"echo 'HOME_MODE 0700' >> {DEFS}", "pass"),
 )  # fmt: skip
 WITHOUT: dict[str, str] = {}
