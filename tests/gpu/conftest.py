@@ -21,6 +21,13 @@ URL = "https://127.0.0.1:8443"
 PROGRAM = ROOT / "tests/fakes/gpu_archive.py"
 # The kernel of clouds is a third of the size of the other, and built of the same source.
 NEEDED = ("linux-image-cloud-amd64", "apt-utils", "gpg", "gpg-agent", "openssl", "unattended-upgrades")
+# By the program that reads them, what archives are made with and of: the host's packages, and the command that publishes one.
+SIGNING = ("gpg", "gpg-agent", "openssl")
+ARCHIVES = {
+    "apt": (("apt-utils", *SIGNING), "publish"),
+    "dnf": (("dnf", "createrepo-c", "rpm", *SIGNING), "publish-rpm"),
+}
+STANDIN = {"apt": {"name": "standin-tool", "version": "1.0-1"}, "dnf": {"name": "standin-tool", "version": "1.0"}}
 
 
 @dataclass
@@ -40,8 +47,20 @@ class Vendor:
     def armored(self, name: str) -> str:
         return self.target.shell(f"cat {ARCHIVE}/{name}.asc")
 
-    def publish(self, archive: str, signer: str, *packages: dict[str, str]) -> None:
-        self.program("publish", archive, signer, stdin=json.dumps(packages))
+    def publish(self, archive: str, signer: str, *packages: dict[str, str], manager: str = "apt") -> None:
+        self.program(ARCHIVES[manager][1], archive, signer, stdin=json.dumps(packages))
+
+    def pinned(self, key: str = "vendor", fingerprint: str = "vendor") -> dict[str, t.Any]:
+        """A key as gpu_repository takes it, with the fingerprint of one, mostly its own."""
+        return {"key": self.armored(key), "fingerprints": [self.keys[fingerprint]]}
+
+    def repository(
+        self, manager: str, archive: str, *, key: str = "vendor", pinned: str = "vendor", **more: t.Any
+    ) -> dict[str, t.Any]:
+        """What gpu_repository is asked for an archive, read by apt or dnf."""
+        suites = {"suites": ["/"]} if manager == "apt" else {}
+        url = f"{URL}/{archive}"
+        return {"name": "standin", "manager": manager, "url": url, **suites, **self.pinned(key, pinned), **more}
 
     def module(self, name: str, arguments: dict[str, t.Any], *, check: bool = False) -> dict[str, t.Any]:
         """What a module of the collection answers on the host."""
@@ -72,6 +91,17 @@ def vendor(target: Target, packages: t.Sequence[str] = NEEDED) -> Vendor:
     made = Vendor(target)
     made.program("certify")
     target.shell(f"systemd-run --quiet --unit standin python3 {ARCHIVE}.py {ARCHIVE} serve")
+    return made
+
+
+def four_archives(target: Target, manager: str) -> Vendor:
+    """A host with four archives: of the vendor's key, of a stranger's, of one that has expired, and of none."""
+    made = vendor(target, ARCHIVES[manager][0])
+    for name in ("vendor", "stranger"):
+        made.key(name)
+    made.key("expired", "30d", "2020")
+    for archive, signer in (("good", "vendor"), ("foreign", "stranger"), ("old", "expired"), ("unsigned", "-")):
+        made.publish(archive, signer, STANDIN[manager], manager=manager)
     return made
 
 

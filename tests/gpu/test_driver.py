@@ -63,12 +63,7 @@ def seller(host: Target, tmp_path_factory: pytest.TempPathFactory) -> Vendor:
 
 def role(seller: Vendor, *arguments: str, fails: bool = False, **variables: t.Any) -> Play:
     book = seller.target.directory / "gpu.yml"
-    mirror = {
-        "url": f"{URL}/driver/",
-        "suites": ["/"],
-        "key": seller.armored("vendor"),
-        "fingerprints": [seller.keys["vendor"]],
-    }
+    mirror = {"url": f"{URL}/driver/", "suites": ["/"], **seller.pinned()}
     task = {
         "name": "Show",
         "debug": {"msg": "REBOOT {{ gpu_reboot_required | default('') }}: {{ gpu_reboot_reason | default('') }}"},
@@ -223,8 +218,7 @@ def test_absent_takes_back_all_that_came(seller: Vendor) -> None:
 
 def test_packages_that_bring_no_module_are_taken_back(seller: Vendor) -> None:
     seller.publish("driver", "vendor", {"name": "nvidia-lone", "version": "570.1-1"})
-    key = {"key": seller.armored("vendor"), "fingerprints": [seller.keys["vendor"]]}
-    seller.module("gpu_repository", {"name": "lone", "url": f"{URL}/driver/", "suites": ["/"], **key})
+    seller.module("gpu_repository", seller.repository("apt", "driver/", name="lone"))
     answer = seller.module("gpu_driver", {"packages": ["nvidia-lone"], "branch": "570"})
     assert answer["blocked"] and "the installed packages have no module nvidia for it" in answer["because"], answer
     assert "The driver of before is there again" in answer["because"]

@@ -6,41 +6,19 @@ import typing as t
 
 import pytest
 
-from tests.gpu.conftest import URL, Vendor, vendor
+from tests.gpu.conftest import URL, Vendor, four_archives
 from tests.integration.conftest import Target
 
-PACKAGES = [{"name": "standin-tool", "version": "1.0-1"}]
 WRITTEN = "ls /etc/apt/sources.list.d /etc/apt/keyrings /var/lib/apt/lists | grep -i -e unified -e 8443 || true"
 
 
 @pytest.fixture(scope="module")
 def seller(host: Target) -> Vendor:
-    made = vendor(host, ["apt-utils", "gpg", "gpg-agent", "openssl"])
-    for name in ("vendor", "stranger"):
-        made.key(name)
-    made.key("expired", "30d", "2020")
-    made.publish("good", "vendor", *PACKAGES)
-    made.publish("foreign", "stranger", *PACKAGES)
-    made.publish("old", "expired", *PACKAGES)
-    made.publish("unsigned", "-", *PACKAGES)
-    return made
-
-
-def asked(
-    seller: Vendor, archive: str, *, pinned: str = "vendor", key: str = "vendor", **more: t.Any
-) -> dict[str, t.Any]:
-    return {
-        "name": "standin",
-        "url": f"{URL}/{archive}",
-        "suites": ["/"],
-        "key": seller.armored(key),
-        "fingerprints": [seller.keys[pinned]],
-        **more,
-    }
+    return four_archives(host, "apt")
 
 
 def test_repository_is_tried_written_and_taken_away(seller: Vendor) -> None:
-    arguments = asked(seller, "good/")
+    arguments = seller.repository("apt", "good/")
     assert seller.module("gpu_repository", arguments, check=True)["changed"] is True
     assert seller.target.shell(WRITTEN) == ""
     first = seller.module("gpu_repository", arguments)
@@ -72,7 +50,7 @@ def test_repository_is_refused_and_nothing_is_written(seller: Vendor, attack: st
     weak = "/etc/apt/apt.conf.d/99weak"
     seller.target.shell(f"echo 'Acquire::AllowInsecureRepositories \"true\";' > {weak}")
     try:
-        answer = seller.module("gpu_repository", asked(seller, **changed))
+        answer = seller.module("gpu_repository", seller.repository("apt", **changed))
     finally:
         seller.target.shell(f"rm {weak}")
     assert answer["failed"] and said in answer["msg"], answer
@@ -84,7 +62,7 @@ def test_second_entry_of_a_repository_that_would_stop_apt_is_refused(seller: Ven
     entry = f"Types: deb\nURIs: {URL}/good/\nSuites: /\nSigned-By: /srv/standin/vendor.asc\n"
     seller.target.shell(f"printf '{entry}' > {other}")
     try:
-        answer = seller.module("gpu_repository", asked(seller, "good/"))
+        answer = seller.module("gpu_repository", seller.repository("apt", "good/"))
         seller.target.shell("apt-cache policy >/dev/null")
     finally:
         seller.target.shell(f"rm {other}")

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 import pytest
 
-from tests.gpu.conftest import URL, Vendor, vendor
+from tests.gpu.conftest import Vendor, four_archives
 from tests.integration.conftest import Target
 
-PACKAGES = json.dumps([{"name": "standin-tool", "version": "1.0"}])
 WRITTEN = "ls /etc/yum.repos.d /etc/pki/rpm-gpg 2>/dev/null | grep -i unified || true"
 
 
 @pytest.fixture(scope="module")
 def seller(host: Target) -> Vendor:
-    made = vendor(host, ["dnf", "createrepo-c", "rpm", "gpg", "gpg-agent", "openssl"])
-    for name in ("vendor", "stranger"):
-        made.key(name)
-    made.key("expired", "30d", "2020")
-    for archive, signer in (("good", "vendor"), ("foreign", "stranger"), ("old", "expired"), ("unsigned", "-")):
-        made.program("publish-rpm", archive, signer, stdin=PACKAGES)
-    return made
-
-
-def asked(
-    seller: Vendor, archive: str, *, pinned: str = "vendor", key: str = "vendor", **more: t.Any
-) -> dict[str, t.Any]:
-    return {
-        "name": "standin",
-        "manager": "dnf",
-        "url": f"{URL}/{archive}",
-        "key": seller.armored(key),
-        "fingerprints": [seller.keys[pinned]],
-        **more,
-    }
+    return four_archives(host, "dnf")
 
 
 def test_repository_is_tried_written_and_taken_away(seller: Vendor) -> None:
-    arguments = asked(seller, "good/")
+    arguments = seller.repository("dnf", "good/")
     foreseen = seller.module("gpu_repository", arguments, check=True)
     assert foreseen["changed"] is True, foreseen
     assert seller.target.shell(WRITTEN) == ""
@@ -74,7 +53,7 @@ def test_repository_is_refused_and_nothing_is_written(seller: Vendor, attack: st
         f"cp {conf} /srv/dnf.conf; printf '[main]\\ngpgcheck=0\\nrepo_gpgcheck=0\\nsslverify=0\\n' > {conf}"
     )
     try:
-        answer = seller.module("gpu_repository", asked(seller, **changed))
+        answer = seller.module("gpu_repository", seller.repository("dnf", **changed))
     finally:
         seller.target.shell(f"cp /srv/dnf.conf {conf}")
     assert answer["failed"] and said in answer["msg"], answer
