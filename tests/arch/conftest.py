@@ -101,5 +101,7 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     try:
         yield made
     finally:
-        figures.note(architecture, made.taken)
+        # What is kept speaks of a machine on which all held.
+        if not request.session.testsfailed:
+            figures.note(architecture, made.taken)
         tool.down([name])

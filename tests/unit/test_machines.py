@@ -49,8 +49,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[], tupl
 
 
 def test_column_of_another_day_stays_beside_a_new_one(kept: t.Callable[[], tuple[dict[str, t.Any], str]]) -> None:
-    figures.note("amd64", {"one_task": 10.0, "again": 25.0, "boot": 40.0})
-    figures.note("riscv64", {"one_task": 20.0, "again": 40.0, "boot": 90.0})
+    figures.note("amd64", {"one_task": 10.0, "again": 25.0, "goss": 1.0, "boot": 40.0})
+    figures.note("riscv64", {"one_task": 20.0, "again": 40.0, "goss": 2.0, "boot": 90.0})
     record, page = kept()
     assert set(record["machines"]) == {"amd64", "riscv64"}
     assert "| harden again (0 changed) | 25.0 (2.5 x) | 40.0 (2 x) |" in page
@@ -58,7 +58,7 @@ def test_column_of_another_day_stays_beside_a_new_one(kept: t.Callable[[], tuple
 
 
 def test_run_that_stopped_early_is_no_figure(kept: t.Callable[[], tuple[dict[str, t.Any], str]]) -> None:
-    figures.note("amd64", {"one_task": 10.0, "boot": 40.0})
+    figures.note("amd64", {"one_task": 10.0, "again": 25.0, "boot": 40.0})
     assert not figures.RECORD.exists()
 
 
