@@ -19,14 +19,14 @@ from tests.integration.conftest import ANSIBLE, ROOT, Target, _quote, host_name
 ARCHIVE = "/srv/standin"
 URL = "https://127.0.0.1:8443"
 PROGRAM = ROOT / "tests/fakes/gpu_archive.py"
-# The kernel of clouds is a third of the size of the other, and built of the same source.
-NEEDED = ("linux-image-cloud-amd64", "apt-utils", "gpg", "gpg-agent", "openssl", "unattended-upgrades")
 # By the program that reads them, what archives are made with and of: the host's packages, and the command that publishes one.
 SIGNING = ("gpg", "gpg-agent", "openssl")
 ARCHIVES = {
     "apt": (("apt-utils", *SIGNING), "publish"),
     "dnf": (("dnf", "createrepo-c", "rpm", *SIGNING), "publish-rpm"),
 }
+# The kernel of clouds is a third of the size of the other, and built of the same source.
+NEEDED = ("linux-image-cloud-amd64", "unattended-upgrades", *ARCHIVES["apt"][0])
 STANDIN = {"apt": {"name": "standin-tool", "version": "1.0-1"}, "dnf": {"name": "standin-tool", "version": "1.0"}}
 
 
