@@ -72,7 +72,7 @@ def test_tools_that_nothing_watches_are_no_pass(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_aide_has_time_on_a_slow_host_and_the_collector_more(tmp_path: t.Any) -> None:
-    """Reading its configuration took it more than 20 s on an emulated machine (QEMU, a third of a processor)."""
+    """Reading its configuration took it more than 60 s on an emulated machine (QEMU, a third of a processor)."""
     (tmp_path / "auditd").touch()
     command = aide_rules.AideRules([str(tmp_path / "auditd")]).command
-    assert command and 60 <= command.timeout <= collector.SECONDS / 2
+    assert command and 60 < command.timeout < collector.SECONDS

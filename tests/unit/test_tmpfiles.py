@@ -128,7 +128,7 @@ def test_lines_that_were_not_had_leave_the_section_unread(monkeypatch: pytest.Mo
             pass
 
         def text(self) -> str:
-            raise tmpfiles.CommandError("'systemd-tmpfiles' took longer than 20 s")
+            raise tmpfiles.CommandError("'systemd-tmpfiles' took longer than 60 s")
 
     monkeypatch.setattr(tmpfiles, "Command", Answer)
     assert "took longer" in tmpfiles.TmpFiles().read()

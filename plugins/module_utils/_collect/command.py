@@ -15,6 +15,8 @@ import subprocess
 import time
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SECONDS = 60
+"""From its start, which is that of most others too: slow hosts are seen whole, and programs that hang cost this once."""
 MOST_OUTPUT = 64 << 20
 """Bytes that a program may print: more is a defect, or somebody who wants to fill the memory."""
 MOST_TEXT = 32 << 20
@@ -31,7 +33,7 @@ class CommandError(Exception):
 class Command:
     """A started program whose output goes to memory, so that a full pipe never stops it."""
 
-    def __init__(self, *argv: str, timeout: float = 20) -> None:
+    def __init__(self, *argv: str, timeout: float = SECONDS) -> None:
         self.argv = argv
         self.program = shutil.which(argv[0], path=SEARCH_PATH)
         self.deadline = time.monotonic() + timeout

@@ -34,7 +34,7 @@ def packages() -> dict[str, str]:
     if status is not None:
         installed = dpkg(status)
     else:
-        installed = rpm(Command("rpm", "-qa", "--qf", "%{NAME}\t%{VERSION}-%{RELEASE}\n", timeout=60).text())
+        installed = rpm(Command("rpm", "-qa", "--qf", "%{NAME}\t%{VERSION}-%{RELEASE}\n").text())
     if not installed:
         raise CommandError("no package is installed, says the package manager's database")
     return installed
