@@ -35,6 +35,7 @@ ROWS = {
     "measured on": "date",
     "processors of the machine that emulates, and its load": "processors",
     "QEMU, acceleration": "emulator",
+    "processors of the machine": "processors_emulated",
     "kernel": "kernel",
     "boot loader": "loader",
     "boot to SSH login": "boot",
