@@ -87,5 +87,5 @@ def _reasons(taken: t.Mapping[str, t.Any]) -> list[str]:
 def shown(taken: t.Mapping[str, t.Any], figure: str) -> str:
     value = taken.get(figure, "not measured")
     if figure in RATIOS and isinstance(value, (int, float)) and taken.get("one_task"):
-        return f"{value} ({value / taken['one_task']:.2g} x)"
+        return f"{value} ({value / taken['one_task']:.3g} x)"
     return str(value)
