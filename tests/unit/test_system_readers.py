@@ -359,6 +359,13 @@ class Described:
         return self.said
 
 
+def describe(monkeypatch: pytest.MonkeyPatch, daemons: daemon.Daemons, running: str, unit: str) -> None:
+    """One unit that starts UNIT, while the process of the arguments RUNNING runs."""
+    said = f"Id=r.service\nMainPID=77\nExecStart={{ path=/x ; argv[]={unit} ; ignore_errors=no }}\nExecMainStartTimestampMonotonic=1"
+    monkeypatch.setattr(daemon, "read", lambda path: running if path == "/proc/77/cmdline" else None)
+    daemons.units, daemons.command = ["r.service"], Described(said)  # type: ignore[assignment]
+
+
 @pytest.mark.parametrize(
     ("running", "unit", "other"),
     [
@@ -373,10 +380,8 @@ class Described:
 def test_daemon_that_is_told_to_read_another_file_leaves_its_own_out(
     monkeypatch: pytest.MonkeyPatch, running: str, unit: str, other: str
 ) -> None:
-    said = f"Id=r.service\nMainPID=77\nExecStart={{ path=/x ; argv[]={unit} ; ignore_errors=no }}\nExecMainStartTimestampMonotonic=1"
-    monkeypatch.setattr(daemon, "read", lambda path: running if path == "/proc/77/cmdline" else None)
     reader = rsyslog.Rsyslog()
-    reader.daemons.units, reader.daemons.command = ["r.service"], Described(said)  # type: ignore[assignment]
+    describe(monkeypatch, reader.daemons, running, unit)
     assert reader.daemons.elsewhere("rsyslogd", "-f", "/etc/rsyslog.conf") == other
     assert reader.daemons.elsewhere("auditd", "-c", "/etc/audit") == ""
     left_out = reader.read().left_out
@@ -399,10 +404,8 @@ def test_daemon_that_is_told_to_read_another_file_leaves_its_own_out(
 def test_arguments_that_make_auditd_do_something_else_leave_its_file_out(
     monkeypatch: pytest.MonkeyPatch, running: str, unit: str, reason: str
 ) -> None:
-    said = f"Id=a.service\nMainPID=77\nExecStart={{ path=/x ; argv[]={unit} ; ignore_errors=no }}\nExecMainStartTimestampMonotonic=1"
-    monkeypatch.setattr(daemon, "read", lambda path: running if path == "/proc/77/cmdline" else None)
     reader = settings.Settings()
-    reader.daemons.units, reader.daemons.command = ["a.service"], Described(said)  # type: ignore[assignment]
+    describe(monkeypatch, reader.daemons, running, unit)
     left_out = reader.read().left_out.get(f"auditd {settings.AUDITD}", "")
     assert (reason in left_out) if reason else (left_out == "")
 
