@@ -76,3 +76,17 @@ def test_aide_has_time_on_a_slow_host_and_the_collector_more(tmp_path: t.Any) ->
     (tmp_path / "auditd").touch()
     command = aide_rules.AideRules([str(tmp_path / "auditd")]).command
     assert command and 60 < command.timeout < collector.SECONDS
+
+
+def test_aide_that_hangs_keeps_no_other_section_waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any) -> None:
+    aide, tool = tmp_path / "aide", tmp_path / "auditd"
+    aide.write_text("#!/bin/sh\nexec sleep 20\n")
+    aide.chmod(0o755)
+    tool.touch()
+    monkeypatch.setattr(
+        "ansible_collections.unified.deploy.plugins.module_utils._collect.command.SEARCH_PATH",
+        f"{tmp_path}:/usr/bin:/bin",
+    )
+    seen = collector.collect({"aide_rules": [str(tool)], "text": [str(tool)], "home": None}, limit=5)["sections"]
+    assert seen["text"]["items"] == {str(tool): ""} and "not read" not in str(seen["home"])
+    assert "longer than 5 s" in str(seen["aide_rules"]["left_out"])

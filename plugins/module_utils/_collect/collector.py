@@ -19,8 +19,9 @@ LONGEST: dict[str, type[Reader]] = {"aide_rules": AideRules}
 STARTED_FIRST = ("scan", "sshd", "service", "gpu")
 # Each question of theirs follows from the answer before it: they are read in a process of their own, while this one reads the others.
 APART = ("service",)
-# What can hang on somebody's file system comes when all else is safe; the walk runs beside until then.
-LAST = ("service", "aide_rules", "text", "file", "root_shell", "home", "scan", "gpu")
+# What can hang on somebody's file system comes when all else is safe; the walk and AIDE, which can take most of the time that there is, run beside
+# until then.
+LAST = ("service", "text", "file", "root_shell", "home", "scan", "aide_rules", "gpu")
 SECONDS = 120
 MEMORY = 512 << 20
 
