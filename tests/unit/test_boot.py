@@ -137,6 +137,24 @@ def test_words_after_two_dashes_are_the_first_process_s() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ('quiet dyndbg="file x audit=1"', None),
+        ('audit=1 "audit=0"', "0"),
+        ('audit="1"', "1"),
+        ('audit=1 note="not closed audit=0', "1"),
+    ],
+)
+def test_words_are_parted_as_the_kernel_does(line: str, value: str | None) -> None:
+    assert boot_words.values(boot_words.words(line), ["audit"]) == {"audit": value}
+
+
+def test_change_keeps_what_quotes_hold_together() -> None:
+    line = boot_loaders.with_word('root=1 dyndbg="file x  audit=0" audit=0', "audit", "audit=1")
+    assert line == 'root=1 dyndbg="file x  audit=0" audit=1'
+
+
+@pytest.mark.parametrize(
     ("content", "value"),
     [
         ('A="one two"\nA="$A three"', "one two three"),

@@ -16,7 +16,7 @@ import os
 import typing as t
 
 from . import boot_entries, boot_grub
-from .boot_words import Stored, values
+from .boot_words import Stored, values, words
 from .configuration import text
 from .host import in_container
 from .section import Reader, Section
@@ -43,9 +43,8 @@ class Boot(Reader):
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
-        words = (text(CMDLINE, left_out) or "").split()
         items: dict[str, t.Any] = {
-            "live": values(words, self.request), "loaders": {}, "outside": outside(), "unknown": "", "password": None,
+            "live": values(words(text(CMDLINE, left_out) or ""), self.request), "loaders": {}, "outside": outside(), "unknown": "", "password": None,
         }  # fmt: skip
         if items["outside"]:
             return Section(items, left_out)

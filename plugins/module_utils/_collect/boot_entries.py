@@ -7,7 +7,7 @@ import glob
 import os
 import re
 
-from .boot_words import Entry, Stored
+from .boot_words import Entry, Stored, words
 from .configuration import drop_ins, text
 from .shell_words import assigned
 
@@ -36,7 +36,7 @@ def snippet(content: str, path: str) -> Entry:
         if rest and not name.startswith("#"):
             fields.setdefault(name, []).append(rest[0].strip())
     title = " ".join([*fields.get("title", [])[:1], *fields.get("version", [])[:1]]) or os.path.basename(path)
-    return Entry(title, path, "", " ".join(fields.get("options", [])).split())
+    return Entry(title, path, "", words(" ".join(fields.get("options", []))))
 
 
 def systemd_boot(left_out: dict[str, str]) -> Stored | None:
@@ -60,7 +60,7 @@ def kernel_cmdline(left_out: dict[str, str]) -> tuple[str, list[str]] | None:
         content = text(path, left_out)
         if content is not None:
             lines = [line for line in content.splitlines() if not line.lstrip().startswith("#")]
-            return path, " ".join(lines).split()
+            return path, words(" ".join(lines))
     return None
 
 
@@ -85,7 +85,7 @@ def labels(content: str, path: str, made_by: str) -> list[Entry]:
         elif entries and word in ("linux", "kernel", "fit"):
             boots.add(len(entries) - 1)
         elif entries and word == "append" and rest:
-            entries[-1].words = rest[0].split()
+            entries[-1].words = words(rest[0])
     return [entry for place, entry in enumerate(entries) if place in boots]
 
 
@@ -96,7 +96,7 @@ def u_boot(left_out: dict[str, str]) -> tuple[list[str] | None, list[str]]:
     paths = [U_BOOT, *(path for directory in U_BOOT_DROP_INS for path in drop_ins(directory))]
     variables = assigned(paths, (U_BOOT_PARAMETERS,), left_out)
     if variables.get(U_BOOT_PARAMETERS):
-        return variables[U_BOOT_PARAMETERS].split(), paths
+        return words(variables[U_BOOT_PARAMETERS]), paths
     future = kernel_cmdline(left_out)
     return (future[1], [future[0]]) if future and future[0] == KERNEL_CMDLINE[0] else (U_BOOT_DEFAULT.split(), paths)
 
@@ -106,8 +106,8 @@ def raspberry(left_out: dict[str, str]) -> Stored | None:
         path = f"{directory}/cmdline.txt"
         if os.path.exists(f"{directory}/config.txt") and os.path.exists(path):
             # The firmware reads the first line alone.
-            words = ((text(path, left_out) or "").splitlines() or [""])[0].split()
+            line = ((text(path, left_out) or "").splitlines() or [""])[0]
             made_by = RASPBERRY_HOOK if os.path.exists(RASPBERRY_HOOK) else ""
-            extra = (text(RASPBERRY_EXTRA, left_out) or "").split() if made_by else None
-            return Stored([Entry("cmdline.txt", path, made_by, words)], extra, [RASPBERRY_EXTRA] if made_by else [])
+            extra = words(text(RASPBERRY_EXTRA, left_out) or "") if made_by else None
+            return Stored([Entry("cmdline.txt", path, made_by, words(line))], extra, [RASPBERRY_EXTRA] if made_by else [])
     return None

@@ -11,7 +11,7 @@ import shlex
 import typing as t
 
 from .boot_entries import SNIPPETS, kernel_cmdline, snippet
-from .boot_words import Entry, Stored
+from .boot_words import Entry, Stored, words
 from .configuration import text
 from .shell_words import assigned
 
@@ -42,7 +42,7 @@ def menu(left_out: dict[str, str]) -> Stored | None:
     variables = {**environment(left_out), **_set(content)}
     paths = [DEFAULTS, *sorted(glob.glob(DROP_INS))]
     settings = assigned(paths, VARIABLES, left_out)
-    future = " ".join(settings.get(name, "") for name in VARIABLES).split()
+    future = words(" ".join(settings.get(name, "") for name in VARIABLES))
     return Stored(entries(content, path, variables, left_out), future, paths)
 
 
@@ -58,7 +58,7 @@ def snippets(left_out: dict[str, str]) -> Stored | None:
     made = []
     for name in sorted(glob.glob(SNIPPETS[-1])):
         entry = snippet(text(name, left_out) or "", name)
-        entry.words = _words(" ".join(entry.words), variables, name, left_out)
+        entry.words = _expanded(" ".join(entry.words), variables, name, left_out)
         made.append(entry)
     future = kernel_cmdline(left_out)
     return Stored(made, future and future[1], [future[0]] if future else [])
@@ -82,11 +82,11 @@ def entries(content: str, path: str, variables: t.Mapping[str, str], left_out: d
         elif entry := _ENTRY.match(line):
             title = entry[1].strip("'\"")
         elif (kernel := _KERNEL.match(line)) and not any(word in f"{script} {kernel[1]}" for word in OTHER_SYSTEMS):
-            made.append(Entry(title, path, script, _words(kernel[2] or "", variables, path, left_out)))
+            made.append(Entry(title, path, script, _expanded(kernel[2] or "", variables, path, left_out)))
     return made
 
 
-def _words(written: str, variables: t.Mapping[str, str], where: str, left_out: dict[str, str]) -> list[str]:
+def _expanded(written: str, variables: t.Mapping[str, str], where: str, left_out: dict[str, str]) -> list[str]:
     def expanded(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if name not in variables and name != OPTIONAL:
@@ -97,7 +97,7 @@ def _words(written: str, variables: t.Mapping[str, str], where: str, left_out: d
     try:
         return shlex.split(line)
     except ValueError:
-        return line.split()
+        return words(line)
 
 
 def _set(content: str) -> dict[str, str]:

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 _SECRET = re.compile(
     r"(^|[._-])(pass(word|wd)?|secret|token|credential\w*|key)=|^systemd\.set_credential", re.IGNORECASE
 )
+# As the kernel parts them (next_arg() in lib/cmdline.c): double quotes keep blanks together.
+_WORD = re.compile(r'(?:"[^"]*(?:"|$)|[^\s"])+')
 Values = t.Dict[str, t.Optional[str]]
+
+
+def words(line: str) -> list[str]:
+    return _WORD.findall(line)
 
 
 def plain(name: str) -> str:
@@ -19,13 +25,13 @@ def plain(name: str) -> str:
     return name.replace("-", "_")
 
 
-def values(words: t.Sequence[str], names: t.Iterable[str]) -> Values:
+def values(line: t.Sequence[str], names: t.Iterable[str]) -> Values:
     """The value of each parameter: of several the last, "" for one that stands alone, None for one that does not stand."""
     stands: dict[str, str] = {}
-    for word in words:
+    for word in line:
         if word == "--":  # what follows is the first process's
             break
-        name, _mark, value = word.partition("=")
+        name, _mark, value = word.strip('"').partition("=")
         stands[plain(name)] = value.strip('"')
     return {name: stands.get(plain(name)) for name in names}
 

@@ -15,7 +15,7 @@ from ...module_utils._collect.boot_entries import (
     U_BOOT_DEFAULT,
     U_BOOT_PARAMETERS,
 )
-from ...module_utils._collect.boot_words import plain
+from ...module_utils._collect.boot_words import plain, words
 from .kinds.base import Desired, Evidence, Platform
 from .kinds.settings import MARK
 
@@ -174,8 +174,13 @@ LOADERS: dict[str, Loader] = {one.name: one for one in (Snippets(), Extlinux(), 
 def with_word(line: str, key: str, word: str) -> str:
     """A command line with WORD for the parameter KEY, and no other for it; what ``--`` sets apart stays behind it."""
     ours, mark, others = f" {line} ".partition(" -- ")
-    kept = [one for one in ours.split() if plain(one.partition("=")[0]) != plain(key)]
+    kept = [one for one in words(ours) if not sets(one, key)]
     return " ".join([*kept, word, *(["--", *others.split()] if mark else [])])
+
+
+def sets(word: str, key: str) -> bool:
+    """Whether a word of a command line is the parameter KEY."""
+    return plain(word.strip('"').partition("=")[0]) == plain(key)
 
 
 def with_option(content: str, key: str, word: str) -> str:
@@ -185,8 +190,8 @@ def with_option(content: str, key: str, word: str) -> str:
     if not places:
         return "\n".join([*lines, f"options {word}", ""])
     for place in places[:-1]:
-        lines[place] = " ".join(one for one in lines[place].split() if plain(one.partition("=")[0]) != plain(key))
-    lines[places[-1]] = f"options {with_word(lines[places[-1]].split(None, 1)[-1], key, word)}"
+        lines[place] = " ".join(one for one in words(lines[place]) if not sets(one, key))
+    lines[places[-1]] = f"options {with_word(lines[places[-1]].strip().removeprefix('options'), key, word)}"
     return "\n".join([*lines, ""])
 
 
