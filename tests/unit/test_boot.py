@@ -464,6 +464,26 @@ def test_systemd_boot_keeps_the_rest_of_entry_and_of_later_kernels(catalogue: t.
     assert desired.files["/etc/kernel/cmdline"]["content"] == "root=UUID=1 ro # quiet audit=1\n"
 
 
+def test_comments_of_the_kernel_s_command_line_stay_comments(catalogue: t.Any, hardened: t.Any) -> None:
+    """kernel-install drops lines that begin with #: one line of all would leave later kernels without a root."""
+    path = "/boot/efi/loader/entries/1.conf"
+    future = later(None, "/etc/kernel/cmdline")
+    machine(hardened, "systemd-boot", [entry("one", "1", path, "")], live="1", future=future)
+    hardened["text"].update({path: SNIPPET, "/etc/kernel/cmdline": "# the site's\nroot=UUID=1 ro\n  # more\naudit=0\n"})
+    _verdict, desired = planned(catalogue, hardened)
+    assert desired.files["/etc/kernel/cmdline"]["content"] == "# the site's\n  # more\nroot=UUID=1 ro audit=1\n"
+
+
+def test_packaged_command_line_that_was_not_read_is_not_replaced(catalogue: t.Any, hardened: t.Any) -> None:
+    path, packaged = "/boot/efi/loader/entries/1.conf", "/usr/lib/kernel/cmdline"
+    machine(hardened, "systemd-boot", [entry("one", "1", path, "")], live="1", future=later(None, packaged))
+    hardened["text"].update({path: SNIPPET, "/etc/kernel/cmdline": None})
+    hardened["text"].pop(packaged, None)
+    hardened.document["sections"]["text"]["left_out"][packaged] = "the kernel parameter x.password holds a secret"
+    verdict, desired = planned(catalogue, hardened)
+    assert "secret" in verdict.held and desired.empty()
+
+
 def test_extlinux_adds_to_the_parameters_and_makes_the_menu(catalogue: t.Any, hardened: t.Any) -> None:
     entries = [entry("l0", None, "/boot/extlinux/extlinux.conf", "u-boot-update")]
     machine(hardened, "extlinux", entries, live=None, future=later(None, "/etc/default/u-boot"))

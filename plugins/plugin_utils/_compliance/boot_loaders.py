@@ -111,10 +111,8 @@ class SystemdBoot(Loader):
             desired.file(path, with_option(desired.text(path, evidence), key, f"{key}={value}"), mode="0600")
         if bad.later:
             path, packaged = KERNEL_CMDLINE
-            base = (
-                desired.text(path, evidence) or evidence["text"].get(packaged) or self._of_an_entry(evidence, desired)
-            )
-            desired.file(path, with_word(base.strip(), key, f"{key}={value}") + "\n")
+            base = desired.text(path, evidence) or desired.text(packaged, evidence)
+            desired.file(path, with_parameter(base or self._of_an_entry(evidence, desired), key, f"{key}={value}"))
 
     @staticmethod
     def _of_an_entry(evidence: Evidence, desired: Desired) -> str:
@@ -141,8 +139,8 @@ class Extlinux(Loader):
         if future is None:
             return
         if bad.later and future["sources"] == [KERNEL_CMDLINE[0]]:
-            base = desired.text(KERNEL_CMDLINE[0], evidence).strip()
-            desired.file(KERNEL_CMDLINE[0], with_word(base, key, f"{key}={value}") + "\n")
+            base = desired.text(KERNEL_CMDLINE[0], evidence)
+            desired.file(KERNEL_CMDLINE[0], with_parameter(base, key, f"{key}={value}"))
         elif bad.later:
             line = f'{U_BOOT_PARAMETERS}="${{{U_BOOT_PARAMETERS}:-{U_BOOT_DEFAULT}}} {key}={value}"'
             if not add_line(U_BOOT, key, line, evidence, desired):
@@ -176,6 +174,14 @@ def with_word(line: str, key: str, word: str) -> str:
     ours, mark, others = f" {line} ".partition(" -- ")
     kept = [one for one in words(ours) if not sets(one, key)]
     return " ".join([*kept, word, *(["--", *others.split()] if mark else [])])
+
+
+def with_parameter(content: str, key: str, word: str) -> str:
+    """The text of /etc/kernel/cmdline with WORD for the parameter KEY. Comments stay lines of their own: kernel-install(8) drops those."""
+    lines = content.splitlines()
+    comments = [line for line in lines if line.lstrip().startswith("#")]
+    line = with_word(" ".join(line for line in lines if line not in comments), key, word)
+    return "\n".join([*comments, line, ""])
 
 
 def sets(word: str, key: str) -> bool:
