@@ -97,7 +97,7 @@ def planned(catalogue: t.Any, evidence: t.Any, *rules: str) -> tuple[_plan.Verdi
 
 
 def later(value: str | None, *sources: str) -> dict[str, t.Any]:
-    return {"sources": list(sources), "values": dict.fromkeys(NAMES, value)}
+    return {"sources": list(sources), "values": [dict.fromkeys(NAMES, value)]}
 
 
 # What is read.
@@ -234,7 +234,7 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     assert stored is not None
     read = stored.as_dict(["audit"])
     assert [one["values"] for one in read["entries"]] == [{"audit": "0"}]
-    assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": {"audit": "1"}}
+    assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": [{"audit": "1"}]}
     assert "unified kernel image" in left_out[f"{tmp_path}/EFI/Linux/one.efi"]
 
 
@@ -258,7 +258,7 @@ def test_raspberry_pi_boots_the_first_line_and_debian_makes_it_of_another_file(
     monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "hook"))
     monkeypatch.setattr(boot_entries, "RASPBERRY_EXTRA", str(tmp_path / "extra"))
     again = boot_entries.raspberry({})
-    assert again is not None and again.future == ["audit=0"]
+    assert again is not None and again.future == [["audit=0"]]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_u_boot_s_parameters_come_from_where_its_program_takes_them(
     monkeypatch.setattr(boot_entries, "U_BOOT_DROP_INS", ())
     monkeypatch.setattr(boot_entries, "KERNEL_CMDLINE", (str(tmp_path / "cmdline"), str(tmp_path / "none")))
     stored = boot_entries.extlinux({})
-    assert stored is not None and stored.future == future.split()
+    assert stored is not None and stored.future == [future.split()]
     assert {one.made_by for one in stored.entries} == {"u-boot-update"}
 
 
@@ -315,8 +315,30 @@ def test_grub_s_menu_has_what_its_settings_give_to_later_kernels(
     monkeypatch.setattr(boot_grub, "DEFAULTS", str(tmp_path / "grub"))
     monkeypatch.setattr(boot_grub, "DROP_INS", f"{tmp_path}/d/*.cfg")
     stored = boot_grub.menu({})
-    assert stored is not None and stored.future == ["console=ttyS0", "audit=1", "quiet", "audit=0"]
-    assert stored.as_dict(["audit"])["future"]["values"] == {"audit": "0"}, "what comes last wins"
+    assert stored is not None and stored.future
+    assert stored.future[0] == ["console=ttyS0", "audit=1", "quiet", "audit=0"]
+    assert stored.as_dict(["audit"])["future"]["values"] == [{"audit": "0"}, {"audit": "1"}], "what comes last wins"
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        ('GRUB_CMDLINE_LINUX_DEFAULT="quiet audit=1"', ["1", None]),
+        ('GRUB_CMDLINE_LINUX_DEFAULT="quiet audit=1"\nGRUB_DISABLE_RECOVERY=true', ["1"]),
+        ('GRUB_CMDLINE_LINUX_DEFAULT="audit=1"\nGRUB_CMDLINE_LINUX_RECOVERY="single audit=1"', ["1", "1"]),
+        ('GRUB_CMDLINE_LINUX="audit=1"\nGRUB_CMDLINE_LINUX_XEN_REPLACE="quiet"', ["1", "1", None, None]),
+    ],
+)
+def test_entries_that_rescue_are_made_of_other_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, values: list[str | None]
+) -> None:
+    tree(tmp_path, **{"grub.cfg": MENU, "grub": settings + "\n"})
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "DEFAULTS", str(tmp_path / "grub"))
+    monkeypatch.setattr(boot_grub, "DROP_INS", f"{tmp_path}/d/*.cfg")
+    stored = boot_grub.menu({})
+    assert stored is not None
+    assert [one["audit"] for one in stored.as_dict(["audit"])["future"]["values"]] == values
 
 
 def test_texts_of_boot_loader_entries_are_those_that_a_pattern_matches_without_secrets(tmp_path: Path) -> None:
@@ -401,6 +423,16 @@ def test_grub_gets_one_drop_in_and_one_new_menu_for_all_rules(catalogue: t.Any, 
     ]
 
 
+def test_parameter_that_only_the_entry_that_rescues_lacks_is_added(catalogue: t.Any, hardened: t.Any) -> None:
+    """Made anew from the same settings the menu would stay as it is, at each run."""
+    entries = [entry("Debian", "1"), entry("Debian (recovery mode)", None)]
+    future = {"sources": ["/etc/default/grub"], "values": [dict.fromkeys(NAMES, "1"), dict.fromkeys(NAMES)]}
+    machine(hardened, "grub", entries, live="1", future=future)
+    verdict, desired = planned(catalogue, hardened)
+    assert "audit=1" in desired.files["/etc/default/grub.d/zz-unified.cfg"]["content"] and desired.derived
+    assert "no audit for kernels to come" in verdict.actual
+
+
 def test_drop_in_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     path = tmp_path / "zz.cfg"
     content = boot_loaders.with_line("", "audit", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=0"')
@@ -449,7 +481,7 @@ def test_snippets_of_the_red_hat_family_are_changed_by_one_command(catalogue: t.
     desired = _plan.Desired()
     for name in ("audit", "audit_backlog_limit", "audit"):
         loader = boot_loaders.LOADERS["bls"]
-        loader.store(name, "1", boot_loaders.Bad([], later=False), hardened, desired)
+        loader.store(name, "1", boot_loaders.Bad([], later=[]), hardened, desired)
     assert desired.commands == [["grubby", "--update-kernel=ALL", "--args=audit_backlog_limit=1 audit=1"]]
 
 

@@ -3,7 +3,7 @@
 
 Items: ``live``, the value of each parameter of the request in /proc/cmdline; ``loaders``, by name ``{entries, future}``:
 ``entries`` is a list of ``{title, source, made_by, values}``, ``future`` is ``{sources, values}``, what entries of kernels that are
-installed later get, or None where nothing tells; ``outside``, why no boot loader of this host starts its kernel, and ``unknown``,
+installed later get, a mapping for each sort of entry, or None where nothing tells; ``outside``, why no boot loader of this host starts its kernel, and ``unknown``,
 why it cannot be told what does, both empty where loaders are known; ``password``, how GRUB's menu is locked
 (`boot_grub.password`), or None without GRUB. A value is None where the parameter does not stand there, "" where it stands without
 one, and the last of several. Nothing else of a command line is kept: it can hold secrets.
@@ -44,7 +44,8 @@ class Boot(Reader):
     def read(self) -> Section:
         left_out: dict[str, str] = {}
         items: dict[str, t.Any] = {
-            "live": values(words(text(CMDLINE, left_out) or ""), self.request), "loaders": {}, "outside": outside(), "unknown": "", "password": None,
+            "live": values(words(text(CMDLINE, left_out) or ""), self.request), "loaders": {},
+            "outside": outside(), "unknown": "", "password": None,
         }  # fmt: skip
         if items["outside"]:
             return Section(items, left_out)

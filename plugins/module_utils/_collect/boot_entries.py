@@ -50,18 +50,17 @@ def systemd_boot(left_out: dict[str, str]) -> Stored | None:
             entries.setdefault(os.path.realpath(path), snippet(content, path))
     for image in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/Linux/*.efi")):
         left_out[image] = "a unified kernel image: its parameters are part of it (ukify(1))"
-    future = kernel_cmdline(left_out)
-    return Stored(list(entries.values()), future and future[1], [future[0]] if future else [])
+    return Stored(list(entries.values()), *kernel_cmdline(left_out))
 
 
-def kernel_cmdline(left_out: dict[str, str]) -> tuple[str, list[str]] | None:
-    """What kernel-install(8) writes into entries of new kernels, with the file that says so."""
+def kernel_cmdline(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]:
+    """What kernel-install(8) writes into entries of new kernels, and the file that says so; None where none does."""
     for path in KERNEL_CMDLINE:
         content = text(path, left_out)
         if content is not None:
             lines = [line for line in content.splitlines() if not line.lstrip().startswith("#")]
-            return path, words(" ".join(lines))
-    return None
+            return [words(" ".join(lines))], [path]
+    return None, []
 
 
 def extlinux(left_out: dict[str, str]) -> Stored | None:
@@ -89,16 +88,16 @@ def labels(content: str, path: str, made_by: str) -> list[Entry]:
     return [entry for place, entry in enumerate(entries) if place in boots]
 
 
-def u_boot(left_out: dict[str, str]) -> tuple[list[str] | None, list[str]]:
+def u_boot(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]:
     """What u-boot-update(8) writes, and the files that say so; None where it is not installed."""
     if not any(os.path.exists(place) for place in (U_BOOT, *U_BOOT_DROP_INS)):
         return None, []
     paths = [U_BOOT, *(path for directory in U_BOOT_DROP_INS for path in drop_ins(directory))]
     variables = assigned(paths, (U_BOOT_PARAMETERS,), left_out)
     if variables.get(U_BOOT_PARAMETERS):
-        return words(variables[U_BOOT_PARAMETERS]), paths
-    future = kernel_cmdline(left_out)
-    return (future[1], [future[0]]) if future and future[0] == KERNEL_CMDLINE[0] else (U_BOOT_DEFAULT.split(), paths)
+        return [words(variables[U_BOOT_PARAMETERS])], paths
+    future, sources = kernel_cmdline(left_out)
+    return (future, sources) if sources == [KERNEL_CMDLINE[0]] else ([U_BOOT_DEFAULT.split()], paths)
 
 
 def raspberry(left_out: dict[str, str]) -> Stored | None:
@@ -108,6 +107,6 @@ def raspberry(left_out: dict[str, str]) -> Stored | None:
             # The firmware reads the first line alone.
             line = ((text(path, left_out) or "").splitlines() or [""])[0]
             made_by = RASPBERRY_HOOK if os.path.exists(RASPBERRY_HOOK) else ""
-            extra = words(text(RASPBERRY_EXTRA, left_out) or "") if made_by else None
+            extra = [words(text(RASPBERRY_EXTRA, left_out) or "")] if made_by else None
             return Stored([Entry("cmdline.txt", path, made_by, words(line))], extra, [RASPBERRY_EXTRA] if made_by else [])
     return None

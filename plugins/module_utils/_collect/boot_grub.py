@@ -17,8 +17,10 @@ from .shell_words import assigned
 
 MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 DEFAULTS, DROP_INS = "/etc/default/grub", "/etc/default/grub.d/*.cfg"
-# grub-mkconfig's scripts write the first before the second.
-VARIABLES = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")
+LINUX, DEFAULT, RECOVERY = "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT", "GRUB_CMDLINE_LINUX_RECOVERY"
+# What stands for the first two under Xen (20_linux_xen).
+XEN, XEN_DEFAULT = "GRUB_CMDLINE_LINUX_XEN_REPLACE", "GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT"
+NO_RECOVERY = "GRUB_DISABLE_RECOVERY"
 # Beside the menu: what the menu's script sources for the password's hash (grub2-setpassword(8)), and what a site adds.
 PASSWORD_FILE, CUSTOM = "user.cfg", "custom.cfg"
 # Set by tuned where that is installed; elsewhere GRUB takes it for empty.
@@ -41,9 +43,22 @@ def menu(left_out: dict[str, str]) -> Stored | None:
         return None
     variables = {**environment(left_out), **_set(content)}
     paths = [DEFAULTS, *sorted(glob.glob(DROP_INS))]
-    settings = assigned(paths, VARIABLES, left_out)
-    future = words(" ".join(settings.get(name, "") for name in VARIABLES))
-    return Stored(entries(content, path, variables, left_out), future, paths)
+    settings = assigned(paths, (LINUX, DEFAULT, RECOVERY, XEN, XEN_DEFAULT, NO_RECOVERY), left_out)
+    return Stored(entries(content, path, variables, left_out), future(settings), paths)
+
+
+def future(settings: t.Mapping[str, str]) -> list[list[str]]:
+    """What grub-mkconfig's scripts write of these settings: for an entry, and for the one that rescues."""
+    linux, default = settings.get(LINUX, ""), settings.get(DEFAULT, "")
+    pairs = [(linux, default)]
+    if settings.get(XEN) or settings.get(XEN_DEFAULT):
+        pairs.append((settings.get(XEN) or linux, settings.get(XEN_DEFAULT) or default))
+    lines = []
+    for always, normally in pairs:
+        lines.append(f"{always} {normally}")
+        if settings.get(NO_RECOVERY) != "true":
+            lines.append(f"{settings.get(RECOVERY, '')} {always}")
+    return [words(line) for line in lines]
 
 
 def snippets(left_out: dict[str, str]) -> Stored | None:
@@ -60,8 +75,7 @@ def snippets(left_out: dict[str, str]) -> Stored | None:
         entry = snippet(text(name, left_out) or "", name)
         entry.words = _expanded(" ".join(entry.words), variables, name, left_out)
         made.append(entry)
-    future = kernel_cmdline(left_out)
-    return Stored(made, future and future[1], [future[0]] if future else [])
+    return Stored(made, *kernel_cmdline(left_out))
 
 
 def _menu_path() -> str:

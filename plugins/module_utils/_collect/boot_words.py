@@ -61,19 +61,20 @@ class Stored:
     """What a boot loader will start kernels with.
 
     Attributes:
-        future: what an entry made later gets; None where nothing tells.
+        future: what entries made later get, a command line for each sort of them; None where nothing tells.
         sources: the files that say so.
     """
 
     entries: list[Entry]
-    future: list[str] | None = None
+    future: list[list[str]] | None = None
     sources: list[str] = field(default_factory=list)
 
     def as_dict(self, names: t.Sequence[str]) -> dict[str, t.Any]:
+        later = self.future and [values(line, names) for line in self.future]
         return {
             "entries": [
                 {"title": one.title, "source": one.source, "made_by": one.made_by, "values": values(one.words, names)}
                 for one in self.entries
             ],
-            "future": None if self.future is None else {"sources": self.sources, "values": values(self.future, names)},
+            "future": later and {"sources": self.sources, "values": later},
         }

@@ -51,10 +51,10 @@ class Loader:
 
 
 class Bad(t.NamedTuple):
-    """Where a parameter is not as a rule wants it: entries, and whether those made later would be wrong, too."""
+    """Where a parameter is not as a rule wants it: entries, and its values in those made later."""
 
     entries: list[Places]
-    later: bool
+    later: t.Sequence[str | None]
 
 
 class Grub(Loader):
