@@ -126,8 +126,9 @@ def test_extlinux_entries_are_labels_with_a_kernel() -> None:
 
 
 def test_snippet_joins_its_options() -> None:
-    made = boot_entries.snippet(SNIPPET + "\n# options audit=1\n", "/boot/loader/entries/1.conf")
-    assert made.title == "Fedora Linux 6.12" and "audit=0" in made.words and "audit=1" not in made.words
+    fields = boot_entries.snippet_fields(SNIPPET + "\n# options audit=1\n")
+    assert boot_entries.snippet_title(fields, "/boot/loader/entries/1.conf") == "Fedora Linux 6.12"
+    assert fields["options"] == ["root=UUID=1 ro", "audit=0 # quiet"]
 
 
 def test_words_after_two_dashes_are_the_first_process_s() -> None:
@@ -224,7 +225,11 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     tree(
         tmp_path,
         **files,
-        **{"loader/entries/firmware.conf": "title no kernel\nefi /x.efi\n", "cmdline": "root=1 audit=1\n"},
+        **{
+            "loader/entries/firmware.conf": "title no kernel\nefi /x.efi\n",
+            "loader/entries/stub.conf": "title its own loader\nefi /vmlinuz.efi\noptions root=1\n",
+            "cmdline": "root=1 audit=1\n",
+        },
     )
     monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path), str(tmp_path)))
     monkeypatch.setattr(boot_entries, "SNIPPETS", (f"{tmp_path}/loader/entries/*.conf",) * 2)
@@ -233,7 +238,7 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     stored = boot_entries.systemd_boot(left_out)
     assert stored is not None
     read = stored.as_dict(["audit"])
-    assert [one["values"] for one in read["entries"]] == [{"audit": "0"}]
+    assert [one["values"] for one in read["entries"]] == [{"audit": "0"}, {"audit": None}]
     assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": [{"audit": "1"}]}
     assert "unified kernel image" in left_out[f"{tmp_path}/EFI/Linux/one.efi"]
 
@@ -301,6 +306,94 @@ def test_grub_with_snippets_takes_their_variables_from_its_environment(
     assert stored is not None and boot_grub.menu({}) is None
     assert [one["values"]["audit"] for one in stored.as_dict(["audit"])["entries"]] == ["1", None]
     assert left_out == {}
+
+
+FALLBACK = """if [ -z "${kernelopts}" ]; then
+  set kernelopts="root=1 ro audit=1"
+fi
+insmod blscfg
+blscfg
+"""
+
+
+def bls(root: Path, monkeypatch: pytest.MonkeyPatch, menu: str, grubenv: str, options: str) -> tuple[t.Any, t.Any]:
+    """The values of audit in a menu that takes snippets, by entry, and what was left out."""
+    snippet = f"title one\nlinux /vmlinuz\n{options}\n"
+    tree(root, **{"grub.cfg": menu, "grubenv": grubenv, "entries/1.conf": snippet})
+    monkeypatch.setattr(boot_grub, "MENUS", (str(root / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "SNIPPETS", (f"{root}/entries/*.conf",))
+    left_out: dict[str, str] = {}
+    stored = boot_grub.snippets(left_out)
+    assert stored is not None
+    return [one["values"]["audit"] for one in stored.as_dict(["audit"])["entries"]], left_out
+
+
+@pytest.mark.parametrize(
+    ("menu", "grubenv", "options", "values"),
+    [
+        # What grub2-mkconfig writes into the menu is for hosts without an environment block.
+        (FALLBACK, "kernelopts=root=1 ro audit=0\n", "options $kernelopts", ["0"]),
+        (FALLBACK, "", "options $kernelopts", ["1"]),
+        # Of several lines of options GRUB takes the first, and without one this variable.
+        ("blscfg\n", "", "options root=1\noptions audit=1", [None]),
+        ("set default_kernelopts='audit=1'\nblscfg\n", "", "version 1", ["1"]),
+        ("set default_kernelopts='audit=1'\nblscfg\n", "", "options root=1 $kernelopts", [None]),
+        # Entries of the menu itself.
+        ("blscfg\nmenuentry 'Rescue' {\n linux /old audit=0\n}\n", "", "options audit=1", ["1", "0"]),
+    ],
+)
+def test_snippets_get_their_parameters_as_grub_gives_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, menu: str, grubenv: str, options: str, values: list[str | None]
+) -> None:
+    assert bls(tmp_path, monkeypatch, menu, grubenv, options) == (values, {})
+
+
+def test_entry_that_starts_a_unified_image_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, **{"entries/2.conf": "title image\nefi /EFI/Linux/one.efi\n"})
+    values, left_out = bls(tmp_path, monkeypatch, "blscfg\n", "", "options audit=1")
+    assert values == ["1"] and f"{tmp_path}/entries/2.conf" in left_out
+
+
+def grub(root: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> tuple[t.Any, dict[str, str]]:
+    """What is stored in GRUB's menu among FILES of a directory, and what was left out."""
+    tree(root, **files)
+    monkeypatch.setattr(boot_grub, "MENUS", (str(root / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "DEFAULTS", str(root / "grub"))
+    monkeypatch.setattr(boot_grub, "DROP_INS", f"{root}/d/*.cfg")
+    left_out: dict[str, str] = {}
+    stored = boot_grub.menu(left_out)
+    assert stored is not None
+    return stored, left_out
+
+
+def test_entries_of_files_that_the_menu_takes_in_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    menu = MENU + "source $prefix/custom.cfg\nsource ${config_directory}/none.cfg\nconfigfile (hd0,1)/other.cfg\n"
+    stored, left_out = grub(
+        tmp_path, monkeypatch, **{"grub.cfg": menu, "custom.cfg": "menuentry 'Mine' { linux /boot/mine ro; }\n"}
+    )
+    assert [(one.title, one.source) for one in stored.entries][-1] == ("Mine", f"{tmp_path}/custom.cfg")
+    assert not boot_loaders.LOADERS["grub"].own({"made_by": stored.entries[-1].made_by})
+    assert left_out == {str(tmp_path / "grub.cfg"): "it takes in (hd0,1)/other.cfg, which is not read: look into that by hand"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "menuentry 'One; {line}' { linux /boot/vmlinuz audit=0; initrd /i; }",
+        "menuentry 'One' {\n if true; then linux /boot/vmlinuz audit=0; fi\n}",
+        "menuentry 'One' {\n linux /boot/my-own audit=0\n}",
+        "menuentry 'One' {\n linux \"${root}/k\" 'audit=0'\n}",
+    ],
+)
+def test_kernel_is_seen_however_its_entry_is_written(line: str) -> None:
+    entries = boot_grub.entries(f"set root=x\n# linux /boot/vmlinuz\n{line}\n", "/boot/grub/grub.cfg", {"root": "x"}, {})
+    assert [boot_words.values(one.words, ["audit"]) for one in entries] == [{"audit": "0"}]
+
+
+def test_menu_that_people_wrote_tells_nothing_of_later_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made anew it would be lost."""
+    stored, _left_out = grub(tmp_path, monkeypatch, **{"grub.cfg": "menuentry 'Mine' {\n linux /boot/vmlinuz\n}\n"})
+    assert stored.future is None and [one.made_by for one in stored.entries] == [""]
 
 
 def test_grub_s_menu_has_what_its_settings_give_to_later_kernels(
@@ -451,6 +544,12 @@ def test_entry_of_the_site_s_own_is_held_by_name(catalogue: t.Any, hardened: t.A
     machine(hardened, "grub", [entry("Rescue", None, made_by="40_custom")], live="1", future=later("1"))
     verdict, desired = planned(catalogue, hardened)
     assert "'Rescue'" in verdict.held and "40_custom" in verdict.held and desired.empty()
+
+
+def test_menu_that_people_wrote_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("Mine", None, made_by="")], live="1")
+    verdict, desired = planned(catalogue, hardened)
+    assert "'Mine'" in verdict.held and desired.empty()
 
 
 def test_setting_that_comes_after_ours_is_held_by_name_and_nothing_is_made_anew(

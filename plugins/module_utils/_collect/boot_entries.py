@@ -22,21 +22,25 @@ U_BOOT = "/etc/default/u-boot"
 U_BOOT_DROP_INS = ("/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d")
 U_BOOT_PARAMETERS = "U_BOOT_PARAMETERS"
 U_BOOT_DEFAULT = "ro quiet"
+UNIFIED = "a unified kernel image: its parameters are part of it (ukify(1))"
 FIRMWARE = ("/boot/firmware", "/boot")
 # Debian's package raspi-firmware makes cmdline.txt anew for every kernel; the first calls for it, the second is what it adds.
 RASPBERRY_HOOK = "/etc/kernel/postinst.d/z50-raspi-firmware"
 RASPBERRY_EXTRA = "/etc/default/raspi-extra-cmdline"
 
 
-def snippet(content: str, path: str) -> Entry:
-    """An entry of the Boot Loader Specification, type 1."""
+def snippet_fields(content: str) -> dict[str, list[str]]:
+    """An entry of the Boot Loader Specification, type 1: the values of each field."""
     fields: dict[str, list[str]] = {}
     for line in content.splitlines():
         name, *rest = line.strip().split(None, 1) or [""]
         if rest and not name.startswith("#"):
             fields.setdefault(name, []).append(rest[0].strip())
-    title = " ".join([*fields.get("title", [])[:1], *fields.get("version", [])[:1]]) or os.path.basename(path)
-    return Entry(title, path, "", words(" ".join(fields.get("options", []))))
+    return fields
+
+
+def snippet_title(fields: dict[str, list[str]], path: str) -> str:
+    return " ".join([*fields.get("title", [])[:1], *fields.get("version", [])[:1]]) or os.path.basename(path)
 
 
 def systemd_boot(left_out: dict[str, str]) -> Stored | None:
@@ -44,12 +48,16 @@ def systemd_boot(left_out: dict[str, str]) -> Stored | None:
         return None
     entries: dict[str, Entry] = {}
     for path in sorted(path for pattern in SNIPPETS for path in glob.glob(pattern)):
-        content = text(path, left_out)
-        # One partition can be mounted at two places.
-        if content is not None and re.search(r"^\s*linux\s", content, re.MULTILINE):
-            entries.setdefault(os.path.realpath(path), snippet(content, path))
+        fields = snippet_fields(text(path, left_out) or "")
+        # A kernel is a program of UEFI, too; those that are none get no parameters.
+        if "linux" in fields or {"efi", "options"} <= fields.keys():
+            line = words(" ".join(fields.get("options", [])))
+            # One partition can be mounted at two places.
+            entries.setdefault(os.path.realpath(path), Entry(snippet_title(fields, path), path, "", line))
+        elif "uki" in fields:
+            left_out[path] = UNIFIED
     for image in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/Linux/*.efi")):
-        left_out[image] = "a unified kernel image: its parameters are part of it (ukify(1))"
+        left_out[image] = UNIFIED
     return Stored(list(entries.values()), *kernel_cmdline(left_out))
 
 
