@@ -164,6 +164,13 @@ def test_change_keeps_what_quotes_hold_together() -> None:
         ('A="${A:-ro quiet} audit=1"', "ro quiet audit=1"),
         ('A=one\nA+=" two"', "one two"),
         ('A="one \\\ntwo"', "one two"),
+        ('# a note \\\nA="one"', "one"),
+        ('B="one $C"\nA="$B two"', "one  two"),
+        ('if test "$A"; then\n  B=x\nfi\nA="one"', "one"),
+        ('A="$(x)"\nA=one', "one"),
+        ('A=one\nif test "$X"; then\n  echo "A is $A"\nfi', "one"),
+        ("A=one\nB=`( . /etc/os-release; echo ${NAME:-Debian} ) 2>/dev/null || echo Debian`", "one"),
+        ("A=one\nB=\"$(sed 's, release .*$,,g' /etc/system-release)\"", "one"),
     ],
 )
 def test_plain_assignments_are_followed(tmp_path: Path, content: str, value: str) -> None:
@@ -172,7 +179,27 @@ def test_plain_assignments_are_followed(tmp_path: Path, content: str, value: str
     assert assigned([str(tmp_path / "file")], ("A",), left_out) == {"A": value} and left_out == {}
 
 
-@pytest.mark.parametrize("content", ['A="$(cat /x)"', "A=`x`", 'A="$A"; A=x', 'A="$1"', 'A="one"two'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        'A="$(cat /x)"',
+        "A=`x`",
+        'A="$A"; A=x',
+        'A="$1"',
+        'A="one"two',
+        'A=one\nif test "$X"; then\n  A=two\nfi',
+        "A=one\nif test -e /x; then A=two; fi",
+        'A=one\ntest -n "$X" && A="$A two"',
+        'A=one\nB="$(x)"\nA="$A $B"',
+        "A=one\nset() {\n  A=two\n}",
+        "A=one\nunset A",
+        "A=one\n. /etc/default/other",
+        "A=one\neval $X",
+        "A=one\n: ${A:=two}",
+        "A=one\ndeclare A=two",
+        "A=one\nwhile read -r A; do x; done",
+    ],
+)
 def test_what_only_a_shell_can_follow_is_left_out(tmp_path: Path, content: str) -> None:
     (tmp_path / "file").write_text(content + "\n")
     left_out: dict[str, str] = {}

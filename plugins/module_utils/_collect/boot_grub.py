@@ -14,7 +14,7 @@ from types import MappingProxyType
 from .boot_entries import SNIPPETS, UNIFIED, kernel_cmdline, snippet_fields, snippet_title
 from .boot_words import Entry, Stored, words
 from .configuration import text
-from .shell_words import assigned
+from .shell_words import assigned, joined
 
 MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 DEFAULTS, DROP_INS = "/etc/default/grub", "/etc/default/grub.d/*.cfg"
@@ -103,7 +103,7 @@ def _takes_snippets(content: str) -> bool:
 def _commands(content: str) -> t.Iterator[tuple[str, str]]:
     """Each command of a menu, with the one of grub-mkconfig's scripts that wrote it; that is empty where none did."""
     script = ""
-    for line in content.replace("\\\n", "").splitlines():
+    for line in joined(content).splitlines():
         if mark := _MARK.match(line):
             script = os.path.basename(mark[2]) if mark[1] == "BEGIN" else ""
         elif not line.lstrip().startswith("#"):
