@@ -682,7 +682,9 @@ def test_value_that_needs_quotes_is_never_written(catalogue: t.Any, hardened: t.
 # The password of the menu.
 
 HASH = "grub.pbkdf2.sha512.10000.0A0B.0C0D"
-LOCKED = {"menu": "/boot/grub/grub.cfg", "superusers": ["root"], "hashed": ["root"], "plain": [], "fingerprint": ""}
+LOCKED = {
+    "menu": "/boot/grub/grub.cfg", "superusers": ["root"], "hashed": ["root"], "plain": [], "asking": [], "fingerprint": "",
+}  # fmt: skip
 OPEN = {**LOCKED, "superusers": [], "hashed": []}
 MENU_RULE = "boot_password/menu"
 
@@ -728,6 +730,42 @@ def test_menu_that_only_looks_locked_fails(
     monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
     verdict, desired = locked(catalogue, hardened, boot_grub.password({}))
     assert verdict.verdict == "fail" and wrong in verdict.actual and verdict.held and desired.empty()
+
+
+@pytest.mark.parametrize(
+    ("line", "asking"),
+    [
+        ("menuentry 'One' --class os $menuentry_id_option 'one' {", []),
+        ("menuentry 'One' --class os ${menuentry_id_option} 'one' {", []),
+        ("menuentry 'One' --unrestricted {", []),
+        ("menuentry 'One' --users admin {", []),
+        ("menuentry 'One' --id one {", ["One"]),
+        ('submenu "One" {', ["One"]),
+        ("### BEGIN /etc/grub.d/20_memtest86+ ###\nmenuentry 'One' {", []),
+    ],
+)
+def test_entries_that_a_locked_menu_would_ask_the_password_for_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, asking: list[str]
+) -> None:
+    (tmp_path / "grub.cfg").write_text(f"{line}\n  linux /boot/vmlinuz\n}}\n")
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    assert boot_grub.password({})["asking"] == asking
+
+
+def test_menu_is_not_locked_while_an_entry_would_ask_for_the_password(catalogue: t.Any, hardened: t.Any) -> None:
+    """It may be the one that starts when nobody is there."""
+    verdict, desired = locked(catalogue, hardened, {**OPEN, "asking": ["My kernel"]}, HASH)
+    assert "'My kernel'" in verdict.held and "--unrestricted" in verdict.held and desired.empty()
+
+
+def test_menu_that_people_wrote_is_not_made_anew_for_a_lock(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("Mine", "1", made_by="")], live="1")
+    hardened["boot"]["password"] = OPEN
+    overlay = _selection.Overlay(boot_password=boot_password.fingerprint(HASH))
+    filters = _selection.Filters((), (), (MENU_RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, hardened["host"], filters)
+    made = _plan.plan(selection, hardened, Connection(user="ansible"))
+    assert "grub-mkconfig" in made.verdicts[MENU_RULE].held and made.desired.empty()
 
 
 def test_open_menu_is_held_until_the_site_gives_a_hash(catalogue: t.Any, hardened: t.Any) -> None:

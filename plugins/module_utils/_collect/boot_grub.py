@@ -31,7 +31,9 @@ OTHER_SYSTEMS = ("30_os-prober", "memtest")
 _MARK = re.compile(r"^### (BEGIN|END) (\S+) ###", re.MULTILINE)
 _COMMAND = re.compile(r"""(?:\$\{\w+\}|'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^;{}])+""")
 _LEADING = re.compile(r"^\s*(?:(?:then|else|do|if|elif|!)\s+)*")
-_ENTRY = re.compile(r"^menuentry\s+('(?:[^']|'\\'')*'|\"[^\"]*\"|\S+)")
+_ENTRY = re.compile(r"^(?:menuentry|submenu)\s+('(?:[^']|'\\'')*'|\"[^\"]*\"|\S+)")
+# What says of an entry of a locked menu who may start it: everybody, named users, or what `boot_password` puts in.
+_WHO = re.compile(r"\s(?:--(?:unrestricted|users)\b|\$\{?menuentry_id_option\b)")
 # With the others programs are started, too, that are no Linux.
 _KERNEL = re.compile(
     r"^(?:linux(?:efi)?\s+(?P<any>\S+)|(?:linux16|module2?)\s+(?P<named>\S*(?:vmlinu|Image|linux|kernel)\S*))(?:\s+(?P<line>.*))?$"
@@ -196,7 +198,7 @@ def password(left_out: dict[str, str]) -> dict[str, t.Any]:
     """Who may edit entries and use GRUB's console.
 
     ``menu``, the path of it; ``superusers``; ``hashed``, users with a hash of their password, and ``plain``, those whose password stands there as it is;
-    ``fingerprint``, the SHA-256 of the hash in PASSWORD_FILE: who has it learns nothing of the hash, whose salt is in it too.
+    ``asking``, titles of the entries of this system that would start only with a password, though nothing says so; ``fingerprint``, the SHA-256 of the hash in PASSWORD_FILE: who has it learns nothing of the hash, whose salt is in it too.
     """
     path = _menu_path()
     own = _set(text(f"{os.path.dirname(path)}/{PASSWORD_FILE}", left_out) or "")
@@ -204,7 +206,11 @@ def password(left_out: dict[str, str]) -> dict[str, t.Any]:
     variables = _set(content)
     superusers = [name for name in _SUPERUSERS.split(variables.get("superusers", "")) if name]
     locked: dict[str, list[str]] = {"password_pbkdf2": [], "password": []}
-    for _script, line in _commands(content):
+    asking = []
+    for script, line in _commands(content):
+        entry = _ENTRY.match(line)
+        if entry and not _WHO.search(line) and not any(word in script for word in OTHER_SYSTEMS):
+            asking.append(entry[1].strip("'\""))
         command, *rest = line.split() or [""]
         if command in locked and len(rest) == 2:
             secret = _VARIABLE.sub(lambda m: variables.get(m[1] or m[2], ""), rest[1])
@@ -216,5 +222,6 @@ def password(left_out: dict[str, str]) -> dict[str, t.Any]:
         "superusers": superusers,
         "hashed": sorted(set(locked["password_pbkdf2"])),
         "plain": sorted(set(locked["password"])),
+        "asking": asking,
         "fingerprint": hashlib.sha256(secret.encode()).hexdigest() if secret else "",
     }

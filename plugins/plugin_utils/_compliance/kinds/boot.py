@@ -131,7 +131,9 @@ def shown(key: str, value: str | None) -> str:
 VALUES = by_name(maybe(TEXT))
 ENTRY = record(title=TEXT, source=TEXT, made_by=TEXT, values=VALUES)
 STORED = record(entries=each(ENTRY), future=maybe(record(sources=each(TEXT), values=each(VALUES))))
-PASSWORD = record(menu=TEXT, superusers=each(TEXT), hashed=each(TEXT), plain=each(TEXT), fingerprint=TEXT)
+PASSWORD = record(
+    menu=TEXT, superusers=each(TEXT), hashed=each(TEXT), plain=each(TEXT), asking=each(TEXT), fingerprint=TEXT
+)
 SHAPES = {
     "boot": record(live=VALUES, loaders=by_name(STORED), outside=TEXT, unknown=TEXT, password=maybe(PASSWORD)),
 }

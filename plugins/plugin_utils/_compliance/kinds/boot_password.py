@@ -98,7 +98,22 @@ class BootPassword(Kind):
         if password["plain"]:
             return f"take the line 'password' out of what makes {password['menu']} first"
         others = [name for name in password["superusers"] if name != "root"]
-        return f"superuser {others[0]} is set elsewhere: give a password_pbkdf2 line for it there" if others else ""
+        if others:
+            return f"superuser {others[0]} is set elsewhere: give a password_pbkdf2 line for it there"
+        return "" if password["superusers"] else self._unattended(evidence)
+
+    @staticmethod
+    def _unattended(evidence: Evidence) -> str:
+        """Why a lock would not leave a host that starts by itself; empty where it would."""
+        password, stored = evidence["boot"]["password"], evidence["boot"]["loaders"].get("grub")
+        if stored and stored["future"] is None:
+            return f"{password['menu']} is not grub-mkconfig's: lock it by hand"
+        if not password["asking"]:
+            return ""
+        return (
+            f"the entry '{password['asking'][0]}' of {password['menu']} would start only with the password: give it "
+            "--unrestricted where it is made, or --users '' where that is meant"
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         password, script = evidence["boot"]["password"], evidence.platform.path("grub_lock_script")
