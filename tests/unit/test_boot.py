@@ -278,19 +278,64 @@ def test_entries_without_their_boot_loader_are_none_of_systemd_boot(
     assert boot_entries.systemd_boot({}) is None
 
 
-def test_raspberry_pi_boots_the_first_line_and_debian_makes_it_of_another_file(
+def firmware(root: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> tuple[t.Any, dict[str, str]]:
+    """What is stored for the Raspberry Pi among FILES of its boot partition, and what was left out."""
+    tree(root, **files)
+    monkeypatch.setattr(boot_entries, "FIRMWARE", (str(root / "none"), str(root)))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(root / "hook"))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_EXTRA", str(root / "extra"))
+    left_out: dict[str, str] = {}
+    return boot_entries.raspberry(left_out), left_out
+
+
+def test_raspberry_pi_boots_the_first_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored, left_out = firmware(tmp_path, monkeypatch, **{"config.txt": "", "cmdline.txt": "root=1 audit=1\naudit=0\n"})
+    assert [(one.title, one.words) for one in stored.entries] == [("cmdline.txt", ["root=1", "audit=1"])]
+    assert stored.future is None and left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("hook", "future"),
+    # The Raspberry Pi OS has a hook of the same name, which makes no cmdline.txt.
+    [("cmdline_custom=EXTRA\n", [["audit=0"]]), ("cp vmlinuz /boot/firmware\n", None)],
+)
+def test_debian_makes_the_command_line_of_another_file_s_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hook: str, future: list[list[str]] | None
+) -> None:
+    files = {"config.txt": "", "cmdline.txt": "root=1\n", "extra": "audit=0\naudit=1\n"}
+    stored, _left_out = firmware(
+        tmp_path, monkeypatch, **{**files, "hook": hook.replace("EXTRA", str(tmp_path / "extra"))}
+    )
+    assert stored.future == future and bool(stored.entries[0].made_by) is (future is not None)
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        ("cmdline=other.txt\n", ["other.txt"]),
+        ("[pi4]\ncmdline=other.txt\n[all]\n", ["cmdline.txt", "other.txt"]),
+        ("[pi4]\ncmdline=cmdline.txt\n[all]\ncmdline=other.txt\n", ["other.txt"]),
+        ("# cmdline=other.txt\n", ["cmdline.txt"]),
+        ("os_prefix=new/\n", ["new/cmdline.txt"]),
+        ("os_prefix=none/\n", ["cmdline.txt"]),
+        ("[tryboot]\nos_prefix=new/\n", ["cmdline.txt", "new/cmdline.txt"]),
+        ("include more.txt\n", ["other.txt"]),
+    ],
+)
+def test_raspberry_pi_reads_the_command_line_that_its_configuration_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, names: list[str]
+) -> None:
+    files = {"cmdline.txt": "a\n", "other.txt": "b\n", "new/cmdline.txt": "c\n", "more.txt": "cmdline=other.txt\n"}
+    stored, left_out = firmware(tmp_path, monkeypatch, **{"config.txt": config, **files})
+    assert [one.title for one in stored.entries] == names and left_out == {}
+
+
+def test_raspberry_pi_that_can_boot_another_partition_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tree(tmp_path, **{"config.txt": "", "cmdline.txt": "root=1 audit=1\naudit=0\n", "hook": "", "extra": "audit=0\n"})
-    monkeypatch.setattr(boot_entries, "FIRMWARE", (str(tmp_path / "none"), str(tmp_path)))
-    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "no hook"))
-    stored = boot_entries.raspberry({})
-    assert stored is not None and stored.as_dict(["audit"])["entries"][0]["values"] == {"audit": "1"}
-    assert stored.future is None
-    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "hook"))
-    monkeypatch.setattr(boot_entries, "RASPBERRY_EXTRA", str(tmp_path / "extra"))
-    again = boot_entries.raspberry({})
-    assert again is not None and again.future == [["audit=0"]]
+    files = {"config.txt": "", "cmdline.txt": "a\n", "autoboot.txt": "[all]\nboot_partition=2\n"}
+    _stored, left_out = firmware(tmp_path, monkeypatch, **files)
+    assert list(left_out) == [str(tmp_path / "autoboot.txt")]
 
 
 @pytest.mark.parametrize(
@@ -658,6 +703,14 @@ def test_raspberry_changes_the_first_line_alone(catalogue: t.Any, hardened: t.An
     hardened["text"][path] = "console=tty1 root=PARTUUID=1 rootwait\nnotes\n"
     _verdict, desired = planned(catalogue, hardened)
     assert desired.files[path]["content"] == "console=tty1 root=PARTUUID=1 rootwait audit=1\nnotes\n"
+
+
+def test_command_line_of_another_name_is_held_and_never_written(catalogue: t.Any, hardened: t.Any) -> None:
+    """Its text is not read: what would be written is the parameter alone."""
+    path = "/boot/firmware/other.txt"
+    machine(hardened, "raspberry", [entry("other.txt", None, path, "")], live=None)
+    verdict, desired = planned(catalogue, hardened)
+    assert path in verdict.held and desired.empty()
 
 
 def test_text_with_a_secret_holds_the_change(catalogue: t.Any, hardened: t.Any) -> None:

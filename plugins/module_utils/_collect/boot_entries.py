@@ -24,6 +24,8 @@ U_BOOT_PARAMETERS = "U_BOOT_PARAMETERS"
 U_BOOT_DEFAULT = "ro quiet"
 UNIFIED = "a unified kernel image: its parameters are part of it (ukify(1))"
 FIRMWARE = ("/boot/firmware", "/boot")
+# What the firmware reads, the second where it tries another system for once.
+CONFIGS = ("config.txt", "tryboot.txt")
 # Debian's package raspi-firmware makes cmdline.txt anew for every kernel; the first calls for it, the second is what it adds.
 RASPBERRY_HOOK = "/etc/kernel/postinst.d/z50-raspi-firmware"
 RASPBERRY_EXTRA = "/etc/default/raspi-extra-cmdline"
@@ -110,11 +112,52 @@ def u_boot(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]
 
 def raspberry(left_out: dict[str, str]) -> Stored | None:
     for directory in FIRMWARE:
-        path = f"{directory}/cmdline.txt"
-        if os.path.exists(f"{directory}/config.txt") and os.path.exists(path):
-            # The firmware reads the first line alone.
-            line = ((text(path, left_out) or "").splitlines() or [""])[0]
-            made_by = RASPBERRY_HOOK if os.path.exists(RASPBERRY_HOOK) else ""
-            extra = [words(text(RASPBERRY_EXTRA, left_out) or "")] if made_by else None
-            return Stored([Entry("cmdline.txt", path, made_by, words(line))], extra, [RASPBERRY_EXTRA] if made_by else [])
+        if not os.path.exists(f"{directory}/config.txt"):
+            continue
+        paths = [path for config in CONFIGS for path in command_lines(directory, config, left_out)]
+        if not paths:
+            continue
+        if re.search(r"^\s*boot_partition=", text(f"{directory}/autoboot.txt", left_out) or "", re.MULTILINE):
+            left_out[f"{directory}/autoboot.txt"] = "it lets another partition boot, whose parameters are not read"
+        made_by = RASPBERRY_HOOK if RASPBERRY_EXTRA in (text(RASPBERRY_HOOK, left_out) or "") else ""
+        entries = [
+            Entry(os.path.relpath(path, directory), path, made_by, first_line(path, left_out))
+            for path in dict.fromkeys(paths)
+        ]
+        return Stored(entries, *(([first_line(RASPBERRY_EXTRA, left_out)], [RASPBERRY_EXTRA]) if made_by else ()))
     return None
+
+
+def first_line(path: str, left_out: dict[str, str]) -> list[str]:
+    """The words of a file's first line: what follows it, the firmware does not read."""
+    return words((text(path, left_out) or "").partition("\n")[0])
+
+
+def command_lines(directory: str, config: str, left_out: dict[str, str]) -> list[str]:
+    """The files with parameters that the firmware may read as CONFIG says: which filters hold, is known to the board."""
+    if not os.path.exists(f"{directory}/{config}"):
+        return []
+    chosen = {"cmdline": ["cmdline.txt"], "os_prefix": [""]}
+    choose(directory, config, chosen, left_out)
+    # A prefix without files is none.
+    paths = [
+        next((path for path in (f"{directory}/{prefix}{name}", f"{directory}/{name}") if os.path.exists(path)), "")
+        for name in chosen["cmdline"]
+        for prefix in chosen["os_prefix"]
+    ]
+    return [path for path in paths if path]
+
+
+def choose(
+    directory: str, config: str, chosen: dict[str, list[str]], left_out: dict[str, str], read: tuple[str, ...] = ()
+) -> None:
+    """Put what CONFIG says into CHOSEN: what stands below a filter is one of several."""
+    always = True
+    for line in (text(f"{directory}/{config}", left_out) or "").splitlines():
+        name, mark, value = line.strip().partition("=")
+        if name.startswith("["):
+            always = name == "[all]"
+        elif name.startswith("include ") and name not in read:
+            choose(directory, name.split(None, 1)[1], chosen, left_out, (*read, name))
+        elif mark and name in chosen:
+            chosen[name] = [value] if always else [*chosen[name], value]

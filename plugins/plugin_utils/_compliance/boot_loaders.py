@@ -151,18 +151,21 @@ class Extlinux(Loader):
 
 class Raspberry(Loader):
     name, shown = "raspberry", "the Raspberry Pi's firmware"
+    PATHS: t.ClassVar = tuple(f"{directory}/cmdline.txt" for directory in FIRMWARE)
 
     def texts(self, platform: Platform) -> list[str]:
-        return [*(f"{directory}/cmdline.txt" for directory in FIRMWARE), RASPBERRY_EXTRA]
+        return [*self.PATHS, RASPBERRY_EXTRA]
+
+    def own(self, entry: Places) -> bool:
+        return entry["source"] in self.PATHS
 
     def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
-        for entry in bad.entries:
-            path = str(entry["source"])
+        for path in (str(entry["source"]) for entry in bad.entries if self.own(entry)):
             first, _mark, others = desired.text(path, evidence).partition("\n")
             desired.file(path, f"{with_word(first, key, f'{key}={value}')}\n{others}", mode="0755")
         if bad.later:
-            base = desired.text(RASPBERRY_EXTRA, evidence).strip()
-            desired.file(RASPBERRY_EXTRA, with_word(base, key, f"{key}={value}") + "\n")
+            first, _mark, others = desired.text(RASPBERRY_EXTRA, evidence).partition("\n")
+            desired.file(RASPBERRY_EXTRA, f"{with_word(first, key, f'{key}={value}')}\n{others}")
 
 
 LOADERS: dict[str, Loader] = {one.name: one for one in (Snippets(), Extlinux(), Grub(), Raspberry(), SystemdBoot())}
