@@ -344,6 +344,7 @@ def test_raspberry_pi_that_can_boot_another_partition_is_left_out(
         ("", "", "ro quiet"),
         ('U_BOOT_PARAMETERS="ro audit=1"\n', "root=1 ro", "ro audit=1"),
         ("", "root=1 ro audit=1", "root=1 ro audit=1"),
+        ("", "root=1 ro\naudit=1", ""),
     ],
 )
 def test_u_boot_s_parameters_come_from_where_its_program_takes_them(
@@ -357,6 +358,37 @@ def test_u_boot_s_parameters_come_from_where_its_program_takes_them(
     stored = boot_entries.extlinux({})
     assert stored is not None and stored.future == [future.split()]
     assert {one.made_by for one in stored.entries} == {"u-boot-update"}
+
+
+@pytest.mark.parametrize("switch", ['U_BOOT_UPDATE="false"', "U_BOOT_UPDATE=no"])
+def test_u_boot_s_menu_that_is_switched_off_is_people_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    """u-boot-update does nothing then, and says that it did well."""
+    tree(tmp_path, **{"u-boot": f"{switch}\n", "extlinux.conf": EXTLINUX})
+    monkeypatch.setattr(boot_entries, "EXTLINUX", (str(tmp_path / "extlinux.conf"),))
+    monkeypatch.setattr(boot_entries, "U_BOOT", str(tmp_path / "u-boot"))
+    monkeypatch.setattr(boot_entries, "U_BOOT_DROP_INS", ())
+    stored = boot_entries.extlinux({})
+    assert stored is not None and stored.future is None and {one.made_by for one in stored.entries} == {""}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("include other.conf", "other.conf"),
+        ("menu include other.conf", "other.conf"),
+        ("label x\nlinux /v\nappend root=1 ${extra}", "${extra}"),
+    ],
+)
+def test_what_u_boot_alone_knows_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, reason: str
+) -> None:
+    tree(tmp_path, **{"extlinux.conf": f"{EXTLINUX}{line}\n"})
+    monkeypatch.setattr(boot_entries, "EXTLINUX", (str(tmp_path / "extlinux.conf"),))
+    left_out: dict[str, str] = {}
+    boot_entries.extlinux(left_out)
+    assert reason in left_out[str(tmp_path / "extlinux.conf")]
 
 
 def test_grub_with_snippets_takes_their_variables_from_its_environment(
@@ -695,6 +727,20 @@ def test_extlinux_adds_to_the_parameters_and_makes_the_menu(catalogue: t.Any, ha
         'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"' in desired.files["/etc/default/u-boot"]["content"]
     )
     assert desired.commands == [["u-boot-update"]]
+
+
+def test_kernel_s_command_line_is_one_line_for_extlinux(catalogue: t.Any, hardened: t.Any) -> None:
+    entries = [entry("l0", None, "/boot/extlinux/extlinux.conf", "u-boot-update")]
+    machine(hardened, "extlinux", entries, live=None, future=later(None, "/etc/kernel/cmdline"))
+    hardened["text"]["/etc/kernel/cmdline"] = "# the site's\nroot=UUID=1 ro\nquiet\n"
+    _verdict, desired = planned(catalogue, hardened)
+    assert desired.files["/etc/kernel/cmdline"]["content"] == "root=UUID=1 ro quiet audit=1\n"
+
+
+def test_extlinux_menu_of_nobody_s_making_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "extlinux", [entry("l0", None, "/boot/extlinux/extlinux.conf", "")], live=None)
+    verdict, desired = planned(catalogue, hardened)
+    assert "'l0'" in verdict.held and desired.empty()
 
 
 def test_raspberry_changes_the_first_line_alone(catalogue: t.Any, hardened: t.Any) -> None:

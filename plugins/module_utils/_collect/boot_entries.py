@@ -21,6 +21,7 @@ EXTLINUX = ("/boot/extlinux/extlinux.conf", "/extlinux/extlinux.conf")
 U_BOOT = "/etc/default/u-boot"
 U_BOOT_DROP_INS = ("/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d")
 U_BOOT_PARAMETERS = "U_BOOT_PARAMETERS"
+U_BOOT_UPDATE = "U_BOOT_UPDATE"
 U_BOOT_DEFAULT = "ro quiet"
 UNIFIED = "a unified kernel image: its parameters are part of it (ukify(1))"
 FIRMWARE = ("/boot/firmware", "/boot")
@@ -78,8 +79,14 @@ def extlinux(left_out: dict[str, str]) -> Stored | None:
     if not path:
         return None
     content = text(path, left_out) or ""
-    made_by = "u-boot-update" if re.search(r"^#.*u-boot-update", content, re.MULTILINE) else ""
-    return Stored(labels(content, path, made_by), *u_boot(left_out))
+    future, sources = u_boot(left_out)
+    written = future is not None and re.search(r"^#.*u-boot-update", content, re.MULTILINE)
+    if taken := re.search(r"^\s*(?:menu\s+)?include\s+(\S+)", content, re.MULTILINE | re.IGNORECASE):
+        left_out[path] = f"it takes in {taken[1]}, which is not read: look into that by hand"
+    made = labels(content, path, "u-boot-update" if written else "")
+    if variable := next((word for entry in made for word in entry.words if "${" in word), ""):
+        left_out[path] = f"{variable} in a kernel's parameters is a variable of U-Boot's, which is not known here"
+    return Stored(made, future, sources)
 
 
 def labels(content: str, path: str, made_by: str) -> list[Entry]:
@@ -99,15 +106,21 @@ def labels(content: str, path: str, made_by: str) -> list[Entry]:
 
 
 def u_boot(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]:
-    """What u-boot-update(8) writes, and the files that say so; None where it is not installed."""
+    """What u-boot-update(8) writes, and the files that say so; None where it is not installed, or switched off."""
     if not any(os.path.exists(place) for place in (U_BOOT, *U_BOOT_DROP_INS)):
         return None, []
     paths = [U_BOOT, *(path for directory in U_BOOT_DROP_INS for path in drop_ins(directory))]
-    variables = assigned(paths, (U_BOOT_PARAMETERS,), left_out)
+    variables = assigned(paths, (U_BOOT_PARAMETERS, U_BOOT_UPDATE), left_out)
+    if (variables.get(U_BOOT_UPDATE) or "true") != "true":
+        return None, []
     if variables.get(U_BOOT_PARAMETERS):
         return [words(variables[U_BOOT_PARAMETERS])], paths
-    future, sources = kernel_cmdline(left_out)
-    return (future, sources) if sources == [KERNEL_CMDLINE[0]] else ([U_BOOT_DEFAULT.split()], paths)
+    path = KERNEL_CMDLINE[0]
+    content = text(path, left_out)
+    if content is None:
+        return [U_BOOT_DEFAULT.split()], paths
+    # It takes the file for one line: further ones come between root= and the rest, and end what is appended.
+    return [words(content) if len(content.splitlines()) == 1 else []], [path]
 
 
 def raspberry(left_out: dict[str, str]) -> Stored | None:
@@ -129,7 +142,7 @@ def raspberry(left_out: dict[str, str]) -> Stored | None:
 
 
 def first_line(path: str, left_out: dict[str, str]) -> list[str]:
-    """The words of a file's first line: what follows it, the firmware does not read."""
+    """The words of a file's first line, where no more than that is read."""
     return words((text(path, left_out) or "").partition("\n")[0])
 
 

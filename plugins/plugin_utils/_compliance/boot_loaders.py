@@ -139,8 +139,9 @@ class Extlinux(Loader):
         if future is None:
             return
         if bad.later and future["sources"] == [KERNEL_CMDLINE[0]]:
+            # u-boot-update(8) takes a comment for parameters.
             base = desired.text(KERNEL_CMDLINE[0], evidence)
-            desired.file(KERNEL_CMDLINE[0], with_parameter(base, key, f"{key}={value}"))
+            desired.file(KERNEL_CMDLINE[0], with_parameter(base, key, f"{key}={value}", comments=False))
         elif bad.later:
             line = f'{U_BOOT_PARAMETERS}="${{{U_BOOT_PARAMETERS}:-{U_BOOT_DEFAULT}}} {key}={value}"'
             if not add_line(U_BOOT, key, line, evidence, desired):
@@ -179,12 +180,12 @@ def with_word(line: str, key: str, word: str) -> str:
     return " ".join([*kept, word, *(["--", *others.split()] if mark else [])])
 
 
-def with_parameter(content: str, key: str, word: str) -> str:
+def with_parameter(content: str, key: str, word: str, *, comments: bool = True) -> str:
     """The text of /etc/kernel/cmdline with WORD for the parameter KEY. Comments stay lines of their own: kernel-install(8) drops those."""
     lines = content.splitlines()
-    comments = [line for line in lines if line.lstrip().startswith("#")]
-    line = with_word(" ".join(line for line in lines if line not in comments), key, word)
-    return "\n".join([*comments, line, ""])
+    notes = [line for line in lines if line.lstrip().startswith("#")]
+    line = with_word(" ".join(line for line in lines if line not in notes), key, word)
+    return "\n".join([*(notes if comments else ()), line, ""])
 
 
 def sets(word: str, key: str) -> bool:
