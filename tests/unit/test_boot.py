@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import boot_password
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import registry as _registry
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import SelectionError
 
@@ -600,6 +602,26 @@ def test_pass_over_what_was_not_seen_is_an_error(catalogue: t.Any, hardened: t.A
     machine(hardened, "grub", [entry("one", "1")], live="1", future=later("1"))
     hardened.document["sections"]["boot"]["left_out"]["/etc/default/grub"] = "it sets it by a program"
     assert planned(catalogue, hardened)[0].verdict == "error"
+
+
+@pytest.mark.parametrize(
+    ("loader", "source", "content"),
+    [
+        ("raspberry", "/boot/firmware/cmdline.txt", "audit=1 root=PARTUUID=1"),
+        ("systemd-boot", "/efi/loader/entries/1.conf", "options root=1 audit=1"),
+        # The value is the environment block's.
+        ("bls", "/boot/loader/entries/1.conf", "options $kernelopts"),
+    ],
+)
+def test_second_judge_finds_the_parameter_where_it_stands(
+    catalogue: t.Any, hardened: t.Any, loader: str, source: str, content: str
+) -> None:
+    machine(hardened, loader, [entry("one", "1", source, "")], live="1")
+    verdict, _desired = planned(catalogue, hardened)
+    assert verdict.verdict == "pass"
+    checks = [check.attributes for check in _registry.KINDS["boot"].asserts(verdict.demand, hardened)]
+    patterns = [one for check in checks if check.get("path") == source for one in check["contents"]]
+    assert all(re.search(pattern[1:-1], content) for pattern in patterns)
 
 
 # What is changed.

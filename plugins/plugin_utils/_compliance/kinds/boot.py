@@ -117,10 +117,12 @@ class Boot(Kind):
                 made += checks(demand.value, *path, "entries", place, "values", key)
             for place in range(len((stored["future"] or NO_FUTURE)["values"])):
                 made += checks(demand.value, *path, "future", "values", place, key)
-            for source in {str(entry["source"]) for entry in stored["entries"]}:
+            # Snippets may have them from GRUB's environment block.
+            sources = {str(entry["source"]) for entry in stored["entries"]} if loader.name != "bls" else set()
+            for source in sources:
                 values = {text(entry["values"][key]) for entry in stored["entries"] if entry["source"] == source}
                 words = "|".join(literal(f"{key}={one}") for one in sorted(values))
-                made.append(Check("file", {"path": source, "exists": True, "contents": [f"/\\s({words})(\\s|$)/"]}))
+                made.append(Check("file", {"path": source, "exists": True, "contents": [f"/(^|\\s)({words})(\\s|$)/"]}))
         return made
 
 
