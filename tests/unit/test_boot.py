@@ -229,6 +229,63 @@ def test_boot_partition_that_is_not_mounted_hides_the_boot_loader(monkeypatch: p
     assert "/boot/efi is not mounted" in _boot.Boot(["audit"]).read().items["unknown"]
 
 
+@pytest.fixture
+def machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without a kernel, boot loader or EFI variable that this one has."""
+    monkeypatch.setattr(_boot, "in_container", lambda: False)
+    monkeypatch.setattr(_boot, "promised", lambda place: False)
+    monkeypatch.setattr(_boot, "KERNELS", (f"{tmp_path}/vmlinuz*",))
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: None})
+    monkeypatch.setattr(_boot, "CMDLINE", str(tmp_path / "cmdline"))
+    monkeypatch.setattr(_boot, "EFI_VARIABLES", str(tmp_path))
+    (tmp_path / "cmdline").write_text("root=/dev/vda\n")
+    return tmp_path
+
+
+def announce(root: Path, name: str, value: str) -> None:
+    (root / f"{name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f").write_bytes(
+        b"\x06\0\0\0" + f"{value}\0".encode("utf-16-le")
+    )
+
+
+def test_host_without_a_kernel_is_started_from_outside(machine_alone: Path) -> None:
+    assert "direct boot" in _boot.Boot(["audit"]).read().items["outside"]
+
+
+@pytest.mark.parametrize("trace", ["BOOT_IMAGE=/vmlinuz root=1", ""])
+def test_host_that_a_boot_loader_started_is_not_started_from_outside(machine_alone: Path, trace: str) -> None:
+    """What has its kernels is not mounted."""
+    if trace:
+        (machine_alone / "cmdline").write_text(trace)
+    else:
+        announce(machine_alone, "LoaderInfo", "systemd-boot 257.13")
+    items = _boot.Boot(["audit"]).read().items
+    assert items["outside"] == "" and items["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("started", "known"), [("systemd-boot 257.13", False), ("GRUB 2.12", True), ("rEFInd 0.14", False), ("", True)]
+)
+def test_boot_loader_that_started_the_kernel_is_among_those_that_are_read(
+    machine_alone: Path, monkeypatch: pytest.MonkeyPatch, started: str, known: bool
+) -> None:
+    (machine_alone / "vmlinuz-6.12").touch()
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: boot_words.Stored([])})
+    if started:
+        announce(machine_alone, "LoaderInfo", started)
+    unknown = _boot.Boot(["audit"]).read().items["unknown"]
+    assert (unknown == "") is known and (known or started in unknown)
+
+
+def test_kernel_that_came_from_a_unified_image_is_no_pass(
+    machine_alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine_alone / "vmlinuz-6.12").touch()
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: boot_words.Stored([])})
+    announce(machine_alone, "StubInfo", "systemd-stub 257.13")
+    assert "StubInfo" in _boot.Boot(["audit"]).read().left_out
+
+
 def test_controller_knows_every_boot_loader_that_the_collector_does() -> None:
     assert set(boot_loaders.LOADERS) == set(_boot.LOADERS)
 
@@ -269,7 +326,9 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     read = stored.as_dict(["audit"])
     assert [one["values"] for one in read["entries"]] == [{"audit": "0"}, {"audit": None}]
     assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": [{"audit": "1"}]}
-    assert "unified kernel image" in left_out[f"{tmp_path}/EFI/Linux/one.efi"]
+    assert left_out == {}
+    boot_entries.unified_images(left_out)
+    assert list(left_out) == [f"{tmp_path}/EFI/Linux/one.efi"]
 
 
 def test_entries_without_their_boot_loader_are_none_of_systemd_boot(

@@ -59,9 +59,13 @@ def systemd_boot(left_out: dict[str, str]) -> Stored | None:
             entries.setdefault(os.path.realpath(path), Entry(snippet_title(fields, path), path, "", line))
         elif "uki" in fields:
             left_out[path] = UNIFIED
+    return Stored(list(entries.values()), *kernel_cmdline(left_out))
+
+
+def unified_images(left_out: dict[str, str]) -> None:
+    """Leave out what firmware, systemd-boot or GRUB can start by itself."""
     for image in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/Linux/*.efi")):
         left_out[image] = UNIFIED
-    return Stored(list(entries.values()), *kernel_cmdline(left_out))
 
 
 def kernel_cmdline(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]:
