@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import batch as _batch
+from ansible_collections.unified.deploy.plugins.module_utils._change import derived as _derived
 from ansible_collections.unified.deploy.plugins.module_utils._change import options as _options
 from ansible_collections.unified.deploy.plugins.module_utils._change.derived import derive
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
@@ -697,7 +698,7 @@ def test_grub_gets_one_drop_in_and_one_new_menu_for_all_rules(catalogue: t.Any, 
     ]
     assert desired.commands == []
     assert options(desired, hardened["text"])["commands"] == [
-        {"argv": ["grub-mkconfig", "-o", "%s"], "into": "/boot/grub/grub.cfg"}
+        {"argv": ["grub-mkconfig", "-o", "%s"], "into": "/boot/grub/grub.cfg", "keeps": boot_loaders.KERNEL_LINE}
     ]
 
 
@@ -729,6 +730,13 @@ def test_entry_of_the_site_s_own_is_held_by_name(catalogue: t.Any, hardened: t.A
     machine(hardened, "grub", [entry("Rescue", None, made_by="40_custom")], live="1", future=later("1"))
     verdict, desired = planned(catalogue, hardened)
     assert "'Rescue'" in verdict.held and "40_custom" in verdict.held and desired.empty()
+
+
+def test_file_that_the_menu_takes_in_is_never_made_anew(catalogue: t.Any, hardened: t.Any) -> None:
+    entries = [entry("Debian", None), entry("Mine", None, "/boot/grub/custom.cfg", "")]
+    machine(hardened, "grub", entries, live=None, future=later(None))
+    _verdict, desired = planned(catalogue, hardened)
+    assert list(desired.derived) == ["/boot/grub/grub.cfg"]
 
 
 def test_menu_that_people_wrote_is_held(catalogue: t.Any, hardened: t.Any) -> None:
@@ -1035,6 +1043,43 @@ def test_program_that_fails_or_makes_nothing_leaves_the_old_menu(tmp_path: Path,
     else:
         assert answer.code
     assert menu.read_text() == "old" and os.listdir(tmp_path) == ["grub.cfg"]
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize(
+    ("before", "made", "after"),
+    [
+        (MENU, "menuentry 'UEFI Firmware Settings' {\n}\n", MENU),
+        (MENU, "\tlinux /vmlinuz\n", "\tlinux /vmlinuz\n"),
+        ("menuentry 'none' {\n}\n", "menuentry 'other' {\n}\n", "menuentry 'other' {\n}\n"),
+    ],
+)
+def test_menu_without_a_kernel_takes_no_place_of_one_that_had_some(
+    tmp_path: Path, before: str, made: str, after: str
+) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text(before)
+    (tmp_path / "new").write_text(made)
+    argv = ["sh", "-c", f"cat {tmp_path}/new > %s"]
+    try:
+        derive(argv, str(menu), str(tmp_path), timeout=20, keeps=boot_loaders.KERNEL_LINE)
+    except ChangeError as exc:
+        assert str(menu) in str(exc) and before == after
+    assert menu.read_text() == after
+
+
+@pytest.mark.usefixtures("programs")
+def test_menu_for_which_there_is_no_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text("old")
+
+    def full(*_files: object) -> t.NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_derived, "replace", full)
+    with pytest.raises(ChangeError, match=f"^{menu} could not be put in place: No space left"):
+        derive(["sh", "-c", "echo new > %s"], str(menu), str(tmp_path), timeout=20)
+    assert menu.read_text() == "old"
 
 
 def test_batch_saves_what_a_program_makes() -> None:

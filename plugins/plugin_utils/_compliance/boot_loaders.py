@@ -20,6 +20,8 @@ from .kinds.base import Desired, Evidence, Platform
 from .kinds.settings import MARK
 
 Places = t.Mapping[str, t.Any]
+# What starts Linux in GRUB's menu.
+KERNEL_LINE = r"^\s*linux"
 
 
 class Loader:
@@ -78,8 +80,13 @@ class Grub(Loader):
             if not add_line(path, key, line, evidence, desired):
                 return
         if bad.later or any(self.own(entry) for entry in bad.entries):
-            for menu in {str(entry["source"]) for entry in evidence["boot"]["loaders"][self.name]["entries"]}:
-                desired.derive(menu, evidence.platform.tool("grub_menu"), "-o", "%s")
+            entries = evidence["boot"]["loaders"][self.name]["entries"]
+            for menu in {str(entry["source"]) for entry in entries if entry["made_by"]}:
+                make_menu(menu, evidence, desired)
+
+
+def make_menu(path: str, evidence: Evidence, desired: Desired) -> None:
+    desired.derive(path, evidence.platform.tool("grub_menu"), "-o", "%s", keeps=KERNEL_LINE)
 
 
 class Snippets(Loader):

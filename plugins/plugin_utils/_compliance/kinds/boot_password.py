@@ -10,7 +10,7 @@ import typing as t
 
 from ....module_utils._collect.boot_grub import CUSTOM, PASSWORD_FILE
 from ..._errors import SelectionError
-from ..boot_loaders import LOADERS
+from ..boot_loaders import LOADERS, make_menu
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import as_json, literal, matching
 from .settings import MARK
@@ -123,7 +123,7 @@ class BootPassword(Kind):
         if script and not password["superusers"]:
             if desired.text(script, evidence) != SCRIPT:
                 desired.file(script, SCRIPT, mode="0755")
-            desired.derive(password["menu"], evidence.platform.tool("grub_menu"), "-o", "%s")
+            make_menu(password["menu"], evidence, desired)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         password = evidence["boot"]["password"] or {"menu": "/boot/grub/grub.cfg", "superusers": []}
