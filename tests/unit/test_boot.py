@@ -773,8 +773,22 @@ def test_snippets_of_the_red_hat_family_are_changed_by_one_command(catalogue: t.
     desired = _plan.Desired()
     for name in ("audit", "audit_backlog_limit", "audit"):
         loader = boot_loaders.LOADERS["bls"]
-        loader.store(name, "1", boot_loaders.Bad([], later=[]), hardened, desired)
+        loader.store(name, "1", boot_loaders.Bad([], later=[None]), hardened, desired)
     assert desired.commands == [["grubby", "--update-kernel=ALL", "--args=audit_backlog_limit=1 audit=1"]]
+
+
+def test_entry_that_is_no_snippet_is_held_by_name(catalogue: t.Any, hardened: t.Any) -> None:
+    """grubby changes snippets alone."""
+    hardened.platform = catalogue.platforms["rhel"]
+    entries = [
+        entry("one", "1", "/boot/loader/entries/1.conf", ""),
+        entry("Rescue", None, "/boot/grub2/grub.cfg", "40_custom"),
+    ]
+    machine(hardened, "bls", entries, live="1")
+    demand = planned(catalogue, hardened)[0].demand
+    kind, desired = _registry.KINDS["boot"], _plan.Desired()
+    kind.want(demand, hardened, desired)
+    assert desired.empty() and "'Rescue' of /boot/grub2/grub.cfg" in kind.winner(demand, hardened)
 
 
 def test_systemd_boot_keeps_the_rest_of_entry_and_of_later_kernels(catalogue: t.Any, hardened: t.Any) -> None:

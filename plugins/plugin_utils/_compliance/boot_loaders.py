@@ -97,7 +97,12 @@ class Snippets(Loader):
     def obstacle(self, platform: Platform) -> str:
         return "" if platform.tool("boot_entries") else f"{platform.id} has no tool that writes boot loader entries"
 
+    def own(self, entry: Places) -> bool:
+        return "/loader/entries/" in str(entry["source"])
+
     def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        if not bad.later and not any(self.own(entry) for entry in bad.entries):
+            return
         command = [evidence.platform.tool("boot_entries"), "--update-kernel=ALL", "--args="]
         for planned in desired.commands:
             if planned[:2] == command[:2]:
