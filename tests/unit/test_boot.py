@@ -314,6 +314,7 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
         **files,
         **{
             "loader/entries/firmware.conf": "title no kernel\nefi /x.efi\n",
+            "loader/entries/shell.conf": "title no kernel\nefi /shell.efi\noptions -nostartup\n",
             "loader/entries/stub.conf": "title its own loader\nefi /vmlinuz.efi\noptions root=1\n",
             "cmdline": "root=1 audit=1\n",
         },

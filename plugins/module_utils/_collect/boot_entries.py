@@ -52,9 +52,9 @@ def systemd_boot(left_out: dict[str, str]) -> Stored | None:
     entries: dict[str, Entry] = {}
     for path in sorted(path for pattern in SNIPPETS for path in glob.glob(pattern)):
         fields = snippet_fields(text(path, left_out) or "")
-        # A kernel is a program of UEFI, too; those that are none get no parameters.
-        if "linux" in fields or {"efi", "options"} <= fields.keys():
-            line = words(" ".join(fields.get("options", [])))
+        line = words(" ".join(fields.get("options", [])))
+        # A kernel is a program of UEFI, too.
+        if "linux" in fields or ("efi" in fields and any(word.startswith(("root=", "initrd=")) for word in line)):
             # One partition can be mounted at two places.
             entries.setdefault(os.path.realpath(path), Entry(snippet_title(fields, path), path, "", line))
         elif "uki" in fields:
