@@ -88,8 +88,8 @@ def extlinux(left_out: dict[str, str]) -> Stored | None:
     if taken := re.search(r"^\s*(?:menu\s+)?include\s+(\S+)", content, re.MULTILINE | re.IGNORECASE):
         left_out[path] = f"it takes in {taken[1]}, which is not read: look into that by hand"
     made = labels(content, path, "u-boot-update" if written else "")
-    if variable := next((word for entry in made for word in entry.words if "${" in word), ""):
-        left_out[path] = f"{variable} in a kernel's parameters is a variable of U-Boot's, which is not known here"
+    if variable := re.search(r"\$\{\w+\}", " ".join(word for entry in made for word in entry.words)):
+        left_out[path] = f"{variable[0]} in a kernel's parameters is a variable of U-Boot's, which is not known here"
     return Stored(made, future, sources)
 
 
