@@ -107,7 +107,7 @@ class BootPassword(Kind):
         """Why a lock would not leave a host that starts by itself; empty where it would."""
         password, stored = evidence["boot"]["password"], evidence["boot"]["loaders"].get("grub")
         if stored and stored["future"] is None:
-            return f"{password['menu']} is not grub-mkconfig's: lock it by hand"
+            return f"{password['menu']} was not made by {evidence.platform.tool('grub_menu')}: lock it by hand"
         if not password["asking"]:
             return ""
         return (
