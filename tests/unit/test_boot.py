@@ -278,9 +278,7 @@ def test_boot_loader_that_started_the_kernel_is_among_those_that_are_read(
     assert (unknown == "") is known and (known or started in unknown)
 
 
-def test_kernel_that_came_from_a_unified_image_is_no_pass(
-    machine_alone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kernel_that_came_from_a_unified_image_is_no_pass(machine_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (machine_alone / "vmlinuz-6.12").touch()
     monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: boot_words.Stored([])})
     announce(machine_alone, "StubInfo", "systemd-stub 257.13")
@@ -329,8 +327,20 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     assert [one["values"] for one in read["entries"]] == [{"audit": "0"}, {"audit": None}]
     assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": [{"audit": "1"}]}
     assert left_out == {}
-    boot_entries.unified_images(left_out)
-    assert list(left_out) == [f"{tmp_path}/EFI/Linux/one.efi"]
+    monkeypatch.setattr(boot_entries, "UNREAD", {f"{tmp_path}/cmdline": "another", f"{tmp_path}/none": "none"})
+    boot_entries.unread(left_out)
+    assert list(left_out) == [f"{tmp_path}/EFI/Linux/one.efi", f"{tmp_path}/cmdline"]
+
+
+def test_partition_that_is_mounted_twice_has_its_entries_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two changes of one file would get in each other's way."""
+    tree(tmp_path, **{"EFI/systemd/systemd-bootx64.efi": "", "one/1.conf": SNIPPET})
+    (tmp_path / "two").mkdir()
+    os.link(tmp_path / "one/1.conf", tmp_path / "two/1.conf")
+    monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path),))
+    monkeypatch.setattr(boot_entries, "SNIPPETS", (f"{tmp_path}/one/*.conf", f"{tmp_path}/two/*.conf"))
+    stored = boot_entries.systemd_boot({})
+    assert stored is not None and len(stored.entries) == 1
 
 
 def test_entries_without_their_boot_loader_are_none_of_systemd_boot(
@@ -540,7 +550,9 @@ def test_entries_of_files_that_the_menu_takes_in_are_its_own(tmp_path: Path, mon
     )
     assert [(one.title, one.source) for one in stored.entries][-1] == ("Mine", f"{tmp_path}/custom.cfg")
     assert not boot_loaders.LOADERS["grub"].own({"made_by": stored.entries[-1].made_by})
-    assert left_out == {str(tmp_path / "grub.cfg"): "it takes in (hd0,1)/other.cfg, which is not read: look into that by hand"}
+    assert left_out == {
+        str(tmp_path / "grub.cfg"): "it takes in (hd0,1)/other.cfg, which is not read: look into that by hand"
+    }
 
 
 @pytest.mark.parametrize(
@@ -553,7 +565,9 @@ def test_entries_of_files_that_the_menu_takes_in_are_its_own(tmp_path: Path, mon
     ],
 )
 def test_kernel_is_seen_however_its_entry_is_written(line: str) -> None:
-    entries = boot_grub.entries(f"set root=x\n# linux /boot/vmlinuz\n{line}\n", "/boot/grub/grub.cfg", {"root": "x"}, {})
+    entries = boot_grub.entries(
+        f"set root=x\n# linux /boot/vmlinuz\n{line}\n", "/boot/grub/grub.cfg", {"root": "x"}, {}
+    )
     assert [boot_words.values(one.words, ["audit"]) for one in entries] == [{"audit": "0"}]
 
 
@@ -924,6 +938,7 @@ def test_lock_script_is_read_back_with_the_hash_and_entries_that_start_without_i
         ('set superusers="admin,other"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb', "no password for other"),
         ('set superusers="admin"\npassword_pbkdf2 admin ${NOTHING}', "no password for admin"),
         ('set superusers="admin"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb\nset superusers=""', "no superuser"),
+        ('set superusers="admin"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb\nunset superusers', "no superuser"),
     ],
 )
 def test_menu_that_only_looks_locked_fails(

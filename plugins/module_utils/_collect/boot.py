@@ -3,10 +3,10 @@
 
 Items: ``live``, the value of each parameter of the request in /proc/cmdline; ``loaders``, by name ``{entries, future}``:
 ``entries`` is a list of ``{title, source, made_by, values}``, ``future`` is ``{sources, values}``, what entries of kernels that are
-installed later get, a mapping for each sort of entry, or None where nothing tells; ``outside``, why no boot loader of this host starts its kernel, and ``unknown``,
-why it cannot be told what does, both empty where loaders are known; ``password``, how GRUB's menu is locked
-(`boot_grub.password`), or None without GRUB. A value is None where the parameter does not stand there, "" where it stands without
-one, and the last of several. Nothing else of a command line is kept: it can hold secrets.
+installed later get, a mapping for each sort of entry, or None where nothing tells; ``outside``, why no boot loader of this host starts
+its kernel, and ``unknown``, why it cannot be told what does, both empty where loaders are known; ``password``, how GRUB's menu is
+locked (`boot_grub.password`), or None without GRUB. A value is None where the parameter does not stand there, "" where it stands
+without one, and the last of several. Nothing else of a command line is kept: it can hold secrets.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Boot(Reader):
             stored = look(left_out)
             if stored is not None:
                 items["loaders"][name] = stored.as_dict(self.request)
-        boot_entries.unified_images(left_out)
+        boot_entries.unread(left_out)
         if announced("StubInfo"):
             left_out["StubInfo"] = f"the running kernel came from {boot_entries.UNIFIED}"
         started = announced("LoaderInfo")

@@ -24,6 +24,16 @@ U_BOOT_PARAMETERS = "U_BOOT_PARAMETERS"
 U_BOOT_UPDATE = "U_BOOT_UPDATE"
 U_BOOT_DEFAULT = "ro quiet"
 UNIFIED = "a unified kernel image: its parameters are part of it (ukify(1))"
+# What other boot loaders have their entries in.
+UNREAD = {
+    "/boot/armbianEnv.txt": "U-Boot's script",
+    "/boot/boot.scr": "U-Boot",
+    "/boot/firmware/boot.scr": "U-Boot",
+    "/boot/limine.conf": "Limine",
+    "/boot/refind_linux.conf": "rEFInd",
+    "/boot/syslinux/syslinux.cfg": "SYSLINUX",
+    "/boot/uEnv.txt": "U-Boot",
+}
 FIRMWARE = ("/boot/firmware", "/boot")
 # What the firmware reads, the second where it tries another system for once.
 CONFIGS = ("config.txt", "tryboot.txt")
@@ -49,23 +59,27 @@ def snippet_title(fields: dict[str, list[str]], path: str) -> str:
 def systemd_boot(left_out: dict[str, str]) -> Stored | None:
     if not any(glob.glob(f"{partition}/EFI/systemd/systemd-boot*.efi") for partition in PARTITIONS):
         return None
-    entries: dict[str, Entry] = {}
+    entries: dict[tuple[int, int], Entry] = {}
     for path in sorted(path for pattern in SNIPPETS for path in glob.glob(pattern)):
         fields = snippet_fields(text(path, left_out) or "")
         line = words(" ".join(fields.get("options", [])))
         # A kernel is a program of UEFI, too.
         if "linux" in fields or ("efi" in fields and any(word.startswith(("root=", "initrd=")) for word in line)):
             # One partition can be mounted at two places.
-            entries.setdefault(os.path.realpath(path), Entry(snippet_title(fields, path), path, "", line))
+            facts = os.stat(path)
+            entries.setdefault((facts.st_dev, facts.st_ino), Entry(snippet_title(fields, path), path, "", line))
         elif "uki" in fields:
             left_out[path] = UNIFIED
     return Stored(list(entries.values()), *kernel_cmdline(left_out))
 
 
-def unified_images(left_out: dict[str, str]) -> None:
-    """Leave out what firmware, systemd-boot or GRUB can start by itself."""
+def unread(left_out: dict[str, str]) -> None:
+    """Leave out what may start a kernel besides the boot loaders that are read."""
     for image in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/Linux/*.efi")):
         left_out[image] = UNIFIED
+    for path, name in UNREAD.items():
+        if os.path.exists(path):
+            left_out[path] = f"{name} reads it, and this collection does not: remove it where nothing boots from it"
 
 
 def kernel_cmdline(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]:

@@ -181,6 +181,8 @@ def _set(content: str, known: t.Mapping[str, str] = MappingProxyType({})) -> dic
             unset = where[1]
         elif command in ("else", "fi"):
             unset = ""
+        elif command.startswith("unset "):
+            variables.pop(command.split()[1], None)
         elif (match := _SET.match(command)) and not (match[1] == unset and variables.get(unset)):
             value = match[2].strip().strip("\"'")
             variables[match[1]] = _VARIABLE.sub(lambda m: variables.get(m[1] or m[2], m[0]), value)
@@ -197,8 +199,9 @@ def environment(left_out: dict[str, str]) -> dict[str, str]:
 def password(left_out: dict[str, str]) -> dict[str, t.Any]:
     """Who may edit entries and use GRUB's console.
 
-    ``menu``, the path of it; ``superusers``; ``hashed``, users with a hash of their password, and ``plain``, those whose password stands there as it is;
-    ``asking``, titles of the entries of this system that would start only with a password, though nothing says so; ``fingerprint``, the SHA-256 of the hash in PASSWORD_FILE: who has it learns nothing of the hash, whose salt is in it too.
+    ``menu``, the path of it; ``superusers``; ``hashed``, users with a hash of their password, and ``plain``, those whose password
+    stands there as it is; ``asking``, titles of the entries of this system that would start only with a password, though nothing says
+    so; ``fingerprint``, the SHA-256 of the hash in PASSWORD_FILE: who has it learns nothing of the hash, whose salt is in it too.
     """
     path = _menu_path()
     own = _set(text(f"{os.path.dirname(path)}/{PASSWORD_FILE}", left_out) or "")
