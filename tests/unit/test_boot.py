@@ -332,6 +332,24 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     assert list(left_out) == [f"{tmp_path}/EFI/Linux/one.efi", f"{tmp_path}/cmdline"]
 
 
+@pytest.mark.parametrize(
+    ("content", "left_out"),
+    [("search --set=root x\nconfigfile ($root)/boot/grub/grub.cfg\n", False), (MENU, True), ("blscfg\n", True)],
+)
+def test_menu_on_the_efi_system_partition_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, left_out: bool
+) -> None:
+    """GRUB starts with that, which hands on to the other, or does not."""
+    tree(tmp_path, **{"EFI/debian/grub.cfg": content, "grub.cfg": MENU})
+    (tmp_path / "EFI/same").mkdir()
+    (tmp_path / "EFI/same/grub.cfg").symlink_to(tmp_path / "grub.cfg")
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "PARTITIONS", (str(tmp_path),))
+    found: dict[str, str] = {}
+    boot_grub.first_menus(found)
+    assert list(found) == ([f"{tmp_path}/EFI/debian/grub.cfg"] if left_out else [])
+
+
 def test_partition_that_is_mounted_twice_has_its_entries_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two changes of one file would get in each other's way."""
     tree(tmp_path, **{"EFI/systemd/systemd-bootx64.efi": "", "one/1.conf": SNIPPET})
@@ -733,6 +751,20 @@ def test_drop_in_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     path.write_text(boot_loaders.with_line(content, "audit", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=1"'))
     assert path.read_text().count("audit") == 1
     assert assigned([str(path)], ("GRUB_CMDLINE_LINUX",), {})["GRUB_CMDLINE_LINUX"].split() == ["audit=1"]
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        'U_BOOT_PARAMETERS="${CONSOLE} rw rootwait audit=0"',
+        'U_BOOT_PARAMETERS="$U_BOOT_PARAMETERS rootwait audit=0"',
+        "U_BOOT_PARAMETERS='rootwait audit=0'",
+    ],
+)
+def test_line_of_the_site_s_stays_where_ours_is_added(site: str) -> None:
+    line = 'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"'
+    before = line.replace("audit=1", "audit=2")
+    assert boot_loaders.with_line(f"{site}\n{before}\n", "audit", line) == f"{site}\n{line}\n"
 
 
 def test_stale_menu_is_made_anew_alone(catalogue: t.Any, hardened: t.Any) -> None:

@@ -64,6 +64,7 @@ class Boot(Reader):
             if stored is not None:
                 items["loaders"][name] = stored.as_dict(self.request)
         boot_entries.unread(left_out)
+        boot_grub.first_menus(left_out)
         if announced("StubInfo"):
             left_out["StubInfo"] = f"the running kernel came from {boot_entries.UNIFIED}"
         started = announced("LoaderInfo")

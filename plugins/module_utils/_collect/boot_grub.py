@@ -11,7 +11,7 @@ import shlex
 import typing as t
 from types import MappingProxyType
 
-from .boot_entries import SNIPPETS, UNIFIED, kernel_cmdline, snippet_fields, snippet_title
+from .boot_entries import PARTITIONS, SNIPPETS, UNIFIED, kernel_cmdline, snippet_fields, snippet_title
 from .boot_words import Entry, Stored, words
 from .configuration import text
 from .shell_words import assigned, joined
@@ -92,6 +92,16 @@ def snippets(left_out: dict[str, str]) -> Stored | None:
         elif "efi" in fields:
             left_out[name] = UNIFIED
     return Stored(made + _entries_of_menu(path, variables, left_out), *kernel_cmdline(left_out))
+
+
+def first_menus(left_out: dict[str, str]) -> None:
+    """Leave out menus on the EFI system partition that start something themselves, rather than hand on to the one that is read."""
+    for path in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/*/grub.cfg")):
+        starts = re.search(r"^\s*(?:linux|blscfg\b)", text(path, left_out) or "", re.MULTILINE)
+        if starts and os.path.realpath(path) not in map(os.path.realpath, MENUS):
+            left_out[path] = (
+                "a menu that GRUB starts with, and this collection does not read: let it hand on to the other"
+            )
 
 
 def _menu_path() -> str:

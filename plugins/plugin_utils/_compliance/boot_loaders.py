@@ -230,6 +230,6 @@ def with_line(content: str, key: str, line: str) -> str:
     """A file of assignments with LINE, which adds the parameter KEY, at its end, and no other line of ours for KEY."""
     if line in content.splitlines():
         return content
-    ours = re.compile(rf'^\w+="\$\S*( [^" ]+)* {re.escape(key)}=[^" ]*"$')
-    kept = [one for one in content.splitlines() if not ours.match(one)]
+    ours = re.compile(rf'{re.escape(line[: line.rindex(f"{key}=")])}{re.escape(key)}=[^" ]*"')
+    kept = [one for one in content.splitlines() if not ours.fullmatch(one)]
     return "\n".join([*(kept or [MARK]), line, ""])
