@@ -618,6 +618,7 @@ def test_grub_s_menu_has_what_its_settings_give_to_later_kernels(
         ('GRUB_CMDLINE_LINUX_DEFAULT="quiet audit=1"', ["1", None]),
         ('GRUB_CMDLINE_LINUX_DEFAULT="quiet audit=1"\nGRUB_DISABLE_RECOVERY=true', ["1"]),
         ('GRUB_CMDLINE_LINUX_DEFAULT="audit=1"\nGRUB_CMDLINE_LINUX_RECOVERY="single audit=1"', ["1", "1"]),
+        ('GRUB_CMDLINE_LINUX="quiet # later: audit=1"', [None, None]),
         ('GRUB_CMDLINE_LINUX="audit=1"\nGRUB_CMDLINE_LINUX_XEN_REPLACE="quiet"', ["1", "1", None, None]),
     ],
 )

@@ -12,7 +12,7 @@ import typing as t
 from types import MappingProxyType
 
 from .boot_entries import PARTITIONS, SNIPPETS, UNIFIED, kernel_cmdline, snippet_fields, snippet_title
-from .boot_words import Entry, Stored, words
+from .boot_words import Entry, Stored, uncommented, words
 from .configuration import text
 from .shell_words import assigned, joined
 
@@ -71,7 +71,7 @@ def future(settings: t.Mapping[str, str]) -> list[list[str]]:
         lines.append(f"{always} {normally}")
         if settings.get(NO_RECOVERY) != "true":
             lines.append(f"{settings.get(RECOVERY, '')} {always}")
-    return [words(line) for line in lines]
+    return [uncommented(words(line)) for line in lines]
 
 
 def snippets(left_out: dict[str, str]) -> Stored | None:
@@ -176,10 +176,9 @@ def _expanded(written: str, variables: t.Mapping[str, str], where: str, left_out
     # What a variable held when it was set, `_set` has put in; what was not known then stands in it.
     line = _VARIABLE.sub(value, _VARIABLE.sub(value, written))
     try:
-        made = shlex.split(line)
+        return uncommented(shlex.split(line))
     except ValueError:
-        made = words(line)
-    return made[: next((place for place, word in enumerate(made) if word.startswith("#")), None)]
+        return uncommented(words(line))
 
 
 def _set(content: str, known: t.Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:

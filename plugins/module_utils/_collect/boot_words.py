@@ -20,6 +20,11 @@ def words(line: str) -> list[str]:
     return _WORD.findall(line)
 
 
+def uncommented(line: list[str]) -> list[str]:
+    """The words of a line of GRUB's up to a comment."""
+    return line[: next((place for place, word in enumerate(line) if word.startswith("#")), None)]
+
+
 def plain(name: str) -> str:
     """A parameter's name as the kernel compares it: ``-`` and ``_`` are the same (kernel-parameters.rst)."""
     return name.replace("-", "_")
@@ -70,11 +75,11 @@ class Stored:
     sources: list[str] = field(default_factory=list)
 
     def as_dict(self, names: t.Sequence[str]) -> dict[str, t.Any]:
-        later = self.future and [values(line, names) for line in self.future]
+        later = None if self.future is None else [values(line, names) for line in self.future]
         return {
             "entries": [
                 {"title": one.title, "source": one.source, "made_by": one.made_by, "values": values(one.words, names)}
                 for one in self.entries
             ],
-            "future": later and {"sources": self.sources, "values": later},
+            "future": None if later is None else {"sources": self.sources, "values": later},
         }
