@@ -128,6 +128,12 @@ options:
             new file beside it, which takes its place, owner and mode only when it is whole and on the disk.
         type: str
         default: ""
+      keeps:
+        description:
+          - A regular expression. Where a line of the file O(commands[].into) matches it and none of the new one does, the command has
+            failed and the file stays as it was. A boot menu that has lost all its kernels is none.
+        type: str
+        default: ""
       required:
         description: Whether the batch fails, and is undone, where the command fails.
         type: bool

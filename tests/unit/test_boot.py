@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import batch as _batch
+from ansible_collections.unified.deploy.plugins.module_utils._change import derived as _derived
 from ansible_collections.unified.deploy.plugins.module_utils._change import options as _options
 from ansible_collections.unified.deploy.plugins.module_utils._change.derived import derive
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
@@ -23,6 +25,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import 
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.batch import options
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import boot_password
+from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import registry as _registry
 from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
 from ansible_collections.unified.deploy.plugins.plugin_utils._errors import SelectionError
 
@@ -97,7 +100,7 @@ def planned(catalogue: t.Any, evidence: t.Any, *rules: str) -> tuple[_plan.Verdi
 
 
 def later(value: str | None, *sources: str) -> dict[str, t.Any]:
-    return {"sources": list(sources), "values": dict.fromkeys(NAMES, value)}
+    return {"sources": list(sources), "values": [dict.fromkeys(NAMES, value)]}
 
 
 # What is read.
@@ -126,14 +129,33 @@ def test_extlinux_entries_are_labels_with_a_kernel() -> None:
 
 
 def test_snippet_joins_its_options() -> None:
-    made = boot_entries.snippet(SNIPPET + "\n# options audit=1\n", "/boot/loader/entries/1.conf")
-    assert made.title == "Fedora Linux 6.12" and "audit=0" in made.words and "audit=1" not in made.words
+    fields = boot_entries.snippet_fields(SNIPPET + "\n# options audit=1\n")
+    assert boot_entries.snippet_title(fields, "/boot/loader/entries/1.conf") == "Fedora Linux 6.12"
+    assert fields["options"] == ["root=UUID=1 ro", "audit=0 # quiet"]
 
 
 def test_words_after_two_dashes_are_the_first_process_s() -> None:
     assert boot_words.values(["a-b=1", "quiet", "--", "audit=1"], ["a_b", "quiet", "audit"]) == {
         "a_b": "1", "quiet": "", "audit": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ('quiet dyndbg="file x audit=1"', None),
+        ('audit=1 "audit=0"', "0"),
+        ('audit="1"', "1"),
+        ('audit=1 note="not closed audit=0', "1"),
+    ],
+)
+def test_words_are_parted_as_the_kernel_does(line: str, value: str | None) -> None:
+    assert boot_words.values(boot_words.words(line), ["audit"]) == {"audit": value}
+
+
+def test_change_keeps_what_quotes_hold_together() -> None:
+    line = boot_loaders.with_word('root=1 dyndbg="file x  audit=0" audit=0', "audit", "audit=1")
+    assert line == 'root=1 dyndbg="file x  audit=0" audit=1'
 
 
 @pytest.mark.parametrize(
@@ -145,6 +167,13 @@ def test_words_after_two_dashes_are_the_first_process_s() -> None:
         ('A="${A:-ro quiet} audit=1"', "ro quiet audit=1"),
         ('A=one\nA+=" two"', "one two"),
         ('A="one \\\ntwo"', "one two"),
+        ('# a note \\\nA="one"', "one"),
+        ('B="one $C"\nA="$B two"', "one  two"),
+        ('if test "$A"; then\n  B=x\nfi\nA="one"', "one"),
+        ('A="$(x)"\nA=one', "one"),
+        ('A=one\nif test "$X"; then\n  echo "A is $A"\nfi', "one"),
+        ("A=one\nB=`( . /etc/os-release; echo ${NAME:-Debian} ) 2>/dev/null || echo Debian`", "one"),
+        ("A=one\nB=\"$(sed 's, release .*$,,g' /etc/system-release)\"", "one"),
     ],
 )
 def test_plain_assignments_are_followed(tmp_path: Path, content: str, value: str) -> None:
@@ -153,7 +182,27 @@ def test_plain_assignments_are_followed(tmp_path: Path, content: str, value: str
     assert assigned([str(tmp_path / "file")], ("A",), left_out) == {"A": value} and left_out == {}
 
 
-@pytest.mark.parametrize("content", ['A="$(cat /x)"', "A=`x`", 'A="$A"; A=x', 'A="$1"', 'A="one"two'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        'A="$(cat /x)"',
+        "A=`x`",
+        'A="$A"; A=x',
+        'A="$1"',
+        'A="one"two',
+        'A=one\nif test "$X"; then\n  A=two\nfi',
+        "A=one\nif test -e /x; then A=two; fi",
+        'A=one\ntest -n "$X" && A="$A two"',
+        'A=one\nB="$(x)"\nA="$A $B"',
+        "A=one\nset() {\n  A=two\n}",
+        "A=one\nunset A",
+        "A=one\n. /etc/default/other",
+        "A=one\neval $X",
+        "A=one\n: ${A:=two}",
+        "A=one\ndeclare A=two",
+        "A=one\nwhile read -r A; do x; done",
+    ],
+)
 def test_what_only_a_shell_can_follow_is_left_out(tmp_path: Path, content: str) -> None:
     (tmp_path / "file").write_text(content + "\n")
     left_out: dict[str, str] = {}
@@ -181,6 +230,61 @@ def test_boot_partition_that_is_not_mounted_hides_the_boot_loader(monkeypatch: p
     assert "/boot/efi is not mounted" in _boot.Boot(["audit"]).read().items["unknown"]
 
 
+@pytest.fixture
+def machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without a kernel, boot loader or EFI variable that this one has."""
+    monkeypatch.setattr(_boot, "in_container", lambda: False)
+    monkeypatch.setattr(_boot, "promised", lambda place: False)
+    monkeypatch.setattr(_boot, "KERNELS", (f"{tmp_path}/vmlinuz*",))
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: None})
+    monkeypatch.setattr(_boot, "CMDLINE", str(tmp_path / "cmdline"))
+    monkeypatch.setattr(_boot, "EFI_VARIABLES", str(tmp_path))
+    (tmp_path / "cmdline").write_text("root=/dev/vda\n")
+    return tmp_path
+
+
+def announce(root: Path, name: str, value: str) -> None:
+    (root / f"{name}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f").write_bytes(
+        b"\x06\0\0\0" + f"{value}\0".encode("utf-16-le")
+    )
+
+
+def test_host_without_a_kernel_is_started_from_outside(machine_alone: Path) -> None:
+    assert "direct boot" in _boot.Boot(["audit"]).read().items["outside"]
+
+
+@pytest.mark.parametrize("trace", ["BOOT_IMAGE=/vmlinuz root=1", ""])
+def test_host_that_a_boot_loader_started_is_not_started_from_outside(machine_alone: Path, trace: str) -> None:
+    """What has its kernels is not mounted."""
+    if trace:
+        (machine_alone / "cmdline").write_text(trace)
+    else:
+        announce(machine_alone, "LoaderInfo", "systemd-boot 257.13")
+    items = _boot.Boot(["audit"]).read().items
+    assert items["outside"] == "" and items["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("started", "known"), [("systemd-boot 257.13", False), ("GRUB 2.12", True), ("rEFInd 0.14", False), ("", True)]
+)
+def test_boot_loader_that_started_the_kernel_is_among_those_that_are_read(
+    machine_alone: Path, monkeypatch: pytest.MonkeyPatch, started: str, known: bool
+) -> None:
+    (machine_alone / "vmlinuz-6.12").touch()
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: boot_words.Stored([])})
+    if started:
+        announce(machine_alone, "LoaderInfo", started)
+    unknown = _boot.Boot(["audit"]).read().items["unknown"]
+    assert (unknown == "") is known and (known or started in unknown)
+
+
+def test_kernel_that_came_from_a_unified_image_is_no_pass(machine_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine_alone / "vmlinuz-6.12").touch()
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: boot_words.Stored([])})
+    announce(machine_alone, "StubInfo", "systemd-stub 257.13")
+    assert "StubInfo" in _boot.Boot(["audit"]).read().left_out
+
+
 def test_controller_knows_every_boot_loader_that_the_collector_does() -> None:
     assert set(boot_loaders.LOADERS) == set(_boot.LOADERS)
 
@@ -206,7 +310,12 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     tree(
         tmp_path,
         **files,
-        **{"loader/entries/firmware.conf": "title no kernel\nefi /x.efi\n", "cmdline": "root=1 audit=1\n"},
+        **{
+            "loader/entries/firmware.conf": "title no kernel\nefi /x.efi\n",
+            "loader/entries/shell.conf": "title no kernel\nefi /shell.efi\noptions -nostartup\n",
+            "loader/entries/stub.conf": "title its own loader\nefi /vmlinuz.efi\noptions root=1\n",
+            "cmdline": "root=1 audit=1\n",
+        },
     )
     monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path), str(tmp_path)))
     monkeypatch.setattr(boot_entries, "SNIPPETS", (f"{tmp_path}/loader/entries/*.conf",) * 2)
@@ -215,9 +324,41 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
     stored = boot_entries.systemd_boot(left_out)
     assert stored is not None
     read = stored.as_dict(["audit"])
-    assert [one["values"] for one in read["entries"]] == [{"audit": "0"}]
-    assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": {"audit": "1"}}
-    assert "unified kernel image" in left_out[f"{tmp_path}/EFI/Linux/one.efi"]
+    assert [one["values"] for one in read["entries"]] == [{"audit": "0"}, {"audit": None}]
+    assert read["future"] == {"sources": [f"{tmp_path}/cmdline"], "values": [{"audit": "1"}]}
+    assert left_out == {}
+    monkeypatch.setattr(boot_entries, "UNREAD", {f"{tmp_path}/cmdline": "another", f"{tmp_path}/none": "none"})
+    boot_entries.unread(left_out)
+    assert list(left_out) == [f"{tmp_path}/EFI/Linux/one.efi", f"{tmp_path}/cmdline"]
+
+
+@pytest.mark.parametrize(
+    ("content", "left_out"),
+    [("search --set=root x\nconfigfile ($root)/boot/grub/grub.cfg\n", False), (MENU, True), ("blscfg\n", True)],
+)
+def test_menu_on_the_efi_system_partition_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, left_out: bool
+) -> None:
+    """GRUB starts with that, which hands on to the other, or does not."""
+    tree(tmp_path, **{"EFI/debian/grub.cfg": content, "grub.cfg": MENU})
+    (tmp_path / "EFI/same").mkdir()
+    (tmp_path / "EFI/same/grub.cfg").symlink_to(tmp_path / "grub.cfg")
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "PARTITIONS", (str(tmp_path),))
+    found: dict[str, str] = {}
+    boot_grub.first_menus(found)
+    assert list(found) == ([f"{tmp_path}/EFI/debian/grub.cfg"] if left_out else [])
+
+
+def test_partition_that_is_mounted_twice_has_its_entries_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two changes of one file would get in each other's way."""
+    tree(tmp_path, **{"EFI/systemd/systemd-bootx64.efi": "", "one/1.conf": SNIPPET})
+    (tmp_path / "two").mkdir()
+    os.link(tmp_path / "one/1.conf", tmp_path / "two/1.conf")
+    monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path),))
+    monkeypatch.setattr(boot_entries, "SNIPPETS", (f"{tmp_path}/one/*.conf", f"{tmp_path}/two/*.conf"))
+    stored = boot_entries.systemd_boot({})
+    assert stored is not None and len(stored.entries) == 1
 
 
 def test_entries_without_their_boot_loader_are_none_of_systemd_boot(
@@ -228,19 +369,64 @@ def test_entries_without_their_boot_loader_are_none_of_systemd_boot(
     assert boot_entries.systemd_boot({}) is None
 
 
-def test_raspberry_pi_boots_the_first_line_and_debian_makes_it_of_another_file(
+def firmware(root: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> tuple[t.Any, dict[str, str]]:
+    """What is stored for the Raspberry Pi among FILES of its boot partition, and what was left out."""
+    tree(root, **files)
+    monkeypatch.setattr(boot_entries, "FIRMWARE", (str(root / "none"), str(root)))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(root / "hook"))
+    monkeypatch.setattr(boot_entries, "RASPBERRY_EXTRA", str(root / "extra"))
+    left_out: dict[str, str] = {}
+    return boot_entries.raspberry(left_out), left_out
+
+
+def test_raspberry_pi_boots_the_first_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored, left_out = firmware(tmp_path, monkeypatch, **{"config.txt": "", "cmdline.txt": "root=1 audit=1\naudit=0\n"})
+    assert [(one.title, one.words) for one in stored.entries] == [("cmdline.txt", ["root=1", "audit=1"])]
+    assert stored.future is None and left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("hook", "future"),
+    # The Raspberry Pi OS has a hook of the same name, which makes no cmdline.txt.
+    [("cmdline_custom=EXTRA\n", [["audit=0"]]), ("cp vmlinuz /boot/firmware\n", None)],
+)
+def test_debian_makes_the_command_line_of_another_file_s_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hook: str, future: list[list[str]] | None
+) -> None:
+    files = {"config.txt": "", "cmdline.txt": "root=1\n", "extra": "audit=0\naudit=1\n"}
+    stored, _left_out = firmware(
+        tmp_path, monkeypatch, **{**files, "hook": hook.replace("EXTRA", str(tmp_path / "extra"))}
+    )
+    assert stored.future == future and bool(stored.entries[0].made_by) is (future is not None)
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        ("cmdline=other.txt\n", ["other.txt"]),
+        ("[pi4]\ncmdline=other.txt\n[all]\n", ["cmdline.txt", "other.txt"]),
+        ("[pi4]\ncmdline=cmdline.txt\n[all]\ncmdline=other.txt\n", ["other.txt"]),
+        ("# cmdline=other.txt\n", ["cmdline.txt"]),
+        ("os_prefix=new/\n", ["new/cmdline.txt"]),
+        ("os_prefix=none/\n", ["cmdline.txt"]),
+        ("[tryboot]\nos_prefix=new/\n", ["cmdline.txt", "new/cmdline.txt"]),
+        ("include more.txt\n", ["other.txt"]),
+    ],
+)
+def test_raspberry_pi_reads_the_command_line_that_its_configuration_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, names: list[str]
+) -> None:
+    files = {"cmdline.txt": "a\n", "other.txt": "b\n", "new/cmdline.txt": "c\n", "more.txt": "cmdline=other.txt\n"}
+    stored, left_out = firmware(tmp_path, monkeypatch, **{"config.txt": config, **files})
+    assert [one.title for one in stored.entries] == names and left_out == {}
+
+
+def test_raspberry_pi_that_can_boot_another_partition_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tree(tmp_path, **{"config.txt": "", "cmdline.txt": "root=1 audit=1\naudit=0\n", "hook": "", "extra": "audit=0\n"})
-    monkeypatch.setattr(boot_entries, "FIRMWARE", (str(tmp_path / "none"), str(tmp_path)))
-    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "no hook"))
-    stored = boot_entries.raspberry({})
-    assert stored is not None and stored.as_dict(["audit"])["entries"][0]["values"] == {"audit": "1"}
-    assert stored.future is None
-    monkeypatch.setattr(boot_entries, "RASPBERRY_HOOK", str(tmp_path / "hook"))
-    monkeypatch.setattr(boot_entries, "RASPBERRY_EXTRA", str(tmp_path / "extra"))
-    again = boot_entries.raspberry({})
-    assert again is not None and again.future == ["audit=0"]
+    files = {"config.txt": "", "cmdline.txt": "a\n", "autoboot.txt": "[all]\nboot_partition=2\n"}
+    _stored, left_out = firmware(tmp_path, monkeypatch, **files)
+    assert list(left_out) == [str(tmp_path / "autoboot.txt")]
 
 
 @pytest.mark.parametrize(
@@ -249,6 +435,7 @@ def test_raspberry_pi_boots_the_first_line_and_debian_makes_it_of_another_file(
         ("", "", "ro quiet"),
         ('U_BOOT_PARAMETERS="ro audit=1"\n', "root=1 ro", "ro audit=1"),
         ("", "root=1 ro audit=1", "root=1 ro audit=1"),
+        ("", "root=1 ro\naudit=1", ""),
     ],
 )
 def test_u_boot_s_parameters_come_from_where_its_program_takes_them(
@@ -260,8 +447,39 @@ def test_u_boot_s_parameters_come_from_where_its_program_takes_them(
     monkeypatch.setattr(boot_entries, "U_BOOT_DROP_INS", ())
     monkeypatch.setattr(boot_entries, "KERNEL_CMDLINE", (str(tmp_path / "cmdline"), str(tmp_path / "none")))
     stored = boot_entries.extlinux({})
-    assert stored is not None and stored.future == future.split()
+    assert stored is not None and stored.future == [future.split()]
     assert {one.made_by for one in stored.entries} == {"u-boot-update"}
+
+
+@pytest.mark.parametrize("switch", ['U_BOOT_UPDATE="false"', "U_BOOT_UPDATE=no"])
+def test_u_boot_s_menu_that_is_switched_off_is_people_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    """u-boot-update does nothing then, and says that it did well."""
+    tree(tmp_path, **{"u-boot": f"{switch}\n", "extlinux.conf": EXTLINUX})
+    monkeypatch.setattr(boot_entries, "EXTLINUX", (str(tmp_path / "extlinux.conf"),))
+    monkeypatch.setattr(boot_entries, "U_BOOT", str(tmp_path / "u-boot"))
+    monkeypatch.setattr(boot_entries, "U_BOOT_DROP_INS", ())
+    stored = boot_entries.extlinux({})
+    assert stored is not None and stored.future is None and {one.made_by for one in stored.entries} == {""}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("include other.conf", "other.conf"),
+        ("menu include other.conf", "other.conf"),
+        ("label x\nlinux /v\nappend root=1 token=letmein${extra}", "${extra}"),
+    ],
+)
+def test_what_u_boot_alone_knows_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, reason: str
+) -> None:
+    tree(tmp_path, **{"extlinux.conf": f"{EXTLINUX}{line}\n"})
+    monkeypatch.setattr(boot_entries, "EXTLINUX", (str(tmp_path / "extlinux.conf"),))
+    left_out: dict[str, str] = {}
+    boot_entries.extlinux(left_out)
+    assert reason in left_out[str(tmp_path / "extlinux.conf")] and "letmein" not in str(left_out)
 
 
 def test_grub_with_snippets_takes_their_variables_from_its_environment(
@@ -285,6 +503,98 @@ def test_grub_with_snippets_takes_their_variables_from_its_environment(
     assert left_out == {}
 
 
+FALLBACK = """if [ -z "${kernelopts}" ]; then
+  set kernelopts="root=1 ro audit=1"
+fi
+insmod blscfg
+blscfg
+"""
+
+
+def bls(root: Path, monkeypatch: pytest.MonkeyPatch, menu: str, grubenv: str, options: str) -> tuple[t.Any, t.Any]:
+    """The values of audit in a menu that takes snippets, by entry, and what was left out."""
+    snippet = f"title one\nlinux /vmlinuz\n{options}\n"
+    tree(root, **{"grub.cfg": menu, "grubenv": grubenv, "entries/1.conf": snippet})
+    monkeypatch.setattr(boot_grub, "MENUS", (str(root / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "SNIPPETS", (f"{root}/entries/*.conf",))
+    left_out: dict[str, str] = {}
+    stored = boot_grub.snippets(left_out)
+    assert stored is not None
+    return [one["values"]["audit"] for one in stored.as_dict(["audit"])["entries"]], left_out
+
+
+@pytest.mark.parametrize(
+    ("menu", "grubenv", "options", "values"),
+    [
+        # What grub2-mkconfig writes into the menu is for hosts without an environment block.
+        (FALLBACK, "kernelopts=root=1 ro audit=0\n", "options $kernelopts", ["0"]),
+        (FALLBACK, "", "options $kernelopts", ["1"]),
+        # Of several lines of options GRUB takes the first, and without one this variable.
+        ("blscfg\n", "", "options root=1\noptions audit=1", [None]),
+        ("set default_kernelopts='audit=1'\nblscfg\n", "", "version 1", ["1"]),
+        ("set default_kernelopts='audit=1'\nblscfg\n", "", "options root=1 $kernelopts", [None]),
+        # Entries of the menu itself.
+        ("blscfg\nmenuentry 'Rescue' {\n linux /old audit=0\n}\n", "", "options audit=1", ["1", "0"]),
+    ],
+)
+def test_snippets_get_their_parameters_as_grub_gives_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, menu: str, grubenv: str, options: str, values: list[str | None]
+) -> None:
+    assert bls(tmp_path, monkeypatch, menu, grubenv, options) == (values, {})
+
+
+def test_entry_that_starts_a_unified_image_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, **{"entries/2.conf": "title image\nefi /EFI/Linux/one.efi\n"})
+    values, left_out = bls(tmp_path, monkeypatch, "blscfg\n", "", "options audit=1")
+    assert values == ["1"] and f"{tmp_path}/entries/2.conf" in left_out
+
+
+def grub(root: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> tuple[t.Any, dict[str, str]]:
+    """What is stored in GRUB's menu among FILES of a directory, and what was left out."""
+    tree(root, **files)
+    monkeypatch.setattr(boot_grub, "MENUS", (str(root / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "DEFAULTS", str(root / "grub"))
+    monkeypatch.setattr(boot_grub, "DROP_INS", f"{root}/d/*.cfg")
+    left_out: dict[str, str] = {}
+    stored = boot_grub.menu(left_out)
+    assert stored is not None
+    return stored, left_out
+
+
+def test_entries_of_files_that_the_menu_takes_in_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    menu = MENU + "source $prefix/custom.cfg\nsource ${config_directory}/none.cfg\nconfigfile (hd0,1)/other.cfg\n"
+    stored, left_out = grub(
+        tmp_path, monkeypatch, **{"grub.cfg": menu, "custom.cfg": "menuentry 'Mine' { linux /boot/mine ro; }\n"}
+    )
+    assert [(one.title, one.source) for one in stored.entries][-1] == ("Mine", f"{tmp_path}/custom.cfg")
+    assert not boot_loaders.LOADERS["grub"].own({"made_by": stored.entries[-1].made_by})
+    assert left_out == {
+        str(tmp_path / "grub.cfg"): "it takes in (hd0,1)/other.cfg, which is not read: look into that by hand"
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "menuentry 'One; {line}' { linux /boot/vmlinuz audit=0; initrd /i; }",
+        "menuentry 'One' {\n if true; then linux /boot/vmlinuz audit=0; fi\n}",
+        "menuentry 'One' {\n linux /boot/my-own audit=0\n}",
+        "menuentry 'One' {\n linux \"${root}/k\" 'audit=0'\n}",
+    ],
+)
+def test_kernel_is_seen_however_its_entry_is_written(line: str) -> None:
+    entries = boot_grub.entries(
+        f"set root=x\n# linux /boot/vmlinuz\n{line}\n", "/boot/grub/grub.cfg", {"root": "x"}, {}
+    )
+    assert [boot_words.values(one.words, ["audit"]) for one in entries] == [{"audit": "0"}]
+
+
+def test_menu_that_people_wrote_tells_nothing_of_later_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made anew it would be lost."""
+    stored, _left_out = grub(tmp_path, monkeypatch, **{"grub.cfg": "menuentry 'Mine' {\n linux /boot/vmlinuz\n}\n"})
+    assert stored.future is None and [one.made_by for one in stored.entries] == [""]
+
+
 def test_grub_s_menu_has_what_its_settings_give_to_later_kernels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,8 +607,31 @@ def test_grub_s_menu_has_what_its_settings_give_to_later_kernels(
     monkeypatch.setattr(boot_grub, "DEFAULTS", str(tmp_path / "grub"))
     monkeypatch.setattr(boot_grub, "DROP_INS", f"{tmp_path}/d/*.cfg")
     stored = boot_grub.menu({})
-    assert stored is not None and stored.future == ["console=ttyS0", "audit=1", "quiet", "audit=0"]
-    assert stored.as_dict(["audit"])["future"]["values"] == {"audit": "0"}, "what comes last wins"
+    assert stored is not None and stored.future
+    assert stored.future[0] == ["console=ttyS0", "audit=1", "quiet", "audit=0"]
+    assert stored.as_dict(["audit"])["future"]["values"] == [{"audit": "0"}, {"audit": "1"}], "what comes last wins"
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        ('GRUB_CMDLINE_LINUX_DEFAULT="quiet audit=1"', ["1", None]),
+        ('GRUB_CMDLINE_LINUX_DEFAULT="quiet audit=1"\nGRUB_DISABLE_RECOVERY=true', ["1"]),
+        ('GRUB_CMDLINE_LINUX_DEFAULT="audit=1"\nGRUB_CMDLINE_LINUX_RECOVERY="single audit=1"', ["1", "1"]),
+        ('GRUB_CMDLINE_LINUX="quiet # later: audit=1"', [None, None]),
+        ('GRUB_CMDLINE_LINUX="audit=1"\nGRUB_CMDLINE_LINUX_XEN_REPLACE="quiet"', ["1", "1", None, None]),
+    ],
+)
+def test_entries_that_rescue_are_made_of_other_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, values: list[str | None]
+) -> None:
+    tree(tmp_path, **{"grub.cfg": MENU, "grub": settings + "\n"})
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "DEFAULTS", str(tmp_path / "grub"))
+    monkeypatch.setattr(boot_grub, "DROP_INS", f"{tmp_path}/d/*.cfg")
+    stored = boot_grub.menu({})
+    assert stored is not None
+    assert [one["audit"] for one in stored.as_dict(["audit"])["future"]["values"]] == values
 
 
 def test_texts_of_boot_loader_entries_are_those_that_a_pattern_matches_without_secrets(tmp_path: Path) -> None:
@@ -365,6 +698,26 @@ def test_pass_over_what_was_not_seen_is_an_error(catalogue: t.Any, hardened: t.A
     assert planned(catalogue, hardened)[0].verdict == "error"
 
 
+@pytest.mark.parametrize(
+    ("loader", "source", "content"),
+    [
+        ("raspberry", "/boot/firmware/cmdline.txt", "audit=1 root=PARTUUID=1"),
+        ("systemd-boot", "/efi/loader/entries/1.conf", "options root=1 audit=1"),
+        # The value is the environment block's.
+        ("bls", "/boot/loader/entries/1.conf", "options $kernelopts"),
+    ],
+)
+def test_second_judge_finds_the_parameter_where_it_stands(
+    catalogue: t.Any, hardened: t.Any, loader: str, source: str, content: str
+) -> None:
+    machine(hardened, loader, [entry("one", "1", source, "")], live="1")
+    verdict, _desired = planned(catalogue, hardened)
+    assert verdict.verdict == "pass"
+    checks = [check.attributes for check in _registry.KINDS["boot"].asserts(verdict.demand, hardened)]
+    patterns = [one for check in checks if check.get("path") == source for one in check["contents"]]
+    assert all(re.search(pattern[1:-1], content) for pattern in patterns)
+
+
 # What is changed.
 
 
@@ -379,8 +732,18 @@ def test_grub_gets_one_drop_in_and_one_new_menu_for_all_rules(catalogue: t.Any, 
     ]
     assert desired.commands == []
     assert options(desired, hardened["text"])["commands"] == [
-        {"argv": ["grub-mkconfig", "-o", "%s"], "into": "/boot/grub/grub.cfg"}
+        {"argv": ["grub-mkconfig", "-o", "%s"], "into": "/boot/grub/grub.cfg", "keeps": boot_loaders.KERNEL_LINE}
     ]
+
+
+def test_parameter_that_only_the_entry_that_rescues_lacks_is_added(catalogue: t.Any, hardened: t.Any) -> None:
+    """Made anew from the same settings the menu would stay as it is, at each run."""
+    entries = [entry("Debian", "1"), entry("Debian (recovery mode)", None)]
+    future = {"sources": ["/etc/default/grub"], "values": [dict.fromkeys(NAMES, "1"), dict.fromkeys(NAMES)]}
+    machine(hardened, "grub", entries, live="1", future=future)
+    verdict, desired = planned(catalogue, hardened)
+    assert "audit=1" in desired.files["/etc/default/grub.d/zz-unified.cfg"]["content"] and desired.derived
+    assert "no audit for kernels to come" in verdict.actual
 
 
 def test_drop_in_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
@@ -389,6 +752,20 @@ def test_drop_in_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     path.write_text(boot_loaders.with_line(content, "audit", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX audit=1"'))
     assert path.read_text().count("audit") == 1
     assert assigned([str(path)], ("GRUB_CMDLINE_LINUX",), {})["GRUB_CMDLINE_LINUX"].split() == ["audit=1"]
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        'U_BOOT_PARAMETERS="${CONSOLE} rw rootwait audit=0"',
+        'U_BOOT_PARAMETERS="$U_BOOT_PARAMETERS rootwait audit=0"',
+        "U_BOOT_PARAMETERS='rootwait audit=0'",
+    ],
+)
+def test_line_of_the_site_s_stays_where_ours_is_added(site: str) -> None:
+    line = 'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"'
+    before = line.replace("audit=1", "audit=2")
+    assert boot_loaders.with_line(f"{site}\n{before}\n", "audit", line) == f"{site}\n{line}\n"
 
 
 def test_stale_menu_is_made_anew_alone(catalogue: t.Any, hardened: t.Any) -> None:
@@ -401,6 +778,19 @@ def test_entry_of_the_site_s_own_is_held_by_name(catalogue: t.Any, hardened: t.A
     machine(hardened, "grub", [entry("Rescue", None, made_by="40_custom")], live="1", future=later("1"))
     verdict, desired = planned(catalogue, hardened)
     assert "'Rescue'" in verdict.held and "40_custom" in verdict.held and desired.empty()
+
+
+def test_file_that_the_menu_takes_in_is_never_made_anew(catalogue: t.Any, hardened: t.Any) -> None:
+    entries = [entry("Debian", None), entry("Mine", None, "/boot/grub/custom.cfg", "")]
+    machine(hardened, "grub", entries, live=None, future=later(None))
+    _verdict, desired = planned(catalogue, hardened)
+    assert list(desired.derived) == ["/boot/grub/grub.cfg"]
+
+
+def test_menu_that_people_wrote_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("Mine", None, made_by="")], live="1")
+    verdict, desired = planned(catalogue, hardened)
+    assert "'Mine'" in verdict.held and desired.empty()
 
 
 def test_setting_that_comes_after_ours_is_held_by_name_and_nothing_is_made_anew(
@@ -431,8 +821,22 @@ def test_snippets_of_the_red_hat_family_are_changed_by_one_command(catalogue: t.
     desired = _plan.Desired()
     for name in ("audit", "audit_backlog_limit", "audit"):
         loader = boot_loaders.LOADERS["bls"]
-        loader.store(name, "1", boot_loaders.Bad([], later=False), hardened, desired)
+        loader.store(name, "1", boot_loaders.Bad([], later=[None]), hardened, desired)
     assert desired.commands == [["grubby", "--update-kernel=ALL", "--args=audit_backlog_limit=1 audit=1"]]
+
+
+def test_entry_that_is_no_snippet_is_held_by_name(catalogue: t.Any, hardened: t.Any) -> None:
+    """grubby changes snippets alone."""
+    hardened.platform = catalogue.platforms["rhel"]
+    entries = [
+        entry("one", "1", "/boot/loader/entries/1.conf", ""),
+        entry("Rescue", None, "/boot/grub2/grub.cfg", "40_custom"),
+    ]
+    machine(hardened, "bls", entries, live="1")
+    demand = planned(catalogue, hardened)[0].demand
+    kind, desired = _registry.KINDS["boot"], _plan.Desired()
+    kind.want(demand, hardened, desired)
+    assert desired.empty() and "'Rescue' of /boot/grub2/grub.cfg" in kind.winner(demand, hardened)
 
 
 def test_systemd_boot_keeps_the_rest_of_entry_and_of_later_kernels(catalogue: t.Any, hardened: t.Any) -> None:
@@ -446,6 +850,26 @@ def test_systemd_boot_keeps_the_rest_of_entry_and_of_later_kernels(catalogue: t.
     assert desired.files["/etc/kernel/cmdline"]["content"] == "root=UUID=1 ro # quiet audit=1\n"
 
 
+def test_comments_of_the_kernel_s_command_line_stay_comments(catalogue: t.Any, hardened: t.Any) -> None:
+    """kernel-install drops lines that begin with #: one line of all would leave later kernels without a root."""
+    path = "/boot/efi/loader/entries/1.conf"
+    future = later(None, "/etc/kernel/cmdline")
+    machine(hardened, "systemd-boot", [entry("one", "1", path, "")], live="1", future=future)
+    hardened["text"].update({path: SNIPPET, "/etc/kernel/cmdline": "# the site's\nroot=UUID=1 ro\n  # more\naudit=0\n"})
+    _verdict, desired = planned(catalogue, hardened)
+    assert desired.files["/etc/kernel/cmdline"]["content"] == "# the site's\n  # more\nroot=UUID=1 ro audit=1\n"
+
+
+def test_packaged_command_line_that_was_not_read_is_not_replaced(catalogue: t.Any, hardened: t.Any) -> None:
+    path, packaged = "/boot/efi/loader/entries/1.conf", "/usr/lib/kernel/cmdline"
+    machine(hardened, "systemd-boot", [entry("one", "1", path, "")], live="1", future=later(None, packaged))
+    hardened["text"].update({path: SNIPPET, "/etc/kernel/cmdline": None})
+    hardened["text"].pop(packaged, None)
+    hardened.document["sections"]["text"]["left_out"][packaged] = "the kernel parameter x.password holds a secret"
+    verdict, desired = planned(catalogue, hardened)
+    assert "secret" in verdict.held and desired.empty()
+
+
 def test_extlinux_adds_to_the_parameters_and_makes_the_menu(catalogue: t.Any, hardened: t.Any) -> None:
     entries = [entry("l0", None, "/boot/extlinux/extlinux.conf", "u-boot-update")]
     machine(hardened, "extlinux", entries, live=None, future=later(None, "/etc/default/u-boot"))
@@ -456,12 +880,34 @@ def test_extlinux_adds_to_the_parameters_and_makes_the_menu(catalogue: t.Any, ha
     assert desired.commands == [["u-boot-update"]]
 
 
+def test_kernel_s_command_line_is_one_line_for_extlinux(catalogue: t.Any, hardened: t.Any) -> None:
+    entries = [entry("l0", None, "/boot/extlinux/extlinux.conf", "u-boot-update")]
+    machine(hardened, "extlinux", entries, live=None, future=later(None, "/etc/kernel/cmdline"))
+    hardened["text"]["/etc/kernel/cmdline"] = "# the site's\nroot=UUID=1 ro\nquiet\n"
+    _verdict, desired = planned(catalogue, hardened)
+    assert desired.files["/etc/kernel/cmdline"]["content"] == "root=UUID=1 ro quiet audit=1\n"
+
+
+def test_extlinux_menu_of_nobody_s_making_is_held(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "extlinux", [entry("l0", None, "/boot/extlinux/extlinux.conf", "")], live=None)
+    verdict, desired = planned(catalogue, hardened)
+    assert "'l0'" in verdict.held and desired.empty()
+
+
 def test_raspberry_changes_the_first_line_alone(catalogue: t.Any, hardened: t.Any) -> None:
     path = "/boot/firmware/cmdline.txt"
     machine(hardened, "raspberry", [entry("cmdline.txt", None, path, "")], live=None)
     hardened["text"][path] = "console=tty1 root=PARTUUID=1 rootwait\nnotes\n"
     _verdict, desired = planned(catalogue, hardened)
     assert desired.files[path]["content"] == "console=tty1 root=PARTUUID=1 rootwait audit=1\nnotes\n"
+
+
+def test_command_line_of_another_name_is_held_and_never_written(catalogue: t.Any, hardened: t.Any) -> None:
+    """Its text is not read: what would be written is the parameter alone."""
+    path = "/boot/firmware/other.txt"
+    machine(hardened, "raspberry", [entry("other.txt", None, path, "")], live=None)
+    verdict, desired = planned(catalogue, hardened)
+    assert path in verdict.held and desired.empty()
 
 
 def test_text_with_a_secret_holds_the_change(catalogue: t.Any, hardened: t.Any) -> None:
@@ -486,7 +932,9 @@ def test_value_that_needs_quotes_is_never_written(catalogue: t.Any, hardened: t.
 # The password of the menu.
 
 HASH = "grub.pbkdf2.sha512.10000.0A0B.0C0D"
-LOCKED = {"menu": "/boot/grub/grub.cfg", "superusers": ["root"], "hashed": ["root"], "plain": [], "fingerprint": ""}
+LOCKED = {
+    "menu": "/boot/grub/grub.cfg", "superusers": ["root"], "hashed": ["root"], "plain": [], "asking": [], "fingerprint": "",
+}  # fmt: skip
 OPEN = {**LOCKED, "superusers": [], "hashed": []}
 MENU_RULE = "boot_password/menu"
 
@@ -523,6 +971,7 @@ def test_lock_script_is_read_back_with_the_hash_and_entries_that_start_without_i
         ('set superusers="admin,other"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb', "no password for other"),
         ('set superusers="admin"\npassword_pbkdf2 admin ${NOTHING}', "no password for admin"),
         ('set superusers="admin"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb\nset superusers=""', "no superuser"),
+        ('set superusers="admin"\npassword_pbkdf2 admin grub.pbkdf2.sha512.1.aa.bb\nunset superusers', "no superuser"),
     ],
 )
 def test_menu_that_only_looks_locked_fails(
@@ -532,6 +981,42 @@ def test_menu_that_only_looks_locked_fails(
     monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
     verdict, desired = locked(catalogue, hardened, boot_grub.password({}))
     assert verdict.verdict == "fail" and wrong in verdict.actual and verdict.held and desired.empty()
+
+
+@pytest.mark.parametrize(
+    ("line", "asking"),
+    [
+        ("menuentry 'One' --class os $menuentry_id_option 'one' {", []),
+        ("menuentry 'One' --class os ${menuentry_id_option} 'one' {", []),
+        ("menuentry 'One' --unrestricted {", []),
+        ("menuentry 'One' --users admin {", []),
+        ("menuentry 'One' --id one {", ["One"]),
+        ('submenu "One" {', ["One"]),
+        ("### BEGIN /etc/grub.d/20_memtest86+ ###\nmenuentry 'One' {", []),
+    ],
+)
+def test_entries_that_a_locked_menu_would_ask_the_password_for_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, asking: list[str]
+) -> None:
+    (tmp_path / "grub.cfg").write_text(f"{line}\n  linux /boot/vmlinuz\n}}\n")
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    assert boot_grub.password({})["asking"] == asking
+
+
+def test_menu_is_not_locked_while_an_entry_would_ask_for_the_password(catalogue: t.Any, hardened: t.Any) -> None:
+    """It may be the one that starts when nobody is there."""
+    verdict, desired = locked(catalogue, hardened, {**OPEN, "asking": ["My kernel"]}, HASH)
+    assert "'My kernel'" in verdict.held and "--unrestricted" in verdict.held and desired.empty()
+
+
+def test_menu_that_people_wrote_is_not_made_anew_for_a_lock(catalogue: t.Any, hardened: t.Any) -> None:
+    machine(hardened, "grub", [entry("Mine", "1", made_by="")], live="1")
+    hardened["boot"]["password"] = OPEN
+    overlay = _selection.Overlay(boot_password=boot_password.fingerprint(HASH))
+    filters = _selection.Filters((), (), (MENU_RULE,))
+    selection = _selection.select(catalogue, [("cis", "l2_server")], overlay, hardened["host"], filters)
+    made = _plan.plan(selection, hardened, Connection(user="ansible"))
+    assert "grub-mkconfig" in made.verdicts[MENU_RULE].held and made.desired.empty()
 
 
 def test_open_menu_is_held_until_the_site_gives_a_hash(catalogue: t.Any, hardened: t.Any) -> None:
@@ -621,6 +1106,43 @@ def test_program_that_fails_or_makes_nothing_leaves_the_old_menu(tmp_path: Path,
     else:
         assert answer.code
     assert menu.read_text() == "old" and os.listdir(tmp_path) == ["grub.cfg"]
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize(
+    ("before", "made", "after"),
+    [
+        (MENU, "menuentry 'UEFI Firmware Settings' {\n}\n", MENU),
+        (MENU, "\tlinux /vmlinuz\n", "\tlinux /vmlinuz\n"),
+        ("menuentry 'none' {\n}\n", "menuentry 'other' {\n}\n", "menuentry 'other' {\n}\n"),
+    ],
+)
+def test_menu_without_a_kernel_takes_no_place_of_one_that_had_some(
+    tmp_path: Path, before: str, made: str, after: str
+) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text(before)
+    (tmp_path / "new").write_text(made)
+    argv = ["sh", "-c", f"cat {tmp_path}/new > %s"]
+    try:
+        derive(argv, str(menu), str(tmp_path), timeout=20, keeps=boot_loaders.KERNEL_LINE)
+    except ChangeError as exc:
+        assert str(menu) in str(exc) and before == after
+    assert menu.read_text() == after
+
+
+@pytest.mark.usefixtures("programs")
+def test_menu_for_which_there_is_no_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    menu = tmp_path / "grub.cfg"
+    menu.write_text("old")
+
+    def full(*_files: object) -> t.NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_derived, "replace", full)
+    with pytest.raises(ChangeError, match=f"^{menu} could not be put in place: No space left"):
+        derive(["sh", "-c", "echo new > %s"], str(menu), str(tmp_path), timeout=20)
+    assert menu.read_text() == "old"
 
 
 def test_batch_saves_what_a_program_makes() -> None:

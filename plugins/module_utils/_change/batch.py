@@ -244,7 +244,9 @@ class Batch:
     def _command(self, command: Command) -> None:
         try:
             if command.into:
-                answer = derive(command.argv, command.into, self.directory, timeout=COMMAND_SECONDS)
+                answer = derive(
+                    command.argv, command.into, self.directory, timeout=COMMAND_SECONDS, keeps=command.keeps
+                )
             else:
                 answer = run(command.argv, timeout=COMMAND_SECONDS)
             said = f"'{' '.join(command.argv)}' ended with {answer.code}: {answer.said}" if answer.code else ""

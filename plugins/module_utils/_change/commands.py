@@ -41,6 +41,7 @@ class Command(t.NamedTuple):
         undo: what takes its effect back; without it that is named when the batch is reverted.
         saves: files that it changes, shell patterns allowed; those of well-known programs are saved anyway.
         into: the file that it makes. ``%s`` among its arguments stands for a new file, which takes the place of this one whole.
+        keeps: a pattern that a line of `into` goes on to match.
         required: whether the batch fails, and is undone, where it fails.
     """
 
@@ -48,6 +49,7 @@ class Command(t.NamedTuple):
     undo: t.Sequence[str] = ()
     saves: t.Sequence[str] = ()
     into: str = ""
+    keeps: str = ""
     required: bool = True
 
     @property

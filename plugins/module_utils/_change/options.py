@@ -89,6 +89,7 @@ COMMANDS: dict[str, t.Any] = {
         "undo": {"type": "list", "elements": "str", "default": []},
         "saves": {"type": "list", "elements": "str", "default": []},
         "into": {"type": "str", "default": ""},
+        "keeps": {"type": "str", "default": ""},
         "required": {"type": "bool", "default": True},
     },
 }

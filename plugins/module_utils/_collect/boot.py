@@ -3,10 +3,10 @@
 
 Items: ``live``, the value of each parameter of the request in /proc/cmdline; ``loaders``, by name ``{entries, future}``:
 ``entries`` is a list of ``{title, source, made_by, values}``, ``future`` is ``{sources, values}``, what entries of kernels that are
-installed later get, or None where nothing tells; ``outside``, why no boot loader of this host starts its kernel, and ``unknown``,
-why it cannot be told what does, both empty where loaders are known; ``password``, how GRUB's menu is locked
-(`boot_grub.password`), or None without GRUB. A value is None where the parameter does not stand there, "" where it stands without
-one, and the last of several. Nothing else of a command line is kept: it can hold secrets.
+installed later get, a mapping for each sort of entry, or None where nothing tells; ``outside``, why no boot loader of this host starts
+its kernel, and ``unknown``, why it cannot be told what does, both empty where loaders are known; ``password``, how GRUB's menu is
+locked (`boot_grub.password`), or None without GRUB. A value is None where the parameter does not stand there, "" where it stands
+without one, and the last of several. Nothing else of a command line is kept: it can hold secrets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import typing as t
 
 from . import boot_entries, boot_grub
-from .boot_words import Stored, values
+from .boot_words import Stored, values, words
 from .configuration import text
 from .host import in_container
 from .section import Reader, Section
@@ -30,7 +30,17 @@ LOADERS: dict[str, t.Callable[[dict[str, str]], t.Optional[Stored]]] = {
     "systemd-boot": boot_entries.systemd_boot,
 }
 """Every boot loader that is known; each returns None where it is not set up."""
-KERNELS = ("/boot/vmlinu[xz]*", "/boot/Image*", "/boot/firmware/kernel*.img", "/usr/lib/modules/*/vmlinuz")
+KERNELS = (
+    "/boot/vmlinu[xz]*",
+    "/boot/Image*",
+    "/boot/kernel*",
+    "/boot/firmware/kernel*.img",
+    "/usr/lib/modules/*/vmlinuz",
+)
+# What started the running kernel says so here (https://systemd.io/BOOT_LOADER_INTERFACE), GRUB since 2.12, too.
+EFI_VARIABLES = "/sys/firmware/efi/efivars"
+VENDOR = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+ANNOUNCED = {"bls": "GRUB", "grub": "GRUB", "systemd-boot": "systemd-boot"}
 # Where a boot loader has its files, when something of its own is mounted there.
 PLACES = ("/boot", "/boot/efi", "/boot/firmware", "/efi")
 
@@ -43,9 +53,9 @@ class Boot(Reader):
 
     def read(self) -> Section:
         left_out: dict[str, str] = {}
-        words = (text(CMDLINE, left_out) or "").split()
         items: dict[str, t.Any] = {
-            "live": values(words, self.request), "loaders": {}, "outside": outside(), "unknown": "", "password": None,
+            "live": values(words(text(CMDLINE, left_out) or ""), self.request), "loaders": {},
+            "outside": outside(), "unknown": "", "password": None,
         }  # fmt: skip
         if items["outside"]:
             return Section(items, left_out)
@@ -53,9 +63,16 @@ class Boot(Reader):
             stored = look(left_out)
             if stored is not None:
                 items["loaders"][name] = stored.as_dict(self.request)
+        boot_entries.unread(left_out)
+        boot_grub.first_menus(left_out)
+        if announced("StubInfo"):
+            left_out["StubInfo"] = f"the running kernel came from {boot_entries.UNIFIED}"
+        started = announced("LoaderInfo")
         if not items["loaders"]:
+            items["unknown"] = f"none of the boot loaders that are known is found: {', '.join(LOADERS)}"
+        elif started and not any(started.startswith(ANNOUNCED.get(name, "\0")) for name in items["loaders"]):
             items["unknown"] = (
-                f"a kernel is installed, and none of the boot loaders that are known: {', '.join(LOADERS)}"
+                f"{started} started the running kernel, and none of its files is found: mount the partition that it boots from"
             )
         if missing := [place for place in PLACES if promised(place) and not os.path.ismount(place)]:
             items["unknown"] = f"{missing[0]} is not mounted: mount it, so that the boot loader's files can be read"
@@ -70,9 +87,16 @@ def outside() -> str:
         return "a container runs on its machine's kernel"
     if "User Mode Linux" in (text("/proc/cpuinfo", {}) or ""):
         return "this kernel is a process of another machine, which starts it"
-    if not any(glob.glob(pattern) for pattern in KERNELS) and not any(promised(place) for place in PLACES):
+    traces = [word for word in words(text(CMDLINE, {}) or "") if word.startswith("BOOT_IMAGE=")]
+    traces += [place for place in PLACES if promised(place)]
+    if not traces and not announced("LoaderInfo") and not any(glob.glob(pattern) for pattern in KERNELS):
         return "no kernel is installed: it is started from outside, as clouds and virtual machines do (direct boot)"
     return ""
+
+
+def announced(name: str) -> str:
+    """What a boot loader said of itself when it started the running kernel: a text in UTF-16, after four bytes of attributes."""
+    return (text(f"{EFI_VARIABLES}/{name}-{VENDOR}", {}) or "")[4:].replace("\0", "")
 
 
 def promised(place: str) -> bool:

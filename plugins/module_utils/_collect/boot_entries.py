@@ -7,7 +7,7 @@ import glob
 import os
 import re
 
-from .boot_words import Entry, Stored
+from .boot_words import Entry, Stored, words
 from .configuration import drop_ins, text
 from .shell_words import assigned
 
@@ -21,47 +21,75 @@ EXTLINUX = ("/boot/extlinux/extlinux.conf", "/extlinux/extlinux.conf")
 U_BOOT = "/etc/default/u-boot"
 U_BOOT_DROP_INS = ("/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d")
 U_BOOT_PARAMETERS = "U_BOOT_PARAMETERS"
+U_BOOT_UPDATE = "U_BOOT_UPDATE"
 U_BOOT_DEFAULT = "ro quiet"
+UNIFIED = "a unified kernel image: its parameters are part of it (ukify(1))"
+# What other boot loaders have their entries in.
+UNREAD = {
+    "/boot/armbianEnv.txt": "U-Boot's script",
+    "/boot/boot.scr": "U-Boot",
+    "/boot/firmware/boot.scr": "U-Boot",
+    "/boot/limine.conf": "Limine",
+    "/boot/refind_linux.conf": "rEFInd",
+    "/boot/syslinux/syslinux.cfg": "SYSLINUX",
+    "/boot/uEnv.txt": "U-Boot",
+}
 FIRMWARE = ("/boot/firmware", "/boot")
+# What the firmware reads, the second where it tries another system for once.
+CONFIGS = ("config.txt", "tryboot.txt")
 # Debian's package raspi-firmware makes cmdline.txt anew for every kernel; the first calls for it, the second is what it adds.
 RASPBERRY_HOOK = "/etc/kernel/postinst.d/z50-raspi-firmware"
 RASPBERRY_EXTRA = "/etc/default/raspi-extra-cmdline"
 
 
-def snippet(content: str, path: str) -> Entry:
-    """An entry of the Boot Loader Specification, type 1."""
+def snippet_fields(content: str) -> dict[str, list[str]]:
+    """An entry of the Boot Loader Specification, type 1: the values of each field."""
     fields: dict[str, list[str]] = {}
     for line in content.splitlines():
         name, *rest = line.strip().split(None, 1) or [""]
         if rest and not name.startswith("#"):
             fields.setdefault(name, []).append(rest[0].strip())
-    title = " ".join([*fields.get("title", [])[:1], *fields.get("version", [])[:1]]) or os.path.basename(path)
-    return Entry(title, path, "", " ".join(fields.get("options", [])).split())
+    return fields
+
+
+def snippet_title(fields: dict[str, list[str]], path: str) -> str:
+    return " ".join([*fields.get("title", [])[:1], *fields.get("version", [])[:1]]) or os.path.basename(path)
 
 
 def systemd_boot(left_out: dict[str, str]) -> Stored | None:
     if not any(glob.glob(f"{partition}/EFI/systemd/systemd-boot*.efi") for partition in PARTITIONS):
         return None
-    entries: dict[str, Entry] = {}
+    entries: dict[tuple[int, int], Entry] = {}
     for path in sorted(path for pattern in SNIPPETS for path in glob.glob(pattern)):
-        content = text(path, left_out)
-        # One partition can be mounted at two places.
-        if content is not None and re.search(r"^\s*linux\s", content, re.MULTILINE):
-            entries.setdefault(os.path.realpath(path), snippet(content, path))
+        fields = snippet_fields(text(path, left_out) or "")
+        line = words(" ".join(fields.get("options", [])))
+        # A kernel is a program of UEFI, too.
+        if "linux" in fields or ("efi" in fields and any(word.startswith(("root=", "initrd=")) for word in line)):
+            # One partition can be mounted at two places.
+            facts = os.stat(path)
+            entries.setdefault((facts.st_dev, facts.st_ino), Entry(snippet_title(fields, path), path, "", line))
+        elif "uki" in fields:
+            left_out[path] = UNIFIED
+    return Stored(list(entries.values()), *kernel_cmdline(left_out))
+
+
+def unread(left_out: dict[str, str]) -> None:
+    """Leave out what may start a kernel besides the boot loaders that are read."""
     for image in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/Linux/*.efi")):
-        left_out[image] = "a unified kernel image: its parameters are part of it (ukify(1))"
-    future = kernel_cmdline(left_out)
-    return Stored(list(entries.values()), future and future[1], [future[0]] if future else [])
+        left_out[image] = UNIFIED
+    for path, name in UNREAD.items():
+        if os.path.exists(path):
+            left_out[path] = f"{name} reads it, and this collection does not: remove it where nothing boots from it"
 
 
-def kernel_cmdline(left_out: dict[str, str]) -> tuple[str, list[str]] | None:
-    """What kernel-install(8) writes into entries of new kernels, with the file that says so."""
+def kernel_cmdline(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]:
+    """What kernel-install(8) writes into entries of new kernels, and the file that says so; None where none does."""
     for path in KERNEL_CMDLINE:
         content = text(path, left_out)
         if content is not None:
             lines = [line for line in content.splitlines() if not line.lstrip().startswith("#")]
-            return path, " ".join(lines).split()
-    return None
+            return [words(" ".join(lines))], [path]
+    return None, []
 
 
 def extlinux(left_out: dict[str, str]) -> Stored | None:
@@ -69,8 +97,14 @@ def extlinux(left_out: dict[str, str]) -> Stored | None:
     if not path:
         return None
     content = text(path, left_out) or ""
-    made_by = "u-boot-update" if re.search(r"^#.*u-boot-update", content, re.MULTILINE) else ""
-    return Stored(labels(content, path, made_by), *u_boot(left_out))
+    future, sources = u_boot(left_out)
+    written = future is not None and re.search(r"^#.*u-boot-update", content, re.MULTILINE)
+    if taken := re.search(r"^\s*(?:menu\s+)?include\s+(\S+)", content, re.MULTILINE | re.IGNORECASE):
+        left_out[path] = f"it takes in {taken[1]}, which is not read: look into that by hand"
+    made = labels(content, path, "u-boot-update" if written else "")
+    if variable := re.search(r"\$\{\w+\}", " ".join(word for entry in made for word in entry.words)):
+        left_out[path] = f"{variable[0]} in a kernel's parameters is a variable of U-Boot's, which is not known here"
+    return Stored(made, future, sources)
 
 
 def labels(content: str, path: str, made_by: str) -> list[Entry]:
@@ -85,29 +119,76 @@ def labels(content: str, path: str, made_by: str) -> list[Entry]:
         elif entries and word in ("linux", "kernel", "fit"):
             boots.add(len(entries) - 1)
         elif entries and word == "append" and rest:
-            entries[-1].words = rest[0].split()
+            entries[-1].words = words(rest[0])
     return [entry for place, entry in enumerate(entries) if place in boots]
 
 
-def u_boot(left_out: dict[str, str]) -> tuple[list[str] | None, list[str]]:
-    """What u-boot-update(8) writes, and the files that say so; None where it is not installed."""
+def u_boot(left_out: dict[str, str]) -> tuple[list[list[str]] | None, list[str]]:
+    """What u-boot-update(8) writes, and the files that say so; None where it is not installed, or switched off."""
     if not any(os.path.exists(place) for place in (U_BOOT, *U_BOOT_DROP_INS)):
         return None, []
     paths = [U_BOOT, *(path for directory in U_BOOT_DROP_INS for path in drop_ins(directory))]
-    variables = assigned(paths, (U_BOOT_PARAMETERS,), left_out)
+    variables = assigned(paths, (U_BOOT_PARAMETERS, U_BOOT_UPDATE), left_out)
+    if (variables.get(U_BOOT_UPDATE) or "true") != "true":
+        return None, []
     if variables.get(U_BOOT_PARAMETERS):
-        return variables[U_BOOT_PARAMETERS].split(), paths
-    future = kernel_cmdline(left_out)
-    return (future[1], [future[0]]) if future and future[0] == KERNEL_CMDLINE[0] else (U_BOOT_DEFAULT.split(), paths)
+        return [words(variables[U_BOOT_PARAMETERS])], paths
+    path = KERNEL_CMDLINE[0]
+    content = text(path, left_out)
+    if content is None:
+        return [U_BOOT_DEFAULT.split()], paths
+    # It takes the file for one line: further ones come between root= and the rest, and end what is appended.
+    return [words(content) if len(content.splitlines()) == 1 else []], [path]
 
 
 def raspberry(left_out: dict[str, str]) -> Stored | None:
     for directory in FIRMWARE:
-        path = f"{directory}/cmdline.txt"
-        if os.path.exists(f"{directory}/config.txt") and os.path.exists(path):
-            # The firmware reads the first line alone.
-            words = ((text(path, left_out) or "").splitlines() or [""])[0].split()
-            made_by = RASPBERRY_HOOK if os.path.exists(RASPBERRY_HOOK) else ""
-            extra = (text(RASPBERRY_EXTRA, left_out) or "").split() if made_by else None
-            return Stored([Entry("cmdline.txt", path, made_by, words)], extra, [RASPBERRY_EXTRA] if made_by else [])
+        if not os.path.exists(f"{directory}/config.txt"):
+            continue
+        paths = [path for config in CONFIGS for path in command_lines(directory, config, left_out)]
+        if not paths:
+            continue
+        if re.search(r"^\s*boot_partition=", text(f"{directory}/autoboot.txt", left_out) or "", re.MULTILINE):
+            left_out[f"{directory}/autoboot.txt"] = "it lets another partition boot, whose parameters are not read"
+        made_by = RASPBERRY_HOOK if RASPBERRY_EXTRA in (text(RASPBERRY_HOOK, left_out) or "") else ""
+        entries = [
+            Entry(os.path.relpath(path, directory), path, made_by, first_line(path, left_out))
+            for path in dict.fromkeys(paths)
+        ]
+        return Stored(entries, *(([first_line(RASPBERRY_EXTRA, left_out)], [RASPBERRY_EXTRA]) if made_by else ()))
     return None
+
+
+def first_line(path: str, left_out: dict[str, str]) -> list[str]:
+    """The words of a file's first line, where no more than that is read."""
+    return words((text(path, left_out) or "").partition("\n")[0])
+
+
+def command_lines(directory: str, config: str, left_out: dict[str, str]) -> list[str]:
+    """The files with parameters that the firmware may read as CONFIG says: which filters hold, is known to the board."""
+    if not os.path.exists(f"{directory}/{config}"):
+        return []
+    chosen = {"cmdline": ["cmdline.txt"], "os_prefix": [""]}
+    choose(directory, config, chosen, left_out)
+    # A prefix without files is none.
+    paths = [
+        next((path for path in (f"{directory}/{prefix}{name}", f"{directory}/{name}") if os.path.exists(path)), "")
+        for name in chosen["cmdline"]
+        for prefix in chosen["os_prefix"]
+    ]
+    return [path for path in paths if path]
+
+
+def choose(
+    directory: str, config: str, chosen: dict[str, list[str]], left_out: dict[str, str], read: tuple[str, ...] = ()
+) -> None:
+    """Put what CONFIG says into CHOSEN: what stands below a filter is one of several."""
+    always = True
+    for line in (text(f"{directory}/{config}", left_out) or "").splitlines():
+        name, mark, value = line.strip().partition("=")
+        if name.startswith("["):
+            always = name == "[all]"
+        elif name.startswith("include ") and name not in read:
+            choose(directory, name.split(None, 1)[1], chosen, left_out, (*read, name))
+        elif mark and name in chosen:
+            chosen[name] = [value] if always else [*chosen[name], value]

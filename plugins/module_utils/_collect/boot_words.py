@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 _SECRET = re.compile(
     r"(^|[._-])(pass(word|wd)?|secret|token|credential\w*|key)=|^systemd\.set_credential", re.IGNORECASE
 )
+# As the kernel parts them (next_arg() in lib/cmdline.c): double quotes keep blanks together.
+_WORD = re.compile(r'(?:"[^"]*(?:"|$)|[^\s"])+')
 Values = t.Dict[str, t.Optional[str]]
+
+
+def words(line: str) -> list[str]:
+    return _WORD.findall(line)
+
+
+def uncommented(line: list[str]) -> list[str]:
+    """The words of a line of GRUB's up to a comment."""
+    return line[: next((place for place, word in enumerate(line) if word.startswith("#")), None)]
 
 
 def plain(name: str) -> str:
@@ -19,13 +30,13 @@ def plain(name: str) -> str:
     return name.replace("-", "_")
 
 
-def values(words: t.Sequence[str], names: t.Iterable[str]) -> Values:
+def values(line: t.Sequence[str], names: t.Iterable[str]) -> Values:
     """The value of each parameter: of several the last, "" for one that stands alone, None for one that does not stand."""
     stands: dict[str, str] = {}
-    for word in words:
+    for word in line:
         if word == "--":  # what follows is the first process's
             break
-        name, _mark, value = word.partition("=")
+        name, _mark, value = word.strip('"').partition("=")
         stands[plain(name)] = value.strip('"')
     return {name: stands.get(plain(name)) for name in names}
 
@@ -55,19 +66,20 @@ class Stored:
     """What a boot loader will start kernels with.
 
     Attributes:
-        future: what an entry made later gets; None where nothing tells.
+        future: what entries made later get, a command line for each sort of them; None where nothing tells.
         sources: the files that say so.
     """
 
     entries: list[Entry]
-    future: list[str] | None = None
+    future: list[list[str]] | None = None
     sources: list[str] = field(default_factory=list)
 
     def as_dict(self, names: t.Sequence[str]) -> dict[str, t.Any]:
+        later = None if self.future is None else [values(line, names) for line in self.future]
         return {
             "entries": [
                 {"title": one.title, "source": one.source, "made_by": one.made_by, "values": values(one.words, names)}
                 for one in self.entries
             ],
-            "future": None if self.future is None else {"sources": self.sources, "values": values(self.future, names)},
+            "future": None if later is None else {"sources": self.sources, "values": later},
         }

@@ -28,7 +28,7 @@ def options(
         "accounts": list(desired.users.values()),
         "commands": [
             *(_command(argv) for argv in desired.commands),
-            *({"argv": argv, "into": path} for path, argv in desired.derived.items()),
+            *({**made, "into": path} for path, made in desired.derived.items()),
         ],
     }
     units = {

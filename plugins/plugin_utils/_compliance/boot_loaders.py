@@ -15,11 +15,13 @@ from ...module_utils._collect.boot_entries import (
     U_BOOT_DEFAULT,
     U_BOOT_PARAMETERS,
 )
-from ...module_utils._collect.boot_words import plain
+from ...module_utils._collect.boot_words import plain, words
 from .kinds.base import Desired, Evidence, Platform
 from .kinds.settings import MARK
 
 Places = t.Mapping[str, t.Any]
+# What starts Linux in GRUB's menu.
+KERNEL_LINE = r"^\s*linux"
 
 
 class Loader:
@@ -51,10 +53,10 @@ class Loader:
 
 
 class Bad(t.NamedTuple):
-    """Where a parameter is not as a rule wants it: entries, and whether those made later would be wrong, too."""
+    """Where a parameter is not as a rule wants it: entries, and its values in those made later."""
 
     entries: list[Places]
-    later: bool
+    later: t.Sequence[str | None]
 
 
 class Grub(Loader):
@@ -78,8 +80,13 @@ class Grub(Loader):
             if not add_line(path, key, line, evidence, desired):
                 return
         if bad.later or any(self.own(entry) for entry in bad.entries):
-            for menu in {str(entry["source"]) for entry in evidence["boot"]["loaders"][self.name]["entries"]}:
-                desired.derive(menu, evidence.platform.tool("grub_menu"), "-o", "%s")
+            entries = evidence["boot"]["loaders"][self.name]["entries"]
+            for menu in {str(entry["source"]) for entry in entries if entry["made_by"]}:
+                make_menu(menu, evidence, desired)
+
+
+def make_menu(path: str, evidence: Evidence, desired: Desired) -> None:
+    desired.derive(path, evidence.platform.tool("grub_menu"), "-o", "%s", keeps=KERNEL_LINE)
 
 
 class Snippets(Loader):
@@ -90,7 +97,12 @@ class Snippets(Loader):
     def obstacle(self, platform: Platform) -> str:
         return "" if platform.tool("boot_entries") else f"{platform.id} has no tool that writes boot loader entries"
 
+    def own(self, entry: Places) -> bool:
+        return "/loader/entries/" in str(entry["source"])
+
     def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
+        if not bad.later and not any(self.own(entry) for entry in bad.entries):
+            return
         command = [evidence.platform.tool("boot_entries"), "--update-kernel=ALL", "--args="]
         for planned in desired.commands:
             if planned[:2] == command[:2]:
@@ -111,10 +123,8 @@ class SystemdBoot(Loader):
             desired.file(path, with_option(desired.text(path, evidence), key, f"{key}={value}"), mode="0600")
         if bad.later:
             path, packaged = KERNEL_CMDLINE
-            base = (
-                desired.text(path, evidence) or evidence["text"].get(packaged) or self._of_an_entry(evidence, desired)
-            )
-            desired.file(path, with_word(base.strip(), key, f"{key}={value}") + "\n")
+            base = desired.text(path, evidence) or desired.text(packaged, evidence)
+            desired.file(path, with_parameter(base or self._of_an_entry(evidence, desired), key, f"{key}={value}"))
 
     @staticmethod
     def _of_an_entry(evidence: Evidence, desired: Desired) -> str:
@@ -141,8 +151,9 @@ class Extlinux(Loader):
         if future is None:
             return
         if bad.later and future["sources"] == [KERNEL_CMDLINE[0]]:
-            base = desired.text(KERNEL_CMDLINE[0], evidence).strip()
-            desired.file(KERNEL_CMDLINE[0], with_word(base, key, f"{key}={value}") + "\n")
+            # u-boot-update(8) takes a comment for parameters.
+            base = desired.text(KERNEL_CMDLINE[0], evidence)
+            desired.file(KERNEL_CMDLINE[0], with_parameter(base, key, f"{key}={value}", comments=False))
         elif bad.later:
             line = f'{U_BOOT_PARAMETERS}="${{{U_BOOT_PARAMETERS}:-{U_BOOT_DEFAULT}}} {key}={value}"'
             if not add_line(U_BOOT, key, line, evidence, desired):
@@ -153,18 +164,21 @@ class Extlinux(Loader):
 
 class Raspberry(Loader):
     name, shown = "raspberry", "the Raspberry Pi's firmware"
+    PATHS: t.ClassVar = tuple(f"{directory}/cmdline.txt" for directory in FIRMWARE)
 
     def texts(self, platform: Platform) -> list[str]:
-        return [*(f"{directory}/cmdline.txt" for directory in FIRMWARE), RASPBERRY_EXTRA]
+        return [*self.PATHS, RASPBERRY_EXTRA]
+
+    def own(self, entry: Places) -> bool:
+        return entry["source"] in self.PATHS
 
     def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
-        for entry in bad.entries:
-            path = str(entry["source"])
+        for path in (str(entry["source"]) for entry in bad.entries if self.own(entry)):
             first, _mark, others = desired.text(path, evidence).partition("\n")
             desired.file(path, f"{with_word(first, key, f'{key}={value}')}\n{others}", mode="0755")
         if bad.later:
-            base = desired.text(RASPBERRY_EXTRA, evidence).strip()
-            desired.file(RASPBERRY_EXTRA, with_word(base, key, f"{key}={value}") + "\n")
+            first, _mark, others = desired.text(RASPBERRY_EXTRA, evidence).partition("\n")
+            desired.file(RASPBERRY_EXTRA, f"{with_word(first, key, f'{key}={value}')}\n{others}")
 
 
 LOADERS: dict[str, Loader] = {one.name: one for one in (Snippets(), Extlinux(), Grub(), Raspberry(), SystemdBoot())}
@@ -174,8 +188,21 @@ LOADERS: dict[str, Loader] = {one.name: one for one in (Snippets(), Extlinux(), 
 def with_word(line: str, key: str, word: str) -> str:
     """A command line with WORD for the parameter KEY, and no other for it; what ``--`` sets apart stays behind it."""
     ours, mark, others = f" {line} ".partition(" -- ")
-    kept = [one for one in ours.split() if plain(one.partition("=")[0]) != plain(key)]
+    kept = [one for one in words(ours) if not sets(one, key)]
     return " ".join([*kept, word, *(["--", *others.split()] if mark else [])])
+
+
+def with_parameter(content: str, key: str, word: str, *, comments: bool = True) -> str:
+    """The text of /etc/kernel/cmdline with WORD for the parameter KEY. Comments stay lines of their own: kernel-install(8) drops those."""
+    lines = content.splitlines()
+    notes = [line for line in lines if line.lstrip().startswith("#")]
+    line = with_word(" ".join(line for line in lines if line not in notes), key, word)
+    return "\n".join([*(notes if comments else ()), line, ""])
+
+
+def sets(word: str, key: str) -> bool:
+    """Whether a word of a command line is the parameter KEY."""
+    return plain(word.strip('"').partition("=")[0]) == plain(key)
 
 
 def with_option(content: str, key: str, word: str) -> str:
@@ -185,8 +212,8 @@ def with_option(content: str, key: str, word: str) -> str:
     if not places:
         return "\n".join([*lines, f"options {word}", ""])
     for place in places[:-1]:
-        lines[place] = " ".join(one for one in lines[place].split() if plain(one.partition("=")[0]) != plain(key))
-    lines[places[-1]] = f"options {with_word(lines[places[-1]].split(None, 1)[-1], key, word)}"
+        lines[place] = " ".join(one for one in words(lines[place]) if not sets(one, key))
+    lines[places[-1]] = f"options {with_word(lines[places[-1]].strip().removeprefix('options'), key, word)}"
     return "\n".join([*lines, ""])
 
 
@@ -203,6 +230,6 @@ def with_line(content: str, key: str, line: str) -> str:
     """A file of assignments with LINE, which adds the parameter KEY, at its end, and no other line of ours for KEY."""
     if line in content.splitlines():
         return content
-    ours = re.compile(rf'^\w+="\$\S*( [^" ]+)* {re.escape(key)}=[^" ]*"$')
-    kept = [one for one in content.splitlines() if not ours.match(one)]
+    ours = re.compile(rf'{re.escape(line[: line.rindex(f"{key}=")])}{re.escape(key)}=[^" ]*"')
+    kept = [one for one in content.splitlines() if not ours.fullmatch(one)]
     return "\n".join([*(kept or [MARK]), line, ""])

@@ -234,7 +234,7 @@ class Desired:
     sysctls: dict[str, str] = field(default_factory=dict)
     """Settings of the running kernel, so that a revert knows what they were; `commands` load them from the files, too."""
     commands: list[list[str]] = field(default_factory=list)
-    derived: dict[str, list[str]] = field(default_factory=dict)
+    derived: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     """Files that a program makes of others, each with that program: its argument ``%s`` stands for the new file, which takes the old
     one's place whole."""
     reboot: list[str] = field(default_factory=list)
@@ -295,9 +295,9 @@ class Desired:
         if list(argv) not in self.commands:
             self.commands.append(list(argv))
 
-    def derive(self, path: str, *argv: str) -> None:
-        """Plan that a program makes PATH anew of what is planned, once."""
-        self.derived[path] = list(argv)
+    def derive(self, path: str, *argv: str, keeps: str) -> None:
+        """Plan that a program makes PATH anew of what is planned, once; where a line matches the pattern KEEPS, one goes on to."""
+        self.derived[path] = {"argv": list(argv), "keeps": keeps}
 
     def add(self, name: str, items: t.Iterable[str]) -> None:
         known = getattr(self, name)

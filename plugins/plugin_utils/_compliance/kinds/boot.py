@@ -15,6 +15,7 @@ from .matchers import checks, literal
 
 # What needs no quotes, in a shell's files or in a boot menu.
 WRITABLE = re.compile(r"[A-Za-z0-9_.,:=/+@-]+")
+NO_FUTURE: Places = {"sources": [], "values": []}
 
 
 class Boot(Kind):
@@ -37,9 +38,8 @@ class Boot(Kind):
     @staticmethod
     def bad(demand: Demand, stored: Places) -> Bad:
         holds, key = demand.value.holds, demand.key
-        future = stored["future"]
         wrong = [entry for entry in stored["entries"] if not holds(entry["values"][key])]
-        return Bad(wrong, future is not None and not holds(future["values"][key]))
+        return Bad(wrong, [one[key] for one in (stored["future"] or NO_FUTURE)["values"] if not holds(one[key])])
 
     def _stored(self, demand: Demand, evidence: Evidence) -> bool:
         return not any(any(self.bad(demand, stored)) for _loader, stored in self.loaders(evidence))
@@ -60,7 +60,7 @@ class Boot(Kind):
             parts += [
                 f"{shown(key, one['values'][key])} in '{one['title']}' of {one['source']}" for one in bad.entries[:2]
             ]
-            parts += [f"{shown(key, stored['future']['values'][key])} for kernels to come"] if bad.later else []
+            parts += [f"{shown(key, value)} for kernels to come" for value in bad.later[:1]]
             parts += [] if any(bad) else [f"in all {len(stored['entries'])} entries of {loader.shown}"]
         holds = demand.value.holds(live) and self._stored(demand, evidence)
         return Ruling("pass" if holds else "fail", ", ".join(parts), expected)
@@ -115,12 +115,14 @@ class Boot(Kind):
             path = ("boot", "loaders", loader.name)
             for place in range(len(stored["entries"])):
                 made += checks(demand.value, *path, "entries", place, "values", key)
-            if stored["future"] is not None:
-                made += checks(demand.value, *path, "future", "values", key)
-            for source in {str(entry["source"]) for entry in stored["entries"]}:
+            for place in range(len((stored["future"] or NO_FUTURE)["values"])):
+                made += checks(demand.value, *path, "future", "values", place, key)
+            # Snippets may have them from GRUB's environment block.
+            sources = {str(entry["source"]) for entry in stored["entries"]} if loader.name != "bls" else set()
+            for source in sources:
                 values = {text(entry["values"][key]) for entry in stored["entries"] if entry["source"] == source}
                 words = "|".join(literal(f"{key}={one}") for one in sorted(values))
-                made.append(Check("file", {"path": source, "exists": True, "contents": [f"/\\s({words})(\\s|$)/"]}))
+                made.append(Check("file", {"path": source, "exists": True, "contents": [f"/(^|\\s)({words})(\\s|$)/"]}))
         return made
 
 
@@ -130,8 +132,10 @@ def shown(key: str, value: str | None) -> str:
 
 VALUES = by_name(maybe(TEXT))
 ENTRY = record(title=TEXT, source=TEXT, made_by=TEXT, values=VALUES)
-STORED = record(entries=each(ENTRY), future=maybe(record(sources=each(TEXT), values=VALUES)))
-PASSWORD = record(menu=TEXT, superusers=each(TEXT), hashed=each(TEXT), plain=each(TEXT), fingerprint=TEXT)
+STORED = record(entries=each(ENTRY), future=maybe(record(sources=each(TEXT), values=each(VALUES))))
+PASSWORD = record(
+    menu=TEXT, superusers=each(TEXT), hashed=each(TEXT), plain=each(TEXT), asking=each(TEXT), fingerprint=TEXT
+)
 SHAPES = {
     "boot": record(live=VALUES, loaders=by_name(STORED), outside=TEXT, unknown=TEXT, password=maybe(PASSWORD)),
 }

@@ -10,7 +10,7 @@ import typing as t
 
 from ....module_utils._collect.boot_grub import CUSTOM, PASSWORD_FILE
 from ..._errors import SelectionError
-from ..boot_loaders import LOADERS
+from ..boot_loaders import LOADERS, make_menu
 from .base import Check, Demand, Desired, Evidence, Kind, Platform, Rule, Ruling, ruling
 from .matchers import as_json, literal, matching
 from .settings import MARK
@@ -98,7 +98,22 @@ class BootPassword(Kind):
         if password["plain"]:
             return f"take the line 'password' out of what makes {password['menu']} first"
         others = [name for name in password["superusers"] if name != "root"]
-        return f"superuser {others[0]} is set elsewhere: give a password_pbkdf2 line for it there" if others else ""
+        if others:
+            return f"superuser {others[0]} is set elsewhere: give a password_pbkdf2 line for it there"
+        return "" if password["superusers"] else self._unattended(evidence)
+
+    @staticmethod
+    def _unattended(evidence: Evidence) -> str:
+        """Why a lock would not leave a host that starts by itself; empty where it would."""
+        password, stored = evidence["boot"]["password"], evidence["boot"]["loaders"].get("grub")
+        if stored and stored["future"] is None:
+            return f"{password['menu']} was not made by {evidence.platform.tool('grub_menu')}: lock it by hand"
+        if not password["asking"]:
+            return ""
+        return (
+            f"the entry '{password['asking'][0]}' of {password['menu']} would start only with the password: give it "
+            "--unrestricted where it is made, or --users '' where that is meant"
+        )
 
     def want(self, demand: Demand, evidence: Evidence, desired: Desired) -> None:
         password, script = evidence["boot"]["password"], evidence.platform.path("grub_lock_script")
@@ -108,7 +123,7 @@ class BootPassword(Kind):
         if script and not password["superusers"]:
             if desired.text(script, evidence) != SCRIPT:
                 desired.file(script, SCRIPT, mode="0755")
-            desired.derive(password["menu"], evidence.platform.tool("grub_menu"), "-o", "%s")
+            make_menu(password["menu"], evidence, desired)
 
     def asserts(self, demand: Demand, evidence: Evidence) -> list[Check]:
         password = evidence["boot"]["password"] or {"menu": "/boot/grub/grub.cfg", "superusers": []}
