@@ -16,8 +16,9 @@ description:
     or node, and C(all). A partition is C(<slot>-<number>).
   - A container gets render nodes and, for AMD, C(/dev/kfd); never a card's node.
   - Numbers of render nodes may change at a boot. Run this again where the driver or the hardware has changed.
-  - Of GPUs with NVIDIA's driver it writes what C(nvidia-ctk) says, the kind C(nvidia.com/gpu), where every file that it names is there, and a unit that
-    writes it anew at a boot and where the driver or its partitions change. Without C(nvidia-ctk) they are left out.
+  - Of GPUs with NVIDIA's driver it writes what C(nvidia-ctk) says, the kind C(nvidia.com/gpu), and a unit that writes it anew at a boot and where
+    the driver or its partitions change. They are left out without C(nvidia-ctk), and where a file that it names, a node that computing needs or
+    C(libcuda) is not there.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -78,7 +79,6 @@ left_out:
   returned: success
 """
 
-import json
 import os
 import typing as t
 
@@ -94,22 +94,22 @@ def desired_files(
 ) -> tuple[dict[str, str], dict[str, t.Any], dict[str, str]]:
     """Content by path, empty for what is not to be there; the specifications by kind; and why a GPU has none."""
     specs, left_out = cdi.specifications(gpus, kfd=tree.is_directory("sys/class/kfd/kfd"))
-    nvidia = [name for name, reason in left_out.items() if reason == cdi.NVIDIA]
-    if nvidia and asked["state"] == "present":
-        spec, why = cdi_nvidia.specification(sorted({asked["directory"], *cdi_nvidia.DIRECTORIES}))
+    nvidia = [name for name, reason in left_out.items() if reason == cdi.NVIDIA and asked["state"] == "present"]
+    directories = sorted({asked["directory"], *cdi_nvidia.DIRECTORIES})
+    if nvidia:
+        spec, why = cdi_nvidia.specification(directories)
         left_out.update(dict.fromkeys(nvidia, why))
         if spec:
             specs[cdi_nvidia.KIND] = spec
             left_out = {name: reason for name, reason in left_out.items() if name not in nvidia}
     specs = specs if asked["state"] == "present" else {}
-    files = {
-        os.path.join(asked["directory"], cdi.file_name(kind)): json.dumps(specs[kind], indent=2) + "\n"
-        if kind in specs
-        else ""
-        for kind in cdi.ALL_KINDS
-    }
+    paths = {kind: os.path.join(asked["directory"], cdi.file_name(kind)) for kind in cdi.ALL_KINDS}
+    files = {path: cdi.content(specs[kind], texts.read(path)) if kind in specs else "" for kind, path in paths.items()}
+    # Where the driver does not answer before the next boot, the units that are there describe its GPUs then.
+    waits = nvidia and not cdi_nvidia.others(directories)
     for name, text in cdi_nvidia.units(asked["directory"]).items():
-        files[os.path.join(asked["unit_directory"], name)] = text if cdi_nvidia.KIND in specs else ""
+        path = os.path.join(asked["unit_directory"], name)
+        files[path] = text if cdi_nvidia.KIND in specs or (waits and texts.read(path)) else ""
     return files, specs, left_out
 
 
@@ -146,7 +146,7 @@ def main() -> t.NoReturn:
     except OSError as exc:
         module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
     names = [f"{kind}={device['name']}" for kind, spec in specs.items() for device in spec["devices"]]
-    diff = texts.diff(old, desired)
+    diff = texts.diff(old, desired, cdi.shown)
     module.exit_json(changed=bool(old), files=list(old), devices=names, left_out=left_out, diff=diff)
 
 

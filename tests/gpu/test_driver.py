@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from tests.gpu.conftest import ARCHIVE, URL, Vendor, vendor
-from tests.hosts.network import ssh_options
-from tests.hosts.store import ADMIN
+from tests.gpu.conftest import ARCHIVE, URL, Vendor, send, vendor
 from tests.integration.conftest import Play, Target
 from tests.unit.gpu_machines import pci
 
@@ -50,10 +45,7 @@ def seller(host: Target, tmp_path_factory: pytest.TempPathFactory) -> Vendor:
     made.publish("driver", "vendor", *packages("550.163.01-2"))
     root = tmp_path_factory.mktemp("machine")
     pci(root, GPU)
-    tree = shutil.make_archive(str(root / "machine"), "tar", root, "sys")
-    with Path(tree).open("rb") as content:
-        argv = ["ssh", *ssh_options(host.host), f"{ADMIN}@{host.host.address}", "sudo tar -C /srv -xf -"]
-        subprocess.run(argv, check=True, stdin=content)
+    send(host, root, "/srv")
     # Over the sysfs of the machine that the host runs on.
     host.shell(
         "mount --bind /srv/sys/bus/pci /sys/bus/pci && mount -t tmpfs tmpfs /sys/devices && cp -a /srv/sys/devices/. /sys/devices/"

@@ -5,14 +5,10 @@ module, hardening, Podman and runtime are real.
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.hosts.network import ssh_options
-from tests.hosts.store import ADMIN
+from tests.gpu.conftest import send
 from tests.integration.conftest import EVERYTHING, Target
 from tests.unit.gpu_machines import pci, put
 
@@ -41,10 +37,7 @@ def server(host: Target) -> Target:
     root = host.directory / "machine"
     pci(root, GPU)
     put(root, f"sys/bus/pci/devices/{SLOT}/drm/renderD128/dev", "226:128\n")
-    archive = shutil.make_archive(str(host.directory / "sysfs"), "tar", root, "sys")
-    with Path(archive).open("rb") as content:
-        argv = ["ssh", *ssh_options(host.host), f"{ADMIN}@{host.host.address}", "sudo tar -C /srv -xf -"]
-        subprocess.run(argv, check=True, stdin=content)
+    send(host, root, "/srv")
     host.shell(PREPARE)
     return host
 

@@ -23,10 +23,12 @@ BUILT = {
 }
 
 
+def base() -> Path:
+    return Path(os.environ.get("UNIFIED_CACHE") or Path("~/.cache/unified-deploy").expanduser()) / "programs"
+
+
 def cache() -> Path:
-    versions = "-".join(f"{name}{BUILT[name][1]}" for name in ("age", "sops"))
-    base = Path(os.environ.get("UNIFIED_CACHE") or Path("~/.cache/unified-deploy").expanduser())
-    return base / "programs" / versions
+    return base() / "-".join(f"{name}{BUILT[name][1]}" for name in ("age", "sops"))
 
 
 def build() -> Path:
@@ -42,7 +44,7 @@ def build() -> Path:
             f"or put age, age-keygen and sops on the PATH: {', '.join(f'{path}@{version}' for path, version in missing)}"
         )
     directory.mkdir(parents=True, exist_ok=True)
-    _install(missing, {"GOBIN": str(directory)})
+    install(missing, {"GOBIN": str(directory)})
     return directory
 
 
@@ -55,14 +57,15 @@ def build_for(architecture: str) -> Path:
         # With GOBIN, go refuses to install for another architecture; without, it makes a directory for it below GOPATH.
         modules = run("go", "env", "GOMODCACHE").decode().strip()
         place = {"GOARCH": architecture, "GOBIN": "", "GOMODCACHE": modules, "GOPATH": str(directory / "go")}
-        _install(missing, place)
+        install(missing, place)
         for program in (directory / "go/bin").glob(f"linux_{architecture}/*"):
             program.replace(directory / program.name)
         shutil.rmtree(directory / "go")
     return directory
 
 
-def _install(packages: t.Iterable[tuple[str, str]], place: dict[str, str]) -> None:
+def install(packages: t.Iterable[tuple[str, str]], place: dict[str, str]) -> None:
+    """Build Go's packages, each of its version, by the environment that says where to."""
     for path, version in packages:
         print(f"building {path}@{version} (once, up to 5 minutes)", flush=True)
         argv = ["go", "install", "-trimpath", "-ldflags=-s -w", f"{path}@{version}"]
@@ -77,7 +80,7 @@ def fake_bao(version: str, architecture: str = "") -> Path:
     """
     source = Path(__file__).parents[1] / "fakes/bao"
     made_of = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(source.iterdir()))).hexdigest()[:12]
-    program = cache().parent / f"fake-bao-{made_of}" / architecture / version
+    program = base() / f"fake-bao-{made_of}" / architecture / version
     if not program.exists():
         if not shutil.which("go"):
             pytest.fail("the stand-in of OpenBao is built with Go: install Go 1.21 or newer")

@@ -1,7 +1,8 @@
-"""NVIDIA's GPUs for containers, by a fake nvidia-ctk that answers as 1.20 does with --format=json; tests/integration/test_gpu_cdi.py has the real Podman."""
+"""NVIDIA's GPUs for containers, by a fake nvidia-ctk. It answers what 1.20.1 was recorded to, and tests/gpu/test_nvidia_ctk.py has the real one."""
 
 from __future__ import annotations
 
+import copy
 import json
 import typing as t
 from dataclasses import dataclass, field
@@ -13,19 +14,27 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.errors impo
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import cdi_nvidia, tree
 
 from tests.secrets.modules import five_steps, run
-from tests.unit.gpu_machines import MACHINES, build
+from tests.unit.gpu_machines import FIXTURES, MACHINES, build
 
 MACHINE = "h200"
+VERSION = "580.178.04"
+RECORDED = json.loads((FIXTURES / "nvidia_ctk.json").read_text())
 
 
 @dataclass
 class FakeNvidiaCtk:
-    """In the place of programs.run."""
+    """In the place of programs.run. The recorded host lies below ROOT.
 
-    library: Path
-    version: str = "580.178.04"
+    Attributes:
+        unfound: part of the path of what the host lacks: nvidia-ctk leaves nodes and libraries out, and names programs of hooks all the same.
+        logged: what it says in place of a specification.
+    """
+
+    root: Path
+    version: str = VERSION
     installed: bool = True
-    code: int = 0
+    unfound: str = ""
+    logged: str = ""
     kind: str = "nvidia.com/gpu"
     calls: list[list[str]] = field(default_factory=list)
 
@@ -35,20 +44,30 @@ class FakeNvidiaCtk:
             return programs.Answer(0, "", "")
         if not self.installed:
             raise PathError(2, "is not installed", "nvidia-ctk")
-        mount = {
-            "hostPath": str(self.library),
-            "containerPath": f"/usr/lib/libcuda.so.{self.version}",
-            "options": ["ro", "bind"],
-        }
-        spec = {
-            "cdiVersion": "0.5.0",
-            "kind": self.kind,
-            "devices": [
-                {"name": name, "containerEdits": {"deviceNodes": [{"path": "/dev/null"}]}} for name in ("0", "all")
-            ],
-            "containerEdits": {"mounts": [mount]},
-        }
-        return programs.Answer(self.code, json.dumps(spec), "the driver does not answer" if self.code else "")
+        if self.logged:
+            said = self.logged.replace('"', r"\"")
+            return programs.Answer(1, "", f'time="2026-11-22T14:43:28Z" level=error msg="{said}"\n')
+        return programs.Answer(0, self.specification(), "")
+
+    def specification(self) -> str:
+        spec = copy.deepcopy(RECORDED)
+        spec["kind"] = self.kind
+        for edits in (spec["containerEdits"], *(device["containerEdits"] for device in spec["devices"])):
+            for name, key in (("deviceNodes", "path"), ("mounts", "hostPath")):
+                found = [one for one in edits.get(name, ()) if not self.unfound or self.unfound not in one[key]]
+                # nvidia-ctk writes no empty lists.
+                edits.pop(name, None)
+                edits.update({name: [{**one, "hostPath": self.there(one[key])} for one in found]} if found else {})
+            for hook in edits.get("hooks", ()):
+                hook["path"] = self.there(hook["path"])
+        return json.dumps(spec, separators=(",", ":")).replace(VERSION, self.version)
+
+    def there(self, path: str) -> str:
+        place = self.root / path.replace(VERSION, self.version).lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not self.unfound or self.unfound not in path:
+            place.touch()
+        return str(place)
 
 
 @pytest.fixture
@@ -61,9 +80,8 @@ def ctk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvidiaCtk:
         driver.symlink_to("../../../bus/pci/drivers/nvidia")
     real = tree.Tree.__init__
     monkeypatch.setattr(tree.Tree, "__init__", lambda self, _root="/": real(self, str(root)))
-    (tmp_path / "libcuda").touch()
     monkeypatch.setattr(cdi_nvidia, "DIRECTORIES", ())
-    fake = FakeNvidiaCtk(tmp_path / "libcuda")
+    fake = FakeNvidiaCtk(tmp_path / "host")
     monkeypatch.setattr(programs, "run", fake)
     return fake
 
@@ -77,7 +95,8 @@ def test_specification_is_written_with_the_units_that_refresh_it_and_removed(
     ctk: FakeNvidiaCtk, tmp_path: Path
 ) -> None:
     made = five_steps("gpu_cdi", arguments(tmp_path))
-    assert made["devices"] == ["nvidia.com/gpu=0", "nvidia.com/gpu=all"] and made["left_out"] == {}
+    names = ("0", "GPU-5a1e0c1f-2b3c-4d5e-8f90-a1b2c3d4e5f6", "all")
+    assert made["devices"] == [f"nvidia.com/gpu={name}" for name in names] and made["left_out"] == {}
     assert json.loads((tmp_path / "cdi/unified-nvidia.com-gpu.json").read_text())["kind"] == "nvidia.com/gpu"
     service = (tmp_path / "units/unified-gpu-cdi.service").read_text()
     assert f"--output={tmp_path}/cdi/unified-nvidia.com-gpu.json" in service
@@ -91,6 +110,27 @@ def test_specification_is_written_with_the_units_that_refresh_it_and_removed(
     assert list((tmp_path / "units").iterdir()) == [] == list((tmp_path / "cdi").iterdir())
 
 
+def test_specification_as_the_unit_writes_it_stays(ctk: FakeNvidiaCtk, tmp_path: Path) -> None:
+    run("gpu_cdi", arguments(tmp_path))
+    file = tmp_path / "cdi/unified-nvidia.com-gpu.json"
+    file.write_text(ctk.specification())
+    assert run("gpu_cdi", arguments(tmp_path))["changed"] is False
+    assert file.read_text() == ctk.specification()
+    ctk.version = "580.200.00"
+    shown = run("gpu_cdi", arguments(tmp_path))["diff"][0]
+    # One line of the file would say nothing.
+    assert len(shown["before"].splitlines()) == len(shown["after"].splitlines()) > 100
+
+
+def test_units_stay_where_the_driver_answers_after_the_next_boot(ctk: FakeNvidiaCtk, tmp_path: Path) -> None:
+    run("gpu_cdi", arguments(tmp_path))
+    ctk.logged = "failed to initialize NVML: Driver/library version mismatch"
+    answer = run("gpu_cdi", arguments(tmp_path))
+    assert answer["files"] == [str(tmp_path / "cdi/unified-nvidia.com-gpu.json")]
+    assert len(list((tmp_path / "units").iterdir())) == 2
+    assert run("gpu_cdi", arguments(tmp_path))["changed"] is False
+
+
 def test_specification_of_another_driver_version_is_written_anew(ctk: FakeNvidiaCtk, tmp_path: Path) -> None:
     run("gpu_cdi", arguments(tmp_path))
     ctk.version = "580.200.00"
@@ -102,9 +142,30 @@ def test_specification_of_another_driver_version_is_written_anew(ctk: FakeNvidia
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"installed": False}, "nvidia-ctk of NVIDIA's container toolkit"),
-        ({"code": 1}, "the driver does not answer"),
-        ({"library": Path("/nowhere/libcuda.so")}, "names files that are not there: /nowhere/libcuda.so"),
+        (
+            {"installed": False},
+            "nvidia-ctk of NVIDIA's container toolkit describes it (nvidia-ctk cdi generate): nvidia-ctk: is not installed",
+        ),
+        (
+            {"logged": "failed: ERROR_LIBRARY_NOT_FOUND"},
+            "nvidia-ctk ended with 1: failed: ERROR_LIBRARY_NOT_FOUND: libnvidia-ml.so.1 is not there",
+        ),
+        (
+            {"logged": 'failed add device "all": invalid device, empty device edits'},
+            'device "all": invalid device, empty device edits: the driver shows no GPU',
+        ),
+        ({"logged": "invalid output format: toml"}, "nvidia-ctk ended with 1: invalid output format: toml"),
+        (
+            {"unfound": "nvidia-cdi-hook"},
+            "/usr/bin/nvidia-cdi-hook. Are the driver and NVIDIA's container toolkit wholly installed",
+        ),
+        ({"unfound": "/dev/nvidia0"}, "no node /dev/nvidia<number> of device '0'"),
+        ({"unfound": "/dev/nvidia"}, "no node /dev/nvidia<number> of device '0'"),
+        (
+            {"unfound": "/dev/nvidia-uvm"},
+            "nvidia-ctk finds no /dev/nvidia-uvm: run 'nvidia-ctk system create-device-nodes",
+        ),
+        ({"unfound": "libcuda"}, "nvidia-ctk finds no libcuda of the driver's version"),
         ({"kind": "example.com/gpu"}, "described 'example.com/gpu'"),
     ],
 )

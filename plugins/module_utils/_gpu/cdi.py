@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 Spec = dict[str, t.Any]
@@ -68,3 +69,17 @@ def _node(name: str, dev: str) -> dict[str, str]:
 def file_name(kind: str) -> str:
     """The name of our file for a kind: runtimes read every file of the directory, and only ours are changed or removed."""
     return f"unified-{kind.replace('/', '-')}.json"
+
+
+def content(spec: Spec, written: str) -> str:
+    """What the file of a specification is to hold: what was written, where that says the same. nvidia-ctk writes all in one line."""
+    text = json.dumps(spec, indent=2) + "\n"
+    return written if shown(written) == text else text
+
+
+def shown(text: str) -> str:
+    """A specification as we would write it; another text as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2) + "\n"
+    except ValueError:
+        return text

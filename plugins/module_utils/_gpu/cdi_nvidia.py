@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
@@ -16,11 +17,23 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.errors impo
 from . import cdi
 
 KIND = "nvidia.com/gpu"
-# Runtimes read both; two files that name one device keep it from every container.
+# Runtimes read both. A device that two files of one directory name is kept from every container, and one of /var/run/cdi hides that of /etc/cdi.
 DIRECTORIES = ("/etc/cdi", "/var/run/cdi")
+MAKE_NODES = "nvidia-ctk system create-device-nodes --control-devices --load-kernel-modules"
+# What a container needs beside a GPU's own node: without them it starts, and nothing computes in it.
+CONTROL_NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
+GPU_NODE = re.compile(r"/dev/nvidia[0-9]+")
+LIBRARY = "libcuda.so."
+# What to do, by what nvidia-ctk's message ends with: NVML's own words, but for the last, which is of a specification without devices.
+ADVICE = {
+    "ERROR_LIBRARY_NOT_FOUND": "libnvidia-ml.so.1 is not there: install the driver's libraries",
+    "Driver Not Loaded": "load the driver's module, or boot",
+    "Driver/library version mismatch": "the module that is loaded and the libraries are of two versions: boot",
+    "empty device edits": "the driver shows no GPU that a container could have. One that MIG splits needs an instance",
+}
 SERVICE, PATH = "unified-gpu-cdi.service", "unified-gpu-cdi.path"
 UNITS = {
-    SERVICE: """# Written by unified.deploy.gpu_cdi.
+    SERVICE: f"""# Written by unified.deploy.gpu_cdi.
 [Unit]
 Description=Describe NVIDIA GPUs to container runtimes
 After=nvidia-persistenced.service unified-gpu-mig.service
@@ -28,7 +41,11 @@ ConditionPathExists=/proc/driver/nvidia/version
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/env nvidia-ctk --quiet cdi generate --format=json --output={file}
+# The boot waits for this, and a GPU that hangs would keep it waiting.
+TimeoutStartSec=90s
+# nvidia-ctk leaves out nodes that are not there, and nobody may have computed yet.
+ExecStartPre=-/usr/bin/env {MAKE_NODES}
+ExecStart=/usr/bin/env nvidia-ctk --quiet cdi generate --format=json --output={{file}}
 
 [Install]
 WantedBy=multi-user.target
@@ -58,33 +75,69 @@ def units(directory: str) -> dict[str, str]:
 def specification(directories: t.Sequence[str] = DIRECTORIES) -> tuple[dict[str, t.Any], str]:
     """What nvidia-ctk says of the host's GPUs, and why there is nothing where there is not."""
     if foreign := others(directories):
-        return {}, f"{foreign} describes NVIDIA's GPUs already; a second description would keep both from containers"
-    try:
-        answer = programs.run(["nvidia-ctk", "--quiet", "cdi", "generate", "--format=json"])
-    except ChangeError:
-        return {}, cdi.NVIDIA
-    if answer.code:
-        return {}, f"nvidia-ctk ended with {answer.code}: {answer.said}"
-    try:
-        spec = json.loads(answer.out)
-        paths = missing(spec)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}, "nvidia-ctk wrote no specification that can be read"
-    if spec.get("kind") != KIND:
-        return {}, f"nvidia-ctk described '{spec.get('kind')}', not {KIND}"
-    if paths:
         return (
             {},
-            f"nvidia-ctk names files that are not there: {', '.join(paths[:3])}. Is the driver wholly installed, and of one version?",
+            f"{foreign} describes NVIDIA's GPUs already; a second description would be hidden, or keep both from containers",
         )
-    return spec, ""
+    try:
+        answer = programs.run(["nvidia-ctk", "--quiet", "cdi", "generate", "--format=json"])
+    except ChangeError as exc:
+        return {}, f"{cdi.NVIDIA}: {exc}"
+    if answer.code:
+        return {}, f"nvidia-ctk ended with {answer.code}: {advised(answer.err or answer.out)}"
+    try:
+        spec = json.loads(answer.out)
+        if spec.get("kind") != KIND:
+            return {}, f"nvidia-ctk described '{spec.get('kind')}', not {KIND}"
+        lacks = lacking(spec)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}, "nvidia-ctk wrote no specification that can be read"
+    return ({}, lacks) if lacks else (spec, "")
+
+
+def advised(said: str) -> str:
+    """The message of what nvidia-ctk logs last, without the time that would make each run's another, and what to do."""
+    last = (said.strip().splitlines() or [""])[-1]
+    logged = re.search(r' msg="((?:[^"\\]|\\.)*)"', last)
+    message = re.sub(r"\\(.)", r"\1", logged.group(1)) if logged else last
+    return next((f"{message}: {advice}" for cause, advice in ADVICE.items() if message.endswith(cause)), message)
+
+
+def lacking(spec: t.Mapping[str, t.Any]) -> str:
+    """Why a container would not start by a specification, or nothing compute in it; empty where all is there.
+
+    nvidia-ctk names what it finds, and ends with 0 where half of a driver is missing.
+    """
+    if paths := missing(spec):
+        return (
+            f"nvidia-ctk names files that are not there: {', '.join(paths[:3])}. Are the driver and NVIDIA's container toolkit wholly "
+            "installed, and each of one version?"
+        )
+    common = spec.get("containerEdits", {})
+    without = [
+        device["name"]
+        for device in spec["devices"]
+        if not any(map(GPU_NODE.fullmatch, _nodes(device["containerEdits"])))
+    ]
+    if without:
+        return f"nvidia-ctk finds no node /dev/nvidia<number> of device '{without[0]}': install nvidia-modprobe, which makes it"
+    if absent := [path for path in CONTROL_NODES if path not in _nodes(common)]:
+        return f"nvidia-ctk finds no {' and no '.join(absent)}: run '{MAKE_NODES}'"
+    if not any(os.path.basename(mount["hostPath"]).startswith(LIBRARY) for mount in common.get("mounts", ())):
+        return "nvidia-ctk finds no libcuda of the driver's version, without which nothing computes: install it"
+    return ""
+
+
+def _nodes(edits: t.Mapping[str, t.Any]) -> list[str]:
+    return [node["path"] for node in edits.get("deviceNodes", ())]
 
 
 def missing(spec: t.Mapping[str, t.Any]) -> list[str]:
-    """Files and nodes of the host that a specification names and that are not there."""
+    """Files, nodes and programs of the host that a specification names and that are not there."""
     edits = [spec.get("containerEdits", {}), *(device["containerEdits"] for device in spec["devices"])]
     paths = [node.get("hostPath") or node["path"] for edit in edits for node in edit.get("deviceNodes", ())]
     paths += [mount["hostPath"] for edit in edits for mount in edit.get("mounts", ())]
+    paths += [hook["path"] for edit in edits for hook in edit.get("hooks", ())]
     return sorted({path for path in paths if not os.path.exists(path)})
 
 
