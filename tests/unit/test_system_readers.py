@@ -279,6 +279,7 @@ def test_masked_file_is_empty_and_a_large_one_is_left_out(tmp_path: Path, monkey
         ("umask \\\n  0077\numask g-w", [], ["0077", "g-w"]),
         ('umask $M\numask "$(cat /x)"\ncommand umask 0$N; umask u=rwx,g=$G', [], ["$M", "$(cat", "0$N", "u=rwx,g=$G"]),
         ("umask -S\numask", [], []),
+        ("# a comment does not go on \\\nTMOUT=0\numask 027 # nor here \\\numask 022", ["0"], ["027", "022"]),
     ],
 )
 def test_every_place_of_a_script_that_may_set_something_is_seen(

@@ -17,6 +17,7 @@ from .configuration import texts
 from .paths import shown
 from .root_shell import answer, login_shells, weakest
 from .section import Reader, Section
+from .shell_words import joined
 
 MAIN = ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc"]
 PROFILES = "/etc/profile.d/*.sh"
@@ -66,7 +67,7 @@ class Shell(Reader):
 
 def without_comments(content: str) -> str:
     """A script's text without its comments and with continued lines joined. A ``#`` inside a word is none."""
-    return re.sub(r"(^|[ \t;])#.*", r"\1", content.replace("\\\n", " "), flags=re.MULTILINE)
+    return re.sub(r"(^|[ \t;])#.*", r"\1", joined(content), flags=re.MULTILINE)
 
 
 def settings(code: str) -> dict[str, list[str]]:

@@ -51,7 +51,7 @@ def assigned(paths: t.Sequence[str], names: t.Sequence[str], left_out: dict[str,
 
 def joined(content: str) -> str:
     """A script with each line that goes on with the next put together. A comment does not go on."""
-    return re.sub(r"^(\s*#.*?)\\+$", r"\1", content, flags=re.MULTILINE).replace("\\\n", "")
+    return re.sub(r"((?:^|[ \t;])#.*?)\\+$", r"\1", content, flags=re.MULTILINE).replace("\\\n", "")
 
 
 def _set(code: str) -> list[str]:
