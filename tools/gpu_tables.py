@@ -108,17 +108,22 @@ def nvidia_branches(facts: Facts) -> list[Row]:
 
 
 def debian_branches(facts: Facts) -> list[Row]:
+    # Its driver only recommends what programs compute with and what asks the GPU: libcuda1 and nvidia-smi, of the same source.
+    current, tesla = (
+        "nvidia-driver libcuda1 nvidia-smi",
+        "nvidia-tesla-{0}-driver libnvidia-tesla-{0}-cuda1 nvidia-tesla-{0}-smi",
+    )
     modules = {  # kernel module -> branch, flavour, user space, list
-        ("debian12", "nvidia-kernel-dkms"): ("535", "closed", "nvidia-driver", "debian12-535"),
-        ("debian12", "nvidia-open-kernel-dkms"): ("535", "open", "nvidia-driver", "debian12-535"),
-        ("debian12", "nvidia-tesla-470-kernel-dkms"): ("470", "closed", "nvidia-tesla-470-driver", "debian12-tesla470"),
-        ("debian13", "nvidia-kernel-dkms"): ("550", "closed", "nvidia-driver", "debian13-550"),
-        ("debian13", "nvidia-open-kernel-dkms"): ("550", "open", "nvidia-driver", "debian13-550"),
-        ("debian13", "nvidia-tesla-535-kernel-dkms"): ("535", "closed", "nvidia-tesla-535-driver", "debian13-tesla535"),
+        ("debian12", "nvidia-kernel-dkms"): ("535", "closed", current, "debian12-535"),
+        ("debian12", "nvidia-open-kernel-dkms"): ("535", "open", current, "debian12-535"),
+        ("debian12", "nvidia-tesla-470-kernel-dkms"): ("470", "closed", tesla.format(470), "debian12-tesla470"),
+        ("debian13", "nvidia-kernel-dkms"): ("550", "closed", current, "debian13-550"),
+        ("debian13", "nvidia-open-kernel-dkms"): ("550", "open", current, "debian13-550"),
+        ("debian13", "nvidia-tesla-535-kernel-dkms"): ("535", "closed", tesla.format(535), "debian13-tesla535"),
     }
     packages = {(row["distribution"], row["package"]): row for row in facts.read("packages")}
     rows = []
-    for (distribution, module), (branch, flavour, driver, listed) in modules.items():
+    for (distribution, module), (branch, flavour, programs, listed) in modules.items():
         row = packages[distribution, module]
         rows.append(
             {
@@ -127,7 +132,7 @@ def debian_branches(facts: Facts) -> list[Row]:
                 "branch": branch,
                 "edition": "any",
                 "flavour": flavour,
-                "package": f"{driver} {module}",
+                "package": f"{programs} {module}",
                 "version": row["version"],
                 "architectures": " ".join(name for name in ("amd64", "arm64") if row[name] == "1"),
                 "list": listed,

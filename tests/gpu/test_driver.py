@@ -22,6 +22,7 @@ STATE = (
 INSTALLED = """installed nvidia-driver 550.163.01-2
 installed nvidia-kernel-dkms 550.163.01-2
 installed nvidia-persistenced 550.163.01-2
+installed nvidia-smi 550.163.01-2
 unified-gpu
 zz-unified-gpu
 unified-gpu.conf
@@ -33,6 +34,7 @@ def packages(version: str, **more: str) -> list[dict[str, str]]:
     return [
         {"name": "nvidia-driver", "version": version, "source": SOURCE, "depends": exact},
         {"name": "nvidia-kernel-dkms", "version": version, "source": SOURCE, "depends": "dkms", **more},
+        *({"name": name, "version": version, "source": SOURCE} for name in ("libcuda1", "nvidia-smi")),
         {"name": "nvidia-persistenced", "version": version},
         {"name": "firmware-nvidia-gsp", "version": version, "source": SOURCE},
     ]
@@ -71,7 +73,7 @@ def role(seller: Vendor, *arguments: str, fails: bool = False, **variables: t.An
 def test_check_mode_on_a_bare_host_says_what_would_come_and_changes_nothing(seller: Vendor) -> None:
     before = seller.target.shell(STATE)
     ran = role(seller, "--check")
-    assert "would install of branch 550: nvidia-driver nvidia-kernel-dkms" in ran.output
+    assert "would install of branch 550: nvidia-driver libcuda1 nvidia-smi nvidia-kernel-dkms" in ran.output
     assert ran.changed(seller.target.host.name) > 0
     assert seller.target.shell(STATE) == before == ""
 

@@ -187,6 +187,20 @@ def test_names_that_move_on_are_never_decided() -> None:
             assert not {(system, package) for package in decision.packages} & moving
 
 
+def test_debian_gets_what_computes_and_what_asks_the_gpu_of_the_driver_s_own_source() -> None:
+    """Its nvidia-driver only recommends them, and nothing that is recommended is installed."""
+    kinds = set()
+    for system in ("debian12", "debian13"):
+        for branch, _listed in TABLES.branches_of(system, "amd64"):
+            if branch.repository == "distribution":
+                driver = branch.packages[0]
+                tesla = driver.removesuffix("driver") if "tesla" in driver else ""
+                wanted = {f"lib{tesla}cuda1", f"{tesla or 'nvidia-'}smi"}
+                assert wanted <= set(branch.packages), branch
+                kinds.add(driver)
+    assert kinds == {"nvidia-driver", "nvidia-tesla-470-driver", "nvidia-tesla-535-driver"}
+
+
 def test_devices_that_two_drivers_list_follow_the_kernel() -> None:
     both = [device for device, row in TABLES.amd.items() if row["claim"] == "both"]
     assert len(both) == 149
