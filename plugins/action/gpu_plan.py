@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.plugin_utils._controller_action import ControllerAction, Result
-from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.answer import checked
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.answer import NOT_ASKED, checked, steps
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import Request
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.show import HEADER, lines, row
@@ -22,14 +22,17 @@ class ActionModule(ControllerAction):
         "flavour": {"type": "str", "choices": ["auto", "open", "closed"], "default": "auto"},
         "repository": {"type": "str", "choices": ["auto", "distribution", "vendor"], "default": "auto"},
         "devices": {"type": "dict", "default": {}},
+        "steps": {"type": "bool", "default": False},
     }
 
     def act(self, arguments: Result, task_vars: Result) -> Result:
-        read = self.module_or_fail("gpu_info", {}, task_vars)
+        asking = arguments.pop("steps")
+        read = self.module_or_fail("gpu_steps_info" if asking else "gpu_info", {}, task_vars)
         planned = plan(tables(), checked(read), Request(**arguments))
         return {
             "changed": False,
             "plan": printable_all(planned),
             "header": row(*HEADER),
             "lines": lines(self.host(task_vars), planned),
+            "steps": printable_all(steps(read) if asking else NOT_ASKED),
         }

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 
 from . import openpgp
@@ -33,7 +34,7 @@ STRICT = [
 ]
 
 
-class SourceError(Exception):
+class SourceError(ChangeError):
     """The repository is not to be trusted, or cannot be read; nothing was changed."""
 
 
