@@ -139,7 +139,6 @@ def foreseen(plan: Plan, releases: t.Sequence[str]) -> tuple[list[str], Proofs]:
     if said:
         return said, {}
     proofs = proven(plan, releases)
-    said += [f"build for {release}" for release, _module in unbuilt(plan.sources, releases)]
     said += [f"{release}: {one}" for release, listed in proofs.items() for one in listed]
     return said + [f"forget the drift of {release}" for release in transaction.drifted(releases)], proofs
 

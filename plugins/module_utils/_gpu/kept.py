@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import os
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -13,23 +15,25 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.errors impo
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import read
 from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE
 from ansible_collections.unified.deploy.plugins.module_utils._change.paths import locate, trust
-from ansible_collections.unified.deploy.plugins.module_utils._change.steps import files, units
 
-from .steps import cdi, driver, health, mig, mok, repository, smoke, sriov
+if t.TYPE_CHECKING:  # Ansible sends what is named here, and the host compiles, anew in each run, only what is asked.
+    from ansible_collections.unified.deploy.plugins.module_utils._change.steps import files, units  # noqa: F401  # see above
+
+    from .steps import cdi, driver, health, mig, mok, repository, smoke, sriov  # noqa: F401  # see above
 
 # The role gpu writes it, root's alone. It holds no secret.
 PATH = f"{BASE}/gpu/steps.json"
-STEPS: dict[str, t.Any] = {
-    "file_set": files,
-    "gpu_cdi": cdi,
-    "gpu_driver": driver,
-    "gpu_health_info": health,
-    "gpu_mig": mig,
-    "gpu_mok": mok,
-    "gpu_repository": repository,
-    "gpu_smoke_info": smoke,
-    "gpu_sriov": sriov,
-    "unit_set": units,
+STEPS = {
+    "file_set": "_change.steps.files",
+    "gpu_cdi": "_gpu.steps.cdi",
+    "gpu_driver": "_gpu.steps.driver",
+    "gpu_health_info": "_gpu.steps.health",
+    "gpu_mig": "_gpu.steps.mig",
+    "gpu_mok": "_gpu.steps.mok",
+    "gpu_repository": "_gpu.steps.repository",
+    "gpu_smoke_info": "_gpu.steps.smoke",
+    "gpu_sriov": "_gpu.steps.sriov",
+    "unit_set": "_change.steps.units",
 }
 
 
@@ -56,6 +60,8 @@ def asked(path: str = PATH) -> Kept:
         return Kept("", f"the steps of the last run cannot be read: {exc}", {})
     if original is None:
         return Kept("", "no steps are kept", {})
+    if original.owner not in (0, os.geteuid()) or original.mode & 0o022:
+        return Kept("", f"others could have written {path}", {})
     digest, answers = hashlib.sha256(original.content).hexdigest(), {}
     if fileset.killed():
         return Kept(digest, "a transaction that was killed is to be ended", {})
@@ -71,8 +77,13 @@ def asked(path: str = PATH) -> Kept:
     return Kept(digest, "", answers)
 
 
+def step_of(module: str) -> t.Any:
+    """The options and the function of a module."""
+    return importlib.import_module(f"{__name__.rsplit('.', 2)[0]}.{STEPS[module]}")
+
+
 def _ask(module: str, arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    step = STEPS[module]
+    step = step_of(module)
     checked = ArgumentSpecValidator(step.SPEC).validate(dict(arguments))
     if checked.error_messages:
         raise ChangeError(f"{module}: {'; '.join(checked.error_messages)}")

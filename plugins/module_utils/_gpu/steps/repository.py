@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import shown
 
@@ -39,6 +38,9 @@ def fetched(url: str) -> bytes:
         raise source.SourceError(
             f"'{url}' is no address of a key. Give the key itself, or one that begins with https://"
         )
+    # Half of what all else here takes to import, and most keys are given.
+    from ansible.module_utils.urls import open_url
+
     try:
         return t.cast(bytes, open_url(url, timeout=60).read(MOST_BYTES))
     except OSError as exc:
