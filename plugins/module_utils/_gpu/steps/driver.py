@@ -10,6 +10,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.journal imp
 from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
 
 from .. import driver
+from ..archive import DriverError
 
 _WORDS = {"type": "list", "elements": "str", "default": []}
 SPEC: dict[str, t.Any] = {
@@ -41,7 +42,7 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
             else:
                 outcome = driver.present(desired, dry=dry)
                 reason = driver.reboot_reason(desired)
-    except driver.DriverError as exc:
+    except DriverError as exc:
         because = str(exc)
     return {
         "changed": bool(outcome.said),

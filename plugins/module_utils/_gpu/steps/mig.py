@@ -37,9 +37,8 @@ def checked(layout: t.Mapping[str, t.Any]) -> None:
     """
     for slot, instances in layout.items():
         for one in instances if isinstance(instances, list) else [None]:
-            known = isinstance(one, dict) and not set(one) - {"profile", "start"}
-            start = one.get("start") if known else None
-            if not known or not isinstance(one.get("profile"), str) or not (start is None or isinstance(start, int)):
+            entry = one if isinstance(one, dict) and not set(one) - {"profile", "start"} else {}
+            if not isinstance(entry.get("profile"), str) or not isinstance(entry.get("start"), (int, type(None))):
                 raise mig.MigError(
                     f"layout: {slot} has a list of dicts, each with 'profile' and optionally the number 'start'"
                 )
