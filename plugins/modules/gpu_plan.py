@@ -48,6 +48,10 @@ options:
         C(gpu) would change anything.
     type: bool
     default: false
+  show:
+    description: Whether RV(lines) are shown on the terminal, where nothing blocks.
+    type: bool
+    default: false
 seealso:
   - module: unified.deploy.gpu_info
   - module: unified.deploy.gpu_steps_info

@@ -160,7 +160,7 @@ def known(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
         name.replace("_", "-"): [archive.Package(name.replace("_", "-"), one, "driver") for one in listed.split()]
         for name, listed in versions.items()
     }
-    monkeypatch.setattr(archive, "available", lambda name: packages.get(name, []))
+    monkeypatch.setattr(archive, "available", lambda names: {name: packages.get(name, []) for name in names})
 
 
 def test_name_that_moved_to_another_branch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,11 @@ def test_kernel_whose_headers_nobody_has_is_refused(monkeypatch: pytest.MonkeyPa
         archive, "installed", lambda: {"linux-image-amd64": archive.Package("linux-image-amd64", "1", "l")}
     )
     known = {"linux-headers-amd64"}
-    monkeypatch.setattr(archive, "available", lambda name: [archive.Package(name, "1", "l")] if name in known else [])
+    monkeypatch.setattr(
+        archive,
+        "available",
+        lambda names: {one: [archive.Package(one, "1", "l")] if one in known else [] for one in names},
+    )
     with pytest.raises(archive.DriverError, match=r"no package has its headers \(linux-headers-6.12.999\)"):
         archive.headers(["6.12.999"])
     known.add("linux-headers-6.12.999")
