@@ -55,7 +55,7 @@ def available(names: t.Iterable[str]) -> dict[str, list[Package]]:
     known: dict[str, list[Package]] = {name: [] for name in names}
     answer = programs.run(["apt-cache", "show", "--all-versions", *known]) if known else programs.Answer(0, "", "")
     for paragraph in answer.out.split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Version|Source): (.+)$", paragraph, re.MULTILINE))
+        fields: dict[str, str] = dict(re.findall(r"^(Package|Version|Source): (.+)$", paragraph, re.MULTILINE))
         name = fields.get("Package", "")
         one = Package(name, fields.get("Version", ""), fields.get("Source", name).partition(" ")[0])
         if one not in known.get(name, [one]):
