@@ -84,39 +84,12 @@ said:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError, StaleError
-from ansible_collections.unified.deploy.plugins.module_utils._change.fileset import apply_files
-from ansible_collections.unified.deploy.plugins.module_utils._change.options import CHECKS, FILES, checks, diff, files
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._change.steps import files
 
 
 def main() -> t.NoReturn:
-    module = AnsibleModule(
-        argument_spec={
-            "files": {**FILES, "required": True},
-            "checks": CHECKS,
-            "lock_timeout": {"type": "int", "default": 30},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
-    try:
-        planned = files(params["files"], dry=module.check_mode)
-        timeout = params["lock_timeout"]
-        outcome = apply_files(planned, checks(params["checks"]), dry=module.check_mode, timeout=timeout)
-    except StaleError as exc:
-        module.fail_json(msg=str(exc), stale=exc.paths)
-    except ChangeError as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(msg=f"{exc.filename or 'a file'}: {exc.strerror}; nothing was changed")
-    module.exit_json(
-        changed=bool(outcome.changes),
-        paths=[change.path for change in outcome.changes],
-        refused=outcome.refused,
-        said=outcome.said,
-        diff=diff(outcome.changes),
-    )
+    run_module(files.SPEC, files.act)
 
 
 if __name__ == "__main__":

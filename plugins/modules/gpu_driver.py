@@ -112,54 +112,12 @@ reboot_reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE
-from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import driver
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import driver
 
 
 def main() -> t.NoReturn:
-    words = {"type": "list", "elements": "str", "default": []}
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "default": "nvidia"},
-            "packages": words,
-            "extra": words,
-            "branch": {"type": "str", "default": ""},
-            "version": {"type": "str", "default": ""},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-        supports_check_mode=True,
-    )
-    asked = module.params
-    if asked["packages"] and not asked["branch"].isdecimal():
-        module.fail_json(msg="packages of a driver need its branch, such as 580: a name alone may move to another")
-    desired = driver.Driver(
-        asked["name"], tuple(asked["packages"]), tuple(asked["extra"]), asked["branch"], asked["version"]
-    )
-    outcome, because, reason = driver.Outcome([], {}, {}), "", ""
-    try:
-        with Lock(BASE, "installing a driver"):
-            if asked["state"] == "absent":
-                outcome = driver.absent(dry=module.check_mode)
-            else:
-                outcome = driver.present(desired, dry=module.check_mode)
-                reason = driver.reboot_reason(desired)
-    except driver.DriverError as exc:
-        because = str(exc)
-    except ChangeError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(
-        changed=bool(outcome.said),
-        blocked=bool(because),
-        because=because,
-        said=outcome.said,
-        versions=outcome.versions,
-        proofs=outcome.proofs,
-        reboot_reason=reason,
-        diff={"prepared": "".join(f"{line}\n" for line in outcome.said)},
-    )
+    run_module(driver.SPEC, driver.act)
 
 
 if __name__ == "__main__":

@@ -70,20 +70,12 @@ samples:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import health, report
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import health
 
 
 def main() -> t.NoReturn:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    findings, samples = health.look()
-    module.exit_json(
-        changed=False,
-        healthy=report.healthy(findings),
-        findings=[one._asdict() for one in findings],
-        lines=[one.line() for one in findings if one.state in ("bad", "unread")],
-        samples=[one._asdict() for one in samples],
-    )
+    run_module(health.SPEC, health.act)
 
 
 if __name__ == "__main__":

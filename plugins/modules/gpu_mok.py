@@ -63,99 +63,14 @@ state:
   returned: success
 """
 
-import base64
-import binascii
-import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change import programs
-from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot
-from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
-
-DIRECTORY = "/var/lib/dkms"
-
-
-class MokError(Exception):
-    """The key cannot be made or requested."""
-
-
-def state() -> str:
-    """How the kernel stands to the host's own keys: the best of them counts."""
-    read = boot.secure_boot(Tree())
-    if read["state"] not in ("on", "setup") and read["lockdown"] in ("", "none"):
-        return "off"
-    states = {key["state"] for key in read["keys"]}
-    return next((one for one in ("enrolled", "pending") if one in states), "absent")
-
-
-def make(private: str, certificate: str) -> None:
-    """The key that DKMS signs with, where there is none yet.
-
-    Raises:
-        MokError: the certificate is none, or DKMS could not make a key.
-    """
-    key, public = os.path.join(DIRECTORY, "mok.key"), os.path.join(DIRECTORY, "mok.pub")
-    if os.path.exists(public):
-        return
-    if private:
-        try:
-            der = base64.b64decode(certificate, validate=True)
-        except (binascii.Error, ValueError) as exc:
-            raise MokError("certificate is not DER as base64 (openssl x509 -outform DER | base64)") from exc
-        if not der.startswith(b"\x30"):
-            raise MokError("certificate is not DER as base64 (openssl x509 -outform DER | base64)")
-        os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
-        replace(Wanted(key, private.encode(), 0o600), Wanted(public, der, 0o644))
-        return
-    answer = programs.run(["dkms", "generate_mok"])
-    if answer.code or not os.path.exists(public):
-        raise MokError(f"dkms could not make a key: {answer.said}")
-
-
-def request(password: str) -> None:
-    """Ask shim to import the key at the next boot (mokutil(1)).
-
-    Raises:
-        MokError: there is no password, or mokutil refuses.
-    """
-    if not 1 <= len(password) <= 256 or "\n" in password:
-        raise MokError("a password of one line and at most 256 characters is needed, which the console will ask for")
-    public = os.path.join(DIRECTORY, "mok.pub")
-    answer = programs.run(["mokutil", "--import", public], stdin=f"{password}\n{password}\n")
-    if answer.code:
-        raise MokError(f"mokutil ended with {answer.code}: {answer.said.replace(password, '(password)')}")
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import mok
 
 
 def main() -> t.NoReturn:
-    module = AnsibleModule(
-        argument_spec={
-            "manage": {"type": "bool", "default": False},
-            "password": {"type": "str", "default": "", "no_log": True},
-            "private_key": {"type": "str", "default": "", "no_log": True},
-            "certificate": {"type": "str", "default": ""},
-        },
-        required_together=[("private_key", "certificate")],
-        supports_check_mode=True,
-    )
-    before = state()
-    requesting = module.params["manage"] and before == "absent"
-    try:
-        if requesting and not module.check_mode:
-            make(module.params["private_key"], module.params["certificate"])
-            # The key may have been trusted before this knew of it.
-            if state() == "absent":
-                request(module.params["password"])
-    except (MokError, ChangeError) as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(msg=f"{exc.filename}: {exc.strerror}")
-    after = "pending" if requesting and module.check_mode else state()
-    if requesting and after == "absent":
-        module.fail_json(msg="mokutil ended well, and no import is requested. Does the host boot by shim?")
-    module.exit_json(changed=requesting, state=after)
+    run_module(mok.SPEC, mok.act, required_together=[("private_key", "certificate")])
 
 
 if __name__ == "__main__":

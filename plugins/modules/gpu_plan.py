@@ -42,8 +42,19 @@ options:
       - The rules about contradictions hold for it as they do for the tables.
     type: dict
     default: {}
+  steps:
+    description:
+      - Whether M(unified.deploy.gpu_steps_info) reads the host, and says in the same execution whether the steps of the last run of the role
+        C(gpu) would change anything.
+    type: bool
+    default: false
+  show:
+    description: Whether RV(lines) are shown on the terminal, where nothing blocks.
+    type: bool
+    default: false
 seealso:
   - module: unified.deploy.gpu_info
+  - module: unified.deploy.gpu_steps_info
   - module: unified.deploy.gpu_driver
 attributes:
   check_mode:
@@ -126,6 +137,10 @@ plan:
     looked_at:
       description: Where GPUs were looked for.
       type: str
+steps:
+  description: What M(unified.deploy.gpu_steps_info) says of the steps of the last run, of its answers those that the role reads.
+  type: dict
+  returned: success
 header:
   description: Names of the columns of RV(lines).
   type: str

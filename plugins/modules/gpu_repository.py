@@ -109,89 +109,14 @@ expires:
   returned: success
 """
 
-import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
-from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import shown
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import source, source_dnf
-
-MOST_BYTES = 1 << 20
-
-
-def fetched(url: str) -> bytes:
-    """What lies at the address of a key.
-
-    Raises:
-        SourceError: it cannot be had.
-    """
-    if not url.startswith("https://"):
-        raise source.SourceError(
-            f"'{url}' is no address of a key. Give the key itself, or one that begins with https://"
-        )
-    try:
-        return t.cast(bytes, open_url(url, timeout=60).read(MOST_BYTES))
-    except OSError as exc:
-        raise source.SourceError(f"the key at {url} cannot be had: {exc}") from exc
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import repository
 
 
 def main() -> t.NoReturn:
-    words = {"type": "list", "elements": "str", "default": []}
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "url": {"type": "str", "default": ""},
-            "suites": words,
-            "components": words,
-            "architectures": words,
-            "fingerprints": words,
-            "key": {"type": "str", "default": "", "no_log": False},
-            "key_url": {"type": "str", "default": "", "no_log": False},
-            "keyring": {"type": "str", "default": "", "no_log": False},
-            "manager": {"type": "str", "choices": ["auto", "apt", "dnf"], "default": "auto"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-        supports_check_mode=True,
-    )
-    asked = module.params
-    fingerprint, expires, packets = "", 0, b""
-    apt = asked["manager"] == "apt" or (asked["manager"] == "auto" and os.path.exists("/usr/bin/apt-get"))
-    manager = source if apt else source_dnf
-    try:
-        if asked["state"] == "absent":
-            changes = manager.remove(asked["name"], dry=module.check_mode)
-        else:
-            repository = source.Source(
-                name=asked["name"],
-                url=asked["url"],
-                suites=tuple(asked["suites"]),
-                components=tuple(asked["components"]),
-                architectures=tuple(asked["architectures"]),
-                fingerprints=tuple(asked["fingerprints"]),
-                keyring=asked["keyring"],
-            )
-            manager.check(repository)
-            if not repository.keyring:
-                key = asked["key"].encode() or fetched(asked["key_url"])
-                fingerprint, expires, _revoked, packets = source.checked_key(repository._replace(key=key))
-            changes = manager.put(repository, packets, dry=module.check_mode)
-    except (source.SourceError, ChangeError) as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(msg=f"{exc.filename or asked['name']}: {exc.strerror}; nothing was changed")
-    texts = {path: pair for path, pair in changes.items() if path.endswith((".sources", ".repo"))}
-    module.exit_json(
-        changed=bool(changes),
-        paths=sorted(changes),
-        fingerprint=fingerprint,
-        expires=expires,
-        diff=[
-            {"before": shown(a), "after": shown(b), "before_header": p, "after_header": p}
-            for p, (a, b) in texts.items()
-        ],
-    )
+    run_module(repository.SPEC, repository.act)
 
 
 if __name__ == "__main__":

@@ -69,28 +69,12 @@ lines:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import smoke
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import smoke
 
 
 def main() -> t.NoReturn:
-    module = AnsibleModule(
-        argument_spec={"ways": {"type": "dict", "required": True}, "software": {"type": "bool", "default": False}},
-        supports_check_mode=True,
-    )
-    asked = module.params["ways"]
-    for way, slots in asked.items():
-        if way not in smoke.WAYS:
-            module.fail_json(msg=f"ways: there is no '{way}'. Use {', '.join(smoke.WAYS)}")
-        if not isinstance(slots, list):
-            module.fail_json(msg=f"ways: {way} has a list of slots")
-    ways = {}
-    for way, slots in sorted(asked.items()):
-        looked = smoke.look(way)
-        because = smoke.passed(looked, slots, software=module.params["software"])
-        ways[way] = {"gpus": looked.gpus, "processors": looked.processors, "because": because}
-    lines = [f"{way}: {one['because']}" for way, one in ways.items() if one["because"]]
-    module.exit_json(changed=False, passed=bool(ways) and not lines, ways=ways, lines=lines)
+    run_module(smoke.SPEC, smoke.act)
 
 
 if __name__ == "__main__":

@@ -61,62 +61,14 @@ slots:
   returned: success
 """
 
-import re
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.files import text
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot_units, devices, sriov
-from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
-
-UNIT = f"/etc/systemd/system/{sriov.NAME}"
-ROOT = "/"
-
-
-def shown(numbers: t.Mapping[str, int]) -> str:
-    return "".join(f"{slot} {number}\n" for slot, number in sorted(numbers.items()))
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import sriov
 
 
 def main() -> t.NoReturn:
-    module = AnsibleModule(
-        argument_spec={
-            "functions": {"type": "dict", "default": {}},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-        supports_check_mode=True,
-    )
-    tree, asked, there = Tree(ROOT), module.params["functions"], text(UNIT)
-    # What the unit made and nobody asks for any more goes too.
-    ours = set(re.findall(rf"cat /{devices.PCI}/([0-9a-f:.]+)/sriov_numvfs", there))
-    if module.params["state"] == "absent":
-        asked = {}
-    desired = {slot: 0 for slot in sorted(ours - set(asked)) if tree.is_directory(devices.PCI, slot)} | asked
-    changed: list[str] = []
-    try:
-        for slot, number in asked.items():
-            sriov.check(tree, slot, number)
-        before = {slot: sriov.current(tree, slot) for slot in desired}
-        changing = [slot for slot in sorted(desired) if before[slot] != desired[slot]]
-        for slot in changing:
-            if holders := sriov.users(tree, slot):
-                raise sriov.SriovError(
-                    f"{slot} is in use by {', '.join(holders)}. End that, and run again; nothing was changed"
-                )
-        for slot in changing if not module.check_mode else ():
-            sriov.change(tree, slot, desired[slot])
-            changed.append(slot)
-        content = sriov.unit(asked)
-        persisting = there != content.strip()
-        if persisting and not module.check_mode:
-            boot_units.persist(UNIT, content)
-    except (sriov.SriovError, ChangeError) as exc:
-        module.fail_json(msg=f"{exc}" + (f"; changed before: {', '.join(changed)}" if changed else ""), slots=changed)
-    module.exit_json(
-        changed=bool(changing) or persisting,
-        slots=changing,
-        diff={"before": shown(before), "after": shown(desired)},
-    )
+    run_module(sriov.SPEC, sriov.act)
 
 
 if __name__ == "__main__":

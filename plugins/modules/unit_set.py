@@ -38,6 +38,12 @@ options:
     type: list
     elements: str
     default: []
+  at_boot:
+    description: Units to enable without starting them now. A unit that does not exist is left alone.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   daemon_reload:
     description: Whether systemd reads its unit files again first.
     type: bool
@@ -74,30 +80,12 @@ units:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unified.deploy.plugins.module_utils._change import units
-from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
-from ansible_collections.unified.deploy.plugins.module_utils._change.options import UNITS, unit_diff
+from ansible_collections.unified.deploy.plugins.module_utils._change.step import run_module
+from ansible_collections.unified.deploy.plugins.module_utils._change.steps import units
 
 
 def main() -> t.NoReturn:
-    module = AnsibleModule(
-        argument_spec={**UNITS, "daemon_reload": {"type": "bool", "default": False}}, supports_check_mode=True
-    )
-    verbs: dict[str, list[str]] = {}
-    before: dict[str, units.State] = {}
-    try:
-        asked = units.Units(**{name: module.params[name] for name in UNITS}).checked()
-        if module.params["daemon_reload"] and asked.names() and not module.check_mode:
-            units.daemon_reload()
-        before = units.states(asked.names())
-        verbs = {**units.settling(before, asked), **units.waking(before, asked)}
-        for verb, names in verbs.items() if not module.check_mode else ():
-            units.act(verb, names)
-    except ChangeError as exc:
-        module.fail_json(msg=str(exc))
-    changed = list(dict.fromkeys(name for names in verbs.values() for name in names))
-    module.exit_json(changed=bool(changed), units=changed, diff=unit_diff(before, verbs))
+    run_module(units.SPEC, units.act)
 
 
 if __name__ == "__main__":

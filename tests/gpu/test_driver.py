@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 import typing as t
 
@@ -105,19 +106,32 @@ def test_driver_is_built_proven_installed_and_kept_by_a_second_run(
     kernel = seller.target.shell("cd /lib/modules && echo *").strip()
     assert seller.target.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
     assert seller.target.shell(f"modprobe --dry-run -S {kernel} nvidia-uvm && echo resolves").strip() == "resolves"
-    begun = time.monotonic()
-    again = role(seller)
-    took = time.monotonic() - begun
-    assert again.changed(seller.target.host.name) == 0, again.output
     book = seller.target.directory / "ping.yml"
     book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [{"name": "Ping", "ping": {}}]}]))
-    begun = time.monotonic()
-    seller.target.play(str(book))
-    one = time.monotonic() - begun
+    second, one = [], []
+    # In turns, as what else the machine does comes and goes.
+    for _turn in range(3):
+        begun = time.monotonic()
+        again = role(seller, "-vvv")
+        second.append(time.monotonic() - begun)
+        assert (again.changed(seller.target.host.name), again.executions()) == (0, 1), again.output
+        # What the shortcut publishes is what the way around it does.
+        assert "REBOOT True: nvidia 550.163.01 is installed and not loaded" in again.output
+        begun = time.monotonic()
+        seller.target.play(str(book))
+        one.append(time.monotonic() - begun)
+    took, ratio = statistics.median(second), statistics.median(second) / statistics.median(one)
     record_property(
-        "figure", f"second run: 0 changed in {took:.1f} s, {took / one:.1f} times a play of one task (goal 2)"
+        "figure",
+        f"second run: 0 changed by one execution in {took:.1f} s, {ratio:.1f} times a play of one task (goal 2)",
     )
     assert role(seller, "--check").changed(seller.target.host.name) == 0
+    # What is no longer so is seen and made anew, and after that there is nothing to do again.
+    seller.target.shell("rm /etc/modprobe.d/unified-gpu.conf; systemctl -q disable nvidia-persistenced")
+    assert role(seller).changed(seller.target.host.name) > 0
+    assert "blacklist nouveau" in seller.target.shell("cat /etc/modprobe.d/unified-gpu.conf")
+    assert seller.target.shell("systemctl is-enabled nvidia-persistenced").strip() == "enabled"
+    assert role(seller, "-vvv").executions() == 1
 
 
 @pytest.mark.parametrize(

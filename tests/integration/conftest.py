@@ -47,6 +47,10 @@ class Play:
         assert recap, self.output[-3000:]
         return int(recap[1])
 
+    def executions(self) -> int:
+        """How many modules ran on hosts, as a play with -vvv tells."""
+        return len(re.findall(r"SSH: EXEC .*python3", self.output))
+
     def model(self, host: str) -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", json.loads((self.results / "hosts" / host / "result.json").read_text()))
 

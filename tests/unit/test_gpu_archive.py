@@ -105,6 +105,51 @@ def test_what_apt_would_do_is_read_from_its_simulation() -> None:
     assert steps.removed == {"nvidia-kernel-dkms": "550.163.01-2"}
 
 
+# As apt 3.0 says it.
+POLICY = """nvidia-driver:
+  Installed: 550.163.01-2
+  Candidate: 550.163.01-2
+  Version table:
+ *** 550.163.01-2 990
+        500 https://127.0.0.1:8443/driver  Packages
+        100 /var/lib/dpkg/status
+dkms:
+  Installed: 3.2.2-1
+  Candidate: 3.2.3-1
+  Version table:
+     3.2.3-1 500
+ *** 3.2.2-1 100
+zstd:
+  Installed: (none)
+  Candidate: 1.5.7-1
+  Version table:
+     1.5.7-1 500
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "pins", "torn", "settled"),
+    [
+        (["nvidia-driver", "nvidia-driver=550.163.01-2", "dkms=3.2.2-1"], "pin", [], True),
+        (["nvidia-driver"], "another", [], False),
+        (["nvidia-driver"], "pin", ["libc6"], False),
+        (["nvidia-driver=580.1-1"], "pin", [], False),
+        (["dkms"], "pin", [], False),
+        (["zstd"], "pin", [], False),
+        (["zstd=1.5.7-1"], "pin", [], False),
+        (["unknown"], "pin", [], False),
+    ],
+)
+def test_apt_has_nothing_to_do_where_all_is_installed_as_it_would_be(
+    names: list[str], pins: str, torn: list[str], settled: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pins").write_text("pin\n")
+    monkeypatch.setattr(archive, "PREFERENCES", str(tmp_path / "pins"))
+    monkeypatch.setattr(archive, "broken", lambda: torn)
+    monkeypatch.setattr(programs, "run", lambda _argv: programs.Answer(0, POLICY, ""))
+    assert archive.settled(names, pins) is settled
+
+
 def test_version_without_what_the_packaging_adds() -> None:
     versions = ("550.163.01-2", "2:580.178.04-0ubuntu1", "580.178.04", "1:535.1-2-3")
     assert [archive.upstream(one) for one in versions] == ["550.163.01", "580.178.04", "580.178.04", "535.1-2"]
@@ -115,7 +160,7 @@ def known(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
         name.replace("_", "-"): [archive.Package(name.replace("_", "-"), one, "driver") for one in listed.split()]
         for name, listed in versions.items()
     }
-    monkeypatch.setattr(archive, "available", lambda name: packages.get(name, []))
+    monkeypatch.setattr(archive, "available", lambda names: {name: packages.get(name, []) for name in names})
 
 
 def test_name_that_moved_to_another_branch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +247,11 @@ def test_kernel_whose_headers_nobody_has_is_refused(monkeypatch: pytest.MonkeyPa
         archive, "installed", lambda: {"linux-image-amd64": archive.Package("linux-image-amd64", "1", "l")}
     )
     known = {"linux-headers-amd64"}
-    monkeypatch.setattr(archive, "available", lambda name: [archive.Package(name, "1", "l")] if name in known else [])
+    monkeypatch.setattr(
+        archive,
+        "available",
+        lambda names: {one: [archive.Package(one, "1", "l")] if one in known else [] for one in names},
+    )
     with pytest.raises(archive.DriverError, match=r"no package has its headers \(linux-headers-6.12.999\)"):
         archive.headers(["6.12.999"])
     known.add("linux-headers-6.12.999")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import health, report, smi
-from ansible_collections.unified.deploy.plugins.modules import gpu_health_info
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import health as step
 
 from tests.fakes.nvidia_smi import FakeXml
 from tests.secrets.modules import run
@@ -399,7 +399,7 @@ def test_line_cannot_draw_on_the_terminal() -> None:
 
 
 def test_module_says_what_the_program_says(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
-    monkeypatch.setattr(gpu_health_info.health, "look", host.look)
+    monkeypatch.setattr(step.health, "look", host.look)
     host.log += "NVRM: Xid (PCI:0000:83:00): 79, GPU has fallen off the bus.\n"
     answer = run("gpu_health_info", {})
     assert answer["healthy"] is False and answer["lines"] == [f"bad    xid {SLOT} XID 79: GPU has fallen off the bus."]
@@ -407,7 +407,7 @@ def test_module_says_what_the_program_says(monkeypatch: pytest.MonkeyPatch, host
 
 def program(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What the role installs, in another place."""
-    names = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__gpu_watch_files"]
+    names = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__gpu_watch_program"]
     listed = re.search(r"for name in (\[.*?\])", names)
     assert listed
     package = tmp_path / "unified_gpu"

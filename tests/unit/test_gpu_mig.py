@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import mig
-from ansible_collections.unified.deploy.plugins.modules import gpu_mig
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import mig as step
 
 from tests.fakes.nvidia_smi import H200, FakeNvidiaSmi
 from tests.secrets.modules import five_steps, run
@@ -23,8 +23,8 @@ SLOT = "0000:83:00.0"
 def smi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeNvidiaSmi:
     fake = FakeNvidiaSmi()
     monkeypatch.setattr(programs, "run", fake)
-    monkeypatch.setattr(gpu_mig, "UNIT", str(tmp_path / "unified-gpu-mig.service"))
-    monkeypatch.setattr(gpu_mig, "ROOT", str(tmp_path / "root"))
+    monkeypatch.setattr(step, "UNIT", str(tmp_path / "unified-gpu-mig.service"))
+    monkeypatch.setattr(step, "ROOT", str(tmp_path / "root"))
     return fake
 
 
@@ -40,19 +40,19 @@ def test_layout_comes_stays_and_changes_only_where_it_differs(smi: FakeNvidiaSmi
     made = five_steps("gpu_mig", layout("3g.71gb", "3g.71gb"))
     assert made["created"] == [f"{SLOT} 3g.71gb:0", f"{SLOT} 3g.71gb:4"]
     assert smi.layout() == ["3g.71gb:0", "3g.71gb:4"]
-    unit = Path(gpu_mig.UNIT).read_text()
+    unit = Path(step.UNIT).read_text()
     assert f"nvidia-smi mig -i {SLOT} -cgi 9:0,9:4 -C" in unit
     changed = run("gpu_mig", layout("1g.18gb", "1g.18gb", "3g.71gb"))
     # The half that can stay does, though another place were free for it too.
     assert changed["destroyed"] == [f"{SLOT} 3g.71gb:4"] or changed["destroyed"] == [f"{SLOT} 3g.71gb:0"], changed
     assert len(smi.layout()) == 3 and len([one for one in smi.layout() if one.startswith("3g")]) == 1
     run("gpu_mig", {"layout": {SLOT: []}})
-    assert smi.layout() == [] and not Path(gpu_mig.UNIT).exists()
+    assert smi.layout() == [] and not Path(step.UNIT).exists()
 
 
 def test_check_mode_changes_nothing(smi: FakeNvidiaSmi) -> None:
     run("gpu_mig", layout("7g.141gb"), check=True)
-    assert smi.layout() == [] and not Path(gpu_mig.UNIT).exists()
+    assert smi.layout() == [] and not Path(step.UNIT).exists()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_profiles_of_the_fake_are_the_published_ones() -> None:
 
 
 def test_gpu_that_serves_guests_is_left_alone(smi: FakeNvidiaSmi) -> None:
-    device = Path(gpu_mig.ROOT) / "sys/bus/pci/devices" / SLOT
+    device = Path(step.ROOT) / "sys/bus/pci/devices" / SLOT
     (device / "mdev_supported_types/nvidia-699/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001").mkdir(parents=True)
     answer = run("gpu_mig", layout("7g.141gb"))
     assert answer.get("failed") and "serves guests by vGPU: mediated device 83b8f4f2" in answer["msg"], answer

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot, tree
-from ansible_collections.unified.deploy.plugins.modules import gpu_mok
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import mok as step
 
 from tests.secrets.modules import five_steps, run
 from tests.unit.gpu_machines import put
@@ -51,7 +51,7 @@ class FakeTools:
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
     real = tree.Tree.__init__
     monkeypatch.setattr(tree.Tree, "__init__", lambda self, _root="/": real(self, str(tmp_path)))
-    monkeypatch.setattr(gpu_mok, "DIRECTORY", str(tmp_path / "var/lib/dkms"))
+    monkeypatch.setattr(step, "DIRECTORY", str(tmp_path / "var/lib/dkms"))
     fake = FakeTools(tmp_path)
     monkeypatch.setattr(programs, "run", fake)
     return fake

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.programs import Answer
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import sriov
-from ansible_collections.unified.deploy.plugins.modules import gpu_sriov
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import sriov as step
 
 from tests.secrets.modules import five_steps, run
 from tests.unit.gpu_machines import build, link, put
@@ -54,8 +54,8 @@ class FakeKernel:
 def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeKernel:
     made = FakeKernel(tmp_path / "root")
     monkeypatch.setattr(sriov, "_write", made.write)
-    monkeypatch.setattr(gpu_sriov, "ROOT", str(made.root))
-    monkeypatch.setattr(gpu_sriov, "UNIT", str(tmp_path / "unified-gpu-sriov.service"))
+    monkeypatch.setattr(step, "ROOT", str(made.root))
+    monkeypatch.setattr(step, "UNIT", str(tmp_path / "unified-gpu-sriov.service"))
     monkeypatch.setattr(programs, "run", lambda _argv, **_options: Answer(0, "", ""))
     return made
 
@@ -67,7 +67,7 @@ def asked(**numbers: t.Any) -> dict[str, t.Any]:
 def test_functions_come_stay_change_and_go(kernel: FakeKernel) -> None:
     assert five_steps("gpu_sriov", asked(card=4))["slots"] == [CARD]
     assert kernel.number() == 4 and kernel.writes == [(CARD, 4)]
-    unit = Path(gpu_sriov.UNIT)
+    unit = Path(step.UNIT)
     assert f"echo 4 >/sys/bus/pci/devices/{CARD}/sriov_numvfs" in unit.read_text()
     # Another number by way of none.
     run("gpu_sriov", asked(card=2))
@@ -91,7 +91,7 @@ def test_unit_that_systemd_refuses_is_no_success_and_is_tried_again(
     monkeypatch.setattr(programs, "run", refuse)
     for _turn in range(2):
         answer = run("gpu_sriov", asked(card=4))
-        assert answer["failed"] and "Failed to enable unit" in answer["msg"] and not Path(gpu_sriov.UNIT).exists()
+        assert answer["failed"] and "Failed to enable unit" in answer["msg"] and not Path(step.UNIT).exists()
     assert sum(argv[1] == "enable" for argv in asking) == 2
 
 
@@ -109,14 +109,14 @@ def test_card_in_use_is_left_alone_with_all_others(wish: dict[str, int], kernel:
     for check in (True, False):
         answer = run("gpu_sriov", asked(**wish), check=check)
         assert answer["failed"] and "in use by process 4711 (/dev/vfio/17)" in answer["msg"]
-    assert (kernel.number(), kernel.number(OTHER)) == (4, 0) and not Path(gpu_sriov.UNIT).exists()
+    assert (kernel.number(), kernel.number(OTHER)) == (4, 0) and not Path(step.UNIT).exists()
     # The number that it has already changes nothing, and is no harm.
     assert not run("gpu_sriov", asked(card=4)).get("failed")
 
 
 def test_check_mode_changes_nothing(kernel: FakeKernel) -> None:
     assert run("gpu_sriov", asked(card=4), check=True)["changed"] is True
-    assert kernel.writes == [] and not Path(gpu_sriov.UNIT).exists()
+    assert kernel.writes == [] and not Path(step.UNIT).exists()
 
 
 def test_number_that_the_kernel_refuses_brings_the_old_one_back(kernel: FakeKernel) -> None:
@@ -124,7 +124,7 @@ def test_number_that_the_kernel_refuses_brings_the_old_one_back(kernel: FakeKern
     kernel.refuses = {7}
     answer = run("gpu_sriov", asked(card=7))
     assert answer["failed"] and "the kernel refuses 7" in answer["msg"] and "it has 4 again" in answer["msg"]
-    assert kernel.number() == 4 and not Path(gpu_sriov.UNIT).exists()
+    assert kernel.number() == 4 and not Path(step.UNIT).exists()
 
 
 @pytest.mark.parametrize(

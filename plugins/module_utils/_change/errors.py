@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 import errno
+import types
+import typing as t
 
 
 class ChangeError(Exception):
-    """A change cannot be made; the message names what, why, and what to do."""
+    """A change cannot be made; the message names what, why, and what to do.
+
+    Attributes:
+        details: what a module returns beside the message.
+    """
+
+    details: t.Mapping[str, t.Any] = types.MappingProxyType({})
 
 
 class PathError(ChangeError, OSError):
@@ -30,6 +38,7 @@ class StaleError(ChangeError):
 
     def __init__(self, paths: list[str]) -> None:
         self.paths = paths
+        self.details = {"stale": paths}
         super().__init__(f"{', '.join(paths)} changed since this was planned; nothing was changed. Plan again")
 
 

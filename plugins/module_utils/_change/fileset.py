@@ -77,12 +77,17 @@ def _make(transaction: Transaction, changes: t.Sequence[Change], checks: t.Seque
     return said
 
 
+def killed(base: str = BASE) -> list[str]:
+    """Directories of transactions that have begun and not ended; where nobody holds the lock, they were killed."""
+    parent = os.path.join(base, "transactions")
+    return [os.path.join(parent, name) for name in sorted(os.listdir(parent))] if os.path.isdir(parent) else []
+
+
 def recover(base: str) -> list[str]:
     """End transactions that were killed; the lock is held. Returns what somebody else changed in the meantime."""
     said: list[str] = []
-    parent = os.path.join(base, "transactions")
-    for name in sorted(os.listdir(parent)) if os.path.isdir(parent) else []:
-        transaction = Transaction(os.path.join(parent, name))
+    for directory in killed(base):
+        transaction = Transaction(directory)
         if transaction.journal.has("applying"):
             said += transaction.undo() if transaction.journal.has("undoing") else transaction.finish()
         transaction.abandon()

@@ -19,18 +19,20 @@ class Units(t.NamedTuple):
 
     Attributes:
         reloaded: read their configuration again; restarted where they cannot. Neither starts what does not run.
+        at_boot: enabled where they exist, and not started now.
     """
 
     enabled: t.Sequence[str] = ()
     masked: t.Sequence[str] = ()
     restarted: t.Sequence[str] = ()
     reloaded: t.Sequence[str] = ()
+    at_boot: t.Sequence[str] = ()
 
     def names(self) -> list[str]:
-        return list(dict.fromkeys([*self.enabled, *self.masked, *self.restarted, *self.reloaded]))
+        return list(dict.fromkeys(name for names in self for name in names))
 
     def checked(self) -> Units:
-        both = sorted(set(self.enabled) & set(self.masked))
+        both = sorted({*self.enabled, *self.at_boot} & set(self.masked))
         if both:
             raise ChangeError(f"{both[0]} is to be enabled and masked at once: name it in one list only")
         return self
@@ -59,7 +61,11 @@ def settling(current: t.Mapping[str, State], units: Units) -> dict[str, list[str
     """The verbs that bring units to their state, each with those that need it; in the order in which they must run."""
     return {
         "unmask": [name for name in units.enabled if current[name]["load"] == "masked"],
-        "enable": [name for name in units.enabled if current[name]["file"] not in _ON],
+        "enable": [
+            name
+            for name in (*units.enabled, *units.at_boot)
+            if current[name]["file"] not in _ON and (name in units.enabled or current[name]["load"] != "not-found")
+        ],
         "start": [name for name in units.enabled if current[name]["active"] != "active"],
         "stop": [name for name in units.masked if current[name]["active"] not in ("inactive", "failed")],
         "mask": [name for name in units.masked if current[name]["load"] not in ("masked", "not-found")],

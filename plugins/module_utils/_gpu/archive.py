@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.files import text
 
 PREFERENCES = "/etc/apt/preferences.d/unified-gpu"
 UNATTENDED = "/etc/apt/apt.conf.d/52unified-gpu"
@@ -49,16 +50,17 @@ class Steps(t.NamedTuple):
     removed: dict[str, str]
 
 
-def available(name: str) -> list[Package]:
-    """The versions that apt knows of a package, in the order of its lists; the one that is installed too."""
-    answer = programs.run(["apt-cache", "show", "--all-versions", name])
-    known = []
+def available(names: t.Iterable[str]) -> dict[str, list[Package]]:
+    """The versions that apt knows of each package, in the order of its lists; the one that is installed too."""
+    known: dict[str, list[Package]] = {name: [] for name in names}
+    answer = programs.run(["apt-cache", "show", "--all-versions", *known]) if known else programs.Answer(0, "", "")
     for paragraph in answer.out.split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Version|Source): (.+)$", paragraph, re.MULTILINE))
-        if fields.get("Package") == name:
-            source = fields.get("Source", name).partition(" ")[0]
-            known.append(Package(name, fields["Version"], source))
-    return list(dict.fromkeys(known))
+        fields: dict[str, str] = dict(re.findall(r"^(Package|Version|Source): (.+)$", paragraph, re.MULTILINE))
+        name = fields.get("Package", "")
+        one = Package(name, fields.get("Version", ""), fields.get("Source", name).partition(" ")[0])
+        if one not in known.get(name, [one]):
+            known[name].append(one)
+    return known
 
 
 def upstream(version: str) -> str:
@@ -74,13 +76,15 @@ def newest(packages: t.Sequence[Package]) -> Package:
     return best
 
 
-def of_branch(name: str, branch: str, version: str) -> Package:
+def of_branch(name: str, known: t.Sequence[Package], branch: str, version: str) -> Package:
     """The newest version of a package that belongs to a branch of the driver, or the version that is asked for.
+
+    Args:
+        known: the package's versions.
 
     Raises:
         DriverError: apt does not know it, or the name has moved on to another branch.
     """
-    known = available(name)
     if not known:
         raise DriverError(
             f"apt knows no package {name}. Does the host have the repository, and has it run apt-get update?"
@@ -103,17 +107,18 @@ def chosen(names: t.Sequence[str], branch: str, version: str = "") -> list[Packa
     Raises:
         DriverError: one is not there, or no version is common to all.
     """
-    packages = [of_branch(name, branch, version) for name in names]
+    known = available(names)
+    packages = [of_branch(name, known[name], branch, version) for name in names]
     if len({upstream(one.version) for one in packages}) > 1:
-        common = set.intersection(*({upstream(one.version) for one in available(name)} for name in names))
+        common = set.intersection(*({upstream(one.version) for one in known[name]} for name in names))
         common = {one for one in common if one.split(".")[0] == branch}
         if not common:
             listed = ", ".join(f"{one.name} {one.version}" for one in packages)
             raise DriverError(
                 f"the packages of the driver have no version in common: {listed}. Wait for the repository to have all of one"
             )
-        each = [of_branch(names[0], branch, one) for one in common]
-        return [of_branch(name, branch, upstream(newest(each).version)) for name in names]
+        each = [of_branch(names[0], known[names[0]], branch, one) for one in common]
+        return [of_branch(name, known[name], branch, upstream(newest(each).version)) for name in names]
     return packages
 
 
@@ -122,7 +127,8 @@ def companions(names: t.Sequence[str], driver: t.Sequence[Package]) -> list[Pack
     if not driver:
         return []
     version = upstream(driver[0].version)
-    fits = [[one for one in available(name) if upstream(one.version) == version] for name in names]
+    known = available(names)
+    fits = [[one for one in known[name] if upstream(one.version) == version] for name in names]
     return [newest(listed) for listed in fits if listed]
 
 
@@ -143,12 +149,30 @@ def unattended(names: t.Sequence[str]) -> str:
     return f"Unattended-Upgrade::Package-Blacklist {{\n{listed}}};\n" if names else ""
 
 
+def settled(names: t.Sequence[str], pins: str) -> bool:
+    """Whether all of this is installed, in the version that is asked for or else the one that apt would take, so that apt has nothing to do.
+
+    It is asked before a simulation, which takes apt half a second.
+    """
+    answer = programs.run(["apt-cache", "policy", *(name.partition("=")[0] for name in names)])
+    rows = re.findall(r"^(\S+):\n  Installed: (\S+)\n  Candidate: (\S+)$", answer.out, re.MULTILINE)
+    there = {name: version for name, version, _candidate in rows}
+    wanted = {name: candidate for name, _version, candidate in rows}
+    for name in names:
+        bare, _equals, version = name.partition("=")
+        if bare not in there or there[bare] != (version or wanted[bare]):
+            return False
+    return text(PREFERENCES) == pins.strip() and not broken()
+
+
 def simulate(names: t.Sequence[str], pins: str, scratch: str) -> Steps:
     """What apt would do with the pin in place.
 
     Raises:
         DriverError: apt finds no way.
     """
+    if settled(names, pins):
+        return Steps({}, {}, {})
     file = os.path.join(scratch, "preferences")
     with open(file, "w", encoding="utf-8") as handle:
         handle.write(pins)
@@ -208,12 +232,12 @@ def headers(releases: t.Sequence[str]) -> list[str]:
         for name in there
         if re.fullmatch(r"linux-image-[a-z][a-z0-9-]*", name)
     ]
-    needed = [name for name in names if not name.endswith("-dbg") and (name in there or available(name))]
+    needed = [name for name in names if not name.endswith("-dbg") and (name in there or available([name])[name])]
     for release in releases:
         name = f"linux-headers-{release}"
         if os.path.exists(f"/lib/modules/{release}/build/Makefile"):
             continue
-        if name not in there and not available(name):
+        if name not in there and not available([name])[name]:
             raise DriverError(
                 f"the kernel {release} can boot, and no package has its headers ({name}). Remove that kernel, or get them"
             )

@@ -82,12 +82,14 @@ def present(driver: Driver, *, dry: bool) -> Outcome:
         releases = kernels.bootable(Tree())
         plan = planned(driver, releases)
         if dry:
-            return Outcome(foreseen(plan, releases), _versions(plan), {})
+            said, proofs = foreseen(plan, releases)
+            return Outcome(said, _versions(plan), proofs)
         if plan.steps.installed or plan.steps.removed:
             said += carried_out(plan, releases)
         said += _files(plan)
         said += completed(plan, releases)
         proofs = prove(plan, releases)
+        said += [f"forgot the drift of {release}" for release in transaction.drifted(releases)]
         transaction.end_drift(releases)
         return Outcome(said, _versions(plan), proofs)
     finally:
@@ -129,17 +131,16 @@ def _versions(plan: Plan) -> dict[str, str]:
     return dict(target.split("=", 1) for target in plan.targets if "=" in target)
 
 
-def foreseen(plan: Plan, releases: t.Sequence[str]) -> list[str]:
-    """What would be done, in words."""
+def foreseen(plan: Plan, releases: t.Sequence[str]) -> tuple[list[str], Proofs]:
+    """What would be done, in words; and the proofs of what is installed, where nothing would come."""
     said = [f"install {name} {version}" for name, version in plan.steps.installed.items()]
     said += [f"remove {name}" for name in plan.steps.removed]
-    said += [
-        f"write {path}" for path, content in _desired_files(plan).items() if content and text(path) != content.strip()
-    ]
-    if not said:
-        missing = [f"build for {release}" for release, _module in unbuilt(plan.sources, releases)]
-        return missing + [f"{release}: {one}" for release, listed in proven(plan, releases).items() for one in listed]
-    return said
+    said += [f"write {path}" for path, content in _desired_files(plan).items() if text(path) != content.strip()]
+    if said:
+        return said, {}
+    proofs = proven(plan, releases)
+    said += [f"{release}: {one}" for release, listed in proofs.items() for one in listed]
+    return said + [f"forget the drift of {release}" for release in transaction.drifted(releases)], proofs
 
 
 def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:

@@ -99,10 +99,14 @@ def _built(tree: Tree, name: str, version: str, release: str) -> dict[str, str]:
     return {}
 
 
+def linked(tree: Tree, name: str, version: str, release: str) -> bool:
+    """Whether DKMS has installed this version of a module for a kernel, by the link that it keeps (_is_module_installed of dkms 3)."""
+    links = (link for link in tree.names(DKMS, name) if link.startswith(f"kernel-{release}-"))
+    return any(version in os.path.realpath(tree.path(DKMS, name, link)).split("/") for link in links)
+
+
 def _state(tree: Tree, name: str, version: str, release: str, built: bool) -> str:
     if built:
-        linked = (link for link in tree.names(DKMS, name) if link.startswith(f"kernel-{release}-"))
-        here = any(version in os.path.realpath(tree.path(DKMS, name, link)).split("/") for link in linked)
-        return "installed" if here else "built"
+        return "installed" if linked(tree, name, version, release) else "built"
     log = tree.text(DKMS, name, version, "build", "make.log")
     return "failed" if release in log else "added"

@@ -10,12 +10,14 @@ import re
 import typing as t
 from collections import Counter
 
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+
 INSTANCE = re.compile(r"^\|\s+\d+\s+MIG\s+(\S+)\s+(\d+)\s+(\d+)\s+(\d+):(\d+)\s+\|", re.MULTILINE)
 PROFILE = re.compile(r"^\|\s+\d+\s+MIG\s+(\S+)\s+(\d+)\s+(\d+)/(\d+)\s", re.MULTILINE)
 PLACES = re.compile(r"Profile ID\s+(\d+)\s+Placements?:\s+\{([\d,]+)\}:(\d+)")
 
 
-class MigError(Exception):
+class MigError(ChangeError):
     """The layout cannot be had; nothing was changed."""
 
 

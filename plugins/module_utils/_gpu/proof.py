@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 
-from . import boot, module_file
+from . import boot, kernels, module_file
 from .tree import Tree
 
 BUILD_SECONDS = 1800
@@ -181,8 +181,8 @@ def trusted_keys(tree: Tree) -> dict[str, bytes] | None:
 
 def placed(module: Sources, release: str) -> list[str]:
     """The files of a module that DKMS installed for a kernel."""
-    answer = programs.run(["dkms", "status", "-m", module.name, "-v", module.version, "-k", release])
-    if ": installed" not in answer.out:
+    # 'dkms status' is a script of a third of a second.
+    if not kernels.linked(Tree(), module.name, module.version, release):
         return []
     names = set()
     for _directory, _directories, files in os.walk(f"/var/lib/dkms/{module.name}/{module.version}/{release}"):

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 
 from . import openpgp
@@ -32,8 +33,11 @@ STRICT = [
     for option in ("-o", f"{name}={value}")
 ]
 
+# apt keeps its cache for one set of sources: whoever asks it about another set must not write that one's in its place.
+ASIDE = ("-oDir::Cache::pkgcache=", "-oDir::Cache::srcpkgcache=")
 
-class SourceError(Exception):
+
+class SourceError(ChangeError):
     """The repository is not to be trusted, or cannot be read; nothing was changed."""
 
 
@@ -150,7 +154,8 @@ def beside(source: Source) -> None:
         shutil.copytree(SOURCES, parts)
         with open(os.path.join(parts, os.path.basename(source.path)), "w", encoding="utf-8") as handle:
             handle.write(source.text())
-        answer = programs.run(["apt-get", f"-oDir::Etc::SourceParts={parts}", "indextargets", "--format", "$(SITE)"])
+        argv = ["apt-get", f"-oDir::Etc::SourceParts={parts}", *ASIDE, "indextargets", "--format", "$(SITE)"]
+        answer = programs.run(argv)
     if answer.code:
         raise SourceError(
             f"{source.name}: apt could not read it beside its other sources: {answer.said}. Remove the other entry first"
@@ -178,10 +183,8 @@ def trial(source: Source, packets: bytes) -> None:
             "Dir::Etc::SourceList": "/dev/null",
             "Dir::Etc::SourceParts": f"{scratch}/parts",
             "Dir::State::Lists": f"{scratch}/lists",
-            "Dir::Cache::pkgcache": "",
-            "Dir::Cache::srcpkgcache": "",
         }
-        _update(source, [f"-o{name}={value}" for name, value in places.items()])
+        _update(source, [*(f"-o{name}={value}" for name, value in places.items()), *ASIDE])
 
 
 def _update(source: Source, options: list[str]) -> None:
@@ -195,7 +198,7 @@ def _update(source: Source, options: list[str]) -> None:
 
 def current(source: Source) -> bool:
     """Whether apt has read what stands in the host's file."""
-    options = [f"-oDir::Etc::SourceList={source.path}", "-oDir::Etc::SourceParts=/dev/null"]
+    options = [f"-oDir::Etc::SourceList={source.path}", "-oDir::Etc::SourceParts=/dev/null", *ASIDE]
     answer = programs.run(["apt-get", *options, "indextargets", "--format", "$(FILENAME)", "Identifier: Packages"])
     files = answer.out.split()
     return bool(files) and all(os.path.exists(file) for file in files)
@@ -221,7 +224,7 @@ def put(source: Source, packets: bytes, *, dry: bool) -> dict[str, tuple[bytes, 
         os.makedirs(KEYRINGS, mode=0o755, exist_ok=True)
     replace(*files)
     only = [f"-oDir::Etc::SourceList={source.path}", "-oDir::Etc::SourceParts=/dev/null", "-oAPT::Get::List-Cleanup=0"]
-    _update(source, only)
+    _update(source, [*only, *ASIDE])
     return changed or {LISTS: (b"", b"")}
 
 

@@ -7,6 +7,8 @@ import glob
 import os
 import typing as t
 
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
+
 from . import devices
 from .tree import Tree
 
@@ -28,7 +30,7 @@ WantedBy=multi-user.target
 START = """ExecStart=/bin/sh -c '[ "$(cat {path})" = {number} ] || echo {number} >{path}'\n"""
 
 
-class SriovError(Exception):
+class SriovError(ChangeError):
     """The number of functions cannot be had; with the slot, and what to do."""
 
 

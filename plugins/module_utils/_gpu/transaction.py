@@ -63,11 +63,15 @@ def end(original: t.Mapping[str, str] | None = None) -> None:
     shutil.rmtree(KEPT, ignore_errors=True)
 
 
+def drifted(releases: t.Iterable[str]) -> list[str]:
+    """Those of the kernels of which the hook said that they have no driver."""
+    return [release for release in releases if os.path.exists(os.path.join(DRIFT, release))]
+
+
 def end_drift(releases: t.Iterable[str]) -> None:
     """Forget what the hook said of kernels for which the driver is proven now."""
-    for release in releases:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(DRIFT, release))
+    for release in drifted(releases):
+        os.unlink(os.path.join(DRIFT, release))
 
 
 def recover() -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What gpu_info may answer: a host is not trusted, and its answer is checked before anything decides on it."""
+"""What gpu_info and gpu_steps_info may answer: a host is not trusted, and its answer is checked before anything decides on it."""
 
 from __future__ import annotations
 
@@ -41,6 +41,15 @@ FACTS = record(
     looked_at=record(pci=maybe(COUNT), device_tree=FLAG, drm=each(TEXT), kernels=COUNT),
     left_out=by_name(TEXT),
 )
+# Of what modules return, what the role reads.
+ANSWERS = record(
+    gpu_mok=record(state=TEXT),
+    gpu_driver=record(proofs=by_name(each(TEXT)), reboot_reason=TEXT),
+    gpu_smoke_info=record(passed=FLAG),
+    gpu_health_info=record(findings=each(record(name=TEXT, state=TEXT))),
+)
+STEPS = record(digest=TEXT, because=TEXT, answers=ANSWERS)
+NOT_ASKED = {"digest": "", "because": "not asked", "answers": {}}
 BOARD = record(compatible=each(TEXT), gpus=each(NODE))
 
 
@@ -59,6 +68,19 @@ def checked(answer: t.Any) -> dict[str, t.Any]:
     if wrong:
         raise GpuError(f"what gpu_info answered cannot be used: {wrong}", fix="Is the host what it claims to be?")
     return t.cast("dict[str, t.Any]", facts)
+
+
+def steps(answer: t.Any) -> dict[str, t.Any]:
+    """What gpu_steps_info says of the steps of the last run.
+
+    Raises:
+        GpuError: it has another shape than that.
+    """
+    said: t.Any = answer.get("steps") if isinstance(answer, dict) else None
+    if wrong := too_much(said) or mismatch(said, STEPS, "steps"):
+        raise GpuError(f"what gpu_steps_info answered cannot be used: {wrong}", fix="Is the host what it claims to be?")
+    kept = {name: said["answers"][name] for name in ANSWERS.keys or () if name in said["answers"]}
+    return {**NOT_ASKED, **said, "answers": kept}
 
 
 def missing(value: t.Any, shape: Shape, where: str) -> str:
