@@ -97,13 +97,13 @@ def test_audit_shows_this_machine_and_a_host_that_was_not_reached(inventory: Pat
         assert json.dumps(line)[1:-1].strip() in ran.stdout
 
 
-@pytest.mark.parametrize("mode", ["--check", "--diff"])
-def test_role_decides_and_changes_nothing(mode: str, inventory: Path) -> None:
+def test_role_decides_and_changes_nothing(inventory: Path) -> None:
+    """In check mode: without it the role keeps its steps on the host, and this is somebody's machine."""
     planned = on_this_machine()
     playbook = inventory.parent / "play.yml"
     role = {"hosts": "here", "gather_facts": False, "roles": ["unified.deploy.gpu"]}
     playbook.write_text(json.dumps([role]))
-    ran = play(inventory, playbook, mode)
+    ran = play(inventory, playbook, "--check", "--diff")
     assert (ran.returncode == 0) is not planned["blocked"], ran.stdout
     assert "changed=0" in ran.stdout
     for line in lines("here", planned):
