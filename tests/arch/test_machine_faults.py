@@ -129,7 +129,7 @@ def test_every_kernel_gets_the_parameters_the_older_one_boots_and_a_removed_one_
     submenu = re.search(r"'(gnulinux-advanced-\S+)'", mended.shell(f"cat {MENU}"))
     assert entry and submenu
     mended.shell(
-        f'cp -a {MENU} /root/menu; sed -i \'s/^ *set default="0"/set default="{submenu[1]}>{entry[1]}"/\' {MENU}'
+        f'cp -a {MENU} /root/menu; sed -i \'s/^ *set default="0"/set default="{submenu[1]}>{entry[1]}"/\' {MENU}; sync'
     )
     vm.reset(mended.host)
     assert f"vmlinuz-{older}" in mended.shell("cat /proc/cmdline"), "the older kernel was not the one that booted"
