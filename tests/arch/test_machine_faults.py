@@ -30,7 +30,7 @@ BREAKS = {
 }
 CUT = "CUT THE POWER HERE"
 MOMENTS = {
-    "while_the_menu_is_written": "pgrep -f grub-mkconfig >/dev/null",
+    "while_the_menu_is_written": "pgrep -x grub-mkconfig >/dev/null",
     "while_a_kernel_parameter_is_changed": f"[ -e {DROP_IN} ]",
 }
 """What is true on the host from the moment on at which the power is cut."""
@@ -76,7 +76,7 @@ def test_what_breaks_the_menu_fails_for_both_judges_and_is_mended_or_held(mended
     finally:
         if held:
             mended.shell(
-                f"rm -f /etc/default/grub.d/zzz-site.cfg; cp -a /root/40_custom /etc/grub.d/; cp -a /root/menu {MENU}"
+                f"rm -f /etc/default/grub.d/zzz-site.cfg; cp -a /root/40_custom /etc/grub.d/; cp -a /root/menu {MENU}; sync"
             )
 
 
