@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import tarfile
+import shutil
 import typing as t
 
 import pytest
@@ -18,15 +16,13 @@ TURNS = 20
 
 
 @pytest.fixture(scope="module")
-def host(container: Target) -> Target:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add(INSTALLED / "ansible_collections/unified/deploy/plugins/module_utils/_change", "_change")
-        archive.add(ROOT / "tests/faults/hostile.py", "hostile.py")
-    text = base64.b64encode(packed.getvalue()).decode()
-    container.shell(
-        f"useradd --create-home mallory; mkdir /root/drill; echo {text} | base64 -d | tar -xz -C /root/drill"
-    )
+def host(container: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
+    room = tmp_path_factory.mktemp("drill")
+    changing = INSTALLED / "ansible_collections/unified/deploy/plugins/module_utils/_change"
+    shutil.copytree(changing, room / "_change", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests/faults/hostile.py", room)
+    container.send(room, "/root/drill")
+    container.shell("useradd --create-home mallory")
     return container
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import __main__ as tool
-from tests.hosts.network import ssh, ssh_options
-from tests.hosts.store import ADMIN
+from tests.hosts.network import ssh
 from tests.integration.conftest import ANSIBLE, ROOT, Target, _quote, host_name
 
 ARCHIVE = "/srv/standin"
@@ -79,19 +78,6 @@ class Vendor:
         state, arrow, answer = done.stdout.partition("=> ")
         assert arrow, done.stdout + done.stderr
         return {**json.loads(answer), "failed": "FAILED" in state}
-
-
-def send(target: Target, directory: Path, where: str) -> None:
-    """Put what is in a directory into one of the host."""
-    names = sorted(path.name for path in directory.iterdir())
-    packed = subprocess.run(["tar", "-C", directory, "-cf", "-", *names], check=True, capture_output=True).stdout
-    argv = [
-        "ssh",
-        *ssh_options(target.host),
-        f"{ADMIN}@{target.host.address}",
-        f"sudo tar -C {where} --no-same-owner -xf -",
-    ]
-    subprocess.run(argv, check=True, input=packed)
 
 
 def vendor(target: Target, packages: t.Sequence[str] = NEEDED) -> Vendor:

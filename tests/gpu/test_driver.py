@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from tests.gpu.conftest import ARCHIVE, URL, Vendor, send, vendor
+from tests.gpu.conftest import ARCHIVE, URL, Vendor, vendor
 from tests.integration.conftest import Play, Target
 from tests.unit.gpu_machines import pci
 
@@ -48,7 +48,7 @@ def seller(host: Target, tmp_path_factory: pytest.TempPathFactory) -> Vendor:
     made.publish("driver", "vendor", *packages("550.163.01-2"))
     root = tmp_path_factory.mktemp("machine")
     pci(root, GPU)
-    send(host, root, "/srv")
+    host.send(root, "/srv")
     # Over the sysfs of the machine that the host runs on.
     host.shell(
         "mount --bind /srv/sys/bus/pci /sys/bus/pci && mount -t tmpfs tmpfs /sys/devices && cp -a /srv/sys/devices/. /sys/devices/"

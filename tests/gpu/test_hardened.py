@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-from tests.gpu.conftest import send
 from tests.integration.conftest import EVERYTHING, Target
 from tests.unit.gpu_machines import pci, put
 
@@ -37,7 +36,7 @@ def server(host: Target) -> Target:
     root = host.directory / "machine"
     pci(root, GPU)
     put(root, f"sys/bus/pci/devices/{SLOT}/drm/renderD128/dev", "226:128\n")
-    send(host, root, "/srv")
+    host.send(root, "/srv")
     host.shell(PREPARE)
     return host
 

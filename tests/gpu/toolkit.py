@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu.conftest import send
 from tests.integration.conftest import ROOT, Target, _quote
 from tests.secrets import programs
 from tests.unit.gpu_machines import pci
@@ -82,7 +81,7 @@ def prepare(host: Target, versions: t.Sequence[str]) -> None:
         libraries(version, root)
     for name in PROGRAMS:
         shutil.copy(build() / name, root)
-    send(host, root, "/srv")
+    host.send(root, "/srv")
     host.shell(PREPARE)
 
 

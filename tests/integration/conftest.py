@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.hosts import __main__ as tool
-from tests.hosts.network import ssh
-from tests.hosts.store import Host
+from tests.hosts.network import ssh, ssh_options
+from tests.hosts.store import ADMIN, Host
 
 OVERLAY = ROOT / "inventories/example/group_vars/overlay.yml"
 BENCHMARKS = [("cis", "l2_server"), ("stig_ready", "cat_3"), ("anssi", "minimal")]
@@ -66,6 +66,14 @@ class Target:
         done = ssh(self.host, f"sudo bash -euo pipefail -c {_quote(script)}", timeout=900)
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def send(self, directory: Path, where: str) -> None:
+        """Put what is in a directory into one of the host, which is there then."""
+        names = sorted(path.name for path in directory.iterdir())
+        packed = subprocess.run(["tar", "-C", directory, "-cf", "-", *names], check=True, capture_output=True).stdout
+        script = f"sudo sh -c 'mkdir -p {where} && tar -C {where} --no-same-owner -xf -'"
+        argv = ["ssh", *ssh_options(self.host), f"{ADMIN}@{self.host.address}", script]
+        subprocess.run(argv, check=True, input=packed)
 
     def play(
         self,
