@@ -119,9 +119,10 @@ def stop(host: Host) -> None:
 def snapshot(host: Host, target: Path) -> None:
     """Copy the host's root file system, without what is mounted below it, to a directory that new hosts can start from."""
     target.mkdir(parents=True)
+    # 1 says that something changed while it was read (tar(1)), as /sys and logs of a host that runs may at any moment.
     copy = (
-        f"nsenter -t {host.pid} -m -- tar -C / --one-file-system --xattrs --xattrs-include='*' --acls --numeric-owner -cf - . "
-        f"| tar -C {shlex.quote(str(target))} --xattrs --xattrs-include='*' --acls --numeric-owner -xpf -"
+        f"{{ nsenter -t {host.pid} -m -- tar -C / --one-file-system --xattrs --xattrs-include='*' --acls --numeric-owner -cf - .; "
+        f"[ $? -le 1 ]; }} | tar -C {shlex.quote(str(target))} --xattrs --xattrs-include='*' --acls --numeric-owner -xpf -"
     )
     run(["bash", "-o", "pipefail", "-c", copy], why=f"copy the disk of {host.name}")
 

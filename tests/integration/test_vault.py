@@ -537,7 +537,7 @@ def test_more_servers_survive_the_loss_of_more(count: int, tmp_path: Path) -> No
         made.mount()
         made.write("kept", "yes")
         again = made.play("-vvv")
-        assert [again.changed(name) for name in names] == [0] * count
+        assert [again.changed(name) for name in names] == [0] * count, again.output
         assert all(1 <= number <= 5 for number in made.executions(again).values())
         lost = [made.leader(), next(name for name in names if name != made.leader())]
         for name in lost:
