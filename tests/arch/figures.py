@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import platform
 import typing as t
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def note(architecture: str, taken: t.Mapping[str, t.Any]) -> None:
     """Keep what was measured on one architecture, and write the page of all that were kept; nothing where a test stopped early."""
     if "goss" in taken:  # the last that is taken, once the second run was seen to change nothing
         load = f"{os.cpu_count()}, {os.getloadavg()[1]:.1f}"
-        keep("machines", architecture, {"processors": load, "host": platform.release(), **taken})
+        keep("machines", architecture, {"processors": load, **taken})
 
 
 def keep(what: str, name: str, figures: t.Mapping[str, t.Any]) -> None:
