@@ -37,16 +37,8 @@ options:
 seealso:
   - module: unified.deploy.compliance_plan
   - module: unified.deploy.goss
-attributes:
-  check_mode:
-    description: Can run in check mode, as it never changes anything.
-    support: full
-  diff_mode:
-    description: Has nothing to show in diff mode.
-    support: none
-  idempotent:
-    description: Never reports a change.
-    support: full
+extends_documentation_fragment:
+  - unified.deploy.reading
 """
 
 EXAMPLES = r"""

@@ -28,16 +28,8 @@ options:
 seealso:
   - module: unified.deploy.gpu_health_info
   - module: unified.deploy.gpu_cdi
-attributes:
-  check_mode:
-    description: Can run in check mode, as it never changes anything.
-    support: full
-  diff_mode:
-    description: Has nothing to show in diff mode.
-    support: none
-  idempotent:
-    description: Never reports a change.
-    support: full
+extends_documentation_fragment:
+  - unified.deploy.reading
 notes:
   - C(vulkaninfo), C(clinfo) and Level Zero do not tell slots; of them as many GPUs are asked for as slots are named.
 """

@@ -21,16 +21,8 @@ author:
 seealso:
   - module: unified.deploy.gpu_info
   - module: unified.deploy.gpu_plan
-attributes:
-  check_mode:
-    description: Can run in check mode, as it never changes anything.
-    support: full
-  diff_mode:
-    description: Has nothing to show in diff mode.
-    support: none
-  idempotent:
-    description: Never reports a change.
-    support: full
+extends_documentation_fragment:
+  - unified.deploy.reading
 notes:
   - The answers are those of a run only where it has the same steps, which it knows by RV(steps.digest).
 """
