@@ -77,17 +77,21 @@ RULE = "boot/audit"
 def entry(
     title: str, value: str | None, source: str = "/boot/grub/grub.cfg", made_by: str = "10_linux"
 ) -> dict[str, t.Any]:
-    return {"title": title, "source": source, "made_by": made_by, "values": dict.fromkeys(NAMES, value)}
+    return {"title": title, "source": source, "made_by": made_by, "values": given(value)}
 
 
 NAMES = ("apparmor", "audit", "audit_backlog_limit", "security")
+
+
+def given(value: str | None, lsm: str | None = None) -> dict[str, str | None]:
+    return {**dict.fromkeys(NAMES, value), "lsm": lsm}
 
 
 def machine(evidence: Evidence, loader: str, entries: list[t.Any], *, live: str | None, future: t.Any = None) -> None:
     """Make of EVIDENCE that of a machine with a boot loader."""
     evidence["host"]["container"] = False
     evidence["boot"].update(
-        outside="", live=dict.fromkeys(NAMES, live), loaders={loader: {"entries": entries, "future": future}}
+        outside="", live=given(live), loaders={loader: {"entries": entries, "future": future}}, booted_since=False
     )
 
 
@@ -100,7 +104,7 @@ def planned(catalogue: t.Any, evidence: t.Any, *rules: str) -> tuple[_plan.Verdi
 
 
 def later(value: str | None, *sources: str) -> dict[str, t.Any]:
-    return {"sources": list(sources), "values": [dict.fromkeys(NAMES, value)]}
+    return {"sources": list(sources), "values": [given(value)]}
 
 
 # What is read.
@@ -673,6 +677,62 @@ def test_stored_everywhere_waits_for_the_next_boot(catalogue: t.Any, hardened: t
     assert "next boot" in verdict.held and desired.reboot and desired.empty()
 
 
+def test_host_that_has_booted_without_what_is_stored_is_not_told_to_wait_for_ever(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    machine(hardened, "grub", [entry("one", "1")], live=None, future=later("1"))
+    hardened["boot"]["booted_since"] = True
+    verdict, desired = planned(catalogue, hardened)
+    assert "the host has booted since without it" in verdict.held and desired.reboot and desired.empty()
+
+
+def test_files_are_older_than_the_boot_where_all_were_changed_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    entries = [boot_words.Entry("one", str(tmp_path / name), "", []) for name in "ab"]
+    monkeypatch.setattr(_boot, "outside", lambda: "")
+    monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda _left_out: boot_words.Stored(entries)})
+    monkeypatch.setattr(_boot.boot_grub, "password", lambda _left_out: None)
+    for one in entries:
+        Path(one.source).touch()
+    os.utime(entries[0].source, (1, 1))
+    assert _boot.Boot(["audit"]).read().items["booted_since"] is False
+    os.utime(entries[1].source, (1, 1))
+    assert _boot.Boot(["audit"]).read().items["booted_since"] is True
+    Path(entries[0].source).unlink()
+    assert _boot.Boot(["audit"]).read().items["booted_since"] is False
+
+
+SECURITY = "boot/security"
+
+
+@pytest.mark.parametrize(
+    ("lsm", "verdict"),
+    [
+        (None, "pass"),
+        ("lockdown,yama,apparmor,bpf", "pass"),
+        ("apparmor", "pass"),
+        ("lockdown,yama", "fail"),
+        ("landlock,apparmor2", "fail"),
+        ("", "fail"),
+    ],
+)
+@pytest.mark.parametrize("where", ["live", "entry", "future"])
+def test_list_of_security_modules_decides_beside_the_one_that_is_named(
+    catalogue: t.Any, hardened: t.Any, lsm: str | None, verdict: str, where: str
+) -> None:
+    good = given("apparmor")
+    lines = {**dict.fromkeys(("live", "entry", "future"), good), where: given("apparmor", lsm)}
+    future = {"sources": ["/etc/default/grub"], "values": [lines["future"]]}
+    machine(hardened, "grub", [{**entry("one", ""), "values": lines["entry"]}], live="", future=future)
+    hardened["boot"]["live"] = lines["live"]
+    ruling, desired = planned(catalogue, hardened, SECURITY)
+    assert ruling.verdict == verdict and desired.empty()
+    if verdict == "fail":
+        assert f"security=apparmor beside lsm{lsm and '=' + lsm}" in ruling.actual
+        assert ("next boot" if where == "live" else "add apparmor to it") in ruling.held
+
+
 def test_unknown_boot_loader_is_not_checked(catalogue: t.Any, hardened: t.Any) -> None:
     machine(hardened, "grub", [], live="1")
     hardened["boot"].update(loaders={}, unknown="nothing that is known")
@@ -739,7 +799,7 @@ def test_grub_gets_one_drop_in_and_one_new_menu_for_all_rules(catalogue: t.Any, 
 def test_parameter_that_only_the_entry_that_rescues_lacks_is_added(catalogue: t.Any, hardened: t.Any) -> None:
     """Made anew from the same settings the menu would stay as it is, at each run."""
     entries = [entry("Debian", "1"), entry("Debian (recovery mode)", None)]
-    future = {"sources": ["/etc/default/grub"], "values": [dict.fromkeys(NAMES, "1"), dict.fromkeys(NAMES)]}
+    future = {"sources": ["/etc/default/grub"], "values": [given("1"), given(None)]}
     machine(hardened, "grub", entries, live="1", future=future)
     verdict, desired = planned(catalogue, hardened)
     assert "audit=1" in desired.files["/etc/default/grub.d/zz-unified.cfg"]["content"] and desired.derived

@@ -3,7 +3,8 @@
 
 Items: ``live``, the value of each parameter of the request in /proc/cmdline; ``loaders``, by name ``{entries, future}``:
 ``entries`` is a list of ``{title, source, made_by, values}``, ``future`` is ``{sources, values}``, what entries of kernels that are
-installed later get, a mapping for each sort of entry, or None where nothing tells; ``outside``, why no boot loader of this host starts
+installed later get, a mapping for each sort of entry, or None where nothing tells; ``booted_since``, whether the running kernel was
+started after the last change of what the entries stand in; ``outside``, why no boot loader of this host starts
 its kernel, and ``unknown``, why it cannot be told what does, both empty where loaders are known; ``password``, how GRUB's menu is
 locked (`boot_grub.password`), or None without GRUB. A value is None where the parameter does not stand there, "" where it stands
 without one, and the last of several. Nothing else of a command line is kept: it can hold secrets.
@@ -12,7 +13,9 @@ without one, and the last of several. Nothing else of a command line is kept: it
 from __future__ import annotations
 
 import glob
+import math
 import os
+import time
 import typing as t
 
 from . import boot_entries, boot_grub
@@ -55,14 +58,17 @@ class Boot(Reader):
         left_out: dict[str, str] = {}
         items: dict[str, t.Any] = {
             "live": values(words(text(CMDLINE, left_out) or ""), self.request), "loaders": {},
-            "outside": outside(), "unknown": "", "password": None,
+            "booted_since": False, "outside": outside(), "unknown": "", "password": None,
         }  # fmt: skip
         if items["outside"]:
             return Section(items, left_out)
+        sources: set[str] = set()
         for name, look in LOADERS.items():
             stored = look(left_out)
             if stored is not None:
                 items["loaders"][name] = stored.as_dict(self.request)
+                sources |= {entry.source for entry in stored.entries}
+        items["booted_since"] = bool(sources) and max(map(changed, sources)) < started_at()
         boot_entries.unread(left_out)
         boot_grub.first_menus(left_out)
         if announced("StubInfo"):
@@ -79,6 +85,19 @@ class Boot(Reader):
         if {"grub", "bls"} & items["loaders"].keys():
             items["password"] = boot_grub.password(left_out)
         return Section(items, left_out)
+
+
+def changed(path: str) -> float:
+    """When a file was last changed (seconds since the epoch)."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return math.inf
+
+
+def started_at() -> float:
+    """When the running kernel was started (seconds since the epoch), by the clock as it is set now."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def outside() -> str:

@@ -53,10 +53,10 @@ class Loader:
 
 
 class Bad(t.NamedTuple):
-    """Where a parameter is not as a rule wants it: entries, and its values in those made later."""
+    """Where a parameter is not as a rule wants it: entries, and the values of those made later."""
 
     entries: list[Places]
-    later: t.Sequence[str | None]
+    later: list[Places]
 
 
 class Grub(Loader):
