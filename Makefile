@@ -5,7 +5,7 @@ BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=UNIFIED_CACHE,UNIFIED_DEBIAN_MIRROR,BAO_BIN,VAULT_BIN env PATH=$$PATH")
 SOURCES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-arch test-clients test-faults test-gpu test-public test-scenarios test-vault test-vault-drills bench clean
+.PHONY: help setup setup-demo install demo demo-remove fixtures golden lint unit sanity integration molecule test test-arch test-clients test-faults test-gpu test-public test-scenarios test-vault test-vault-drills bench bench-machines clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,10 @@ test-clients: setup install ## The contract of the stores with the newest client
 bench: setup install ## Measure; writes build/bench.json and build/bench_secrets.json
 	@$(SUDO) $(BIN)/python tools/bench_secrets.py
 	@$(SUDO) $(BIN)/python tools/bench.py
+
+bench-machines: setup install ## Measure from a machine's cached image to an SSH login, on each architecture; waits for a quiet machine
+	@tools/setup machines
+	@$(SUDO) $(BIN)/python tools/bench_machines.py
 
 clean: ## Remove all test hosts and what was built here (caches stay)
 	-$(SUDO) python3 -m tests.hosts down

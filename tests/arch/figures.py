@@ -37,7 +37,7 @@ ROWS = {
     "processors of the machine": "processors_emulated",
     "kernel": "kernel",
     "boot loader": "loader",
-    "boot to SSH login": "boot",
+    "boot to SSH login, as this run had it": "boot",
     "one task that does nothing": "one_task",
     "harden": "harden",
     "boot again": "reboot",
@@ -61,22 +61,32 @@ def note(architecture: str, taken: t.Mapping[str, t.Any]) -> None:
 
 
 def keep(what: str, name: str, figures: t.Mapping[str, t.Any]) -> None:
-    """Keep figures of today, of one of the ``machines`` (by architecture) or ``systems`` (of public images)."""
-    kept = json.loads(RECORD.read_text()) if RECORD.exists() else {"machines": {}, "systems": {}}
+    """Keep figures of today, of one of the ``machines`` or its ``boots`` (by architecture), or of the ``systems`` (of public images)."""
+    kept = {"machines": {}, "boots": {}, "systems": {}, **(json.loads(RECORD.read_text()) if RECORD.exists() else {})}
     kept[what][name] = {"date": f"{datetime.date.today()}", **figures}
     RECORD.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-    PAGE.write_text(page(kept["machines"], kept["systems"]))
+    PAGE.write_text(page(**kept))
 
 
-def page(machines: t.Mapping[str, t.Mapping[str, t.Any]], systems: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
+Figures = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+def page(machines: Figures, boots: Figures, systems: Figures) -> str:
     names = sorted(machines)
     lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    lines.append(
+        f"| boot to SSH login, nothing else running (`make bench-machines`) | {' | '.join(alone(boots, name) for name in names)} |"
+    )
     lines += [
         f"| {row} | {' | '.join(shown(machines[name], figure) for name in names)} |" for row, figure in ROWS.items()
     ]
     ran = [f"| {name} | {systems.get(name, {}).get('date', 'never')} |" for name in sorted(public.IMAGES)]
     reasons = [f"\n## Not applicable, and why: {name}\n\n{''.join(_reasons(machines[name]))}" for name in names]
     return "\n".join([HEAD, *lines, SYSTEMS, *ran, "", *reasons])
+
+
+def alone(boots: Figures, name: str) -> str:
+    return f"{boots[name]['seconds']} ({boots[name]['date']})" if name in boots else "not measured"
 
 
 def _reasons(taken: t.Mapping[str, t.Any]) -> list[str]:

@@ -54,7 +54,19 @@ def test_column_of_another_day_stays_beside_a_new_one(kept: t.Callable[[], tuple
     record, page = kept()
     assert set(record["machines"]) == {"amd64", "riscv64"}
     assert "| harden again (0 changed) | 25.0 (2.5 x) | 40.0 (2 x) |" in page
-    assert "| boot to SSH login | 40.0 | 90.0 |" in page and "| audit | not measured | not measured |" in page
+    assert (
+        "| boot to SSH login, as this run had it | 40.0 | 90.0 |" in page
+        and "| audit | not measured | not measured |" in page
+    )
+
+
+def test_boot_that_was_measured_alone_stands_beside_that_of_the_run(
+    kept: t.Callable[[], tuple[dict[str, t.Any], str]],
+) -> None:
+    figures.keep("boots", "amd64", {"seconds": 30.5})
+    figures.note("amd64", {"one_task": 10.0, "goss": 1.0, "boot": 40.0})
+    record, page = kept()
+    assert f"nothing else running (`make bench-machines`) | 30.5 ({record['boots']['amd64']['date']}) |" in page
 
 
 def test_run_that_stopped_early_is_no_figure(kept: t.Callable[[], tuple[dict[str, t.Any], str]]) -> None:
