@@ -56,9 +56,9 @@ class Machine(Target):
         """What an audit says of the kinds that are about the boot."""
         return self.rules(self.audit(**BOOT_ALONE))
 
-    def mend(self, *, fails: bool = False) -> Play:
+    def mend(self, *arguments: str, fails: bool = False) -> Play:
         """Harden the boot alone."""
-        return self.play("harden_hosts", variables={**SITE, **BOOT_ALONE}, fails=fails)
+        return self.play("harden_hosts", *arguments, variables={**SITE, **BOOT_ALONE}, fails=fails)
 
     def mended(self) -> dict[str, t.Any]:
         """What holds of the boot after it was hardened."""
