@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import typing as t
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +93,25 @@ class Machine(Target):
 
     def boot(self) -> None:
         vm.boot(self.host, self.host.directory / "disk.qcow2", "qcow2")
+
+
+_ENDED: dict[tuple[str, str], Counter[str]] = {}
+"""By test file and architecture, how many tests ended how."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    path, _mark, name = report.nodeid.partition("::")
+    architecture = re.search(rf"\[.*\b({'|'.join(vm.MACHINES)})\b", name)
+    if architecture and Path(path).parent.name == "arch" and (report.when == "call" or not report.passed):
+        _ENDED.setdefault((Path(path).stem, architecture[1]), Counter())[report.outcome] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep which files passed, whole and on which architecture."""
+    whole = not session.config.option.keyword and not any("::" in word for word in session.config.args)
+    for (name, architecture), ended in _ENDED.items() if whole and SUITE == "debian13" else ():
+        if set(ended) == {"passed"}:
+            figures.keep("suites", f"{name} {architecture}", {"passed": ended["passed"]})
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)
