@@ -22,7 +22,7 @@ HEAD = """# Machines
 Written by `make test-arch` (`UNIFIED_ARCHITECTURES`, `UNIFIED_SUITE`; `UNIFIED_PROCESSORS` of each machine). Each column is a machine of
 its own, of Debian 13 where it names no other release, under QEMU, by emulation where the column says so: boot loader, separate
 partitions, Debian's kernel. It is hardened by the release's CIS benchmark, level 2 server, together with the rules of the STIG
-(`stig_ready`) and the example overlay; its power is cut in the first boot after that; it is booted, audited, and hardened once more.
+(`stig_ready`, of Debian 13) and the example overlay; its power is cut in the first boot after that; it is booted, audited, and hardened once more.
 Seconds; in brackets the ratio to a play of one task that does nothing on the same machine.
 """
 SUITES = """
