@@ -56,6 +56,7 @@ ROWS = {
     "harden again (0 changed)": "again",
     "modules that it executes": "executions",
     "Goss alone": "goss",
+    "a program that computes, to the same on the machine that emulates": "slowness",
     "rules judged": "rules",
     "of them pass": "pass",
     "not applicable": "not_applicable",
