@@ -57,7 +57,7 @@ molecule: setup install ## Molecule scenarios against real hosts
 
 test-arch: setup install ## Whole virtual machines (UNIFIED_ARCHITECTURES=amd64,arm64,riscv64): harden, boot again, audit, break; and docs/machines.md
 	@tools/setup machines
-	$(SUDO) env UNIFIED_ARCHITECTURES=$${UNIFIED_ARCHITECTURES:-amd64,arm64,riscv64} $(BIN)/python -m pytest tests/arch -p no:cacheprovider
+	$(SUDO) env UNIFIED_ARCHITECTURES=$${UNIFIED_ARCHITECTURES:-amd64,arm64,riscv64} UNIFIED_PROCESSORS=$${UNIFIED_PROCESSORS:-2} UNIFIED_SUITE=$${UNIFIED_SUITE:-debian13} $(BIN)/python -m pytest tests/arch -p no:cacheprovider
 
 test-public: setup install ## Virtual machines from public images (UNIFIED_PUBLIC=almalinux10,rocky9,ubuntu2204,ubuntu2404): read, and harden where there is a benchmark
 	@tools/setup machines

@@ -62,13 +62,15 @@ def record() -> list[Run]:
     return [Run(**json.loads(line)) for line in RECORD.read_text(encoding="utf-8").splitlines()]
 
 
-def commit() -> str:
-    """The commit of this checkout, with a plus where something but the table is not committed."""
+def commit(*written: Path) -> str:
+    """The commit of this checkout, with a plus where something but what is WRITTEN by the run is not committed."""
 
     def git(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False)
 
-    changed = git("diff", "--quiet", "HEAD", "--", ".", f":(exclude){TABLE.relative_to(ROOT)}").returncode
+    changed = git(
+        "diff", "--quiet", "HEAD", "--", ".", *(f":(exclude){path.relative_to(ROOT)}" for path in written)
+    ).returncode
     return git("rev-parse", "--short", "HEAD").stdout.strip() + "+" * bool(changed) or "no commit"
 
 
@@ -83,7 +85,7 @@ class Recorder:
     def __init__(self) -> None:
         self.turn = int(os.environ.get("UNIFIED_TURN", "1"))
         self.until = float(os.environ.get("UNIFIED_UNTIL", "inf"))
-        self.commit = commit()
+        self.commit = commit(TABLE)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         runs = record()

@@ -12,11 +12,12 @@ import pytest
 
 from tests.hosts import __main__ as tool
 from tests.hosts import vm
-from tests.integration.conftest import OVERLAY, Play, Target
+from tests.integration.conftest import OVERLAY, Play, Target, goss_for_hosts_without_a_package
 
 from . import figures
 
 ARCHITECTURES = os.environ.get("UNIFIED_ARCHITECTURES", "amd64").split(",")
+SUITE = os.environ.get("UNIFIED_SUITE", "debian13")
 # As grub-mkpasswd-pbkdf2 prints one; of no password that anybody knows.
 HASH = (
     "grub.pbkdf2.sha512.1000.5A0C1D6E1F2A3B4C5D6E7F8091A2B3C4D5E6F708192A3B4C5D6E7F8091A2B3C4"
@@ -46,19 +47,23 @@ class Machine(Target):
         yield
         self.taken[what] = round(time.monotonic() - started, 1)
 
+    @property
+    def site(self) -> dict[str, t.Any]:
+        return SITE if "goss" in vm.SUITES[self.host.suite][1] else {**SITE, **goss_for_hosts_without_a_package()}
+
     def harden(self, *arguments: str, **variables: t.Any) -> Play:
-        return self.play("harden_hosts", *arguments, variables={**SITE, **variables})
+        return self.play("harden_hosts", *arguments, variables={**self.site, **variables})
 
     def audit(self, **variables: t.Any) -> Play:
-        return self.play("audit_hosts", variables={**SITE, **variables})
+        return self.play("audit_hosts", variables={**self.site, **variables})
 
     def boot_rules(self) -> dict[str, t.Any]:
         """What an audit says of the kinds that are about the boot."""
         return self.rules(self.audit(**BOOT_ALONE))
 
-    def mend(self, *, fails: bool = False) -> Play:
+    def mend(self, *arguments: str, fails: bool = False) -> Play:
         """Harden the boot alone."""
-        return self.play("harden_hosts", variables={**SITE, **BOOT_ALONE}, fails=fails)
+        return self.play("harden_hosts", *arguments, variables={**self.site, **BOOT_ALONE}, fails=fails)
 
     def mended(self) -> dict[str, t.Any]:
         """What holds of the boot after it was hardened."""
@@ -91,11 +96,13 @@ class Machine(Target):
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Machine]:
     architecture = request.param
     if lacks := vm.missing(architecture):
-        pytest.skip(f"this machine cannot run {architecture} machines: {'; '.join(lacks)}")
-    vm.disk("debian13", architecture)
-    name = f"{os.environ.get('UNIFIED_TESTS', 'arch')}-{architecture}"
+        stop = pytest.fail if "UNIFIED_ARCHITECTURES" in os.environ else pytest.skip
+        stop(f"this machine cannot run {architecture} machines: {'; '.join(lacks)}")
+    vm.disk(SUITE, architecture)
+    machine_of = architecture if SUITE == "debian13" else f"{SUITE} {architecture}"
+    name = f"{os.environ.get('UNIFIED_TESTS', 'arch')}-{machine_of.replace(' ', '-')}"
     started = time.monotonic()
-    host = tool.up(name, "vm", "debian13", architecture=architecture)
+    host = tool.up(name, "vm", SUITE, architecture=architecture)
     made = Machine(host, tmp_path_factory.mktemp(name))
     made.taken["boot"] = round(time.monotonic() - started, 1)
     try:
@@ -103,5 +110,5 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     finally:
         # What is kept speaks of a machine on which all held.
         if not request.session.testsfailed:
-            figures.note(architecture, made.taken)
+            figures.note(machine_of, made.taken)
         tool.down([name])

@@ -6,8 +6,10 @@ import datetime
 import json
 import os
 import typing as t
+from importlib import metadata
 from pathlib import Path
 
+from tests.drills import commit
 from tests.hosts import public
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,8 +18,9 @@ RECORD = ROOT / "tests/arch/machines.json"
 PAGE = ROOT / "docs/machines.md"
 HEAD = """# Machines
 
-Written by `make test-arch`. Each column is a Debian 13 machine of its own under QEMU, by emulation where the column says so: boot
-loader, separate partitions, Debian's kernel. It is hardened by CIS Debian 13, level 2 server, together with the rules of the STIG
+Written by `make test-arch` (`UNIFIED_ARCHITECTURES`, `UNIFIED_SUITE`; `UNIFIED_PROCESSORS` of each machine). Each column is a machine of
+its own, of Debian 13 where it names no other release, under QEMU, by emulation where the column says so: boot loader, separate
+partitions, Debian's kernel. It is hardened by the release's CIS benchmark, level 2 server, together with the rules of the STIG
 (`stig_ready`) and the example overlay; its power is cut in the first boot after that; it is booted, audited, and hardened once more.
 Seconds; in brackets the ratio to a play of one task that does nothing on the same machine.
 """
@@ -32,8 +35,9 @@ the catalogue has a benchmark for the system hardens, boots, audits and hardens 
 # Row to the figure's name, in the order of the table.
 ROWS = {
     "measured on": "date",
+    "commit, ansible-core": "versions",
     "processors of the machine that emulates, and its load": "processors",
-    "QEMU, acceleration": "emulator",
+    "emulator, acceleration": "emulator",
     "processors of the machine": "processors_emulated",
     "kernel": "kernel",
     "boot loader": "loader",
@@ -57,7 +61,8 @@ def note(architecture: str, taken: t.Mapping[str, t.Any]) -> None:
     """Keep what was measured on one architecture, and write the page of all that were kept; nothing where a test stopped early."""
     if "goss" in taken:  # the last that is taken, once the second run was seen to change nothing
         load = f"{os.cpu_count()}, {os.getloadavg()[1]:.1f}"
-        keep("machines", architecture, {"processors": load, **taken})
+        versions = f"{commit(RECORD, PAGE)}, {metadata.version('ansible-core')}"
+        keep("machines", architecture, {"processors": load, "versions": versions, **taken})
 
 
 def keep(what: str, name: str, figures: t.Mapping[str, t.Any]) -> None:

@@ -152,7 +152,7 @@ def test_entries_of_the_loader_s_own_program_get_parameters_once_and_for_later_k
     installed.begin(settings[case])
     tree, before = installed.tree, installed.lines()
     boot = planned(tree)[1]["boot"]
-    assert (list(boot["loaders"]), boot["unknown"], boot["outside"]) == ([installed.name], "", "")
+    assert (list(boot["loaders"]), boot["outside"]) == ([installed.name], "")
     assert len(boot["loaders"][installed.name]["entries"]) == len(before) > 0
 
     assert len(make(tree)) == len(ADDED)

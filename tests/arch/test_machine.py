@@ -90,8 +90,9 @@ def test_what_holds_after_a_boot_is_what_held_before(
         rules=len(after), **{"pass": counts["pass"]}, not_applicable=counts["not_applicable"],
         others=", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if name not in ("pass", "not_applicable")),
         reasons=Counter(one["actual"] for one in booted["rules"].values() if one["verdict"] == "not_applicable"),
-        processors_emulated=int(machine.shell("nproc")), kernel=machine.shell("uname -r").strip(), loader="GRUB (EFI)",
-        emulator=f"{machine.shell('systemd-detect-virt || true').strip()}, {vm.acceleration(machine.host.architecture)}",
+        processors_emulated=int(machine.shell("nproc")), kernel=machine.shell("uname -r").strip(),
+        loader=f"GRUB {machine.shell('dpkg-query -f ${Version} -W grub-common').strip()} (EFI)",
+        emulator=f"{vm.version(machine.host.architecture)}, {vm.acceleration(machine.host.architecture)}",
     )  # fmt: skip
     held = {
         rule: (one["verdict"], one["actual"], one.get("held", ""))

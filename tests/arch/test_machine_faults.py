@@ -80,6 +80,20 @@ def test_what_breaks_the_menu_fails_for_both_judges_and_is_mended_or_held(mended
             )
 
 
+def test_check_mode_shows_the_parameter_and_a_revert_makes_the_menu_of_before(mended: Machine) -> None:
+    mended.shell(OPEN)
+    before = mended.shell(f"sha256sum {MENU}; ls -A {DROP_IN} 2>&1 || true")
+    shown = mended.mend("--check", "--diff").output
+    assert "+" in shown and "audit=1" in shown and DROP_IN in shown, shown[-3000:]
+    assert mended.shell(f"sha256sum {MENU}; ls -A {DROP_IN} 2>&1 || true") == before
+    mended.mend()
+    assert mended.shell(f"sha256sum {MENU}; ls -A {DROP_IN} 2>&1 || true") != before
+    mended.play("harden_hosts", variables={"hardening_state": "reverted"})
+    assert mended.shell(f"sha256sum {MENU}; ls -A {DROP_IN} 2>&1 || true") == before
+    mended.mend()
+    assert failing(mended.boot_rules()) == {}
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_machine_that_loses_its_power_boots_and_the_next_run_is_green(mended: Machine, moment: str) -> None:
     watch = f"until {MOMENTS[moment]}; do sleep 0.05; done; echo {CUT} > /dev/console"

@@ -89,7 +89,7 @@ def shown(machine: vm.Machine, image: Path, directory: Path, until: str) -> str:
     if machine.variables:
         shutil.copy(machine.variables, variables)
     argv = [
-        machine.emulator, *machine.arguments.format(vars=variables).split(), "-accel", "tcg", "-m", "512", "-display", "none",
+        *machine.argv(variables), "-accel", "tcg", "-m", "512", "-display", "none",
         "-net", "none", "-serial", f"file:{console}", "-drive", f"if=virtio,format=raw,file={image}",
     ]  # fmt: skip
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)

@@ -59,7 +59,7 @@ def test_every_public_image_has_a_row_here() -> None:
 @pytest.fixture(scope="module", params=SUITES)
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Machine]:
     if lacks := vm.missing():
-        pytest.skip(f"this machine cannot run virtual machines: {'; '.join(lacks)}")
+        pytest.fail(f"this machine cannot run virtual machines: {'; '.join(lacks)}")
     name = f"public-{request.param}"
     try:
         yield Machine(tool.up(name, "vm", request.param), tmp_path_factory.mktemp(name))

@@ -28,6 +28,8 @@ PROGRAMS = {
     "sgdisk": "gdisk",
     "ssh": "openssh-client",
 }
+PROCESSORS = os.environ.get("UNIFIED_PROCESSORS", "2")
+"""Of each machine; 1 where several are emulated at once."""
 BOOT_SECONDS = 900
 TURNS = 3
 # Bumped when disk() changes, so that an old image is not taken for a new one.
@@ -50,7 +52,8 @@ class Machine:
         console: the kernel's serial console.
         emulator, package: QEMU's program and the Debian package that has it.
         arguments: the machine; ``{vars}`` stands for its own copy of the firmware's variables.
-        firmware: files that the arguments name, by the package that has them.
+        firmware: the file that starts what is on its disk.
+        variables: what firmware keeps its variables in; empty where it keeps none.
     """
 
     kernel: str
@@ -61,7 +64,12 @@ class Machine:
     emulator: str
     package: str
     arguments: str
+    firmware: str
     variables: str = ""
+
+    def argv(self, variables: Path) -> list[str]:
+        """QEMU's program and the machine, with its own copy of the firmware's variables."""
+        return [self.emulator, *self.arguments.format(firmware=self.firmware, vars=variables).split()]
 
 
 # cmpxchg16b: emulated with a thread a processor, QEMU 7.2 spoils the flags and the kernel dies (seen in __kmalloc).
@@ -69,21 +77,21 @@ MACHINES = {
     "amd64": Machine(
         kernel="linux-image-cloud-amd64", grub="grub-efi-amd64", target="x86_64-efi", loader="BOOTX64.EFI", console="ttyS0",
         emulator="qemu-system-x86_64", package="qemu-system-x86 ovmf",
-        arguments="-M q35 -cpu max,-cx16 -drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
+        arguments="-M q35 -cpu max,-cx16 -drive if=pflash,format=raw,readonly=on,file={firmware}"
         " -drive if=pflash,format=raw,file={vars}",
-        variables="/usr/share/OVMF/OVMF_VARS_4M.fd",
+        firmware="/usr/share/OVMF/OVMF_CODE_4M.fd", variables="/usr/share/OVMF/OVMF_VARS_4M.fd",
     ),
     "arm64": Machine(
         kernel="linux-image-cloud-arm64", grub="grub-efi-arm64", target="arm64-efi", loader="BOOTAA64.EFI", console="ttyAMA0",
         emulator="qemu-system-aarch64", package="qemu-system-arm qemu-efi-aarch64",
-        arguments="-M virt -cpu cortex-a72 -drive if=pflash,format=raw,readonly=on,file=/usr/share/AAVMF/AAVMF_CODE.fd"
+        arguments="-M virt -cpu cortex-a72 -drive if=pflash,format=raw,readonly=on,file={firmware}"
         " -drive if=pflash,format=raw,file={vars}",
-        variables="/usr/share/AAVMF/AAVMF_VARS.fd",
+        firmware="/usr/share/AAVMF/AAVMF_CODE.fd", variables="/usr/share/AAVMF/AAVMF_VARS.fd",
     ),
     "riscv64": Machine(
         kernel="linux-image-riscv64", grub="grub-efi-riscv64", target="riscv64-efi", loader="BOOTRISCV64.EFI", console="ttyS0",
         emulator="qemu-system-riscv64", package="qemu-system-misc u-boot-qemu",
-        arguments="-M virt -cpu rv64 -kernel /usr/lib/u-boot/qemu-riscv64_smode/uboot.elf",
+        arguments="-M virt -cpu rv64 -kernel {firmware}", firmware="/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf",
     ),
 }  # fmt: skip
 NAMES = {"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}
@@ -282,7 +290,7 @@ def acceleration(architecture: str) -> str:
         with tempfile.TemporaryDirectory() as directory:
             console, variables = Path(directory) / "console", Path(directory) / "vars"
             shutil.copy(machine.variables, variables)
-            trial = [machine.emulator, *machine.arguments.format(vars=variables).split(), "-accel", "kvm", "-m", "256"]
+            trial = [*machine.argv(variables), "-accel", "kvm", "-m", "256"]
             with contextlib.suppress(subprocess.TimeoutExpired):
                 quiet = ["-display", "none", "-net", "none", "-serial", f"file:{console}"]
                 subprocess.run([*trial, *quiet], capture_output=True, timeout=8, check=False)
@@ -292,16 +300,28 @@ def acceleration(architecture: str) -> str:
     return "tcg,thread=multi"
 
 
+def version(architecture: str) -> str:
+    """The emulator, as it says itself."""
+    return (
+        run([MACHINES[architecture].emulator, "--version"], why="ask for its version")
+        .splitlines()[0]
+        .partition("(")[0]
+        .strip()
+    )
+
+
 def launch(host: Host, image: Path, kind: str) -> None:
     machine = MACHINES[host.architecture or native()]
     variables = host.directory / "vars.fd"
     if machine.variables and not variables.exists():
         shutil.copy(machine.variables, variables)
     how = acceleration(host.architecture or native())
-    arguments = machine.arguments.format(vars=variables)
+    # The systems of the Red Hat family need cmpxchg16b (x86-64-v2): emulated, they get one processor.
+    whole = how == "kvm" or host.suite in public.IMAGES
+    processors = "1" if whole and how != "kvm" else PROCESSORS
     argv = [
-        machine.emulator, *(arguments.replace(",-cx16", "") if how == "kvm" else arguments).split(), "-accel", how,
-        "-m", "1536", "-smp", "2", "-display", "none", "-monitor", "none", "-serial", f"file:{host.directory / 'console.log'}",
+        *(one.replace(",-cx16", "") if whole else one for one in machine.argv(variables)), "-accel", how,
+        "-m", "1536", "-smp", processors, "-display", "none", "-monitor", "none", "-serial", f"file:{host.directory / 'console.log'}",
         "-drive", f"if=virtio,format={kind},file={image},cache=unsafe", "-device", "virtio-rng-pci",
         "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{host.port}-:22", "-device", "virtio-net-pci,netdev=net",
     ]  # fmt: skip
@@ -389,6 +409,6 @@ def missing(architecture: str = "") -> list[str]:
     """What this machine lacks to run machines of an architecture (its own by default)."""
     machine = MACHINES[architecture or native()]
     lacks = lacking({**PROGRAMS, machine.emulator: machine.package})
-    if machine.variables and not Path(machine.variables).exists():
-        lacks.append(f"{machine.variables} (package {machine.package})")
+    files = [path for path in (machine.firmware, machine.variables) if path and not Path(path).exists()]
+    lacks += [f"{path} (package {machine.package})" for path in files]
     return lacks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -115,6 +116,11 @@ def playbook(
 
 def _quote(script: str) -> str:
     return "'" + script.replace("'", "'\\''") + "'"
+
+
+def goss_for_hosts_without_a_package() -> dict[str, t.Any]:
+    program = tool.goss()
+    return {"compliance_goss_binary": {"src": str(program), "sha256": hashlib.sha256(program.read_bytes()).hexdigest()}}
 
 
 def host_name(request: pytest.FixtureRequest) -> str:

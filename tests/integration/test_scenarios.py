@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import typing as t
@@ -14,7 +13,7 @@ from tests.hosts import __main__ as tool
 from tests.kinds import OBSERVERS, SCENARIOS, rounds
 from tests.kinds.scenario import Scenario
 
-from .conftest import EVERYTHING, Target, host_name
+from .conftest import EVERYTHING, Target, goss_for_hosts_without_a_package, host_name
 
 # Every scenario takes an hour on two cores; of each of `USUAL` the round that breaks the most rules takes minutes.
 CHOICE = os.environ.get("UNIFIED_SCENARIOS", "")
@@ -121,11 +120,6 @@ def tally(pytestconfig: pytest.Config) -> t.Iterator[dict[str, set[str]]]:
 def variables_of(target: Target) -> dict[str, t.Any]:
     name = next(name for name, host in HOSTS.items() if host == (target.host.kind, target.host.suite))
     return {**VARIABLES[name], **(goss_for_hosts_without_a_package() if name == "debian12" else {})}
-
-
-def goss_for_hosts_without_a_package() -> dict[str, t.Any]:
-    program = tool.goss()
-    return {"compliance_goss_binary": {"src": str(program), "sha256": hashlib.sha256(program.read_bytes()).hexdigest()}}
 
 
 def judged(target: Target, book: str) -> dict[str, t.Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import batch as _batch
+from ansible_collections.unified.deploy.plugins.module_utils._change import commands as _commands
 from ansible_collections.unified.deploy.plugins.module_utils._change import derived as _derived
 from ansible_collections.unified.deploy.plugins.module_utils._change import options as _options
 from ansible_collections.unified.deploy.plugins.module_utils._change.derived import derive
@@ -119,6 +120,18 @@ def test_grub_menu_has_every_entry_of_this_system_with_the_last_of_several_value
         ("Rescue", "40_custom", None),
     ]
     assert "vt.handoff=7" in entries[0].words and left_out == {}
+
+
+def test_kernel_that_xen_starts_on_arm64_has_its_entry() -> None:
+    menu = "menuentry 'Xen' {\n xen_hypervisor /boot/xen-4.20\n xen_module /boot/vmlinuz-6.12 placeholder root=1 audit=0\n xen_module --nounzip /boot/initrd\n}"
+    entries = boot_grub.entries(menu, "/boot/grub/grub.cfg", {}, {})
+    assert [boot_words.values(one.words, ["audit"])["audit"] for one in entries] == ["0"]
+
+
+def test_argument_of_a_menu_s_function_is_no_pass() -> None:
+    left_out: dict[str, str] = {}
+    boot_grub.entries("function go {\n linux /boot/vmlinuz audit=1 $@\n}", "/boot/grub/grub.cfg", {}, left_out)
+    assert "$@" in left_out["/boot/grub/grub.cfg"]
 
 
 def test_grub_variable_that_nothing_sets_is_no_pass() -> None:
@@ -275,11 +288,36 @@ def test_boot_loader_that_started_the_kernel_is_among_those_that_are_read(
     machine_alone: Path, monkeypatch: pytest.MonkeyPatch, started: str, known: bool
 ) -> None:
     (machine_alone / "vmlinuz-6.12").touch()
+    (machine_alone / "cmdline").write_text("BOOT_IMAGE=/vmlinuz-6.12 root=1")
     monkeypatch.setattr(_boot, "LOADERS", {"grub": lambda left_out: boot_words.Stored([])})
     if started:
         announce(machine_alone, "LoaderInfo", started)
     unknown = _boot.Boot(["audit"]).read().items["unknown"]
     assert (unknown == "") is known and (known or started in unknown)
+
+
+@pytest.mark.parametrize(
+    ("line", "loaders", "started", "known"),
+    [
+        ("root=/dev/vda console=ttyS0", ["grub"], "", False),
+        ("root=/dev/vda", ["bls"], "", False),
+        ("root=/dev/vda", ["grub"], "GRUB 2.12", True),
+        ("BOOT_IMAGE=(hd0,gpt2)/vmlinuz root=/dev/vda", ["bls"], "", True),
+        ("placeholder root=/dev/vda", ["grub"], "", True),
+        ("root=/dev/vda", ["extlinux"], "", True),
+        ("root=/dev/vda", ["grub", "extlinux"], "", True),
+    ],
+)
+def test_kernel_that_grub_did_not_start_says_nothing_of_the_next_boot(
+    machine_alone: Path, monkeypatch: pytest.MonkeyPatch, line: str, loaders: list[str], started: str, known: bool
+) -> None:
+    """A cloud starts it directly, though a kernel and GRUB's menu are installed."""
+    (machine_alone / "vmlinuz-6.12").touch()
+    (machine_alone / "cmdline").write_text(line)
+    monkeypatch.setattr(_boot, "LOADERS", {name: lambda left_out: boot_words.Stored([]) for name in loaders})
+    if started:
+        announce(machine_alone, "LoaderInfo", started)
+    assert (_boot.Boot(["audit"]).read().items["unknown"] == "") is known
 
 
 def test_kernel_that_came_from_a_unified_image_is_no_pass(machine_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,8 +388,41 @@ def test_menu_on_the_efi_system_partition_is_no_pass(
     monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
     monkeypatch.setattr(boot_grub, "PARTITIONS", (str(tmp_path),))
     found: dict[str, str] = {}
-    boot_grub.first_menus(found)
+    boot_grub.other_menus(found)
     assert list(found) == ([f"{tmp_path}/EFI/debian/grub.cfg"] if left_out else [])
+
+
+@pytest.mark.parametrize(("makes", "kept"), [("label l0\n\tlinux /vmlinuz\n", True), ("## no kernel\n", False)])
+def test_extlinux_menu_that_lost_its_kernels_fails_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, makes: str, kept: bool
+) -> None:
+    """u-boot-update itself ends with 0."""
+    menu, program = tmp_path / "extlinux.conf", tmp_path / "u-boot-update"
+    menu.write_text(EXTLINUX)
+    program.write_text(f"#!/bin/sh\nprintf '{makes}' > {menu}\n")
+    program.chmod(0o755)
+    monkeypatch.setitem(_commands._TOUCHED, "u-boot-update", (str(menu),))
+    command = _commands.Command([str(program)])
+    assert command.is_for_boot_loader
+    if kept:
+        assert command.run(timeout=10).code == 0
+    else:
+        with pytest.raises(ChangeError, match=r"left .*extlinux.conf without a line"):
+            command.run(timeout=10)
+
+
+def test_second_menu_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, **{"grub/grub.cfg": MENU, "grub2/grub.cfg": MENU})
+    monkeypatch.setattr(boot_grub, "MENUS", (f"{tmp_path}/grub/grub.cfg", f"{tmp_path}/grub2/grub.cfg"))
+    monkeypatch.setattr(boot_grub, "PARTITIONS", ())
+    found: dict[str, str] = {}
+    boot_grub.other_menus(found)
+    assert list(found) == [f"{tmp_path}/grub2/grub.cfg"]
+    (tmp_path / "grub2/grub.cfg").unlink()
+    (tmp_path / "grub2/grub.cfg").symlink_to(tmp_path / "grub/grub.cfg")
+    found.clear()
+    boot_grub.other_menus(found)
+    assert found == {}
 
 
 def test_partition_that_is_mounted_twice_has_its_entries_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

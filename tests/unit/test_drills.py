@@ -20,7 +20,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(drills, "RECORD", tmp_path / "record")
     monkeypatch.setattr(drills, "REMARK", tmp_path / "remark")
     monkeypatch.setattr(drills, "TABLE", tmp_path / "drills.md")
-    monkeypatch.setattr(drills, "commit", lambda: "1234567")
+    monkeypatch.setattr(drills, "commit", lambda *_paths: "1234567")
     return tmp_path / "record"
 
 

@@ -45,6 +45,7 @@ def test_cloud_init_is_told_of_an_administrator_who_comes_in_by_key_alone() -> N
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[], tuple[dict[str, t.Any], str]]:
     monkeypatch.setattr(figures, "RECORD", tmp_path / "record.json")
     monkeypatch.setattr(figures, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(figures, "commit", lambda *_paths: "abc")
     return lambda: (json.loads(figures.RECORD.read_text()), figures.PAGE.read_text())
 
 

@@ -18,7 +18,7 @@ from .commands import Command, change_filters, matching, saves
 from .derived import derive
 from .errors import ChangeError, PathError
 from .journal import Fields, read_json
-from .programs import must, run
+from .programs import must
 from .record import discard, make_private, release, reserve, write_json
 from .transaction import Change, Check, Planned, Transaction
 
@@ -248,7 +248,9 @@ class Batch:
                     command.argv, command.into, self.directory, timeout=COMMAND_SECONDS, keeps=command.keeps
                 )
             else:
-                answer = run(command.argv, timeout=COMMAND_SECONDS)
+                answer = command.run(timeout=COMMAND_SECONDS)
+            if command.is_for_boot_loader:
+                os.sync()
             said = f"'{' '.join(command.argv)}' ended with {answer.code}: {answer.said}" if answer.code else ""
         except PathError as exc:
             said = str(exc)
@@ -309,6 +311,8 @@ class Batch:
             problems += _tried("units", partial(self._restore_units, plan, problems))
         if plan["serving"]:
             problems += _tried("services", partial(self._revive, plan, problems))
+        if any(Command(**fields).is_for_boot_loader for fields in plan["commands"]):
+            os.sync()
         self.journal.write("reverted", problems=problems)
         return problems
 

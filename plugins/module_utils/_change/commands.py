@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import typing as t
+
+from .errors import ChangeError
+from .programs import Answer, run
 
 # What programs change besides what they are told to: saved before they run.
 _TOUCHED = {
@@ -32,6 +36,10 @@ _FIREWALLS = (
 )
 # What can be run as often as one likes, and leaves nothing behind that is not saved.
 _HARMLESS = (*_TOUCHED, "systemd-sysctl", "systemd-tmpfiles", "update-initramfs")
+# Boot loaders read file systems without their journals, and the programs here do not wait for the disk.
+_FOR_BOOT_LOADERS = ("grub-mkconfig", "grub2-mkconfig", "grubby", "u-boot-update")
+# What a file that a program writes goes on to have: with no kernel in sight this one writes a menu without an entry, and ends with 0.
+_KEEPS = {"u-boot-update": r"^\s*linux\s"}
 
 
 class Command(t.NamedTuple):
@@ -60,6 +68,32 @@ class Command(t.NamedTuple):
     def is_undone(self) -> bool:
         """Whether a revert of the files that it changes is all that it needs, where it has no `undo`."""
         return self.program in _HARMLESS or bool(self.saves or self.into)
+
+    @property
+    def is_for_boot_loader(self) -> bool:
+        return self.program in _FOR_BOOT_LOADERS
+
+    def run(self, *, timeout: float) -> Answer:
+        """Run it where it writes its files itself.
+
+        Raises:
+            ChangeError: one of them has lost what it had to keep.
+        """
+        kept = re.compile(_KEEPS[self.program], re.MULTILINE) if self.program in _KEEPS else None
+        before = [path for path in matching(saves([self])) if kept and kept.search(_text(path))]
+        answer = run(self.argv, timeout=timeout)
+        for path in before:
+            if kept and not kept.search(_text(path)):
+                raise ChangeError(f"'{self.argv[0]}' left {path} without a line that matches {kept.pattern}")
+        return answer
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return ""
 
 
 def saves(commands: t.Sequence[Command]) -> list[str]:

@@ -70,7 +70,7 @@ class Boot(Reader):
                 sources |= {entry.source for entry in stored.entries}
         items["booted_since"] = bool(sources) and max(map(changed, sources)) < started_at()
         boot_entries.unread(left_out)
-        boot_grub.first_menus(left_out)
+        boot_grub.other_menus(left_out)
         if announced("StubInfo"):
             left_out["StubInfo"] = f"the running kernel came from {boot_entries.UNIFIED}"
         started = announced("LoaderInfo")
@@ -79,6 +79,10 @@ class Boot(Reader):
         elif started and not any(started.startswith(ANNOUNCED.get(name, "\0")) for name in items["loaders"]):
             items["unknown"] = (
                 f"{started} started the running kernel, and none of its files is found: mount the partition that it boots from"
+            )
+        elif not started and items["loaders"].keys() <= {"bls", "grub"} and not started_by_grub():
+            items["unknown"] = (
+                "what started the running kernel was not GRUB, whose menu is here: its command line has no BOOT_IMAGE="
             )
         if missing := [place for place in PLACES if promised(place) and not os.path.ismount(place)]:
             items["unknown"] = f"{missing[0]} is not mounted: mount it, so that the boot loader's files can be read"
@@ -111,6 +115,11 @@ def outside() -> str:
     if not traces and not announced("LoaderInfo") and not any(glob.glob(pattern) for pattern in KERNELS):
         return "no kernel is installed: it is started from outside, as clouds and virtual machines do (direct boot)"
     return ""
+
+
+def started_by_grub() -> bool:
+    """By the word that GRUB puts before the parameters of Linux, and its scripts before those of a kernel that Xen starts (20_linux_xen)."""
+    return any(word.startswith("BOOT_IMAGE=") or word == "placeholder" for word in words(text(CMDLINE, {}) or ""))
 
 
 def announced(name: str) -> str:

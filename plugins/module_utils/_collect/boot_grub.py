@@ -36,13 +36,13 @@ _ENTRY = re.compile(r"^(?:menuentry|submenu)\s+('(?:[^']|'\\'')*'|\"[^\"]*\"|\S+
 _WHO = re.compile(r"\s(?:--(?:unrestricted|users)\b|\$\{?menuentry_id_option\b)")
 # With the others programs are started, too, that are no Linux.
 _KERNEL = re.compile(
-    r"^(?:linux(?:efi)?\s+(?P<any>\S+)|(?:linux16|module2?)\s+(?P<named>\S*(?:vmlinu|Image|linux|kernel)\S*))(?:\s+(?P<line>.*))?$"
+    r"^(?:linux(?:efi)?\s+(?P<any>\S+)|(?:linux16|(?:xen_)?module2?)\s+(?P<named>\S*(?:vmlinu|Image|linux|kernel)\S*))(?:\s+(?P<line>.*))?$"
 )
 _SET = re.compile(r"^(?:set\s+)?(\w+)=(.*)$")
 _WHERE_UNSET = re.compile(r"^\[ -z [\"']?\$\{?(\w+)\}?[\"']? \]")
 _TAKES_IN = re.compile(r"^(?:source|configfile|\.)\s+[\"']?([^\s\"']+)")
 _BESIDE = re.compile(r"^\$\{?(?:prefix|config_directory)\}?/([^/]+)$")
-_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
+_VARIABLE = re.compile(r"\$(\w+|[@*])|\$\{(\w+)\}")
 _SUPERUSERS = re.compile(r"[\s,;|&]+")
 
 
@@ -94,13 +94,18 @@ def snippets(left_out: dict[str, str]) -> Stored | None:
     return Stored(made + _entries_of_menu(path, variables, left_out), *kernel_cmdline(left_out))
 
 
-def first_menus(left_out: dict[str, str]) -> None:
-    """Leave out menus on the EFI system partition that start something themselves, rather than hand on to the one that is read."""
+def other_menus(left_out: dict[str, str]) -> None:
+    """Leave out menus that are not read: on the EFI system partition those that start something themselves, rather than hand on."""
     for path in (path for partition in PARTITIONS for path in glob.glob(f"{partition}/EFI/*/grub.cfg")):
         starts = re.search(r"^\s*(?:linux|blscfg\b)", text(path, left_out) or "", re.MULTILINE)
         if starts and os.path.realpath(path) not in map(os.path.realpath, MENUS):
             left_out[path] = (
                 "a menu that GRUB starts with, and this collection does not read: let it hand on to the other"
+            )
+    for path in (path for path in MENUS if os.path.exists(path)):
+        if os.path.realpath(path) != os.path.realpath(_menu_path()):
+            left_out[path] = (
+                f"a second menu beside {_menu_path()}, which is read: remove the one that GRUB does not start with"
             )
 
 

@@ -71,7 +71,7 @@ class Grub(Loader):
         return f"GRUB on {platform.id} reads no drop-in files: add it to GRUB_CMDLINE_LINUX in /etc/default/grub and make the menu anew"
 
     def own(self, entry: Places) -> bool:
-        return str(entry["made_by"]) in ("10_linux", "20_linux_xen")
+        return str(entry["made_by"]) in ("10_linux", "10_linux_zfs", "20_linux_xen")
 
     def store(self, key: str, value: str, bad: Bad, evidence: Evidence, desired: Desired) -> None:
         path = evidence.platform.path("grub_drop_in")
