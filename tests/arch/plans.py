@@ -32,17 +32,19 @@ COLLECT = f"""import json, sys
 from {PACKAGE}._collect.collector import collect
 print(json.dumps(collect(json.loads(sys.stdin.read()))["sections"]))
 """
-MAKE = f"""import json, sys
+MAKE = f"""import json, os, sys
+from {PACKAGE}._change.commands import Command
 from {PACKAGE}._change.derived import derive
 from {PACKAGE}._change.files import Wanted, replace
-from {PACKAGE}._change.programs import run
+from {PACKAGE}._change.paths import make_directories
 batch = json.loads(sys.stdin.read())
 for file in batch["files"]:
+    make_directories(os.path.dirname(file["path"]), 0o755)
     content = file["content"].replace("%s", batch["secrets"].get(file["path"], "%s"))
     replace(Wanted(file["path"], content.encode(), int(file["mode"], 8)))
 for command in batch["commands"]:
     argv, into = command["argv"], command.get("into")
-    answer = derive(argv, into, "/root", timeout=600) if into else run(argv, timeout=600)
+    answer = derive(argv, into, "/root", timeout=600) if into else Command(argv).run(timeout=600)
     assert answer.code == 0, answer.said
 """
 SITE = Connection(user="ansible")

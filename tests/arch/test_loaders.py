@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import archive
+from tests.hosts import archive, vm
+from tests.hosts.store import run
 
 from . import trees
 from .conftest import ARCHITECTURES
+from .firmware import console
 from .plans import make, planned
 from .trees import Tree
 
@@ -30,7 +32,7 @@ ENVIRONMENT = {
     "BOOT_MNT": ESP, "DEB_MAINT_PARAMS": "configure", "FAKECHROOT": "true", "SYSTEMD_ESP_PATH": ESP, "SYSTEMD_IN_CHROOT": "1",
 }  # fmt: skip
 SITE = "root=/dev/vda1 ro console=ttyS0 site.word=kept\n"
-U_BOOT_DROP_IN = "etc/u-boot-menu/conf.d/site.conf"
+U_BOOT_DROP_IN, WINS = (f"etc/u-boot-menu/conf.d/{name}.conf" for name in ("site", "zzz-site"))
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Loader:
 LOADERS = {
     "extlinux": Loader(
         ("u-boot-menu",), "zz-u-boot-menu", ("boot/extlinux/extlinux.conf", r"^\tappend (.*)$"),
-        ({}, {"etc/kernel/cmdline": SITE}, {U_BOOT_DROP_IN: f'U_BOOT_PARAMETERS="$U_BOOT_PARAMETERS {SITE.strip()}"\n'}),
+        ({}, {"etc/kernel/cmdline": SITE}, {U_BOOT_DROP_IN: f'U_BOOT_PARAMETERS="{SITE.strip()}"\n'}),
     ),
     "raspberry": Loader(
         ("raspi-firmware",), "z50-raspi-firmware", ("boot/firmware/cmdline.txt", r"\A(.*)"),
@@ -180,7 +182,64 @@ def test_entries_of_the_loader_s_own_program_get_parameters_once_and_for_later_k
 def test_drop_in_of_u_boot_s_menu_that_wins_is_held_by_name(installed: Installed) -> None:
     if installed.name != "extlinux":
         pytest.skip("u-boot-update's own")
-    installed.begin({U_BOOT_DROP_IN: 'U_BOOT_PARAMETERS="ro"\n'})
+    installed.begin({WINS: 'U_BOOT_PARAMETERS="ro"\n'})
     make(installed.tree)
     made, _evidence = planned(installed.tree)
-    assert made.changes == [] and f"/{U_BOOT_DROP_IN}" in made.verdicts["boot/audit"].held
+    assert made.changes == [] and f"/{WINS}" in made.verdicts["boot/audit"].held
+
+
+U_BOOTS = {
+    "arm64": ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"],
+    "riscv64": vm.MACHINES["riscv64"].argv(Path()),
+}
+
+
+def test_kernel_is_started_with_the_parameters(installed: Installed, tmp_path: Path) -> None:
+    machine = vm.MACHINES[installed.architecture]
+    if installed.name == "raspberry":
+        pytest.skip("QEMU starts the kernel of its Raspberry Pi itself: their firmware runs on their processors alone")
+    if installed.name == "extlinux" and installed.architecture not in U_BOOTS:
+        pytest.skip(f"no U-Boot that reads extlinux.conf on {installed.architecture} is tried here")
+    installed.begin({"etc/kernel/cmdline": SITE.replace("ttyS0", machine.console)})
+    assert len(make(installed.tree)) == len(ADDED)
+    if installed.name == "extlinux":
+        argv, partition = U_BOOTS[installed.architecture], ext4(installed.tree, tmp_path)
+    else:
+        argv, partition = machine.argv(machine.fresh(tmp_path)), fat(installed.tree, tmp_path)
+    started = r"Kernel command line: (.*)\r?\n"
+    said = re.search(started, console(argv, disk(partition, tmp_path), tmp_path, started, seconds=900))
+    assert said
+    words = said[1].split()
+    assert {"root=/dev/vda1", "ro", "site.word=kept"} <= set(words)
+    assert sorted(word for word in words if word in ADDED) == sorted(ADDED), "each once"
+
+
+def ext4(tree: Tree, work: Path) -> Path:
+    """A file system with what U-Boot reads of a tree."""
+    root, image = work / "root", work / "ext4"
+    root.mkdir()
+    (tree.path / "boot").rename(root / "boot")
+    run(["mkfs.ext4", "-q", "-F", "-d", str(root), str(image), "400M"], why="make a file system")
+    shutil.rmtree(root)
+    return image
+
+
+def fat(tree: Tree, work: Path) -> Path:
+    """An EFI system partition with what the directory that stands for it has."""
+    image = work / "fat"
+    run(["truncate", "-s", "400M", str(image)], why="make a partition")
+    run(["mformat", "-F", "-i", str(image), "::"], why="make a file system")
+    parts = [str(path) for path in (tree.path / ESP[1:]).iterdir()]
+    run(["mcopy", "-s", "-i", str(image), *parts, "::/"], why="fill it")
+    return image
+
+
+def disk(partition: Path, work: Path) -> Path:
+    """A disk with one partition, from which both UEFI and U-Boot boot."""
+    image = work / "disk"
+    run(["truncate", "-s", f"{partition.stat().st_size + (2 << 20)}", str(image)], why="make a disk")
+    table = ["sgdisk", "-n", f"1:1M:+{partition.stat().st_size >> 20}M", "-t", "1:ef00", "-A", "1:set:2", str(image)]
+    run(table, why="make its partition table")
+    run(["dd", f"if={partition}", f"of={image}", "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"], why="fill it")
+    partition.unlink()
+    return image
