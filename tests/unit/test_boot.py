@@ -1045,10 +1045,13 @@ def test_packaged_command_line_that_was_not_read_is_not_replaced(catalogue: t.An
 
 def test_extlinux_adds_to_the_parameters_and_makes_the_menu(catalogue: t.Any, hardened: t.Any) -> None:
     entries = [entry("l0", None, "/boot/extlinux/extlinux.conf", "u-boot-update")]
-    machine(hardened, "extlinux", entries, live=None, future=later(None, "/etc/default/u-boot", boot_entries.U_BOOT_DROP_IN))
+    machine(
+        hardened, "extlinux", entries, live=None, future=later(None, "/etc/default/u-boot", boot_entries.U_BOOT_DROP_IN)
+    )
     _verdict, desired = planned(catalogue, hardened)
     assert (
-        'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"' in desired.files[boot_entries.U_BOOT_DROP_IN]["content"]
+        'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"'
+        in desired.files[boot_entries.U_BOOT_DROP_IN]["content"]
     )
     assert desired.commands == [["u-boot-update"]]
 
