@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
 import os
@@ -10,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tests.drills import commit
-from tests.hosts import public
+from tests.hosts import public, vm
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "tests/arch/machines.json"
@@ -21,8 +22,14 @@ HEAD = """# Machines
 Written by `make test-arch` (`UNIFIED_ARCHITECTURES`, `UNIFIED_SUITE`; `UNIFIED_PROCESSORS` of each machine). Each column is a machine of
 its own, of Debian 13 where it names no other release, under QEMU, by emulation where the column says so: boot loader, separate
 partitions, Debian's kernel. It is hardened by the release's CIS benchmark, level 2 server, together with the rules of the STIG
-(`stig_ready`) and the example overlay; its power is cut in the first boot after that; it is booted, audited, and hardened once more.
+(`stig_ready`, of Debian 13) and the example overlay; its power is cut in the first boot after that; it is booted, audited, and hardened once more.
 Seconds; in brackets the ratio to a play of one task that does nothing on the same machine.
+"""
+SUITES = """
+## Tests
+
+How many passed of the tests of a file, all of them, when the whole file last ran and nothing failed.
+
 """
 SYSTEMS = """
 ## Other systems
@@ -49,6 +56,7 @@ ROWS = {
     "harden again (0 changed)": "again",
     "modules that it executes": "executions",
     "Goss alone": "goss",
+    "a program that computes, to the same on the machine that emulates": "slowness",
     "rules judged": "rules",
     "of them pass": "pass",
     "not applicable": "not_applicable",
@@ -66,8 +74,14 @@ def note(architecture: str, taken: t.Mapping[str, t.Any]) -> None:
 
 
 def keep(what: str, name: str, figures: t.Mapping[str, t.Any]) -> None:
-    """Keep figures of today, of one of the ``machines`` or its ``boots`` (by architecture), or of the ``systems`` (of public images)."""
-    kept = {"machines": {}, "boots": {}, "systems": {}, **(json.loads(RECORD.read_text()) if RECORD.exists() else {})}
+    """Keep figures of today, of one of the ``machines`` or its ``boots`` (by architecture), ``suites`` or ``systems`` (of public images)."""
+    kept = {
+        "machines": {},
+        "boots": {},
+        "suites": {},
+        "systems": {},
+        **(json.loads(RECORD.read_text()) if RECORD.exists() else {}),
+    }
     kept[what][name] = {"date": f"{datetime.date.today()}", **figures}
     RECORD.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(page(**kept))
@@ -76,7 +90,7 @@ def keep(what: str, name: str, figures: t.Mapping[str, t.Any]) -> None:
 Figures = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
-def page(machines: Figures, boots: Figures, systems: Figures) -> str:
+def page(machines: Figures, boots: Figures, suites: Figures, systems: Figures) -> str:
     names = sorted(machines)
     lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     lines.append(
@@ -87,7 +101,20 @@ def page(machines: Figures, boots: Figures, systems: Figures) -> str:
     ]
     ran = [f"| {name} | {systems.get(name, {}).get('date', 'never')} |" for name in sorted(public.IMAGES)]
     reasons = [f"\n## Not applicable, and why: {name}\n\n{''.join(_reasons(machines[name]))}" for name in names]
-    return "\n".join([HEAD, *lines, SYSTEMS, *ran, "", *reasons])
+    return "\n".join([HEAD, *lines, SUITES.rstrip("\n"), "", *passed(suites), SYSTEMS, *ran, "", *reasons])
+
+
+def passed(suites: Figures) -> list[str]:
+    architectures = sorted(vm.MACHINES)
+    lines = [f"| | | {' | '.join(architectures)} |", f"|---|---|{'---|' * len(architectures)}"]
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        if path.stem == "test_public":
+            continue
+        what = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0].rstrip(".")
+        ran = [suites.get(f"{path.stem} {one}") for one in architectures]
+        shown_as = " | ".join(f"{one['passed']} ({one['date']})" if one else "not run" for one in ran)
+        lines.append(f"| `{path.stem}` | {what} | {shown_as} |")
+    return lines
 
 
 def alone(boots: Figures, name: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import runpy
 import subprocess
+import sys
 import typing as t
 from collections import Counter
 
@@ -27,6 +28,9 @@ COUNTER = "printf '#!/bin/sh\\necho made >> /root/menus\\n' > /etc/grub.d/01_cou
 EXCLUDED = "printf '!/usr/lib\\n!/usr/share\\n!/boot\\n' > /etc/aide/aide.conf.d/10_site"
 # A port that listens for everybody and that no overlay names keeps the firewall as it is.
 QUIET = "printf '[Resolve]\\nLLMNR=no\\n' | install -D -m 644 /dev/stdin /etc/systemd/resolved.conf.d/site.conf; systemctl try-restart systemd-resolved"
+COMPUTE = (
+    "import time; began = time.perf_counter(); sum(n * n for n in range(1000000)); print(time.perf_counter() - began)"
+)
 NOTHING = """---
 - name: One task
   hosts: all
@@ -145,3 +149,5 @@ def test_second_run_changes_nothing(machine: Machine, booted: dict[str, t.Any]) 
     assert machine.taken["executions"] <= 2
     assert machine.shell("cat /root/menus") == menus
     machine.taken["goss"] = play.model(machine.host.name)["goss"]["seconds"]
+    here = subprocess.run([sys.executable, "-c", COMPUTE], capture_output=True, text=True, check=True).stdout
+    machine.taken["slowness"] = round(float(machine.shell(f'python3 -c "{COMPUTE}"')) / float(here), 1)
