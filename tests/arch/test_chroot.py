@@ -6,48 +6,15 @@ machine's, so that the parameters wait for the next boot; tests/arch/test_machin
 
 from __future__ import annotations
 
-import json
 import os
-import typing as t
 
 import pytest
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-
-from tests.integration.conftest import ROOT
 
 from . import trees
 from .conftest import ARCHITECTURES, HASH
-from .trees import COLLECTIONS, Tree
+from .plans import make, planned
+from .trees import Tree
 
-_AnsibleCollectionFinder(paths=[str(COLLECTIONS)])._install()
-
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance import (
-    batch,
-    plan,
-    selection,
-)
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.catalogue import Catalogue
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.evidence import Evidence
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds import boot_password
-from ansible_collections.unified.deploy.plugins.plugin_utils._compliance.kinds.base import Connection
-
-PACKAGE = "ansible_collections.unified.deploy.plugins.module_utils"
-COLLECT = f"""import json, sys
-from {PACKAGE}._collect.collector import collect
-print(json.dumps(collect(json.loads(sys.stdin.read()))["sections"]))
-"""
-MAKE = f"""import json, sys
-from {PACKAGE}._change.derived import derive
-from {PACKAGE}._change.files import Wanted, replace
-batch = json.loads(sys.stdin.read())
-for file in batch["files"]:
-    content = file["content"].replace("%s", batch["secrets"].get(file["path"], "%s"))
-    replace(Wanted(file["path"], content.encode(), int(file["mode"], 8)))
-for command in batch["commands"]:
-    answer = derive(command["argv"], command["into"], "/root", timeout=600)
-    assert answer.code == 0, answer.said
-"""
-SITE = Connection(user="ansible")
 MENU = "/boot/grub/grub.cfg"
 
 
@@ -67,35 +34,6 @@ def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def menu_of(tree: Tree) -> str:
     return (tree.path / MENU.lstrip("/")).read_text()
-
-
-def planned(tree: Tree) -> tuple[plan.Plan, Evidence]:
-    """The plan for the boot, from what the collector sees in the tree; all else is the recorded host's."""
-    catalogue = Catalogue()
-    request = catalogue.request(walk=False)
-    seen = json.loads(
-        tree.run("python3", "-c", COLLECT, stdin=json.dumps({name: request[name] for name in ("boot", "text")}))
-    )
-    document = json.loads((ROOT / "tests/unit/fixtures/debian13_hardened.json").read_text())
-    document["sections"].update(seen)
-    document["sections"]["host"]["items"]["container"] = False
-    # Nothing that is known here started this machine's kernel.
-    document["sections"]["boot"]["items"]["unknown"] = ""
-    evidence = Evidence(document, catalogue.platform_of(document["sections"]["host"]["items"]))
-    overlay = selection.Overlay(boot_password=boot_password.fingerprint(HASH))
-    filters = selection.Filters((), ("boot", "boot_password"), ())
-    chosen = selection.select(catalogue, [("cis", "l2_server")], overlay, evidence["host"], filters)
-    return plan.plan(chosen, evidence, SITE), evidence
-
-
-def make(tree: Tree) -> list[str]:
-    """Make what is planned; returns the rules that were changed."""
-    made, evidence = planned(tree)
-    for part in plan.batches(made, evidence, SITE):
-        options: dict[str, t.Any] = batch.options(part.desired, evidence["text"])
-        options["secrets"] = dict.fromkeys(options.get("secrets", ()), HASH)
-        tree.run("python3", "-c", MAKE, stdin=json.dumps(options))
-    return made.changes
 
 
 def kernels(menu: str) -> list[str]:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -18,8 +12,8 @@ from tests.hosts.store import run
 from tests.integration.conftest import ROOT
 
 from .conftest import ARCHITECTURES, HASH
+from .firmware import console
 
-SECONDS = 300
 MENU = """if serial --unit=0; then
   terminal_output serial
   terminal_input serial
@@ -80,28 +74,4 @@ def test_locked_menu_starts_its_entries_unattended(
     ):
         run([str(part) for part in command], why="fill the disk")
     loader.unlink()
-    assert said in shown(machine, image, tmp_path, said)
-
-
-def shown(machine: vm.Machine, image: Path, directory: Path, until: str) -> str:
-    """What the machine writes to its console, until it writes UNTIL or the other thing that it may come to, or the time is up."""
-    console, variables = directory / "console", directory / "vars"
-    if machine.variables:
-        shutil.copy(machine.variables, variables)
-    argv = [
-        *machine.argv(variables), "-accel", "tcg", "-m", "512", "-display", "none",
-        "-net", "none", "-serial", f"file:{console}", "-drive", f"if=virtio,format=raw,file={image}",
-    ]  # fmt: skip
-    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and child.poll() is None:
-            said = console.read_text(errors="replace") if console.exists() else ""
-            if "STARTED" in said or "Enter username" in said:
-                return said
-            time.sleep(0.5)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    pytest.fail(f"GRUB did not come to '{until}' within {SECONDS} s")
+    assert said in console(machine.argv(machine.fresh(tmp_path)), image, tmp_path, "STARTED|Enter username")

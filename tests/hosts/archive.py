@@ -15,15 +15,22 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 def download(package: str, suite: str, target: Path) -> str:
     """Unpack PACKAGE of SUITE below TARGET; returns the package's file name."""
-    with _apt(suite, "amd64") as (apt, work):
-        got = work / "got"
-        got.mkdir()
-        script = ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(got)]
-        run([*script, "apt-get", *apt, "download", package], why=f"download {package}")
-        deb = next(got.glob("*.deb"))
-        shutil.rmtree(target, ignore_errors=True)
-        run(["dpkg-deb", "-x", str(deb), str(target)], why="unpack")
-        return deb.name
+    (deb,) = debs((package,), suite, "amd64")
+    shutil.rmtree(target, ignore_errors=True)
+    run(["dpkg-deb", "-x", str(deb), str(target)], why="unpack")
+    return deb.name
+
+
+def debs(names: tuple[str, ...], suite: str, architecture: str) -> list[Path]:
+    """The packages of these names as files, downloaded once."""
+    kept = CACHE / "debs" / f"{suite}-{architecture}"
+    with locked(f"debs-{suite}-{architecture}"):
+        kept.mkdir(parents=True, exist_ok=True)
+        if missing := [name for name in names if not any(kept.glob(f"{name}_*.deb"))]:
+            with _apt(suite, architecture, "main non-free-firmware") as (apt, _work):
+                script = ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(kept)]
+                run([*script, "apt-get", *apt, "download", *missing], why=f"download {', '.join(missing)}")
+    return [next(kept.glob(f"{name}_*.deb")) for name in names]
 
 
 def packages(suite: str, architecture: str) -> set[str]:
@@ -33,7 +40,7 @@ def packages(suite: str, architecture: str) -> set[str]:
 
 
 @contextlib.contextmanager
-def _apt(suite: str, architecture: str) -> Iterator[tuple[list[str], Path]]:
+def _apt(suite: str, architecture: str, components: str = "main") -> Iterator[tuple[list[str], Path]]:
     """Arguments with which apt's programs know SUITE for ARCHITECTURE and nothing else, and the directory that they work in."""
     from .rootfs import MIRROR
 
@@ -44,7 +51,7 @@ def _apt(suite: str, architecture: str) -> Iterator[tuple[list[str], Path]]:
         work = Path(name)
         for part in ("lists/partial", "cache/archives/partial"):
             (work / part).mkdir(parents=True)
-        (work / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {suite} main\n")
+        (work / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {suite} {components}\n")
         (work / "status").touch()
         settings = {
             "Dir::Etc::SourceList": work / "sources.list",

@@ -71,6 +71,13 @@ class Machine:
         """QEMU's program and the machine, with its own copy of the firmware's variables."""
         return [self.emulator, *self.arguments.format(firmware=self.firmware, vars=variables).split()]
 
+    def fresh(self, directory: Path) -> Path:
+        """A copy in DIRECTORY of the firmware's variables as they are delivered, where it keeps any."""
+        variables = directory / "vars"
+        if self.variables:
+            shutil.copy(self.variables, variables)
+        return variables
+
 
 # cmpxchg16b: emulated with a thread a processor, QEMU 7.2 spoils the flags and the kernel dies (seen in __kmalloc).
 MACHINES = {

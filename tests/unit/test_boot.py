@@ -375,6 +375,32 @@ def test_systemd_boot_reads_its_entries_and_leaves_out_what_holds_its_own_parame
 
 
 @pytest.mark.parametrize(
+    ("header", "machine_id", "future"),
+    [
+        ("# File created by /usr/lib/kernel/install.d/90-loaderentry.install (systemd 257)\n", "1", ["ro", "audit=1"]),
+        ("# File created by /usr/lib/kernel/install.d/90-loaderentry.install (systemd 257)\n", "2", None),
+        ("", "1", None),
+    ],
+    ids=["kernel-install's", "another system's", "people's"],
+)
+def test_kernel_install_gives_later_kernels_the_running_one_s_parameters_where_no_file_has_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str, machine_id: str, future: list[str] | None
+) -> None:
+    snippet = f"{header}machine-id {machine_id}\n{SNIPPET}"
+    tree(tmp_path, **{"EFI/systemd/systemd-bootx64.efi": "", "loader/entries/1.conf": snippet})
+    tree(tmp_path, running="BOOT_IMAGE=/x initrd=/y ro audit=1\n", id="1\n")
+    monkeypatch.setattr(boot_entries, "PARTITIONS", (str(tmp_path),))
+    monkeypatch.setattr(boot_entries, "SNIPPETS", (f"{tmp_path}/loader/entries/*.conf",))
+    monkeypatch.setattr(boot_entries, "KERNEL_CMDLINE", (f"{tmp_path}/none", f"{tmp_path}/none"))
+    monkeypatch.setattr(boot_entries, "RUNNING", f"{tmp_path}/running")
+    monkeypatch.setattr(boot_entries, "MACHINE_ID", f"{tmp_path}/id")
+    stored = boot_entries.systemd_boot({})
+    assert stored is not None
+    assert (stored.future, stored.sources) == (([future], [f"{tmp_path}/running"]) if future else (None, []))
+    assert [bool(one.made_by) for one in stored.entries] == [future is not None]
+
+
+@pytest.mark.parametrize(
     ("content", "left_out"),
     [("search --set=root x\nconfigfile ($root)/boot/grub/grub.cfg\n", False), (MENU, True), ("blscfg\n", True)],
 )
@@ -981,6 +1007,22 @@ def test_systemd_boot_keeps_the_rest_of_entry_and_of_later_kernels(catalogue: t.
     assert desired.files["/etc/kernel/cmdline"]["content"] == "root=UUID=1 ro # quiet audit=1\n"
 
 
+def test_later_kernels_get_what_an_entry_of_this_host_has_rather_than_what_runs(
+    catalogue: t.Any, hardened: t.Any
+) -> None:
+    """A command line of the kernel's own is written before the boot after which the running one would do."""
+    paths = "/boot/efi/loader/entries/1.conf", "/boot/efi/loader/entries/2.conf"
+    entries = [entry("another", "1", paths[0], ""), entry("this", "1", paths[1], boot_entries.KERNEL_INSTALL)]
+    machine(hardened, "systemd-boot", entries, live=None, future=later(None, "/proc/cmdline"))
+    ours = "options root=UUID=2 systemd.machine_id=1 audit=1\n"
+    hardened["text"].update(dict(zip(paths, (SNIPPET, ours), strict=True)))
+    hardened["text"].update({"/etc/kernel/cmdline": None, "/usr/lib/kernel/cmdline": None})
+    _verdict, desired = planned(catalogue, hardened)
+    assert {path: one["content"] for path, one in desired.files.items()} == {
+        "/etc/kernel/cmdline": "root=UUID=2 audit=1\n"
+    }
+
+
 def test_comments_of_the_kernel_s_command_line_stay_comments(catalogue: t.Any, hardened: t.Any) -> None:
     """kernel-install drops lines that begin with #: one line of all would leave later kernels without a root."""
     path = "/boot/efi/loader/entries/1.conf"
@@ -1003,10 +1045,13 @@ def test_packaged_command_line_that_was_not_read_is_not_replaced(catalogue: t.An
 
 def test_extlinux_adds_to_the_parameters_and_makes_the_menu(catalogue: t.Any, hardened: t.Any) -> None:
     entries = [entry("l0", None, "/boot/extlinux/extlinux.conf", "u-boot-update")]
-    machine(hardened, "extlinux", entries, live=None, future=later(None, "/etc/default/u-boot"))
+    machine(
+        hardened, "extlinux", entries, live=None, future=later(None, "/etc/default/u-boot", boot_entries.U_BOOT_DROP_IN)
+    )
     _verdict, desired = planned(catalogue, hardened)
     assert (
-        'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"' in desired.files["/etc/default/u-boot"]["content"]
+        'U_BOOT_PARAMETERS="${U_BOOT_PARAMETERS:-ro quiet} audit=1"'
+        in desired.files[boot_entries.U_BOOT_DROP_IN]["content"]
     )
     assert desired.commands == [["u-boot-update"]]
 

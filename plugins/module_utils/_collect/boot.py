@@ -24,7 +24,7 @@ from .configuration import text
 from .host import in_container
 from .section import Reader, Section
 
-CMDLINE = "/proc/cmdline"
+CMDLINE = boot_entries.RUNNING
 LOADERS: dict[str, t.Callable[[dict[str, str]], t.Optional[Stored]]] = {
     "bls": boot_grub.snippets,
     "extlinux": boot_entries.extlinux,

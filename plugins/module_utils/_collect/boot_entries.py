@@ -16,10 +16,15 @@ PARTITIONS = ("/efi", "/boot/efi", "/boot")
 SNIPPETS = tuple(f"{partition}/loader/entries/*.conf" for partition in PARTITIONS)
 # kernel-install(8): the first that is there.
 KERNEL_CMDLINE = ("/etc/kernel/cmdline", "/usr/lib/kernel/cmdline")
+# Where neither is there, new entries get the running kernel's parameters; an entry that it made names the part of it that did.
+RUNNING = "/proc/cmdline"
+MACHINE_ID = "/etc/machine-id"
+KERNEL_INSTALL = "90-loaderentry.install"
 EXTLINUX = ("/boot/extlinux/extlinux.conf", "/extlinux/extlinux.conf")
 # u-boot-update(8) reads them in this order.
 U_BOOT = "/etc/default/u-boot"
 U_BOOT_DROP_INS = ("/usr/share/u-boot-menu/conf.d", "/etc/u-boot-menu/conf.d")
+U_BOOT_DROP_IN = f"{U_BOOT_DROP_INS[-1]}/zz-unified.conf"
 U_BOOT_PARAMETERS = "U_BOOT_PARAMETERS"
 U_BOOT_UPDATE = "U_BOOT_UPDATE"
 U_BOOT_DEFAULT = "ro quiet"
@@ -61,16 +66,30 @@ def systemd_boot(left_out: dict[str, str]) -> Stored | None:
         return None
     entries: dict[tuple[int, int], Entry] = {}
     for path in sorted(path for pattern in SNIPPETS for path in glob.glob(pattern)):
-        fields = snippet_fields(text(path, left_out) or "")
+        content = text(path, left_out) or ""
+        fields = snippet_fields(content)
         line = words(" ".join(fields.get("options", [])))
         # A kernel is a program of UEFI, too.
         if "linux" in fields or ("efi" in fields and any(word.startswith(("root=", "initrd=")) for word in line)):
             # One partition can be mounted at two places.
             facts = os.stat(path)
-            entries.setdefault((facts.st_dev, facts.st_ino), Entry(snippet_title(fields, path), path, "", line))
+            entry = Entry(snippet_title(fields, path), path, maker(content, fields), line)
+            entries.setdefault((facts.st_dev, facts.st_ino), entry)
         elif "uki" in fields:
             left_out[path] = UNIFIED
-    return Stored(list(entries.values()), *kernel_cmdline(left_out))
+    future, sources = kernel_cmdline(left_out)
+    if future is None and any(entry.made_by for entry in entries.values()):
+        running = words(text(RUNNING, left_out) or "")
+        future, sources = [[word for word in running if not word.startswith(("BOOT_IMAGE=", "initrd="))]], [RUNNING]
+    return Stored(list(entries.values()), future, sources)
+
+
+def maker(content: str, fields: dict[str, list[str]]) -> str:
+    """What writes an entry each time its kernel or initramfs is installed on this host; empty for people and other systems."""
+    if not re.search(rf"^# File created by \S*/{re.escape(KERNEL_INSTALL)}\b", content, re.MULTILINE):
+        return ""
+    here = (text(MACHINE_ID, {}) or "").strip()
+    return KERNEL_INSTALL if fields.get("machine-id", [here])[0] == here else ""
 
 
 def unread(left_out: dict[str, str]) -> None:

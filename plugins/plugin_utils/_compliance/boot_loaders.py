@@ -11,8 +11,8 @@ from ...module_utils._collect.boot_entries import (
     KERNEL_CMDLINE,
     RASPBERRY_EXTRA,
     SNIPPETS,
-    U_BOOT,
     U_BOOT_DEFAULT,
+    U_BOOT_DROP_IN,
     U_BOOT_PARAMETERS,
 )
 from ...module_utils._collect.boot_words import plain, words
@@ -128,8 +128,9 @@ class SystemdBoot(Loader):
 
     @staticmethod
     def _of_an_entry(evidence: Evidence, desired: Desired) -> str:
-        """The parameters of the first entry: what kernel-install(8) would take from the running kernel."""
-        entry = evidence["boot"]["loaders"]["systemd-boot"]["entries"][0]
+        """The parameters of an entry, of this host's where it made one: what kernel-install(8) would take from the running kernel."""
+        entries = evidence["boot"]["loaders"]["systemd-boot"]["entries"]
+        entry = next((one for one in entries if one["made_by"]), entries[0])
         options = re.findall(r"^\s*options\s+(.*)$", desired.text(str(entry["source"]), evidence), re.MULTILINE)
         return " ".join(word for word in " ".join(options).split() if not word.startswith("systemd.machine_id="))
 
@@ -138,7 +139,7 @@ class Extlinux(Loader):
     name, shown = "extlinux", "extlinux (U-Boot)"
 
     def texts(self, platform: Platform) -> list[str]:
-        return [U_BOOT, KERNEL_CMDLINE[0]]
+        return [U_BOOT_DROP_IN, KERNEL_CMDLINE[0]]
 
     def obstacle(self, platform: Platform) -> str:
         return "" if platform.tool("extlinux_menu") else f"{platform.id} has no tool that writes extlinux.conf"
@@ -156,7 +157,7 @@ class Extlinux(Loader):
             desired.file(KERNEL_CMDLINE[0], with_parameter(base, key, f"{key}={value}", comments=False))
         elif bad.later:
             line = f'{U_BOOT_PARAMETERS}="${{{U_BOOT_PARAMETERS}:-{U_BOOT_DEFAULT}}} {key}={value}"'
-            if not add_line(U_BOOT, key, line, evidence, desired):
+            if not add_line(U_BOOT_DROP_IN, key, line, evidence, desired):
                 return
         if bad.later or any(self.own(entry) for entry in bad.entries):
             desired.run(evidence.platform.tool("extlinux_menu"))
