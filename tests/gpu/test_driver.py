@@ -25,6 +25,7 @@ installed nvidia-kernel-dkms 550.163.01-2
 installed nvidia-persistenced 550.163.01-2
 installed nvidia-smi 550.163.01-2
 unified-gpu
+00-unified-gpu
 zz-unified-gpu
 unified-gpu.conf
 """
@@ -84,7 +85,7 @@ def test_driver_that_does_not_build_leaves_the_host_without_a_trace(seller: Vend
     seller.publish("driver", "vendor", *packages("550.163.01-2", fails_on="6,12,0"))
     ran = role(seller, fails=True)
     assert (
-        "nvidia 550.163.01 does not build for 6.12" in ran.output
+        "nvidia-current 550.163.01 does not build for 6.12" in ran.output
         and "error: 'too_few_arguments' undeclared" in ran.output
     )
     assert "the host keeps the driver that it has" in ran.output
@@ -104,8 +105,10 @@ def test_driver_is_built_proven_installed_and_kept_by_a_second_run(
     assert seller.target.shell("systemctl is-enabled nvidia-persistenced").strip() == "enabled"
     # What the kernel itself would look at, by programs that are not ours.
     kernel = seller.target.shell("cd /lib/modules && echo *").strip()
-    assert seller.target.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
-    assert seller.target.shell(f"modprobe --dry-run -S {kernel} nvidia-uvm && echo resolves").strip() == "resolves"
+    assert seller.target.shell(f"modinfo -k {kernel} -F vermagic nvidia-current").split()[0] == kernel
+    assert (
+        seller.target.shell(f"modprobe --dry-run -S {kernel} nvidia-current-uvm && echo resolves").strip() == "resolves"
+    )
     book = seller.target.directory / "ping.yml"
     book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [{"name": "Ping", "ping": {}}]}]))
     second, one = [], []
@@ -137,8 +140,12 @@ def test_driver_is_built_proven_installed_and_kept_by_a_second_run(
 @pytest.mark.parametrize(
     ("module", "edit", "said"),
     [
-        ("nvidia", "s/vermagic=6/vermagic=5/", "nvidia.ko.xz was built for '5."),
-        ("nvidia-uvm", "s/standin_answer/standin_absent/g", "nvidia-uvm.ko.xz needs unknown symbol standin_absent"),
+        ("nvidia-current", "s/vermagic=6/vermagic=5/", "nvidia-current.ko.xz was built for '5."),
+        (
+            "nvidia-current-uvm",
+            "s/standin_answer/standin_absent/g",
+            "nvidia-current-uvm.ko.xz needs unknown symbol standin_absent",
+        ),
     ],
 )
 def test_module_that_would_not_load_is_told(seller: Vendor, module: str, edit: str, said: str) -> None:
@@ -176,9 +183,23 @@ def test_kernel_that_comes_later_is_proven_or_reported_before_its_boot(seller: V
     # The package of a kernel for which DKMS could not build.
     said = seller.target.shell(f"{hook} 6.99.0-later 2>&1; cat /var/lib/unified/gpu/drift/6.99.0-later")
     assert said.splitlines() == [
-        "unified-gpu: do not boot 6.99.0-later: nvidia is not built for it",
-        "nvidia is not built for it",
+        "unified-gpu: do not boot 6.99.0-later: nvidia-current is not built for it",
+        "nvidia-current is not built for it",
     ]
+    # DKMS fails, and no hook after its own runs.
+    seller.target.shell(
+        "printf '#!/bin/sh\\nexit 11\\n' >/etc/kernel/postinst.d/0dkms; chmod 755 /etc/kernel/postinst.d/0dkms"
+    )
+    parts = "run-parts --exit-on-error --arg={} /etc/kernel/{}"
+    drift = "/var/lib/unified/gpu/drift"
+    said = seller.target.shell(
+        f"rm {drift}/*; {parts.format('6.99.0-later', 'postinst.d')} 2>/dev/null; rm /etc/kernel/postinst.d/0dkms; cat {drift}/6.99.0-later"
+    )
+    assert said == "nvidia-current is not built for it\n"
+    # Headers that come after their kernel.
+    seller.target.shell(
+        f"echo false >{drift}/{kernel}; {parts.format(kernel, 'header_postinst.d')}; test ! -e {drift}/{kernel}"
+    )
     assert "do not boot 6.99.0-later" in seller.target.shell("journalctl -q -t unified-gpu --no-pager")
     assert seller.target.shell("/etc/kernel/postrm.d/zz-unified-gpu 6.99.0-later; ls /var/lib/unified/gpu/drift") == ""
 

@@ -236,6 +236,28 @@ def test_dkms_module_is_named_by_its_file_and_not_by_its_directory(tmp_path: Pat
     assert proof.sources(str(tmp_path / "nowhere")) == []
 
 
+@pytest.mark.parametrize("insists", [True, False])
+def test_modules_are_remembered_by_the_names_of_their_files_and_their_key(
+    insists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STATE", "MODULES"):
+        monkeypatch.setattr(transaction, name, str(tmp_path / "state" / ("" if name == "STATE" else name)))
+    current = proof.Sources("nvidia-current", "550.1", "/usr/src")
+    monkeypatch.setattr(driver, "modules", lambda sources: [current] if "debian" in sources else [])
+    files = [f"/lib/modules/6.12/updates/dkms/{name}.ko.xz" for name in ("nvidia-current", "nvidia-current-uvm")]
+    monkeypatch.setattr(proof, "placed", lambda _module, _release: files)
+    monkeypatch.setattr(proof, "trusted_keys", lambda _tree: {} if insists else None)
+    monkeypatch.setattr(proof, "_kmod", lambda *_argv: programs.Answer(0, "52:F3\n", ""))
+    plan = driver.Plan("nvidia", [], [], "", frozenset(["debian"]), archive.Steps({}, {}, {}))
+    transaction.remember(driver.proven_modules(plan, ["6.12"]))
+    key = " 52:F3" if insists else ""
+    remembered = tmp_path / "state/MODULES"
+    assert remembered.read_text() == f"nvidia-current{key}\nnvidia-current-uvm{key}\n"
+    # Built and signed by the distribution: its next kernel's may be signed with another key.
+    transaction.remember(driver.proven_modules(plan._replace(sources=frozenset(["prebuilt"])), ["6.12"]))
+    assert remembered.read_text() == "nvidia\n"
+
+
 def test_host_without_a_kernel_is_no_proof() -> None:
     with pytest.raises(archive.DriverError, match="no kernel that can boot was seen"):
         driver.planned(driver.Driver("nvidia", ("driver",), (), "580"), [])

@@ -89,6 +89,8 @@ def present(driver: Driver, *, dry: bool) -> Outcome:
         said += _files(plan)
         said += completed(plan, releases)
         proofs = prove(plan, releases)
+        if plan.sources:
+            transaction.remember(proven_modules(plan, releases))
         said += [f"forgot the drift of {release}" for release in transaction.drifted(releases)]
         transaction.end_drift(releases)
         return Outcome(said, _versions(plan), proofs)
@@ -259,6 +261,13 @@ def proven(plan: Plan, releases: t.Sequence[str]) -> Proofs:
         os.makedirs(WORK, mode=0o755, exist_ok=True)
         proofs[release] = missing + proof.problems(files, release, WORK, keys=keys if ours else None)
     return proofs
+
+
+def proven_modules(plan: Plan, releases: t.Sequence[str]) -> dict[str, str]:
+    """The driver's modules by the names of their files, with the keys that signed them where the kernel insists on one."""
+    files = [file for one in modules(plan.sources) for release in releases for file in proof.placed(one, release)]
+    # What came with the kernel's packages may be signed with another key for another kernel.
+    return proof.names(files, keys=proof.trusted_keys(Tree()) is not None) if files else {plan.name: ""}
 
 
 def room(releases: t.Sequence[str]) -> None:

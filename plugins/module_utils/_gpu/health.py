@@ -29,6 +29,8 @@ OF_PROGRAMS = frozenset((13, 31, 43, 45, 68, 109, 154))
 # Of what keeps Intel's GPUs slow, what is no limit of power (https://docs.kernel.org/admin-guide/abi-testing.html, throttle).
 INTEL_SLOWDOWNS = ("thermal", "prochot", "vr_thermalert")
 PINS, DRIFT = "etc/apt/preferences.d/unified-gpu", "var/lib/unified/gpu/drift"
+# The names of the driver's files, one at the beginning of each line: gpu_driver writes them.
+MODULES = "var/lib/unified/gpu/modules"
 LIBRARIES = ("usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/nvidia/*", "usr/lib64")
 SECONDS = 60
 # Of a log whose beginning is gone at least this much must be left: who watches GPUs looks once a day or oftener.
@@ -96,8 +98,10 @@ def _drift(tree: Tree, run: Ask) -> list[Finding]:
     loaded = tree.text("sys/module/nvidia/version")
     if not loaded:
         return findings or [Finding("drift", "", "absent", "NVIDIA's driver is not loaded")]
-    ended, out, said = run(["modinfo", "-F", "version", "nvidia"])
-    versions = {"the kernel module on the disk": out.strip() if ended == 0 else ""}
+    # The file is not called like the module: Debian's is nvidia-current.ko, and that of its open flavour nvidia-current-open.ko.
+    names = [line.split()[0] for line in tree.text(MODULES).splitlines() if line.strip()] or ["nvidia"]
+    ended, out, said = run(["modinfo", "-F", "version", *names])
+    versions = {"the kernel module on the disk": "" if ended else " and ".join(sorted({*out.split()} - {loaded}))}
     if ended:
         findings.append(Finding("drift", "", "unread", f"modinfo: {said}"))
     for library in sorted(_libraries(tree)):

@@ -158,11 +158,16 @@ def prebuilt(name: str, release: str, *, signed: bool) -> tuple[list[str], list[
     return [file], [f"{os.path.basename(file)} is not signed"] if unsigned else []
 
 
-def same_build(name: str, tree: Tree) -> bool:
-    """Whether the loaded module is the one that lies there for the running kernel; true where one of them says nothing of its source."""
-    loaded = tree.text("sys/module", name, "srcversion")
-    there = _kmod("modinfo", "-k", tree.text("proc/sys/kernel/osrelease"), "-F", "srcversion", name).out.strip()
-    return not loaded or not there or loaded == there
+def names(files: t.Iterable[str], *, keys: bool) -> dict[str, str]:
+    """By which names kmod finds modules, which are not the ones they have in the kernel: Debian's nvidia lies in nvidia-current.ko.
+
+    Args:
+        keys: whether to tell of each module the key that signed it.
+    """
+    return {
+        os.path.basename(file).partition(".ko")[0]: _kmod("modinfo", "-F", "sig_key", file).out.strip() if keys else ""
+        for file in files
+    }
 
 
 def _kmod(*argv: str) -> programs.Answer:

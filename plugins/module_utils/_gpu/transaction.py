@@ -22,6 +22,8 @@ RECORD, TRANSACTION = os.path.join(STATE, "driver.json"), os.path.join(STATE, "t
 KEPT = os.path.join(STATE, "kept")
 # Where the hook after a kernel's package (roles/gpu/templates/kernel-hook.sh.j2) writes what it could not prove.
 DRIFT = os.path.join(STATE, "drift")
+# By which names that hook and unified-gpu-health find the driver's modules; a line is a name and the key that must have signed it, or none.
+MODULES = os.path.join(STATE, "modules")
 OWN_FILES = (archive.PREFERENCES, archive.UNATTENDED)
 
 
@@ -61,6 +63,14 @@ def end(original: t.Mapping[str, str] | None = None) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(TRANSACTION)
     shutil.rmtree(KEPT, ignore_errors=True)
+
+
+def remember(modules: t.Mapping[str, str]) -> None:
+    """Write down the modules that were proven, and their keys, by name."""
+    content = "".join(f"{name} {key}".rstrip() + "\n" for name, key in sorted(modules.items()))
+    if text(MODULES) != content.strip():
+        make_private(STATE)
+        write(MODULES, content)
 
 
 def drifted(releases: t.Iterable[str]) -> list[str]:
