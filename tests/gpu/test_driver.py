@@ -31,11 +31,14 @@ unified-gpu.conf
 """
 
 
-def packages(version: str, **more: str) -> list[dict[str, str]]:
+def packages(version: str, *, split: bool = False, **more: str) -> list[dict[str, str]]:
+    """With SPLIT what DKMS builds is in a package of its own, as in Ubuntu."""
     exact = f"nvidia-kernel-dkms (= {version})"
+    needed = f"dkms, nvidia-kernel-source (= {version})" if split else "dkms"
     return [
         {"name": "nvidia-driver", "version": version, "source": SOURCE, "depends": exact},
-        {"name": "nvidia-kernel-dkms", "version": version, "source": SOURCE, "depends": "dkms", **more},
+        {"name": "nvidia-kernel-dkms", "version": version, "source": SOURCE, "depends": needed, **more},
+        *({"name": name, "version": version, "source": SOURCE} for name in ("nvidia-kernel-source",) if split),
         *({"name": name, "version": version, "source": SOURCE} for name in ("libcuda1", "nvidia-smi")),
         {"name": "nvidia-persistenced", "version": version},
         {"name": "firmware-nvidia-gsp", "version": version, "source": SOURCE},
@@ -215,7 +218,7 @@ def test_kernel_without_headers_blocks_and_is_named(seller: Vendor) -> None:
 
 
 def test_upgrade_that_is_killed_half_way_is_finished_or_undone_by_the_next_run(seller: Vendor) -> None:
-    seller.publish("driver", "vendor", *packages("550.200.00-1"))
+    seller.publish("driver", "vendor", *packages("550.200.00-1", split=True))
     seller.target.shell("apt-get -qq update")
     assert role(seller).changed(seller.target.host.name) == 0
     # Kills the module, apt and what it started as soon as dpkg has unpacked the new DKMS package.
@@ -228,7 +231,9 @@ systemd-run --quiet --unit killer bash /srv/killer"""
     role(seller, fails=True, gpu_version="newest")
     assert "nvidia-kernel-dkms" in seller.target.shell("dpkg --audit; ls /var/lib/unified/gpu/transaction.json")
     role(seller, gpu_version="newest")
-    assert seller.target.shell(STATE) == INSTALLED.replace("550.163.01-2", "550.200.00-1")
+    assert seller.target.shell(STATE).replace("installed nvidia-kernel-source 550.200.00-1\n", "") == INSTALLED.replace(
+        "550.163.01-2", "550.200.00-1"
+    )
     assert seller.target.shell("dpkg --audit; ls /var/lib/unified/gpu; dkms status | wc -l").split()[-1] == "1"
 
 

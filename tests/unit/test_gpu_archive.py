@@ -258,6 +258,40 @@ def test_modules_are_remembered_by_the_names_of_their_files_and_their_key(
     assert remembered.read_text() == "nvidia\n"
 
 
+def test_trial_has_the_sources_of_all_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ubuntu's packaging: dkms.conf is in nvidia-dkms-580, and what it builds in nvidia-kernel-source-580."""
+    if not shutil.which("dpkg-deb"):
+        pytest.skip("this needs dpkg-deb")
+    contents = {
+        "nvidia-dkms-580": {"usr/src/nvidia-580.1/dkms.conf": 'PACKAGE_NAME="nvidia"\nPACKAGE_VERSION="580.1"\n'},
+        "nvidia-kernel-source-580": {"usr/src/nvidia-580.1/Kbuild": "obj-m := nvidia.o\n"},
+        "nvidia-utils-580": {"usr/bin/nvidia-smi": ""},
+    }
+    for name, files in contents.items():
+        control = "Version: 580.1-1\nArchitecture: all\nMaintainer: nobody <n@example.com>\nDescription: stand-in\n"
+        for path, text in {"DEBIAN/control": f"Package: {name}\n{control}", **files}.items():
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).write_text(text)
+        (tmp_path / name / "DEBIAN").chmod(0o755)
+        (tmp_path / "archives").mkdir(exist_ok=True)
+        target = str(tmp_path / f"archives/{name}_580.1-1_all.deb")
+        subprocess.run(["dpkg-deb", "-Znone", "-b", str(tmp_path / name), target], check=True, capture_output=True)
+    monkeypatch.setattr(driver, "WORK", str(tmp_path))
+    monkeypatch.setattr(proof, "trusted_keys", lambda _tree: None)
+    monkeypatch.setattr(proof, "problems", lambda *_arguments, **_more: [])
+    built: list[list[str]] = []
+
+    def build(module: proof.Sources, _release: str, _scratch: str) -> tuple[list[str], str]:
+        built.append(sorted(os.listdir(f"{module.directory}/{module.name}-{module.version}")))
+        return ["nvidia.ko"], ""
+
+    monkeypatch.setattr(proof, "build", build)
+    assert driver.tried(["6.8.0-45-generic"]) == []
+    assert built == [["Kbuild", "dkms.conf"]]
+    assert os.listdir(tmp_path / "root") == ["usr"]
+    assert not (tmp_path / "root/usr/bin").exists()
+
+
 def test_host_without_a_kernel_is_no_proof() -> None:
     with pytest.raises(archive.DriverError, match="no kernel that can boot was seen"):
         driver.planned(driver.Driver("nvidia", ("driver",), (), "580"), [])

@@ -191,7 +191,8 @@ def tried(releases: t.Sequence[str]) -> list[str]:
     root = f"{WORK}/root"
     for name in sorted(os.listdir(f"{WORK}/archives")):
         file = f"{WORK}/archives/{name}"
-        if name.endswith(".deb") and "/dkms.conf" in programs.run(["dpkg-deb", "-c", file], timeout=300).out:
+        # Ubuntu's dkms.conf and the sources that it builds are in two packages.
+        if name.endswith(".deb") and "/usr/src/" in programs.run(["dpkg-deb", "-c", file], timeout=300).out:
             answer = programs.run(["dpkg-deb", "-x", file, root], timeout=300)
             if answer.code:
                 raise DriverError(f"{name} cannot be unpacked: {answer.said}")
