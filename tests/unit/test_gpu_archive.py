@@ -15,6 +15,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change import prog
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
     archive,
     driver,
+    health,
     openpgp,
     proof,
     source,
@@ -22,6 +23,8 @@ from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
     transaction,
 )
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
+
+from tests.unit.gpu_machines import put
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +293,21 @@ def test_trial_has_the_sources_of_all_packages(tmp_path: Path, monkeypatch: pyte
     assert built == [["Kbuild", "dkms.conf"]]
     assert os.listdir(tmp_path / "root") == ["usr"]
     assert not (tmp_path / "root/usr/bin").exists()
+
+
+@pytest.mark.parametrize(("loaded", "same"), [("A1", True), ("B1", False), ("", True)])
+def test_loaded_build_is_compared_with_what_lies_in_the_drivers_files(
+    loaded: str, same: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "sys/module/nvidia/srcversion", f"{loaded}\n")
+    put(tmp_path, health.MODULES, "nvidia-current 52:F3\nnvidia-current-uvm 52:F3\n")
+    there = {"nvidia-current": "A1", "nvidia-current-uvm": "A2"}
+
+    def modinfo(*argv: str) -> programs.Answer:
+        return programs.Answer(0, "".join(f"{there[name]}\n" for name in argv[5:] if name in there), "")
+
+    monkeypatch.setattr(proof, "_kmod", modinfo)
+    assert proof.same_build("nvidia", Tree(str(tmp_path))) is same
 
 
 def test_host_without_a_kernel_is_no_proof() -> None:

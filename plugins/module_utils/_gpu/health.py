@@ -98,9 +98,7 @@ def _drift(tree: Tree, run: Ask) -> list[Finding]:
     loaded = tree.text("sys/module/nvidia/version")
     if not loaded:
         return findings or [Finding("drift", "", "absent", "NVIDIA's driver is not loaded")]
-    # The file is not called like the module: Debian's is nvidia-current.ko, and that of its open flavour nvidia-current-open.ko.
-    names = [line.split()[0] for line in tree.text(MODULES).splitlines() if line.strip()] or ["nvidia"]
-    ended, out, said = run(["modinfo", "-F", "version", *names])
+    ended, out, said = run(["modinfo", "-F", "version", *module_files(tree, "nvidia")])
     versions = {"the kernel module on the disk": "" if ended else " and ".join(sorted({*out.split()} - {loaded}))}
     if ended:
         findings.append(Finding("drift", "", "unread", f"modinfo: {said}"))
@@ -114,6 +112,11 @@ def _drift(tree: Tree, run: Ask) -> list[Finding]:
     if other:
         findings.append(Finding("drift", "", "bad", f"{loaded} is loaded, and {', '.join(other)}"))
     return findings or [Finding("drift", "", "ok", f"all of it is {loaded}")]
+
+
+def module_files(tree: Tree, name: str) -> list[str]:
+    """By which names modinfo finds a driver's modules: Debian's nvidia is nvidia-current.ko, or nvidia-current-open.ko."""
+    return [line.split()[0] for line in tree.text(MODULES).splitlines() if line.strip()] or [name]
 
 
 def _libraries(tree: Tree) -> set[str]:

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 
 from . import boot, kernels, module_file
+from .health import module_files
 from .tree import Tree
 
 BUILD_SECONDS = 1800
@@ -156,6 +157,14 @@ def prebuilt(name: str, release: str, *, signed: bool) -> tuple[list[str], list[
         return [], [f"the installed packages have no module {name} for it"]
     unsigned = signed and not _kmod("modinfo", "-F", "signer", file).out.strip()
     return [file], [f"{os.path.basename(file)} is not signed"] if unsigned else []
+
+
+def same_build(name: str, tree: Tree) -> bool:
+    """Whether the loaded module is the one that lies there for the running kernel; true where one of them says nothing of its source."""
+    loaded = tree.text("sys/module", name, "srcversion")
+    release = tree.text("proc/sys/kernel/osrelease")
+    there = _kmod("modinfo", "-k", release, "-F", "srcversion", *module_files(tree, name)).out.split()
+    return not loaded or not there or loaded in there
 
 
 def names(files: t.Iterable[str], *, keys: bool) -> dict[str, str]:
