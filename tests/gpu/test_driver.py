@@ -21,6 +21,7 @@ STATE = (
     " ls /etc/apt/preferences.d /etc/modprobe.d /etc/kernel/postinst.d | grep unified || true"
 )
 INSTALLED = """installed nvidia-driver 550.163.01-2
+installed nvidia-driver-libs 550.163.01-2
 installed nvidia-kernel-dkms 550.163.01-2
 installed nvidia-persistenced 550.163.01-2
 installed nvidia-smi 550.163.01-2
@@ -33,10 +34,12 @@ unified-gpu.conf
 
 def packages(version: str, *, split: bool = False, **more: str) -> list[dict[str, str]]:
     """With SPLIT what DKMS builds is in a package of its own, as in Ubuntu."""
-    exact = f"nvidia-kernel-dkms (= {version})"
+    exact = f"nvidia-kernel-dkms (= {version}), nvidia-driver-libs (= {version})"
     needed = f"dkms, nvidia-kernel-source (= {version})" if split else "dkms"
     return [
         {"name": "nvidia-driver", "version": version, "source": SOURCE, "depends": exact},
+        # No task names it.
+        {"name": "nvidia-driver-libs", "version": version, "source": SOURCE},
         {"name": "nvidia-kernel-dkms", "version": version, "source": SOURCE, "depends": needed, **more},
         *({"name": name, "version": version, "source": SOURCE} for name in ("nvidia-kernel-source",) if split),
         *({"name": name, "version": version, "source": SOURCE} for name in ("libcuda1", "nvidia-smi")),
@@ -235,6 +238,13 @@ systemd-run --quiet --unit killer bash /srv/killer"""
         "550.163.01-2", "550.200.00-1"
     )
     assert seller.target.shell("dpkg --audit; ls /var/lib/unified/gpu; dkms status | wc -l").split()[-1] == "1"
+
+
+def test_older_version_comes_back_with_what_it_depends_on(seller: Vendor) -> None:
+    role(seller, gpu_version="550.163.01")
+    state = seller.target.shell(STATE).replace("installed nvidia-kernel-source 550.200.00-1\n", "")
+    assert state == INSTALLED
+    assert role(seller).changed(seller.target.host.name) == 0
 
 
 def test_absent_takes_back_all_that_came(seller: Vendor) -> None:

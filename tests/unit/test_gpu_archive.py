@@ -113,7 +113,7 @@ POLICY = """nvidia-driver:
   Installed: 550.163.01-2
   Candidate: 550.163.01-2
   Version table:
- *** 550.163.01-2 990
+ *** 550.163.01-2 1001
         500 https://127.0.0.1:8443/driver  Packages
         100 /var/lib/dpkg/status
 dkms:
@@ -204,6 +204,43 @@ def test_driver_stays_in_its_version_until_another_is_asked_for(
 ) -> None:
     installed = {name: archive.Package(name, one, name) for name, one in there.items()}
     assert driver.version(driver.Driver("nvidia", ("driver", "dkms"), (), "580", asked), installed) == version
+
+
+@pytest.mark.parametrize(("there", "asked"), [("1-1", "2-1"), ("2-1", "1-1")])
+def test_what_the_driver_depends_on_moves_with_it_up_and_back(
+    there: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real apt, with lists and a host of its own. The dependency is not asked for, and the pin of before is still there."""
+    if not shutil.which("apt-get"):
+        pytest.skip("this needs apt")
+    driver_package = archive.Package("drv", asked, "gpu")
+    for directory in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d", "archive"):
+        (tmp_path / directory).mkdir(parents=True)
+    known = {
+        (
+            name,
+            version,
+        ): f"Package: {name}\nVersion: {version}\nSource: gpu\nArchitecture: all\nMaintainer: n <n@example.com>\n{depends}"
+        for version in ("1-1", "2-1")
+        for name, depends in (("drv", f"Depends: lib (= {version})\n"), ("lib", ""))
+    }
+    rest = f"Filename: ./x.deb\nSize: 1\nSHA256: {'0' * 64}\nDescription: x\n\n"
+    (tmp_path / "archive/Packages").write_text("".join(one + rest for one in known.values()))
+    here = [one for (_name, version), one in known.items() if version == there]
+    (tmp_path / "status").write_text("".join(f"{one}Status: install ok installed\nDescription: x\n\n" for one in here))
+    (tmp_path / "etc/sources.list").write_text(f"deb [trusted=yes] file:{tmp_path}/archive ./\n")
+    (tmp_path / "etc/preferences.d/unified-gpu").write_text(
+        archive.preferences([driver_package._replace(version=there)])
+    )
+    places = {"Dir::State": "state", "Dir::Cache": "cache", "Dir::Etc": "etc", "Dir::State::status": "status"}
+    options = [f"-o{name}={tmp_path}/{place}" for name, place in places.items()]
+    options += ["-oDir::Etc::SourceParts=/dev/null", "-oAPT::Sandbox::User=root", "-oAcquire::Languages=none"]
+    subprocess.run(["apt-get", *options, "-qq", "update"], check=True, capture_output=True)
+    monkeypatch.setattr(archive, "INSTALL", (*archive.INSTALL, *options))
+    monkeypatch.setattr(archive, "settled", lambda *_arguments: False)
+    steps = archive.simulate([f"drv={asked}"], archive.preferences([driver_package]), str(tmp_path))
+    assert steps.installed == {"drv": asked, "lib": asked}
+    assert steps.replaced == {"drv": there, "lib": there}
 
 
 def test_exclusion_is_of_whole_names() -> None:

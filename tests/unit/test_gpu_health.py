@@ -232,7 +232,7 @@ def test_versions_that_differ_are_drift(host: Host) -> None:
     put(host.root, "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.580.200.01", "")
     assert "the library libnvidia-ml.so.580.200.01" in host.wrong()[0]
     (host.root / "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.580.200.01").unlink()
-    pin = "Package: src:nvidia\nPin: version {}\nPin-Priority: 990\n"
+    pin = "Package: src:nvidia\nPin: version {}\nPin-Priority: 1001\n"
     put(host.root, health.PINS, pin.format(f"1:{VERSION}-1"))
     assert host.wrong() == []
     put(host.root, health.PINS, pin.format("570.1.2-1"))

@@ -133,10 +133,13 @@ def companions(names: t.Sequence[str], driver: t.Sequence[Package]) -> list[Pack
 
 
 def preferences(packages: t.Sequence[Package]) -> str:
-    """The pin (apt_preferences(5)): of these sources this version, and no other, whatever the binary packages are called."""
+    """The pin (apt_preferences(5)): of these sources this version, and no other, whatever the binary packages are called.
+
+    Above 1000 apt takes it for an older version too: what the asked packages depend on goes back with them.
+    """
     pinned = {one.source: one.version for one in packages}
     return "".join(
-        f"Package: src:{source}\nPin: version {version}\nPin-Priority: 990\n\n"
+        f"Package: src:{source}\nPin: version {version}\nPin-Priority: 1001\n\n"
         f"Package: src:{source}\nPin: release *\nPin-Priority: -1\n\n"
         for source, version in sorted(pinned.items())
     )
