@@ -18,6 +18,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._gpu import (
     health,
     openpgp,
     proof,
+    removal,
     source,
     source_dnf,
     transaction,
@@ -393,14 +394,19 @@ def test_modules_of_the_kernel_that_a_driver_needs_are_found(tmp_path: Path, mon
 def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package that went, one that was replaced, one that was killed while it was unpacked, and one that is new."""
+    """A package that went, one that was replaced, one that was killed while it was unpacked, and one that is new.
+
+    Others came or moved since by somebody else: they stay.
+    """
     for name in ("STATE", "RECORD", "TRANSACTION", "KEPT"):
         monkeypatch.setattr(transaction, name, str(tmp_path / name))
-    before = {"gone": "1-1", "newer": "1-1", "torn": "1-1"}
-    (tmp_path / "TRANSACTION").write_text(json.dumps({"before": before, "original": before, "files": {}}))
+    before = {"gone": "1-1", "newer": "1-1", "torn": "1-1", "secured": "1-1"}
+    after = {"newer": "2-1", "torn": "2-1", "new": "1-1", "secured": "2-1"}
+    begun = {"before": before, "after": after, "files": {}, "sources": ["driver"]}
+    (tmp_path / "TRANSACTION").write_text(json.dumps(begun))
     (tmp_path / "KEPT").mkdir()
     (tmp_path / "KEPT/newer_1-1_amd64.deb").touch()
-    now = {"newer": "2-1", "torn": "1-1", "new": "1-1"}
+    now = {"newer": "2-1", "torn": "1-1", "new": "1-1", "secured": "2-2", "openssl": "3-2"}
     monkeypatch.setattr(
         archive, "installed", lambda: {name: archive.Package(name, one, name) for name, one in now.items()}
     )
@@ -416,6 +422,83 @@ def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
         "torn=1-1",
     }
     assert not transaction.begun()
+
+
+def test_what_others_install_meanwhile_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler came for DKMS; openssh came by somebody's hand while the driver was built, and git after a kill."""
+    for name in ("STATE", "RECORD", "TRANSACTION", "KEPT"):
+        monkeypatch.setattr(transaction, name, str(tmp_path / ("" if name == "STATE" else name)))
+    monkeypatch.setattr(transaction, "OWN_FILES", ())
+    now = {"bash": "1-1"}
+    monkeypatch.setattr(
+        archive, "installed", lambda: {name: archive.Package(name, one, name) for name, one in now.items()}
+    )
+    monkeypatch.setattr(archive, "broken", list)
+    monkeypatch.setattr(programs, "run", lambda *_argv, **_more: programs.Answer(0, "", ""))
+    transaction.begin(archive.Steps({"drv": "1-1", "gcc": "1-1", "lib": "2-1"}, {}, {}), {"drv"})
+    now.update({"drv": "1-1", "gcc": "1-1", "openssh": "1-1"})
+    transaction.end()
+    assert transaction.record() == {"installed": ["drv", "gcc"], "sources": ["drv"]}
+    transaction.begin(archive.Steps({"drv": "2-1"}, {"drv": "1-1"}, {}), {"drv"})
+    now.update({"drv": "2-1", "git": "1-1"})
+    assert transaction.recover() == ["finished what a killed run began"]
+    assert transaction.record()["installed"] == ["drv", "gcc"]
+
+
+NEEDS = {
+    "drv": archive.Needs([["dkms"], ["lib"]], []),
+    "lib": archive.Needs([], []),
+    "dkms": archive.Needs([["gcc", "c-compiler"], ["make"]], []),
+    "gcc": archive.Needs([["gcc-14"]], ["c-compiler"]),
+    "gcc-14": archive.Needs([], []),
+    "make": archive.Needs([], []),
+    "linux-headers-amd64": archive.Needs([], []),
+    "bash": archive.Needs([["libc6"]], []),
+}
+
+
+@pytest.mark.parametrize(
+    ("others", "stays"),
+    [
+        ({}, set()),
+        ({"build-essential": [["gcc"], ["make"]]}, {"gcc", "gcc-14", "make"}),
+        ({"waf": [["c-compiler"]]}, {"gcc", "gcc-14"}),
+        ({"waf": [["tcc", "c-compiler"]], "tcc": []}, set()),
+        ({"zfs-dkms": [["dkms"]]}, {"dkms", "gcc", "gcc-14", "make", "linux-headers-amd64"}),
+        # apt would take it away, and is asked before: that is refused.
+        ({"cuda": [["lib"]]}, set()),
+    ],
+)
+def test_what_others_need_by_now_stays(others: dict[str, list[list[str]]], stays: set[str]) -> None:
+    names = set(NEEDS) - {"bash"}
+    there = {**NEEDS, **{name: archive.Needs(groups, []) for name, groups in others.items()}}
+    assert removal.unneeded(names, {"drv", "lib"}, there) == sorted(names - stays)
+
+
+def test_needs_are_read_from_the_fields_of_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (
+        "dkms\tinstalled\tdpkg (>= 1.17), gcc | c-compiler, perl:any\tdkms-abi (= 3)\n"
+        "gone\tconfig-files\t, libc6\t\nbare\tunpacked\t, \t\n"
+    )
+    monkeypatch.setattr(programs, "run", lambda *_argv, **_more: programs.Answer(0, rows, ""))
+    assert archive.needs() == {
+        "dkms": archive.Needs([["dpkg"], ["gcc", "c-compiler"], ["perl"]], ["dkms-abi"]),
+        "bare": archive.Needs([], []),
+    }
+
+
+def test_driver_that_others_need_stays_and_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {name: archive.Package(name, "1-1", "gpu" if name in ("drv", "lib") else name) for name in (*NEEDS, "cuda")}
+    monkeypatch.setattr(archive, "installed", lambda: there)
+    monkeypatch.setattr(archive, "needs", lambda: {**NEEDS, "cuda": archive.Needs([["lib"]], [])})
+    monkeypatch.setattr(transaction, "begun", lambda: False)
+    monkeypatch.setattr(transaction, "record", lambda: {"installed": sorted(set(NEEDS) - {"bash"}), "sources": ["gpu"]})
+    asked: list[list[str]] = []
+    said = "Remv cuda [1-1]\nRemv lib [1-1]\nRemv drv [1-1]\n"
+    monkeypatch.setattr(programs, "run", lambda argv, **_more: asked.append(list(argv)) or programs.Answer(0, said, ""))
+    with pytest.raises(archive.DriverError, match=r"^cuda need the driver and would go too"):
+        removal.absent(dry=False)
+    assert len(asked) == 1 and "-s" in asked[0]
 
 
 def test_full_boot_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,6 +216,36 @@ def installed() -> dict[str, Package]:
     return {row[0]: Package(row[0], row[3], row[2]) for row in rows if len(row) == 4 and row[1] not in gone}
 
 
+class Needs(t.NamedTuple):
+    """What a package depends on, and what other names it stands for.
+
+    Attributes:
+        depends: of each list one, by name.
+    """
+
+    depends: list[list[str]]
+    provides: list[str]
+
+
+def needs() -> dict[str, Needs]:
+    """Of every package that is on the host."""
+    form = "${Package}\t${db:Status-Status}\t${Pre-Depends}, ${Depends}\t${Provides}\n"
+    rows = [line.split("\t") for line in programs.run(["dpkg-query", "-W", f"-f={form}"]).out.splitlines()]
+    return {
+        row[0]: Needs(_relations(row[2]), [name for group in _relations(row[3]) for name in group])
+        for row in rows
+        if len(row) == 4 and row[1] not in ("config-files", "not-installed")
+    }
+
+
+def _relations(field: str) -> list[list[str]]:
+    """Names of a relationship field, without versions and architectures (deb-control(5)): alternatives in a list."""
+    groups = [
+        [re.split(r"[\s:(\[]", one.strip(), maxsplit=1)[0] for one in group.split("|")] for group in field.split(",")
+    ]
+    return [group for group in groups if group != [""]]
+
+
 def broken() -> list[str]:
     """Packages that dpkg did not finish."""
     form = "${Package} ${db:Status-Status}\n"

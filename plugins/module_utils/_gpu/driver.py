@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import typing as t
@@ -152,16 +151,15 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         DriverError: with what stands in the way.
     """
     room(releases)
-    original = transaction.versions()
     if fresh := [name for name in plan.needed if name in plan.steps.installed]:
         # They stay where the driver does not build: they hurt nobody, and the next try needs them.
-        transaction.begin(original, {})
+        transaction.begin(plan.steps._replace(replaced={}, removed={}), plan.sources)
         _install(fresh, "the headers and DKMS")
-        transaction.end(original)
+        transaction.end()
     _download(plan)
     if blocking := tried(releases):
         raise DriverError("; ".join(blocking))
-    transaction.begin(original, {**plan.steps.replaced, **plan.steps.removed})
+    transaction.begin(plan.steps, plan.sources)
     transaction.write(archive.PREFERENCES, plan.pins)
     _install(plan.targets, "the driver")
     try:
@@ -169,7 +167,7 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         prove(plan, releases)
     except DriverError as exc:
         raise DriverError(f"{exc}. {transaction.undo()}") from exc
-    transaction.end(original)
+    transaction.end()
     done = [f"installed {name} {version}" for name, version in plan.steps.installed.items()]
     return done + [f"removed {name}" for name in plan.steps.removed]
 
@@ -283,45 +281,6 @@ def room(releases: t.Sequence[str]) -> None:
         raise DriverError(
             f"/boot has {free >> 20} MiB left, and a new initramfs needs {int(max(sizes) * 1.2) >> 20}. Remove old kernels"
         )
-
-
-def absent(*, dry: bool) -> Outcome:
-    """Take away what was installed, the pin and the exclusion.
-
-    Raises:
-        DriverError: other packages would go too.
-    """
-    if transaction.begun() and not dry:
-        with contextlib.suppress(DriverError):
-            transaction.recover()
-    ours, there = transaction.installed(), archive.installed()
-    names = [name for name in ours if name in there]
-    needed = [name for name in names if name == "dkms" or name.startswith("linux-headers-")]
-    said = []
-    # What others need by now stays: headers and DKMS are not the driver's alone.
-    for attempt in (names, [name for name in names if name not in needed]):
-        steps = (
-            archive.parsed(programs.run([*archive.INSTALL, "-s", "-oDebug::NoLocking=1", "purge", *attempt]).out)
-            if attempt
-            else None
-        )
-        strange = sorted(set(steps.removed) - set(ours)) if steps else []
-        if not strange:
-            names = attempt
-            break
-    else:
-        raise DriverError(f"{', '.join(strange)} need the driver and would go too. Remove them first")
-    said += [f"remove {name}" for name in names]
-    said += [f"remove {path}" for path in transaction.OWN_FILES if os.path.exists(path)]
-    if not dry:
-        if names:
-            answer = programs.run([*archive.INSTALL, "purge", *names], timeout=archive.SECONDS)
-            if answer.code:
-                raise DriverError(f"apt could not remove the driver: {answer.said}")
-        for path in transaction.OWN_FILES:
-            transaction.write(path, "")
-        shutil.rmtree(transaction.STATE, ignore_errors=True)
-    return Outcome(said, {}, {})
 
 
 def _install(targets: t.Sequence[str], what: str) -> None:

@@ -36,30 +36,34 @@ def versions() -> dict[str, str]:
     return {name: one.version for name, one in archive.installed().items()}
 
 
-def begin(original: t.Mapping[str, str], replaced: t.Mapping[str, str]) -> None:
+def begin(steps: archive.Steps, sources: t.Iterable[str]) -> None:
     """Write down what there is, before apt changes it.
 
     Args:
-        original: versions before this run, by name: what came since is ours.
-        replaced: versions of what apt will replace or remove.
+        steps: what apt will do. Of other packages nothing is remembered: what somebody installs meanwhile is not ours.
+        sources: of the driver.
     """
     make_private(STATE)
-    _keep(replaced)
+    _keep({**steps.replaced, **steps.removed})
+    there = versions()
+    before = {name: there[name] for name in (*steps.installed, *steps.removed) if name in there}
     files = {path: text(path) + "\n" if os.path.exists(path) else "" for path in OWN_FILES}
-    write_json(TRANSACTION, {"before": versions(), "original": dict(original), "files": files})
+    write_json(TRANSACTION, {"before": before, "after": steps.installed, "files": files, "sources": sorted(sources)})
 
 
-def installed() -> list[str]:
-    """What runs of ours installed."""
-    record = read_json(RECORD) or {"installed": []}
-    return list(record["installed"])
+def record() -> dict[str, list[str]]:
+    """What runs of ours installed, and the source packages of drivers among it."""
+    return read_json(RECORD) or {"installed": [], "sources": []}
 
 
-def end(original: t.Mapping[str, str] | None = None) -> None:
-    """Forget the transaction; what came since ORIGINAL is remembered as ours."""
-    if original is not None:
-        came = set(archive.installed()) - set(original)
-        write_json(RECORD, {"installed": sorted({*installed(), *came})})
+def end() -> None:
+    """Forget the transaction; what came with it is remembered as ours."""
+    transaction = read_json(TRANSACTION)
+    if transaction is not None:
+        came = set(transaction["after"]).intersection(versions()) - set(transaction["before"])
+        known = record()
+        ours = {"installed": {*known["installed"], *came}, "sources": {*known["sources"], *transaction["sources"]}}
+        write_json(RECORD, {key: sorted(names) for key, names in ours.items()})
     with contextlib.suppress(FileNotFoundError):
         os.unlink(TRANSACTION)
     shutil.rmtree(KEPT, ignore_errors=True)
@@ -96,7 +100,7 @@ def recover() -> list[str]:
         return []
     answer = programs.run(["dpkg", "--configure", "-a"], timeout=archive.SECONDS)
     if not answer.code and not archive.broken():
-        end(transaction["original"])
+        end()
         return ["finished what a killed run began"]
     said = undo()
     if begun():
@@ -105,11 +109,10 @@ def recover() -> list[str]:
 
 
 def undo() -> str:
-    """Bring back the packages and files of before the transaction; returns what to tell."""
+    """Bring back the packages and files of before the transaction, but for those that somebody has moved since; returns what to tell."""
     transaction = read_json(TRANSACTION)
-    before = transaction["before"]
-    now = {name: one.version for name, one in archive.installed().items()}
-    way = way_back(before, now, now)
+    before, after = transaction["before"], transaction["after"]
+    way = way_back(before, after, versions())
     failures = []
     if new := [*way.purge, *way.remove]:
         answer = programs.run(["dpkg", "--purge", "--force-remove-reinstreq", *new], timeout=archive.SECONDS)
@@ -124,7 +127,7 @@ def undo() -> str:
         write(path, content)
     if failures or archive.broken():
         return f"It could not be undone wholly: {'; '.join(failures)}; dpkg did not finish {', '.join(archive.broken()) or 'nothing'}"
-    end(transaction["original"])
+    end()
     return "The driver of before is there again"
 
 

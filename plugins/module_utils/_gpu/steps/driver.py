@@ -9,7 +9,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.errors impo
 from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE
 from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
 
-from .. import driver
+from .. import driver, removal
 from ..archive import DriverError
 
 _WORDS = {"type": "list", "elements": "str", "default": []}
@@ -38,7 +38,7 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     try:
         with Lock(BASE, "installing a driver"):
             if asked["state"] == "absent":
-                outcome = driver.absent(dry=dry)
+                outcome = outcome._replace(said=removal.absent(dry=dry))
             else:
                 outcome = driver.present(desired, dry=dry)
                 reason = driver.reboot_reason(desired)
