@@ -370,6 +370,16 @@ def test_kernel_whose_headers_nobody_has_is_refused(monkeypatch: pytest.MonkeyPa
     assert archive.headers(["6.12.999"]) == ["linux-headers-6.12.999", "linux-headers-amd64"]
 
 
+def test_next_kernel_of_ubuntus_hardware_enablement_has_headers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = ("linux-image-generic-hwe-24.04", "linux-image-unsigned-6.8.0-45-generic", "linux-image-amd64-dbg")
+    monkeypatch.setattr(archive, "installed", lambda: {name: archive.Package(name, "1", "l") for name in there})
+    listed = {"linux-headers-generic-hwe-24.04", "linux-headers-amd64-dbg"}
+    monkeypatch.setattr(
+        archive, "available", lambda names: {one: [archive.Package(one, "1", "l")] * (one in listed) for one in names}
+    )
+    assert archive.headers([]) == ["linux-headers-generic-hwe-24.04"]
+
+
 def test_modules_of_the_kernel_that_a_driver_needs_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """depmod -E takes from Module.symvers only what the kernel itself exports; drm.ko exports what every driver of a GPU needs."""
     base = tmp_path / "lib/modules/6.12"

@@ -263,9 +263,10 @@ def headers(releases: t.Sequence[str]) -> list[str]:
     names = [
         name.replace("linux-image-", "linux-headers-", 1)
         for name in there
-        if re.fullmatch(r"linux-image-[a-z][a-z0-9-]*", name)
+        if re.fullmatch(r"linux-image-[a-z][a-z0-9.-]*(?<!-dbg)", name)
     ]
-    needed = [name for name in names if not name.endswith("-dbg") and (name in there or available([name])[name])]
+    known = available([name for name in names if name not in there])
+    needed = [name for name in names if name in there or known[name]]
     for release in releases:
         name = f"linux-headers-{release}"
         if os.path.exists(f"/lib/modules/{release}/build/Makefile"):
