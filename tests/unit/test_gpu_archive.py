@@ -244,6 +244,35 @@ def test_what_the_driver_depends_on_moves_with_it_up_and_back(
     assert steps.replaced == {"drv": there, "lib": there}
 
 
+@pytest.mark.parametrize(
+    ("source", "goes"),
+    [
+        ("nvidia-graphics-drivers", True),
+        ("nvidia-graphics-drivers-tesla-470", True),
+        ("nvidia-graphics-drivers-535-server", True),
+        ("nvidia-open-gpu-kernel-modules", True),
+        ("nvidia-settings-tesla-535", True),
+        ("vendor", True),
+        ("nvidia-cuda-toolkit", False),
+        ("nvidia-container-toolkit", False),
+        ("xserver-xorg-video-nvidia-helper", False),
+    ],
+)
+def test_only_parts_of_drivers_go_for_a_driver(source: str, goes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    known(monkeypatch, nvidia_driver="580.1-1")
+    monkeypatch.setattr(archive, "chosen", lambda *_arguments: [archive.Package("nvidia-driver", "580.1-1", "vendor")])
+    monkeypatch.setattr(archive, "headers", lambda _releases: [])
+    monkeypatch.setattr(archive, "installed", lambda: {"old": archive.Package("old", "1-1", source)})
+    steps = archive.Steps({"nvidia-driver": "580.1-1"}, {}, {"old": "1-1"})
+    monkeypatch.setattr(archive, "simulate", lambda *_arguments: steps)
+    asked = driver.Driver("nvidia", ("nvidia-driver",), (), "580")
+    if goes:
+        assert driver.planned(asked, ["6.12"]).steps == steps
+    else:
+        with pytest.raises(archive.DriverError, match="apt would remove old, which are no parts of a driver"):
+            driver.planned(asked, ["6.12"])
+
+
 def test_exclusion_is_of_whole_names() -> None:
     assert '"^libnvidia-gl\\+1$";' in archive.unattended(["libnvidia-gl+1"])
     assert archive.unattended([]) == archive.preferences([]) == ""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import typing as t
 
@@ -17,6 +18,11 @@ from .tree import Tree
 # Where apt's own user can write, and what a killed run left is found again.
 WORK = "/var/cache/unified-gpu"
 NEWEST = "newest"
+# Source packages of other branches and flavours of a driver, as Debian and Ubuntu call them. What only uses a driver, such as nvidia-cuda-toolkit and
+# nvidia-container-toolkit, bears its name too.
+OF_DRIVERS = (
+    r"{0}|{0}-(?:graphics-drivers|open-gpu-kernel-modules|settings|persistenced|modprobe|xconfig|support)(?:-.+)?"
+)
 Proofs = t.Dict[str, t.List[str]]
 """By kernel what keeps its modules from loading."""
 
@@ -111,12 +117,18 @@ def planned(driver: Driver, releases: t.Sequence[str]) -> Plan:
     targets = [f"{one.name}={one.version}" for one in chosen] + [name for name in driver.extra if name not in named]
     pins = archive.preferences(chosen)
     steps = archive.simulate([*needed, *targets], pins, WORK)
-    strange = sorted(name for name in steps.removed if name in there and driver.name not in there[name].source)
+    sources = frozenset(one.source for one in chosen)
+    parts = re.compile(OF_DRIVERS.format(re.escape(driver.name)))
+    strange = [
+        name
+        for name in sorted(steps.removed)
+        if name in there and there[name].source not in sources and not parts.fullmatch(there[name].source)
+    ]
     if strange:
         raise DriverError(
             f"apt would remove {', '.join(strange)}, which are no parts of a driver. Remove them, or what they are for, first"
         )
-    return Plan(driver.name, targets, needed, pins, frozenset(one.source for one in chosen), steps)
+    return Plan(driver.name, targets, needed, pins, sources, steps)
 
 
 def version(driver: Driver, there: t.Mapping[str, archive.Package]) -> str:
