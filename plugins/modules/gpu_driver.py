@@ -15,7 +15,8 @@ description:
     vermagic, its symbols and, where the kernel insists, its signature. Only then apt installs. Where anything stands in the way, the old driver stays.
   - The driver's source packages are pinned to the installed version in C(/etc/apt/preferences.d/unified-gpu), and their packages excluded
     from unattended upgrades.
-  - What a killed run began is finished or undone by the next one. Where apt fails, the packages of before come back.
+  - What a killed run began is finished or undone by the next one. Where apt fails, the packages of before come back, as far as the archive still had
+    them before apt changed anything; RV(said) names those that it had not.
   - Headers and DKMS are installed first. They stay where the driver does not build.
 author:
   - The unified.deploy authors (@unified-deploy)

@@ -463,6 +463,26 @@ def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
     assert not transaction.begun()
 
 
+def test_what_the_archive_no_longer_has_is_named_before_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apt-get is a fake whose archive has dropped one of two packages."""
+    for name in ("STATE", "RECORD", "TRANSACTION", "KEPT"):
+        monkeypatch.setattr(transaction, name, str(tmp_path / ("" if name == "STATE" else name)))
+    monkeypatch.setattr(transaction, "OWN_FILES", ())
+    there = {"drv": "1-1", "lib": "1-1"}
+    monkeypatch.setattr(transaction, "versions", lambda: there)
+
+    def download(argv: list[str], **_more: int) -> programs.Answer:
+        if argv[-1] == "drv=1-1":
+            (tmp_path / "KEPT/drv_1-1_amd64.deb").touch()
+        return programs.Answer(0 if argv[-1] == "drv=1-1" else 100, "", "")
+
+    monkeypatch.setattr(programs, "run", download)
+    assert transaction.begin(archive.Steps({"drv": "2-1", "lib": "2-1"}, there, {}), {"drv"}) == ["lib 1-1"]
+    assert transaction.begun()
+
+
 def test_what_others_install_meanwhile_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiler came for DKMS; openssh came by somebody's hand while the driver was built, and git after a kill."""
     for name in ("STATE", "RECORD", "TRANSACTION", "KEPT"):

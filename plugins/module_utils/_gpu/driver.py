@@ -171,7 +171,7 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
     _download(plan)
     if blocking := tried(releases):
         raise DriverError("; ".join(blocking))
-    transaction.begin(plan.steps, plan.sources)
+    lost = transaction.begin(plan.steps, plan.sources)
     transaction.write(archive.PREFERENCES, plan.pins)
     _install(plan.targets, "the driver")
     try:
@@ -181,7 +181,8 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         raise DriverError(f"{exc}. {transaction.undo()}") from exc
     transaction.end()
     done = [f"installed {name} {version}" for name, version in plan.steps.installed.items()]
-    return done + [f"removed {name}" for name in plan.steps.removed]
+    done += [f"removed {name}" for name in plan.steps.removed]
+    return done + [f"could not keep {one}, which the archive lacks: it would not have come back" for one in lost]
 
 
 def prove(plan: Plan, releases: t.Sequence[str]) -> Proofs:

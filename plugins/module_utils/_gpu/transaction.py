@@ -36,19 +36,20 @@ def versions() -> dict[str, str]:
     return {name: one.version for name, one in archive.installed().items()}
 
 
-def begin(steps: archive.Steps, sources: t.Iterable[str]) -> None:
-    """Write down what there is, before apt changes it.
+def begin(steps: archive.Steps, sources: t.Iterable[str]) -> list[str]:
+    """Write down what there is, before apt changes it; returns the packages that could not be kept for the way back.
 
     Args:
         steps: what apt will do. Of other packages nothing is remembered: what somebody installs meanwhile is not ours.
         sources: of the driver.
     """
     make_private(STATE)
-    _keep({**steps.replaced, **steps.removed})
+    lost = _keep({**steps.replaced, **steps.removed})
     there = versions()
     before = {name: there[name] for name in (*steps.installed, *steps.removed) if name in there}
     files = {path: text(path) + "\n" if os.path.exists(path) else "" for path in OWN_FILES}
     write_json(TRANSACTION, {"before": before, "after": steps.installed, "files": files, "sources": sorted(sources)})
+    return lost
 
 
 def record() -> dict[str, list[str]]:
@@ -137,8 +138,11 @@ def _kept(name: str) -> str:
     return os.path.join(KEPT, files[0]) if files else ""
 
 
-def _keep(replaced: t.Mapping[str, str]) -> None:
-    """The packages that would be replaced, as far as the archive still has them: the way back must not depend on it."""
+def _keep(replaced: t.Mapping[str, str]) -> list[str]:
+    """The packages that would be replaced, as far as the archive still has them: the way back must not depend on it. Returns those that it lacks.
+
+    They are no reason to refuse: archives drop what they replace, and the driver could never be renewed.
+    """
     shutil.rmtree(KEPT, ignore_errors=True)
     if replaced:
         make_private(KEPT)
@@ -147,6 +151,7 @@ def _keep(replaced: t.Mapping[str, str]) -> None:
             ["sh", "-c", 'cd "$1" && apt-get -qq download "$2"', "sh", KEPT, f"{name}={version}"],
             timeout=archive.SECONDS,
         )
+    return sorted(f"{name} {version}" for name, version in replaced.items() if not _kept(name))
 
 
 def write(path: str, content: str) -> None:
