@@ -92,6 +92,10 @@ because:
   description: What stood in the way, with the compiler's line where it was that.
   type: str
   returned: always
+unbuilt:
+  description: Whether that was a module that does not build for a kernel that can boot, or would not load into it. Another driver may.
+  type: bool
+  returned: always
 said:
   description: What was done, or in check mode what would be.
   type: list

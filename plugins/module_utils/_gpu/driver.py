@@ -23,6 +23,12 @@ NEWEST = "newest"
 OF_DRIVERS = (
     r"{0}|{0}-(?:graphics-drivers|open-gpu-kernel-modules|settings|persistenced|modprobe|xconfig|support)(?:-.+)?"
 )
+
+
+class UnbuiltError(DriverError):
+    """A kernel that can boot would not have the driver, for its modules do not build for it, or would not load."""
+
+
 Proofs = t.Dict[str, t.List[str]]
 """By kernel what keeps its modules from loading."""
 
@@ -170,7 +176,7 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         transaction.end()
     _download(plan)
     if blocking := tried(releases):
-        raise DriverError("; ".join(blocking))
+        raise UnbuiltError("; ".join(blocking))
     lost = transaction.begin(plan.steps, plan.sources)
     transaction.write(archive.PREFERENCES, plan.pins)
     _install(plan.targets, "the driver")
@@ -178,7 +184,7 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         completed(plan, releases)
         prove(plan, releases)
     except DriverError as exc:
-        raise DriverError(f"{exc}. {transaction.undo()}") from exc
+        raise type(exc)(f"{exc}. {transaction.undo()}") from exc
     transaction.end()
     done = [f"installed {name} {version}" for name, version in plan.steps.installed.items()]
     done += [f"removed {name}" for name in plan.steps.removed]
@@ -251,7 +257,7 @@ def completed(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         if answer.code:
             log = Tree("/").text("var/lib/dkms", module.name, module.version, "build", "make.log")
             why = proof.refusal(log) or answer.said
-            raise DriverError(
+            raise UnbuiltError(
                 f"{module.name} {module.version} does not build for {release}: {why}. Do not boot that kernel"
             )
         said.append(f"built {module.name} for {release}")

@@ -34,7 +34,7 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     desired = driver.Driver(
         asked["name"], tuple(asked["packages"]), tuple(asked["extra"]), asked["branch"], asked["version"]
     )
-    outcome, because, reason = driver.Outcome([], {}, {}), "", ""
+    outcome, because, reason, unbuilt = driver.Outcome([], {}, {}), "", "", False
     try:
         with Lock(BASE, "installing a driver"):
             if asked["state"] == "absent":
@@ -43,11 +43,12 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
                 outcome = driver.present(desired, dry=dry)
                 reason = driver.reboot_reason(desired)
     except DriverError as exc:
-        because = str(exc)
+        because, unbuilt = str(exc), isinstance(exc, driver.UnbuiltError)
     return {
         "changed": bool(outcome.said),
         "blocked": bool(because),
         "because": because,
+        "unbuilt": unbuilt,
         "said": outcome.said,
         "versions": outcome.versions,
         "proofs": outcome.proofs,
