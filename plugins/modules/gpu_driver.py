@@ -63,7 +63,8 @@ attributes:
     description: Shows what was or would be done, one line a package or file.
     support: full
   idempotent:
-    description: A second run installs and builds nothing, and proves again what is there.
+    description:
+      - A second run installs and builds nothing, and proves again what is there. What a compiler refused is not built again while nothing has changed.
     support: full
 notes:
   - It does not load, unload or blacklist modules, and never boots the host.

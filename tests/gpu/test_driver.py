@@ -96,6 +96,7 @@ def test_driver_that_does_not_build_leaves_the_host_without_a_trace(seller: Vend
     )
     assert "the host keeps the driver that it has" in ran.output
     assert "gpu_repository: vendor" in ran.output
+    assert "nothing has changed since" in role(seller, fails=True).output
     assert seller.target.shell(STATE) == ""
     assert seller.target.shell("dpkg --audit; dkms status") == ""
 

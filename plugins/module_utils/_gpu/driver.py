@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import text
 
-from . import archive, boot, kernels, proof, transaction
+from . import archive, boot, kernels, proof, refusals, transaction
 from .archive import DriverError
 from .tree import Tree
 
@@ -174,8 +174,12 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         transaction.begin(plan.steps._replace(replaced={}, removed={}), plan.sources)
         _install(fresh, "the headers and DKMS")
         transaction.end()
-    _download(plan)
+    now = refusals.circumstances(_fetch(plan, "--print-uris"), releases)
+    if before := refusals.known(now):
+        raise UnbuiltError(before)
+    _fetch(plan, "--download-only")
     if blocking := tried(releases):
+        refusals.remember(now, blocking)
         raise UnbuiltError("; ".join(blocking))
     lost = transaction.begin(plan.steps, plan.sources)
     transaction.write(archive.PREFERENCES, plan.pins)
@@ -311,21 +315,15 @@ def _install(targets: t.Sequence[str], what: str) -> None:
         raise DriverError(f"apt could not install {what}: {why}. {transaction.undo()}")
 
 
-def _download(plan: Plan) -> None:
+def _fetch(plan: Plan, how: str) -> list[str]:
+    """Get the driver's packages with ``--download-only``, or say with ``--print-uris`` what would be got, with its digests."""
     shutil.rmtree(f"{WORK}/archives", ignore_errors=True)
     os.makedirs(f"{WORK}/archives/partial")
-    pins = f"-oDir::Etc::Preferences={WORK}/preferences"
-    argv = [
-        *archive.INSTALL,
-        f"-oDir::Cache::archives={WORK}/archives",
-        pins,
-        "--download-only",
-        "install",
-        *plan.targets,
-    ]
-    answer = programs.run(argv, timeout=archive.SECONDS)
+    places = [f"-oDir::Cache::archives={WORK}/archives", f"-oDir::Etc::Preferences={WORK}/preferences"]
+    answer = programs.run([*archive.INSTALL, *places, how, "install", *plan.targets], timeout=archive.SECONDS)
     if answer.code:
         raise DriverError(f"the driver's packages cannot be downloaded: {answer.said}")
+    return sorted(line for line in answer.out.splitlines() if line.startswith("'"))
 
 
 def _desired_files(plan: Plan) -> dict[str, str]:
