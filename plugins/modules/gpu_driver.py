@@ -15,7 +15,8 @@ description:
     vermagic, its symbols and, where the kernel insists, its signature. Only then apt installs. Where anything stands in the way, the old driver stays.
   - The driver's source packages are pinned to the installed version in C(/etc/apt/preferences.d/unified-gpu), and their packages excluded
     from unattended upgrades.
-  - What a killed run began is finished or undone by the next one. Where apt fails, the packages of before come back.
+  - What a killed run began is finished or undone by the next one. Where apt fails, the packages of before come back, as far as the archive still had
+    them before apt changed anything; RV(said) names those that it had not.
   - Headers and DKMS are installed first. They stay where the driver does not build.
 author:
   - The unified.deploy authors (@unified-deploy)
@@ -62,7 +63,8 @@ attributes:
     description: Shows what was or would be done, one line a package or file.
     support: full
   idempotent:
-    description: A second run installs and builds nothing, and proves again what is there.
+    description:
+      - A second run installs and builds nothing, and proves again what is there. What a compiler refused is not built again while nothing has changed.
     support: full
 notes:
   - It does not load, unload or blacklist modules, and never boots the host.
@@ -90,6 +92,10 @@ blocked:
 because:
   description: What stood in the way, with the compiler's line where it was that.
   type: str
+  returned: always
+unbuilt:
+  description: Whether that was a module that does not build for a kernel that can boot, or would not load into it. Another driver may.
+  type: bool
   returned: always
 said:
   description: What was done, or in check mode what would be.

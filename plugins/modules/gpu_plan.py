@@ -120,8 +120,8 @@ plan:
     install:
       description:
         - What the role C(gpu) installs for the decisions. Empty where C(blocked) is true. It has the driver's C(name), C(branch) and C(packages),
-          C(extra) packages, the C(repository) as M(unified.deploy.gpu_repository) takes it, the text of the C(modprobe) file, C(units), and
-          why the role cannot install it (C(refused)).
+          C(extra) packages, the C(repository) as M(unified.deploy.gpu_repository) takes it, the text of the C(modprobe) file, C(units),
+          why the role cannot install it (C(refused)), and what could be asked for C(instead), where it does not build.
       type: dict
     smoke:
       description: By which ways programs must see the GPUs once the driver is loaded, as M(unified.deploy.gpu_smoke_info) takes them.

@@ -8,7 +8,8 @@ Run on the host: python3 gpu_archive.py DIRECTORY COMMAND...
   serve                      DIRECTORY/www on https://127.0.0.1:8443 and http://127.0.0.1:8080; /downgrade/ leads from one to the other
 
 A package is {"name", "version", "source", "depends", "fails_on"}; one whose name ends with -dkms builds two modules of which one
-needs a symbol of the other, and does not compile for kernels from `fails_on` ("6,12,107") on.
+needs a symbol of the other, and does not compile for kernels from `fails_on` ("6,12,107") on. Where it depends on one with kernel-source in its
+name, that one has the sources, as in Ubuntu.
 """
 
 from __future__ import annotations
@@ -50,14 +51,20 @@ MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("stand-in");
 """
 GUARD = "#if LINUX_VERSION_CODE >= KERNEL_VERSION(%s)\nvoid standin_resize(void) { too_few_arguments }\n#endif"
-DKMS = """PACKAGE_NAME="nvidia"
+# As Debian has it: what the kernel calls nvidia lies in nvidia-current.ko, and modprobe is told so by MODPROBE.
+DKMS = """PACKAGE_NAME="nvidia-current"
 PACKAGE_VERSION="%(version)s"
 BUILT_MODULE_NAME[0]="nvidia"
 BUILT_MODULE_NAME[1]="nvidia-uvm"
+DEST_MODULE_NAME[0]="$PACKAGE_NAME"
+DEST_MODULE_NAME[1]="$PACKAGE_NAME-uvm"
 DEST_MODULE_LOCATION[0]="/updates/dkms"
 DEST_MODULE_LOCATION[1]="/updates/dkms"
 AUTOINSTALL="yes"
 MAKE[0]="make -C /lib/modules/$kernelver/build M=$dkms_tree/$PACKAGE_NAME/$PACKAGE_VERSION/build modules"
+"""
+MODPROBE = """install nvidia modprobe -i nvidia-current $CMDLINE_OPTS
+install nvidia-uvm modprobe nvidia ; modprobe -i nvidia-current-uvm $CMDLINE_OPTS
 """
 
 
@@ -109,8 +116,12 @@ def package(base: Path, target: Path, one: dict[str, str]) -> None:
         "Description": "stand-in for tests",
     }
     (control / "control").write_text("".join(f"{name}: {value}\n" for name, value in fields.items() if value))
+    if "kernel-source" in one["name"]:
+        sources(root, one)
     if one["name"].endswith("-dkms"):
         dkms(root, control, one)
+        if "kernel-source" not in fields["Depends"]:
+            sources(root, one)
     if one["name"].endswith("-persistenced"):
         unit = root / "usr/lib/systemd/system" / f"{one['name']}.service"
         unit.parent.mkdir(parents=True)
@@ -127,20 +138,31 @@ def package(base: Path, target: Path, one: dict[str, str]) -> None:
     )
 
 
-def dkms(root: Path, control: Path, one: dict[str, str]) -> None:
+def source_directory(root: Path, one: dict[str, str]) -> tuple[Path, str]:
     version = one["version"].rpartition("-")[0]
-    source = root / f"usr/src/nvidia-{version}"
-    source.mkdir(parents=True)
+    source = root / f"usr/src/nvidia-current-{version}"
+    source.mkdir(parents=True, exist_ok=True)
+    return source, version
+
+
+def sources(root: Path, one: dict[str, str]) -> None:
+    source, version = source_directory(root, one)
     guard = GUARD % one["fails_on"] if one.get("fails_on") else ""
     (source / "nvidia.c").write_text(MODULE % {"version": version, "guard": guard})
     (source / "nvidia-uvm.c").write_text(USER)
     (source / "Kbuild").write_text("obj-m := nvidia.o nvidia-uvm.o\n")
+
+
+def dkms(root: Path, control: Path, one: dict[str, str]) -> None:
+    source, version = source_directory(root, one)
     (source / "dkms.conf").write_text(DKMS % {"version": version})
+    (root / "etc/modprobe.d").mkdir(parents=True)
+    (root / "etc/modprobe.d/nvidia.conf").write_text(MODPROBE)
     # What dh_dkms writes.
     (control / "postinst").write_text(
-        f'#!/bin/sh\nset -e\n[ "$1" != configure ] || /usr/lib/dkms/common.postinst nvidia {version} "" "" "$2"\n'
+        f'#!/bin/sh\nset -e\n[ "$1" != configure ] || /usr/lib/dkms/common.postinst nvidia-current {version} "" "" "$2"\n'
     )
-    (control / "prerm").write_text(f"#!/bin/sh\nset -e\ndkms remove -m nvidia -v {version} --all || true\n")
+    (control / "prerm").write_text(f"#!/bin/sh\nset -e\ndkms remove -m nvidia-current -v {version} --all || true\n")
     for name in ("postinst", "prerm"):
         (control / name).chmod(0o755)
 

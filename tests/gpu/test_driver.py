@@ -21,20 +21,27 @@ STATE = (
     " ls /etc/apt/preferences.d /etc/modprobe.d /etc/kernel/postinst.d | grep unified || true"
 )
 INSTALLED = """installed nvidia-driver 550.163.01-2
+installed nvidia-driver-libs 550.163.01-2
 installed nvidia-kernel-dkms 550.163.01-2
 installed nvidia-persistenced 550.163.01-2
 installed nvidia-smi 550.163.01-2
 unified-gpu
+00-unified-gpu
 zz-unified-gpu
 unified-gpu.conf
 """
 
 
-def packages(version: str, **more: str) -> list[dict[str, str]]:
-    exact = f"nvidia-kernel-dkms (= {version})"
+def packages(version: str, *, split: bool = False, **more: str) -> list[dict[str, str]]:
+    """With SPLIT what DKMS builds is in a package of its own, as in Ubuntu."""
+    exact = f"nvidia-kernel-dkms (= {version}), nvidia-driver-libs (= {version})"
+    needed = f"dkms, nvidia-kernel-source (= {version})" if split else "dkms"
     return [
         {"name": "nvidia-driver", "version": version, "source": SOURCE, "depends": exact},
-        {"name": "nvidia-kernel-dkms", "version": version, "source": SOURCE, "depends": "dkms", **more},
+        # No task names it.
+        {"name": "nvidia-driver-libs", "version": version, "source": SOURCE},
+        {"name": "nvidia-kernel-dkms", "version": version, "source": SOURCE, "depends": needed, **more},
+        *({"name": name, "version": version, "source": SOURCE} for name in ("nvidia-kernel-source",) if split),
         *({"name": name, "version": version, "source": SOURCE} for name in ("libcuda1", "nvidia-smi")),
         {"name": "nvidia-persistenced", "version": version},
         {"name": "firmware-nvidia-gsp", "version": version, "source": SOURCE},
@@ -84,10 +91,12 @@ def test_driver_that_does_not_build_leaves_the_host_without_a_trace(seller: Vend
     seller.publish("driver", "vendor", *packages("550.163.01-2", fails_on="6,12,0"))
     ran = role(seller, fails=True)
     assert (
-        "nvidia 550.163.01 does not build for 6.12" in ran.output
+        "nvidia-current 550.163.01 does not build for 6.12" in ran.output
         and "error: 'too_few_arguments' undeclared" in ran.output
     )
     assert "the host keeps the driver that it has" in ran.output
+    assert "gpu_repository: vendor" in ran.output
+    assert "nothing has changed since" in role(seller, fails=True).output
     assert seller.target.shell(STATE) == ""
     assert seller.target.shell("dpkg --audit; dkms status") == ""
 
@@ -104,8 +113,10 @@ def test_driver_is_built_proven_installed_and_kept_by_a_second_run(
     assert seller.target.shell("systemctl is-enabled nvidia-persistenced").strip() == "enabled"
     # What the kernel itself would look at, by programs that are not ours.
     kernel = seller.target.shell("cd /lib/modules && echo *").strip()
-    assert seller.target.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
-    assert seller.target.shell(f"modprobe --dry-run -S {kernel} nvidia-uvm && echo resolves").strip() == "resolves"
+    assert seller.target.shell(f"modinfo -k {kernel} -F vermagic nvidia-current").split()[0] == kernel
+    assert (
+        seller.target.shell(f"modprobe --dry-run -S {kernel} nvidia-current-uvm && echo resolves").strip() == "resolves"
+    )
     book = seller.target.directory / "ping.yml"
     book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [{"name": "Ping", "ping": {}}]}]))
     second, one = [], []
@@ -137,8 +148,12 @@ def test_driver_is_built_proven_installed_and_kept_by_a_second_run(
 @pytest.mark.parametrize(
     ("module", "edit", "said"),
     [
-        ("nvidia", "s/vermagic=6/vermagic=5/", "nvidia.ko.xz was built for '5."),
-        ("nvidia-uvm", "s/standin_answer/standin_absent/g", "nvidia-uvm.ko.xz needs unknown symbol standin_absent"),
+        ("nvidia-current", "s/vermagic=6/vermagic=5/", "nvidia-current.ko.xz was built for '5."),
+        (
+            "nvidia-current-uvm",
+            "s/standin_answer/standin_absent/g",
+            "nvidia-current-uvm.ko.xz needs unknown symbol standin_absent",
+        ),
     ],
 )
 def test_module_that_would_not_load_is_told(seller: Vendor, module: str, edit: str, said: str) -> None:
@@ -176,9 +191,23 @@ def test_kernel_that_comes_later_is_proven_or_reported_before_its_boot(seller: V
     # The package of a kernel for which DKMS could not build.
     said = seller.target.shell(f"{hook} 6.99.0-later 2>&1; cat /var/lib/unified/gpu/drift/6.99.0-later")
     assert said.splitlines() == [
-        "unified-gpu: do not boot 6.99.0-later: nvidia is not built for it",
-        "nvidia is not built for it",
+        "unified-gpu: do not boot 6.99.0-later: nvidia-current is not built for it",
+        "nvidia-current is not built for it",
     ]
+    # DKMS fails, and no hook after its own runs.
+    seller.target.shell(
+        "printf '#!/bin/sh\\nexit 11\\n' >/etc/kernel/postinst.d/0dkms; chmod 755 /etc/kernel/postinst.d/0dkms"
+    )
+    parts = "run-parts --exit-on-error --arg={} /etc/kernel/{}"
+    drift = "/var/lib/unified/gpu/drift"
+    said = seller.target.shell(
+        f"rm {drift}/*; ! {parts.format('6.99.0-later', 'postinst.d')} 2>/dev/null; rm /etc/kernel/postinst.d/0dkms; cat {drift}/6.99.0-later"
+    )
+    assert said == "nvidia-current is not built for it\n"
+    # Headers that come after their kernel.
+    seller.target.shell(
+        f"echo false >{drift}/{kernel}; {parts.format(kernel, 'header_postinst.d')}; test ! -e {drift}/{kernel}"
+    )
     assert "do not boot 6.99.0-later" in seller.target.shell("journalctl -q -t unified-gpu --no-pager")
     assert seller.target.shell("/etc/kernel/postrm.d/zz-unified-gpu 6.99.0-later; ls /var/lib/unified/gpu/drift") == ""
 
@@ -194,7 +223,7 @@ def test_kernel_without_headers_blocks_and_is_named(seller: Vendor) -> None:
 
 
 def test_upgrade_that_is_killed_half_way_is_finished_or_undone_by_the_next_run(seller: Vendor) -> None:
-    seller.publish("driver", "vendor", *packages("550.200.00-1"))
+    seller.publish("driver", "vendor", *packages("550.200.00-1", split=True))
     seller.target.shell("apt-get -qq update")
     assert role(seller).changed(seller.target.host.name) == 0
     # Kills the module, apt and what it started as soon as dpkg has unpacked the new DKMS package.
@@ -207,8 +236,17 @@ systemd-run --quiet --unit killer bash /srv/killer"""
     role(seller, fails=True, gpu_version="newest")
     assert "nvidia-kernel-dkms" in seller.target.shell("dpkg --audit; ls /var/lib/unified/gpu/transaction.json")
     role(seller, gpu_version="newest")
-    assert seller.target.shell(STATE) == INSTALLED.replace("550.163.01-2", "550.200.00-1")
+    assert seller.target.shell(STATE).replace("installed nvidia-kernel-source 550.200.00-1\n", "") == INSTALLED.replace(
+        "550.163.01-2", "550.200.00-1"
+    )
     assert seller.target.shell("dpkg --audit; ls /var/lib/unified/gpu; dkms status | wc -l").split()[-1] == "1"
+
+
+def test_older_version_comes_back_with_what_it_depends_on(seller: Vendor) -> None:
+    role(seller, gpu_version="550.163.01")
+    state = seller.target.shell(STATE).replace("installed nvidia-kernel-source 550.200.00-1\n", "")
+    assert state == INSTALLED
+    assert role(seller).changed(seller.target.host.name) == 0
 
 
 def test_absent_takes_back_all_that_came(seller: Vendor) -> None:

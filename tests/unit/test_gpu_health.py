@@ -39,6 +39,7 @@ class Host:
 
     def __init__(self, root: Path, name: str = "h200") -> None:
         self.root, self.log, self.module = build(root, MACHINES[name]), QUIET, VERSION
+        self.files = ["nvidia", "nvidia-uvm"]
         self.smi: FakeXml | None = FakeXml(SLOT, VERSION)
         device = self.root / f"sys/bus/pci/devices/{SLOT}"
         if name == "h200":
@@ -50,7 +51,8 @@ class Host:
         if argv[0] == "journalctl":
             return 0, self.log, ""
         if argv[0] == "modinfo":
-            return 0, f"{self.module}\n", ""
+            known = [name for name in argv[3:] if name in self.files]
+            return len(known) < len(argv[3:]), f"{self.module}\n" * len(known), "" if known else "Module not found"
         if argv[0] == "nvidia-smi" and self.smi:
             return 0, self.smi.xml(), ""
         return 127, "", f"{argv[0]} is not installed"
@@ -230,11 +232,21 @@ def test_versions_that_differ_are_drift(host: Host) -> None:
     put(host.root, "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.580.200.01", "")
     assert "the library libnvidia-ml.so.580.200.01" in host.wrong()[0]
     (host.root / "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.580.200.01").unlink()
-    pin = "Package: src:nvidia\nPin: version {}\nPin-Priority: 990\n"
+    pin = "Package: src:nvidia\nPin: version {}\nPin-Priority: 1001\n"
     put(host.root, health.PINS, pin.format(f"1:{VERSION}-1"))
     assert host.wrong() == []
     put(host.root, health.PINS, pin.format("570.1.2-1"))
     assert host.wrong() == [f"bad drift: {VERSION} is loaded, and the pin is 570.1.2"]
+
+
+def test_module_is_asked_for_by_the_names_of_its_files(host: Host) -> None:
+    """Debian's own driver: no file is called nvidia."""
+    host.files = ["nvidia-current", "nvidia-current-uvm"]
+    assert host.wrong() == ["unread drift: modinfo: Module not found"]
+    put(host.root, health.MODULES, "nvidia-current 52:F3:0A\nnvidia-current-uvm 52:F3:0A\n")
+    assert host.wrong() == []
+    host.module = "580.200.01"
+    assert host.wrong() == [f"bad drift: {VERSION} is loaded, and the kernel module on the disk is 580.200.01"]
 
 
 def test_kernel_that_lacks_the_driver_is_drift(host: Host) -> None:

@@ -133,10 +133,13 @@ def companions(names: t.Sequence[str], driver: t.Sequence[Package]) -> list[Pack
 
 
 def preferences(packages: t.Sequence[Package]) -> str:
-    """The pin (apt_preferences(5)): of these sources this version, and no other, whatever the binary packages are called."""
+    """The pin (apt_preferences(5)): of these sources this version, and no other, whatever the binary packages are called.
+
+    Above 1000 apt takes it for an older version too: what the asked packages depend on goes back with them.
+    """
     pinned = {one.source: one.version for one in packages}
     return "".join(
-        f"Package: src:{source}\nPin: version {version}\nPin-Priority: 990\n\n"
+        f"Package: src:{source}\nPin: version {version}\nPin-Priority: 1001\n\n"
         f"Package: src:{source}\nPin: release *\nPin-Priority: -1\n\n"
         for source, version in sorted(pinned.items())
     )
@@ -213,6 +216,36 @@ def installed() -> dict[str, Package]:
     return {row[0]: Package(row[0], row[3], row[2]) for row in rows if len(row) == 4 and row[1] not in gone}
 
 
+class Needs(t.NamedTuple):
+    """What a package depends on, and what other names it stands for.
+
+    Attributes:
+        depends: of each list one, by name.
+    """
+
+    depends: list[list[str]]
+    provides: list[str]
+
+
+def needs() -> dict[str, Needs]:
+    """Of every package that is on the host."""
+    form = "${Package}\t${db:Status-Status}\t${Pre-Depends}, ${Depends}\t${Provides}\n"
+    rows = [line.split("\t") for line in programs.run(["dpkg-query", "-W", f"-f={form}"]).out.splitlines()]
+    return {
+        row[0]: Needs(_relations(row[2]), [name for group in _relations(row[3]) for name in group])
+        for row in rows
+        if len(row) == 4 and row[1] not in ("config-files", "not-installed")
+    }
+
+
+def _relations(field: str) -> list[list[str]]:
+    """Names of a relationship field, without versions and architectures (deb-control(5)): alternatives in a list."""
+    groups = [
+        [re.split(r"[\s:(\[]", one.strip(), maxsplit=1)[0] for one in group.split("|")] for group in field.split(",")
+    ]
+    return [group for group in groups if group != [""]]
+
+
 def broken() -> list[str]:
     """Packages that dpkg did not finish."""
     form = "${Package} ${db:Status-Status}\n"
@@ -230,9 +263,10 @@ def headers(releases: t.Sequence[str]) -> list[str]:
     names = [
         name.replace("linux-image-", "linux-headers-", 1)
         for name in there
-        if re.fullmatch(r"linux-image-[a-z][a-z0-9-]*", name)
+        if re.fullmatch(r"linux-image-[a-z][a-z0-9.-]*(?<!-dbg)", name)
     ]
-    needed = [name for name in names if not name.endswith("-dbg") and (name in there or available([name])[name])]
+    known = available([name for name in names if name not in there])
+    needed = [name for name in names if name in there or known[name]]
     for release in releases:
         name = f"linux-headers-{release}"
         if os.path.exists(f"/lib/modules/{release}/build/Makefile"):

@@ -3,21 +3,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import shutil
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import text
 
-from . import archive, boot, kernels, proof, transaction
+from . import archive, boot, kernels, proof, refusals, transaction
 from .archive import DriverError
 from .tree import Tree
 
 # Where apt's own user can write, and what a killed run left is found again.
 WORK = "/var/cache/unified-gpu"
 NEWEST = "newest"
+# Source packages of other branches and flavours of a driver, as Debian and Ubuntu call them. What only uses a driver, such as nvidia-cuda-toolkit and
+# nvidia-container-toolkit, bears its name too.
+OF_DRIVERS = (
+    r"{0}|{0}-(?:graphics-drivers|open-gpu-kernel-modules|settings|persistenced|modprobe|xconfig|support)(?:-.+)?"
+)
+
+
+class UnbuiltError(DriverError):
+    """A kernel that can boot would not have the driver, for its modules do not build for it, or would not load."""
+
+
 Proofs = t.Dict[str, t.List[str]]
 """By kernel what keeps its modules from loading."""
 
@@ -89,6 +100,8 @@ def present(driver: Driver, *, dry: bool) -> Outcome:
         said += _files(plan)
         said += completed(plan, releases)
         proofs = prove(plan, releases)
+        if plan.sources:
+            transaction.remember(proven_modules(plan, releases))
         said += [f"forgot the drift of {release}" for release in transaction.drifted(releases)]
         transaction.end_drift(releases)
         return Outcome(said, _versions(plan), proofs)
@@ -110,12 +123,18 @@ def planned(driver: Driver, releases: t.Sequence[str]) -> Plan:
     targets = [f"{one.name}={one.version}" for one in chosen] + [name for name in driver.extra if name not in named]
     pins = archive.preferences(chosen)
     steps = archive.simulate([*needed, *targets], pins, WORK)
-    strange = sorted(name for name in steps.removed if name in there and driver.name not in there[name].source)
+    sources = frozenset(one.source for one in chosen)
+    parts = re.compile(OF_DRIVERS.format(re.escape(driver.name)))
+    strange = [
+        name
+        for name in sorted(steps.removed)
+        if name in there and there[name].source not in sources and not parts.fullmatch(there[name].source)
+    ]
     if strange:
         raise DriverError(
             f"apt would remove {', '.join(strange)}, which are no parts of a driver. Remove them, or what they are for, first"
         )
-    return Plan(driver.name, targets, needed, pins, frozenset(one.source for one in chosen), steps)
+    return Plan(driver.name, targets, needed, pins, sources, steps)
 
 
 def version(driver: Driver, there: t.Mapping[str, archive.Package]) -> str:
@@ -150,26 +169,30 @@ def carried_out(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         DriverError: with what stands in the way.
     """
     room(releases)
-    original = transaction.versions()
     if fresh := [name for name in plan.needed if name in plan.steps.installed]:
         # They stay where the driver does not build: they hurt nobody, and the next try needs them.
-        transaction.begin(original, {})
+        transaction.begin(plan.steps._replace(replaced={}, removed={}), plan.sources)
         _install(fresh, "the headers and DKMS")
-        transaction.end(original)
-    _download(plan)
+        transaction.end()
+    now = refusals.circumstances(_fetch(plan, "--print-uris"), releases)
+    if before := refusals.known(now):
+        raise UnbuiltError(before)
+    _fetch(plan, "--download-only")
     if blocking := tried(releases):
-        raise DriverError("; ".join(blocking))
-    transaction.begin(original, {**plan.steps.replaced, **plan.steps.removed})
+        refusals.remember(now, blocking)
+        raise UnbuiltError("; ".join(blocking))
+    lost = transaction.begin(plan.steps, plan.sources)
     transaction.write(archive.PREFERENCES, plan.pins)
     _install(plan.targets, "the driver")
     try:
         completed(plan, releases)
         prove(plan, releases)
     except DriverError as exc:
-        raise DriverError(f"{exc}. {transaction.undo()}") from exc
-    transaction.end(original)
+        raise type(exc)(f"{exc}. {transaction.undo()}") from exc
+    transaction.end()
     done = [f"installed {name} {version}" for name, version in plan.steps.installed.items()]
-    return done + [f"removed {name}" for name in plan.steps.removed]
+    done += [f"removed {name}" for name in plan.steps.removed]
+    return done + [f"could not keep {one}, which the archive lacks: it would not have come back" for one in lost]
 
 
 def prove(plan: Plan, releases: t.Sequence[str]) -> Proofs:
@@ -189,7 +212,8 @@ def tried(releases: t.Sequence[str]) -> list[str]:
     root = f"{WORK}/root"
     for name in sorted(os.listdir(f"{WORK}/archives")):
         file = f"{WORK}/archives/{name}"
-        if name.endswith(".deb") and "/dkms.conf" in programs.run(["dpkg-deb", "-c", file], timeout=300).out:
+        # Ubuntu's dkms.conf and the sources that it builds are in two packages.
+        if name.endswith(".deb") and "/usr/src/" in programs.run(["dpkg-deb", "-c", file], timeout=300).out:
             answer = programs.run(["dpkg-deb", "-x", file, root], timeout=300)
             if answer.code:
                 raise DriverError(f"{name} cannot be unpacked: {answer.said}")
@@ -237,7 +261,7 @@ def completed(plan: Plan, releases: t.Sequence[str]) -> list[str]:
         if answer.code:
             log = Tree("/").text("var/lib/dkms", module.name, module.version, "build", "make.log")
             why = proof.refusal(log) or answer.said
-            raise DriverError(
+            raise UnbuiltError(
                 f"{module.name} {module.version} does not build for {release}: {why}. Do not boot that kernel"
             )
         said.append(f"built {module.name} for {release}")
@@ -261,6 +285,13 @@ def proven(plan: Plan, releases: t.Sequence[str]) -> Proofs:
     return proofs
 
 
+def proven_modules(plan: Plan, releases: t.Sequence[str]) -> dict[str, str]:
+    """The driver's modules by the names of their files, with the keys that signed them where the kernel insists on one."""
+    files = [file for one in modules(plan.sources) for release in releases for file in proof.placed(one, release)]
+    # What came with the kernel's packages may be signed with another key for another kernel.
+    return proof.names(files, keys=proof.trusted_keys(Tree()) is not None) if files else {plan.name: ""}
+
+
 def room(releases: t.Sequence[str]) -> None:
     """Refuse where /boot has no room for the largest initramfs once more: it is written beside the old one.
 
@@ -275,45 +306,6 @@ def room(releases: t.Sequence[str]) -> None:
         )
 
 
-def absent(*, dry: bool) -> Outcome:
-    """Take away what was installed, the pin and the exclusion.
-
-    Raises:
-        DriverError: other packages would go too.
-    """
-    if transaction.begun() and not dry:
-        with contextlib.suppress(DriverError):
-            transaction.recover()
-    ours, there = transaction.installed(), archive.installed()
-    names = [name for name in ours if name in there]
-    needed = [name for name in names if name == "dkms" or name.startswith("linux-headers-")]
-    said = []
-    # What others need by now stays: headers and DKMS are not the driver's alone.
-    for attempt in (names, [name for name in names if name not in needed]):
-        steps = (
-            archive.parsed(programs.run([*archive.INSTALL, "-s", "-oDebug::NoLocking=1", "purge", *attempt]).out)
-            if attempt
-            else None
-        )
-        strange = sorted(set(steps.removed) - set(ours)) if steps else []
-        if not strange:
-            names = attempt
-            break
-    else:
-        raise DriverError(f"{', '.join(strange)} need the driver and would go too. Remove them first")
-    said += [f"remove {name}" for name in names]
-    said += [f"remove {path}" for path in transaction.OWN_FILES if os.path.exists(path)]
-    if not dry:
-        if names:
-            answer = programs.run([*archive.INSTALL, "purge", *names], timeout=archive.SECONDS)
-            if answer.code:
-                raise DriverError(f"apt could not remove the driver: {answer.said}")
-        for path in transaction.OWN_FILES:
-            transaction.write(path, "")
-        shutil.rmtree(transaction.STATE, ignore_errors=True)
-    return Outcome(said, {}, {})
-
-
 def _install(targets: t.Sequence[str], what: str) -> None:
     answer = programs.run(
         [*archive.INSTALL, f"-oDir::Cache::archives={WORK}/archives", "install", *targets], timeout=archive.SECONDS
@@ -323,21 +315,15 @@ def _install(targets: t.Sequence[str], what: str) -> None:
         raise DriverError(f"apt could not install {what}: {why}. {transaction.undo()}")
 
 
-def _download(plan: Plan) -> None:
+def _fetch(plan: Plan, how: str) -> list[str]:
+    """Get the driver's packages with ``--download-only``, or say with ``--print-uris`` what would be got, with its digests."""
     shutil.rmtree(f"{WORK}/archives", ignore_errors=True)
     os.makedirs(f"{WORK}/archives/partial")
-    pins = f"-oDir::Etc::Preferences={WORK}/preferences"
-    argv = [
-        *archive.INSTALL,
-        f"-oDir::Cache::archives={WORK}/archives",
-        pins,
-        "--download-only",
-        "install",
-        *plan.targets,
-    ]
-    answer = programs.run(argv, timeout=archive.SECONDS)
+    places = [f"-oDir::Cache::archives={WORK}/archives", f"-oDir::Etc::Preferences={WORK}/preferences"]
+    answer = programs.run([*archive.INSTALL, *places, how, "install", *plan.targets], timeout=archive.SECONDS)
     if answer.code:
         raise DriverError(f"the driver's packages cannot be downloaded: {answer.said}")
+    return sorted(line for line in answer.out.splitlines() if line.startswith("'"))
 
 
 def _desired_files(plan: Plan) -> dict[str, str]:

@@ -29,6 +29,8 @@ OF_PROGRAMS = frozenset((13, 31, 43, 45, 68, 109, 154))
 # Of what keeps Intel's GPUs slow, what is no limit of power (https://docs.kernel.org/admin-guide/abi-testing.html, throttle).
 INTEL_SLOWDOWNS = ("thermal", "prochot", "vr_thermalert")
 PINS, DRIFT = "etc/apt/preferences.d/unified-gpu", "var/lib/unified/gpu/drift"
+# The names of the driver's files, one at the beginning of each line: gpu_driver writes them.
+MODULES = "var/lib/unified/gpu/modules"
 LIBRARIES = ("usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/nvidia/*", "usr/lib64")
 SECONDS = 60
 # Of a log whose beginning is gone at least this much must be left: who watches GPUs looks once a day or oftener.
@@ -96,8 +98,8 @@ def _drift(tree: Tree, run: Ask) -> list[Finding]:
     loaded = tree.text("sys/module/nvidia/version")
     if not loaded:
         return findings or [Finding("drift", "", "absent", "NVIDIA's driver is not loaded")]
-    ended, out, said = run(["modinfo", "-F", "version", "nvidia"])
-    versions = {"the kernel module on the disk": out.strip() if ended == 0 else ""}
+    ended, out, said = run(["modinfo", "-F", "version", *module_files(tree, "nvidia")])
+    versions = {"the kernel module on the disk": "" if ended else " and ".join(sorted({*out.split()} - {loaded}))}
     if ended:
         findings.append(Finding("drift", "", "unread", f"modinfo: {said}"))
     for library in sorted(_libraries(tree)):
@@ -110,6 +112,11 @@ def _drift(tree: Tree, run: Ask) -> list[Finding]:
     if other:
         findings.append(Finding("drift", "", "bad", f"{loaded} is loaded, and {', '.join(other)}"))
     return findings or [Finding("drift", "", "ok", f"all of it is {loaded}")]
+
+
+def module_files(tree: Tree, name: str) -> list[str]:
+    """By which names modinfo finds a driver's modules: Debian's nvidia is nvidia-current.ko, or nvidia-current-open.ko."""
+    return [line.split()[0] for line in tree.text(MODULES).splitlines() if line.strip()] or [name]
 
 
 def _libraries(tree: Tree) -> set[str]:

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 
 from . import boot, kernels, module_file
+from .health import module_files
 from .tree import Tree
 
 BUILD_SECONDS = 1800
@@ -161,8 +162,21 @@ def prebuilt(name: str, release: str, *, signed: bool) -> tuple[list[str], list[
 def same_build(name: str, tree: Tree) -> bool:
     """Whether the loaded module is the one that lies there for the running kernel; true where one of them says nothing of its source."""
     loaded = tree.text("sys/module", name, "srcversion")
-    there = _kmod("modinfo", "-k", tree.text("proc/sys/kernel/osrelease"), "-F", "srcversion", name).out.strip()
-    return not loaded or not there or loaded == there
+    release = tree.text("proc/sys/kernel/osrelease")
+    there = _kmod("modinfo", "-k", release, "-F", "srcversion", *module_files(tree, name)).out.split()
+    return not loaded or not there or loaded in there
+
+
+def names(files: t.Iterable[str], *, keys: bool) -> dict[str, str]:
+    """By which names kmod finds modules, which are not the ones they have in the kernel: Debian's nvidia lies in nvidia-current.ko.
+
+    Args:
+        keys: whether to tell of each module the key that signed it.
+    """
+    return {
+        os.path.basename(file).partition(".ko")[0]: _kmod("modinfo", "-F", "sig_key", file).out.strip() if keys else ""
+        for file in files
+    }
 
 
 def _kmod(*argv: str) -> programs.Answer:

@@ -22,6 +22,8 @@ RECORD, TRANSACTION = os.path.join(STATE, "driver.json"), os.path.join(STATE, "t
 KEPT = os.path.join(STATE, "kept")
 # Where the hook after a kernel's package (roles/gpu/templates/kernel-hook.sh.j2) writes what it could not prove.
 DRIFT = os.path.join(STATE, "drift")
+# By which names that hook and unified-gpu-health find the driver's modules; a line is a name and the key that must have signed it, or none.
+MODULES = os.path.join(STATE, "modules")
 OWN_FILES = (archive.PREFERENCES, archive.UNATTENDED)
 
 
@@ -34,33 +36,46 @@ def versions() -> dict[str, str]:
     return {name: one.version for name, one in archive.installed().items()}
 
 
-def begin(original: t.Mapping[str, str], replaced: t.Mapping[str, str]) -> None:
-    """Write down what there is, before apt changes it.
+def begin(steps: archive.Steps, sources: t.Iterable[str]) -> list[str]:
+    """Write down what there is, before apt changes it; returns the packages that could not be kept for the way back.
 
     Args:
-        original: versions before this run, by name: what came since is ours.
-        replaced: versions of what apt will replace or remove.
+        steps: what apt will do. Of other packages nothing is remembered: what somebody installs meanwhile is not ours.
+        sources: of the driver.
     """
     make_private(STATE)
-    _keep(replaced)
+    lost = _keep({**steps.replaced, **steps.removed})
+    there = versions()
+    before = {name: there[name] for name in (*steps.installed, *steps.removed) if name in there}
     files = {path: text(path) + "\n" if os.path.exists(path) else "" for path in OWN_FILES}
-    write_json(TRANSACTION, {"before": versions(), "original": dict(original), "files": files})
+    write_json(TRANSACTION, {"before": before, "after": steps.installed, "files": files, "sources": sorted(sources)})
+    return lost
 
 
-def installed() -> list[str]:
-    """What runs of ours installed."""
-    record = read_json(RECORD) or {"installed": []}
-    return list(record["installed"])
+def record() -> dict[str, list[str]]:
+    """What runs of ours installed, and the source packages of drivers among it."""
+    return read_json(RECORD) or {"installed": [], "sources": []}
 
 
-def end(original: t.Mapping[str, str] | None = None) -> None:
-    """Forget the transaction; what came since ORIGINAL is remembered as ours."""
-    if original is not None:
-        came = set(archive.installed()) - set(original)
-        write_json(RECORD, {"installed": sorted({*installed(), *came})})
+def end() -> None:
+    """Forget the transaction; what came with it is remembered as ours."""
+    transaction = read_json(TRANSACTION)
+    if transaction is not None:
+        came = set(transaction["after"]).intersection(versions()) - set(transaction["before"])
+        known = record()
+        ours = {"installed": {*known["installed"], *came}, "sources": {*known["sources"], *transaction["sources"]}}
+        write_json(RECORD, {key: sorted(names) for key, names in ours.items()})
     with contextlib.suppress(FileNotFoundError):
         os.unlink(TRANSACTION)
     shutil.rmtree(KEPT, ignore_errors=True)
+
+
+def remember(modules: t.Mapping[str, str]) -> None:
+    """Write down the modules that were proven, and their keys, by name."""
+    content = "".join(f"{name} {key}".rstrip() + "\n" for name, key in sorted(modules.items()))
+    if text(MODULES) != content.strip():
+        make_private(STATE)
+        write(MODULES, content)
 
 
 def drifted(releases: t.Iterable[str]) -> list[str]:
@@ -86,7 +101,7 @@ def recover() -> list[str]:
         return []
     answer = programs.run(["dpkg", "--configure", "-a"], timeout=archive.SECONDS)
     if not answer.code and not archive.broken():
-        end(transaction["original"])
+        end()
         return ["finished what a killed run began"]
     said = undo()
     if begun():
@@ -95,11 +110,10 @@ def recover() -> list[str]:
 
 
 def undo() -> str:
-    """Bring back the packages and files of before the transaction; returns what to tell."""
+    """Bring back the packages and files of before the transaction, but for those that somebody has moved since; returns what to tell."""
     transaction = read_json(TRANSACTION)
-    before = transaction["before"]
-    now = {name: one.version for name, one in archive.installed().items()}
-    way = way_back(before, now, now)
+    before, after = transaction["before"], transaction["after"]
+    way = way_back(before, after, versions())
     failures = []
     if new := [*way.purge, *way.remove]:
         answer = programs.run(["dpkg", "--purge", "--force-remove-reinstreq", *new], timeout=archive.SECONDS)
@@ -114,7 +128,7 @@ def undo() -> str:
         write(path, content)
     if failures or archive.broken():
         return f"It could not be undone wholly: {'; '.join(failures)}; dpkg did not finish {', '.join(archive.broken()) or 'nothing'}"
-    end(transaction["original"])
+    end()
     return "The driver of before is there again"
 
 
@@ -124,8 +138,11 @@ def _kept(name: str) -> str:
     return os.path.join(KEPT, files[0]) if files else ""
 
 
-def _keep(replaced: t.Mapping[str, str]) -> None:
-    """The packages that would be replaced, as far as the archive still has them: the way back must not depend on it."""
+def _keep(replaced: t.Mapping[str, str]) -> list[str]:
+    """The packages that would be replaced, as far as the archive still has them: the way back must not depend on it. Returns those that it lacks.
+
+    They are no reason to refuse: archives drop what they replace, and the driver could never be renewed.
+    """
     shutil.rmtree(KEPT, ignore_errors=True)
     if replaced:
         make_private(KEPT)
@@ -134,6 +151,7 @@ def _keep(replaced: t.Mapping[str, str]) -> None:
             ["sh", "-c", 'cd "$1" && apt-get -qq download "$2"', "sh", KEPT, f"{name}={version}"],
             timeout=archive.SECONDS,
         )
+    return sorted(f"{name} {version}" for name, version in replaced.items() if not _kept(name))
 
 
 def write(path: str, content: str) -> None:

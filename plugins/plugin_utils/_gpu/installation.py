@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .model import Decision, Target
+from .nvidia import VENDOR_REPOSITORY
 from .tables import Tables
 
 # Debian's architecture as the vendor's paths have it.
@@ -23,8 +24,8 @@ def installation(
 
     Returns:
         ``packages`` of the driver with their ``branch`` and module ``name``, ``extra`` packages of any version, ``repository`` (the arguments of
-        gpu_repository, or empty), ``modprobe`` (the text of the file in /etc/modprobe.d), ``units`` that start with the host, and why it cannot
-        be installed by the role (``refused``, empty where it can).
+        gpu_repository, or empty), ``modprobe`` (the text of the file in /etc/modprobe.d), ``units`` that start with the host, why it cannot
+        be installed by the role (``refused``, empty where it can), and what the operator could ask for ``instead``.
     """
     driving = [one for one in decisions if one.action in ("install", "vendor", "kernel")]
     driven = [one for one in driving if one.branch]
@@ -50,7 +51,28 @@ def installation(
         "modprobe": modprobe(driving),
         "units": units(driven, target),
         "refused": refused,
+        "instead": instead(driven),
     }
+
+
+def instead(driven: t.Sequence[Decision]) -> str:
+    """The other drivers that every device could have, with the variables that ask for them; empty where there is none.
+
+    For where the decided one does not build: which kernels a driver builds for is in no table.
+    """
+    taken = {one.branch for one in driven}
+    common = (
+        [branch for branch in driven[0].branches if all(branch in one.branches for one in driven)] if driven else []
+    )
+    others = {
+        (branch.number, branch.flavour, "vendor" if branch.repository == VENDOR_REPOSITORY else "distribution"): None
+        for branch in common
+        if branch not in taken
+    }
+    listed = [
+        f'gpu_driver: "{number}", gpu_flavour: {flavour}, gpu_repository: {place}' for number, flavour, place in others
+    ]
+    return f"What could be asked for instead: {'; or '.join(listed)}" if listed else ""
 
 
 def by_hand(packages: t.Sequence[str], extra: t.Sequence[str]) -> str:

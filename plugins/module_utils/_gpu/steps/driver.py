@@ -9,7 +9,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.errors impo
 from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE
 from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
 
-from .. import driver
+from .. import driver, removal
 from ..archive import DriverError
 
 _WORDS = {"type": "list", "elements": "str", "default": []}
@@ -34,20 +34,21 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     desired = driver.Driver(
         asked["name"], tuple(asked["packages"]), tuple(asked["extra"]), asked["branch"], asked["version"]
     )
-    outcome, because, reason = driver.Outcome([], {}, {}), "", ""
+    outcome, because, reason, unbuilt = driver.Outcome([], {}, {}), "", "", False
     try:
         with Lock(BASE, "installing a driver"):
             if asked["state"] == "absent":
-                outcome = driver.absent(dry=dry)
+                outcome = outcome._replace(said=removal.absent(dry=dry))
             else:
                 outcome = driver.present(desired, dry=dry)
                 reason = driver.reboot_reason(desired)
     except DriverError as exc:
-        because = str(exc)
+        because, unbuilt = str(exc), isinstance(exc, driver.UnbuiltError)
     return {
         "changed": bool(outcome.said),
         "blocked": bool(because),
         "because": because,
+        "unbuilt": unbuilt,
         "said": outcome.said,
         "versions": outcome.versions,
         "proofs": outcome.proofs,
