@@ -69,11 +69,7 @@ HOST_FLAGS: dict[str, t.Callable[[Facts], bool]] = {
     "nomodeset": lambda facts: "nomodeset" in facts["parameters"],
     # Ubuntu has the modules of each kernel signed by Canonical (linux-modules-nvidia-*).
     "signed_by_distribution": lambda facts: facts["system"]["os"] == "ubuntu",
-    "signatures_enforced": lambda facts: (
-        facts["secure_boot"]["state"] == "on"
-        or facts["secure_boot"]["lockdown"] in ("integrity", "confidentiality")
-        or bool({"module.sig_enforce", "module.sig_enforce=1"} & set(facts["parameters"]))
-    ),
+    "signatures_enforced": lambda facts: bool(facts["secure_boot"]["enforced"]),
 }
 
 
