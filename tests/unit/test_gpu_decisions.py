@@ -419,9 +419,19 @@ def test_rule_speaks(rule: str, device: str, system: str, files: dict[str, str],
     assert rule in rules(plan(TABLES, facts, Request(purpose="desktop")))
 
 
-def test_lockdown_with_modules_that_the_distribution_signs_is_no_conflict(tmp_path: Path) -> None:
-    facts = host(tmp_path, ("0000:01:00.0", AMPERE), system="ubuntu2404", proc__cmdline="module.sig_enforce=1\n")
-    assert "unsigned_under_lockdown" not in rules(plan(TABLES, facts, Request(purpose="desktop")))
+@pytest.mark.parametrize("repository", ["distribution", "vendor"])
+def test_lockdown_blocks_what_dkms_builds_on_ubuntu_too(repository: str, tmp_path: Path) -> None:
+    """Canonical signs linux-modules-nvidia-*, which nothing decides."""
+    facts = host(
+        tmp_path,
+        ("0000:01:00.0", AMPERE),
+        system="ubuntu2404",
+        sys__kernel__security__lockdown="none [integrity] confidentiality\n",
+    )
+    planned = plan(TABLES, facts, Request(purpose="desktop", repository=repository))
+    assert "unsigned_under_lockdown" in rules(planned) and planned["blocked"] and planned["install"] == {}
+    (said,) = (one["fix"] for one in planned["conflicts"] if one["rule"] == "unsigned_under_lockdown")
+    assert "gpu_mok to manage" in said
 
 
 def test_egpu_with_thunderbolt_blacklisted_is_a_contradiction(tmp_path: Path) -> None:

@@ -67,8 +67,6 @@ HOST_FLAGS: dict[str, t.Callable[[Facts], bool]] = {
     "key_enrolled": lambda facts: any(key["state"] == "enrolled" for key in facts["secure_boot"]["keys"]),
     "key_pending": lambda facts: any(key["state"] == "pending" for key in facts["secure_boot"]["keys"]),
     "nomodeset": lambda facts: "nomodeset" in facts["parameters"],
-    # Ubuntu has the modules of each kernel signed by Canonical (linux-modules-nvidia-*).
-    "signed_by_distribution": lambda facts: facts["system"]["os"] == "ubuntu",
     "signatures_enforced": lambda facts: bool(facts["secure_boot"]["enforced"]),
 }
 
