@@ -87,7 +87,7 @@ gpu:
       type: list
       elements: str
     blacklisted:
-      description: Modules that modprobe.d keeps from loading.
+      description: Modules that modprobe.d or the running kernel's command line keeps from loading.
       type: list
       elements: str
     looked_at:

@@ -397,6 +397,8 @@ def test_every_rule_speaks_of_flags_that_are_made_and_can_speak(tmp_path: Path) 
     [
         ("driver_blacklisted", AMPERE, "debian13", {"etc__modprobe.d__x.conf": "blacklist nvidia\n"}),
         ("driver_blacklisted", "1002:73bf", "debian13", {"etc__modprobe.d__x.conf": "install amdgpu /bin/false\n"}),
+        ("driver_blacklisted", AMPERE, "debian13", {"proc__cmdline": "modprobe.blacklist=nouveau,nvidia quiet\n"}),
+        ("driver_blacklisted", AMPERE, "debian13", {"proc__cmdline": "module_blacklist=nvidia\n"}),
         ("nomodeset", AMPERE, "debian13", {"proc__cmdline": "quiet nomodeset\n"}),
         ("headers_missing", AMPERE, "debian13", {}),
         ("unsigned_under_lockdown", AMPERE, "debian13", {"proc__cmdline": "module.sig_enforce=1\n"}),

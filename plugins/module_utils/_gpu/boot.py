@@ -122,7 +122,13 @@ def parameters(tree: Tree) -> list[str]:
 
 
 def blacklisted(tree: Tree) -> list[str]:
-    """Modules that modprobe.d(5) keeps from loading by alias, or replaces by a command that does nothing."""
+    """Modules that modprobe.d(5) or the running kernel's command line keeps from loading, or that a command replaces which does nothing."""
+    modules = set()
+    # modprobe(8) reads the first of them, the kernel itself the second.
+    for word in parameters(tree):
+        name, _sign, value = word.partition("=")
+        if name in ("modprobe.blacklist", "module_blacklist"):
+            modules |= {one.replace("-", "_") for one in value.split(",") if one}
     seen = {}
     # The first directory that has a file of a name wins.
     for directory in (
@@ -133,7 +139,6 @@ def blacklisted(tree: Tree) -> list[str]:
         "etc/modprobe.d",
     ):
         seen.update({name: directory for name in tree.names(directory) if name.endswith(".conf")})
-    modules = set()
     for name, directory in seen.items():
         for line in tree.text(directory, name).splitlines():
             words = line.split()
