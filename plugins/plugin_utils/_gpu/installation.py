@@ -26,7 +26,7 @@ def installation(
         gpu_repository, or empty), ``modprobe`` (the text of the file in /etc/modprobe.d), ``units`` that start with the host, and why it cannot
         be installed by the role (``refused``, empty where it can).
     """
-    driving = [one for one in decisions if one.action in ("install", "vendor", "kernel")]
+    driving = [one for one in decisions if one.action in ("install", "vendor", "kernel", "software")]
     driven = [one for one in driving if one.branch]
     packages: list[str] = []
     for one in driven:
