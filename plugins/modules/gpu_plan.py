@@ -126,6 +126,9 @@ plan:
     smoke:
       description: By which ways programs must see the GPUs once the driver is loaded, as M(unified.deploy.gpu_smoke_info) takes them.
       type: dict
+    reboot_reason:
+      description: Which devices have a driver of the kernel, one for guests or the other flavour of NVIDIA's only after a boot. Empty where none waits.
+      type: str
     looked_at:
       description: Where GPUs were looked for.
       type: str

@@ -480,6 +480,31 @@ def test_state_of_a_device(driver: str, loaded: dict[str, t.Any], state: str, tm
     assert plan(TABLES, facts, Request(purpose="desktop"))["devices"][0]["state"] == state
 
 
+@pytest.mark.parametrize(
+    ("device", "override", "driver", "flavour", "reason"),
+    [
+        ("8086:56a0", {"driver": "xe"}, "i915", "", "0000:01:00.0 has i915, and xe is decided"),
+        ("8086:56a0", {"driver": "xe"}, "xe", "", ""),
+        ("1002:73bf", {}, "", "", "0000:01:00.0 has no driver, and amdgpu is decided"),
+        ("1002:73bf", {}, "amdgpu", "", ""),
+        (AMPERE, {"purpose": "passthrough"}, "nouveau", "", "0000:01:00.0 has nouveau, and vfio-pci is decided"),
+        (AMPERE, {"purpose": "passthrough"}, "vfio-pci", "", ""),
+        (AMPERE, {}, "nvidia", "open", "0000:01:00.0 has nvidia 550.163.01 open, and nvidia closed is decided"),
+        (AMPERE, {}, "nvidia", "closed", ""),
+        # Of these gpu_driver tells.
+        (AMPERE, {}, "nouveau", "", ""),
+    ],
+)
+def test_device_that_waits_for_a_boot_is_told(
+    device: str, override: dict[str, str], driver: str, flavour: str, reason: str, tmp_path: Path
+) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", device))
+    facts["devices"][0]["driver"] = driver
+    facts["loaded"] = {"nvidia": {"version": "550.163.01", "flavour": flavour}} if flavour else {}
+    planned = plan(TABLES, facts, Request(purpose="desktop", devices={device: override} if override else {}))
+    assert planned["reboot_reason"] == reason
+
+
 def test_newest_kernel_that_can_boot_decides_not_the_running_one(tmp_path: Path) -> None:
     facts = host(tmp_path, ("0000:01:00.0", "8086:e20b"), system="debian12")
     assert plan(TABLES, facts, Request())["devices"][0]["action"] == "newer_kernel"

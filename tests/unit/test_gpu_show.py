@@ -132,7 +132,7 @@ def test_role_that_is_told_to_boot_the_host_refuses(inventory: Path) -> None:
 def switched(inventory: Path, install: dict[str, t.Any]) -> subprocess.CompletedProcess[str]:
     """What the role says of a boot after its stage Switch, in check mode, of a plan that no host is asked for."""
     nothing: dict[str, t.Any] = {"name": "", "modprobe": "", "units": [], "packages": [], "extra": [], "repository": {}}
-    planned = {"plan": {"install": {**nothing, **install}, "devices": []}}
+    planned = {"plan": {"install": {**nothing, **install}, "devices": [], "reboot_reason": "a device waits"}}
     stage = {"include_role": {"name": "unified.deploy.gpu", "tasks_from": "switch.yml"}}
     show = {"debug": {"msg": "REBOOT {{ gpu_reboot_required }}: {{ gpu_reboot_reason }}"}}
     play_ = {"hosts": "here", "gather_facts": False, "vars": {"__gpu_plan": planned}, "tasks": [stage, show]}
@@ -143,7 +143,7 @@ def switched(inventory: Path, install: dict[str, t.Any]) -> subprocess.Completed
 
 def test_check_mode_of_a_driver_that_needs_no_package_ends_well(inventory: Path) -> None:
     ran = switched(inventory, {"modprobe": "options xe force_probe=56a0\n"})
-    assert ran.returncode == 0 and "REBOOT" in ran.stdout, ran.stdout
+    assert ran.returncode == 0 and "REBOOT True: a device waits" in ran.stdout, ran.stdout
 
 
 def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:

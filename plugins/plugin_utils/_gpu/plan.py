@@ -75,6 +75,9 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
         "blocked": blocked,
         "install": {} if blocked else installation.installation(tables, decisions.values(), target, programs),
         "smoke": smoke,
+        "reboot_reason": "; ".join(
+            line for where, device, decision in rows for line in waits(tables, where, device, decision, facts)
+        ),
         "looked_at": looked_at(facts),
     }
 
@@ -163,6 +166,22 @@ def state(tables: Tables, device: Facts, decision: Decision, facts: Facts) -> st
         if loaded.get("flavour") and loaded["flavour"] != decision.flavour:
             return "other flavour"
     return "as decided"
+
+
+# What the boot after the switch changes. Of a driver that is installed gpu_driver tells, which sees what it installed.
+WAITING: dict[str, tuple[str, ...]] = {
+    "kernel": ("no driver", "other driver"),
+    "passthrough": ("no driver", "other driver"),
+    "install": ("other flavour",),
+    "vendor": ("other flavour",),
+}
+
+
+def waits(tables: Tables, where: str, device: Facts, decision: Decision, facts: Facts) -> t.Iterator[str]:
+    """Why a device has its driver only after a boot."""
+    if state(tables, device, decision, facts) in WAITING.get(decision.action, ()):
+        decided = " ".join(part for part in (decision.driver, decision.flavour) if part)
+        yield f"{where} has {driver_now(device, facts) or 'no driver'}, and {decided} is decided"
 
 
 def differences(tables: Tables, where: str, device: Facts, decision: Decision, facts: Facts) -> t.Iterator[str]:
