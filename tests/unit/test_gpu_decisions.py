@@ -221,8 +221,31 @@ def test_fabric_gets_the_server_edition_with_its_manager(system: str) -> None:
     assert "desktop" not in {branch.edition for branch in decision.branches}
 
 
-def test_fabric_on_debian_gets_the_vendors_driver_as_the_archive_has_no_manager() -> None:
-    assert decide_pci(TABLES, "10de:2335", "030200", target("debian13", fabric=True)).repository == "nvidia-cuda"
+@pytest.mark.parametrize("system", ["debian12", "debian13"])
+def test_fabric_on_debian_gets_driver_and_manager_of_the_vendor_as_the_archive_has_no_manager(
+    system: str, tmp_path: Path
+) -> None:
+    facts = host(tmp_path, ("0000:83:00.0", "10de:2335"), system=system)
+    facts["nvswitches"] = ["0000:ff:00.0"]
+    planned = plan(TABLES, facts, Request())
+    install = planned["install"]
+    assert install["repository"]["name"] == "nvidia-cuda" and not planned["blocked"]
+    # gpu_driver takes all of them in one version.
+    assert install["packages"] == ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-fabricmanager"]
+    assert "nvidia-fabricmanager.service" in install["units"]
+
+
+def test_fabric_gets_the_manager_of_the_branch_that_is_asked_for(tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:83:00.0", "10de:2335"), system="ubuntu2404")
+    facts["nvswitches"] = ["0000:ff:00.0"]
+    for request, names in (
+        (Request(driver="615"), ["nvidia-driver-615-server-open", "nvidia-fabricmanager-615"]),
+        (
+            Request(driver="615", repository="vendor"),
+            ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-fabricmanager"],
+        ),
+    ):
+        assert plan(TABLES, facts, request)["install"]["packages"] == names
 
 
 @pytest.mark.parametrize(

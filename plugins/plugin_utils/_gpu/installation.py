@@ -30,7 +30,8 @@ def installation(
     driven = [one for one in driving if one.branch]
     packages: list[str] = []
     for one in driven:
-        packages += [name for name in one.packages or vendor_packages(tables, one, target) if name not in packages]
+        names = () if one.branch and one.branch.packages else vendor_packages(tables, one, target)
+        packages += [name for name in (*names, *one.packages) if name not in packages]
     extra = [name for one in driving for name in (*one.firmware, *(() if one.branch else one.packages))]
     if driven:
         extra += tables.packages("nvidia", target.purpose, target.system, target.architecture)

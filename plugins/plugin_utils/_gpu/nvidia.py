@@ -70,16 +70,20 @@ def _drives(tables: Tables, device: Support, target: Target) -> tuple[Branch, ..
 def fabric_manager(tables: Tables, target: Target, branch: Branch) -> tuple[str, ...]:
     """The package that couples GPUs over NVSwitches, in exactly the driver's version; empty where the system has none."""
     if branch.repository != "distribution":
-        return ("nvidia-fabric-manager",) if target.system.startswith("rhel") else ()
+        names = tables.policy["vendor_fabric_managers"].get(branch.repository, {})
+        return tuple(names.get("rhel" if target.system.startswith("rhel") else "apt", ()))
     name = f"nvidia-fabricmanager-{branch.number}"
     return (name,) if tables.has(target.system, target.architecture, name) else ()
 
 
+def packages(tables: Tables, target: Target, branch: Branch) -> tuple[str, ...]:
+    """Of one version: what a branch has names for here, and what couples the GPUs."""
+    return branch.packages + (fabric_manager(tables, target, branch) if target.fabric else ())
+
+
 def couples(tables: Tables, target: Target, branch: Branch) -> bool:
     """Whether GPUs behind NVSwitches can compute with a branch: the fabric manager follows the server edition."""
-    return branch.edition != "desktop" and (
-        branch.repository != "distribution" or bool(fabric_manager(tables, target, branch))
-    )
+    return branch.edition != "desktop" and bool(fabric_manager(tables, target, branch))
 
 
 def in_list(device: Support, name: str) -> bool:
@@ -119,7 +123,7 @@ def with_branch(tables: Tables, row: Row, target: Target, branch: Branch, branch
         action="install" if branch.repository == "distribution" else "vendor",
         driver="nvidia",
         branch=branch,
-        packages=branch.packages + (fabric_manager(tables, target, branch) if target.fabric else ()),
+        packages=packages(tables, target, branch),
         firmware=firmware,
         repository=branch.repository,
         reason=f"{row['architecture']}: open modules {row['open_modules']}, {_last(row)}; {branch.row} lists it",
