@@ -321,7 +321,7 @@ def host(tmp_path: Path, *devices: tuple[str, str], system: str = "debian13", **
     return gather(str(tmp_path), machine="x86_64")
 
 
-PASCAL, AMPERE, BLACKWELL, KEPLER = "10de:1b80", "10de:2204", "10de:2c05", "10de:1180"
+PASCAL, AMPERE, BLACKWELL, KEPLER, HOPPER = "10de:1b80", "10de:2204", "10de:2c05", "10de:1180", "10de:2335"
 
 
 def test_two_gpus_share_the_branch_that_drives_both(tmp_path: Path) -> None:
@@ -370,6 +370,7 @@ def rules(planned: dict[str, t.Any]) -> set[str]:
         (BLACKWELL, {"branch": "580", "flavour": "closed"}, "closed_for_open_only"),
         (PASCAL, {"branch": "580", "flavour": "open"}, "open_for_closed_only"),
         (PASCAL, {"branch": "615", "flavour": "open"}, "beyond_last_branch"),
+        (HOPPER, {"branch": "470"}, "branch_without_device"),
         (AMPERE, {"purpose": "passthrough"}, "passthrough_without_iommu"),
     ],
 )
@@ -379,6 +380,64 @@ def test_override_that_contradicts_a_rule_is_blocked(
     facts = host(tmp_path, ("0000:01:00.0", device), system="ubuntu2404")
     planned = plan(TABLES, facts, Request(purpose="desktop", devices={device: override}))
     assert rule in rules(planned) and planned["blocked"]
+
+
+def test_override_that_drives_nothing_says_what_does(tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", BLACKWELL))
+    planned = plan(TABLES, facts, Request(devices={BLACKWELL: {"branch": "550", "flavour": "open"}}))
+    assert {"branch_without_device", "open_only_before_560"} <= rules(planned) and planned["blocked"]
+    assert "what drives it here: 580 open (nvidia-cuda)" in planned["devices"][0]["reason"]
+
+
+@pytest.mark.parametrize("number", ["580", 580])
+@pytest.mark.parametrize(
+    ("device", "system", "fabric", "packages"),
+    [
+        (HOPPER, "ubuntu2404", False, ["nvidia-driver-580-server-open"]),
+        (HOPPER, "ubuntu2404", True, ["nvidia-driver-580-server-open", "nvidia-fabricmanager-580"]),
+        (HOPPER, "debian12", True, ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-fabricmanager"]),
+        (BLACKWELL, "ubuntu2404", False, ["nvidia-driver-580-server-open"]),
+        (PASCAL, "ubuntu2404", False, ["nvidia-driver-580-server"]),
+    ],
+)
+def test_override_of_the_branch_gets_what_the_tables_would_give(
+    device: str, system: str, *, fabric: bool, packages: list[str], number: t.Any, tmp_path: Path
+) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", device), system=system)
+    facts["nvswitches"] = ["0000:ff:00.0"] if fabric else []
+    planned = plan(TABLES, facts, Request(devices={device: {"branch": number}}))
+    assert not planned["blocked"], planned["conflicts"]
+    assert planned["install"]["packages"] == packages
+
+
+def test_override_keeps_firmware_and_user_space(tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", AMPERE), ("0000:03:00.0", "8086:56a0"))
+    devices = {AMPERE: {"flavour": "open"}, "8086:56a0": {"driver": "xe"}}
+    nvidia, intel = plan(TABLES, facts, Request(purpose="desktop", devices=devices))["devices"]
+    assert nvidia["firmware"] == ["firmware-nvidia-gsp"] and "nvidia-smi" in nvidia["packages"]
+    assert intel["firmware"] == ["firmware-intel-graphics"] and "mesa-vulkan-drivers" in intel["packages"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (None, r"gpu_devices: '10de:2204' has nothing where keys are needed\. Write them"),
+        ("580", "has a text where keys are needed"),
+        (["580"], "has a list where keys are needed"),
+        ({"branch": None}, "has nothing for the key 'branch'"),
+        ({"branch": 580.1}, r"has the value 580\.1 for the key 'branch'"),
+        ({"branch": True}, "has the value True for the key 'branch'"),
+        ({"branch": "580.65"}, "has the branch '580.65'. A branch is a number"),
+        ({"flavour": "opened"}, "has the flavour 'opened'. Use one of open, closed"),
+        ({"purpose": "gaming"}, "has the purpose 'gaming'. Use one of compute"),
+        ({"driver": "nouveau", "branch": "580"}, "has the driver 'nouveau' and a branch, which only NVIDIA's has"),
+        ({"purpose": "passthrough", "branch": "580"}, "is for passthrough, which leaves the host none"),
+    ],
+)
+def test_override_of_another_kind_is_an_error_that_names_it(asked: t.Any, says: str, tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", AMPERE))
+    with pytest.raises(GpuError, match=says):
+        plan(TABLES, facts, Request(devices={AMPERE: asked}))
 
 
 def test_override_of_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .model import Decision
-from .tables import Tables
+from . import nvidia
+from .model import Decision, Target
+from .tables import Row, Tables
 
 Facts = t.Mapping[str, t.Any]
 
@@ -82,24 +83,34 @@ class Subject:
     device: Facts
     decision: Decision
     facts: Facts
-    system: str
+    target: Target
     beside_nvidia: bool
     tables: Tables
 
-    def open_modules(self) -> str:
-        """What NVIDIA's driver says: required, possible, none; empty for a device that is not NVIDIA's."""
+    def row(self) -> Row | None:
+        """What the tables have of a device of NVIDIA's."""
         vendor, _colon, device = self.device.get("id", "").partition(":")
-        return self.tables.nvidia[device]["open_modules"] if vendor == "10de" and device in self.tables.nvidia else ""
+        return self.tables.nvidia.get(device) if vendor == "10de" else None
+
+    def open_modules(self) -> str:
+        """What NVIDIA's driver says: required, possible, none; empty for a device that is not in its list."""
+        row = self.row()
+        return row["open_modules"] if row else ""
 
     def last_branch(self) -> str:
-        vendor, _colon, device = self.device.get("id", "").partition(":")
-        return self.tables.nvidia[device]["last_branch"] if vendor == "10de" and device in self.tables.nvidia else ""
+        row = self.row()
+        return row["last_branch"] if row else ""
+
+    def undriven(self) -> bool:
+        """Whether the branch is one that the operator asks for, and none that drives the device."""
+        row, branch = self.row(), self.decision.branch
+        return bool(row and branch) and branch not in nvidia.drives(self.tables, row, self.target)
 
     def branch(self) -> int:
         return int(self.decision.branch.number) if self.decision.branch else 0
 
     def fingerprint(self) -> str:
-        row = self.tables.repository(self.decision.repository, self.system)
+        row = self.tables.repository(self.decision.repository, self.target.system)
         return row["fingerprint"] if row else ""
 
 
@@ -123,7 +134,9 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "open_before_560": lambda one: one.decision.flavour == "open" and one.branch() < 560,
     "open_for_closed_only": lambda one: one.open_modules() == "none" and one.decision.flavour == "open",
     "out_of_tree": lambda one: one.decision.action in ("install", "vendor"),
+    "open_only_before_560": lambda one: one.open_modules() == "required" and 0 < one.branch() < 560,
     "passthrough": lambda one: one.decision.action == "passthrough",
+    "undriven": Subject.undriven,
     "vendor": lambda one: one.decision.action == "vendor",
     # NVIDIA's driver makes virtual functions for vGPU only.
     "vgpu_host": lambda one: (
@@ -134,7 +147,7 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
 
 
 def check(
-    tables: Tables, facts: Facts, system: str, decided: t.Sequence[tuple[str, Facts, Decision]]
+    tables: Tables, facts: Facts, target: Target, decided: t.Sequence[tuple[str, Facts, Decision]]
 ) -> list[Conflict]:
     """The conflicts of a host.
 
@@ -142,10 +155,10 @@ def check(
         decided: where the device is, what was read of it, and what was decided.
     """
     of_host = host_flags(facts)
-    nvidia = any(decision.driver == "nvidia" for _where, _device, decision in decided)
+    beside_nvidia = any(decision.driver == "nvidia" for _where, _device, decision in decided)
     conflicts = []
     for where, device, decision in decided:
-        subject = Subject(device, decision, facts, system, nvidia, tables)
+        subject = Subject(device, decision, facts, target, beside_nvidia, tables)
         flags = of_host | {name for name, holds in DEVICE_FLAGS.items() if holds(subject)}
         for rule, raw in tables.conflicts.items():
             if all((flag[1:] not in flags) if flag.startswith("!") else flag in flags for flag in raw["when"]):

@@ -25,6 +25,7 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     if facts["looked_at"]["pci"] is None and not facts["looked_at"]["device_tree"]:
         raise GpuError("there is neither a PCI bus nor a device tree to look for GPUs on", fix="Is /sys mounted?")
     system = tables.system_of(facts["system"]["os"], facts["system"]["version"])
+    request = override.checked(request, facts)
     devices = {gpu["slot"]: gpu for gpu in facts["devices"]} | {
         gpu["path"]: gpu for gpu in facts["board"].get("gpus", ())
     }
@@ -39,7 +40,7 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     names = {where: name(tables, devices.get(where, {})) for where in decisions}
     decisions = branch.agree(tables, decisions, names, request, target)
     rows = [(where, devices.get(where, {}), decision) for where, decision in decisions.items()]
-    clashes = conflicts.check(tables, facts, system.id, rows)
+    clashes = conflicts.check(tables, facts, target, rows)
     blocked = (
         # What could not be read may hold a device, or a reason against a driver.
         bool(facts["left_out"])
@@ -84,7 +85,6 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
 
 def _decisions(tables: Tables, facts: Facts, target: Target, request: Request) -> dict[str, Decision]:
     decisions: dict[str, Decision] = {}
-    override.check(request, facts)
     for gpu in facts["devices"]:
         if parent := gpu.get("sriov", {}).get("function_of"):
             reason = f"a virtual function of {parent}: a guest's, or whose it is made for"
