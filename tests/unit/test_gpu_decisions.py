@@ -518,6 +518,42 @@ def test_lockdown_blocks_what_dkms_builds_on_ubuntu_too(repository: str, tmp_pat
     assert "gpu_mok to manage" in said
 
 
+def grouped(facts: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The same host with its IOMMU on."""
+    for number, gpu in enumerate(facts["devices"]):
+        gpu["iommu_group"] = str(number)
+    return facts
+
+
+def test_devices_for_guests_are_taken_by_vfio_before_another_driver_does(tmp_path: Path) -> None:
+    slots = {"0000:01:00.0": AMPERE, "0000:02:00.0": HOPPER, "0000:03:00.0": "1002:73bf", "0000:04:00.0": PASCAL}
+    facts = grouped(host(tmp_path, *slots.items()))
+    given: dict[str, dict[str, str]] = {slot: {"purpose": "passthrough"} for slot in list(slots)[:2]}
+    given["0000:03:00.0"] = {"driver": "vfio-pci"}
+    planned = plan(TABLES, facts, Request(purpose="desktop", devices=given))
+    assert not planned["blocked"], planned["conflicts"]
+    lines = planned["install"]["modprobe"].splitlines()
+    assert lines[1:] == [
+        "blacklist nouveau",
+        "options nouveau modeset=0",
+        "options vfio-pci ids=10de:2204,10de:2335,1002:73bf",
+        "softdep nouveau pre: vfio-pci",
+        "softdep nvidia pre: vfio-pci",
+        "softdep amdgpu pre: vfio-pci",
+        "softdep radeon pre: vfio-pci",
+    ]
+    assert "0000:02:00.0 has no driver, and vfio-pci is decided" in planned["reboot_reason"]
+
+
+@pytest.mark.parametrize(("second", "blocks"), [(AMPERE, True), (PASCAL, False)])
+def test_device_for_guests_beside_a_driven_one_of_the_same_id_is_a_contradiction(
+    second: str, *, blocks: bool, tmp_path: Path
+) -> None:
+    facts = grouped(host(tmp_path, ("0000:01:00.0", AMPERE), ("0000:02:00.0", second)))
+    planned = plan(TABLES, facts, Request(purpose="desktop", devices={"0000:01:00.0": {"purpose": "passthrough"}}))
+    assert (planned["blocked"], "passthrough_beside_driver" in rules(planned)) == (blocks, blocks)
+
+
 def test_egpu_with_thunderbolt_blacklisted_is_a_contradiction(tmp_path: Path) -> None:
     root = build(tmp_path, MACHINES["egpu-rtx5070ti-tb5"], "ubuntu2404")
     put(root, "etc/modprobe.d/cis.conf", "install thunderbolt /bin/false\n")

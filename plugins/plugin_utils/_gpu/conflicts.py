@@ -85,6 +85,7 @@ class Subject:
     facts: Facts
     target: Target
     beside_nvidia: bool
+    driven_ids: t.Collection[str]
     tables: Tables
 
     def row(self) -> Row | None:
@@ -114,6 +115,7 @@ class Subject:
         return row["fingerprint"] if row else ""
 
 
+DRIVING = ("install", "vendor", "kernel")
 DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "beyond_last_branch": lambda one: (
         bool(one.branch()) and one.last_branch().isdecimal() and one.branch() > int(one.last_branch())
@@ -128,7 +130,7 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "desktop_edition": lambda one: bool(one.decision.branch and one.decision.branch.edition == "desktop"),
     "external": lambda one: bool(one.device.get("external")),
     "fingerprint_unknown": lambda one: not one.fingerprint(),
-    "needs_driver": lambda one: one.decision.action in ("install", "vendor", "kernel"),
+    "needs_driver": lambda one: one.decision.action in DRIVING,
     "no_iommu_group": lambda one: not one.device.get("iommu_group"),
     "nouveau_beside_nvidia": lambda one: one.decision.driver == "nouveau" and one.beside_nvidia,
     "open_before_560": lambda one: one.decision.flavour == "open" and one.branch() < 560,
@@ -136,6 +138,7 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "out_of_tree": lambda one: one.decision.action in ("install", "vendor"),
     "open_only_before_560": lambda one: one.open_modules() == "required" and 0 < one.branch() < 560,
     "passthrough": lambda one: one.decision.action == "passthrough",
+    "same_id_driven": lambda one: one.device.get("id", "") in one.driven_ids,
     "undriven": Subject.undriven,
     "vendor": lambda one: one.decision.action == "vendor",
     # NVIDIA's driver makes virtual functions for vGPU only.
@@ -156,9 +159,10 @@ def check(
     """
     of_host = host_flags(facts)
     beside_nvidia = any(decision.driver == "nvidia" for _where, _device, decision in decided)
+    driven_ids = {device["id"] for _where, device, decision in decided if decision.action in DRIVING and "id" in device}
     conflicts = []
     for where, device, decision in decided:
-        subject = Subject(device, decision, facts, target, beside_nvidia, tables)
+        subject = Subject(device, decision, facts, target, beside_nvidia, driven_ids, tables)
         flags = of_host | {name for name, holds in DEVICE_FLAGS.items() if holds(subject)}
         for rule, raw in tables.conflicts.items():
             if all((flag[1:] not in flags) if flag.startswith("!") else flag in flags for flag in raw["when"]):

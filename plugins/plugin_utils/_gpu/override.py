@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from . import intree, nvidia
+from . import decide, intree, nvidia
 from .model import PURPOSES, Branch, Decision, GpuError, Request, Target
 from .tables import Tables
 
@@ -82,7 +82,7 @@ def apply(tables: Tables, gpu: t.Mapping[str, t.Any], decided: Decision, asked: 
     row = f"gpu_devices ({decided.row})"
     driver = asked.get("driver", "nvidia")
     if driver == "vfio-pci":
-        return Decision(action="passthrough", driver=driver, reason="gpu_devices says so", row=row)
+        return decide.passthrough(gpu["id"], "gpu_devices says so", row)
     if driver != "nvidia":
         return replace(of_the_kernel(tables, gpu["id"], decided, driver, target), reason="gpu_devices says so", row=row)
     if not gpu["id"].startswith("10de:"):
