@@ -42,6 +42,15 @@ options:
       - The rules about contradictions hold for it as they do for the tables.
     type: dict
     default: {}
+  egpu_allow:
+    description: Slots or C(vendor:device) of the GPUs behind Thunderbolt or USB4 that may be used, or V(all). Another one that is plugged in blocks.
+    type: list
+    elements: str
+    default: [all]
+  mig:
+    description: What NVIDIA's GPUs are to be split into, by slot, as M(unified.deploy.gpu_mig) takes it. Only whether it can be is judged.
+    type: dict
+    default: {}
   steps:
     description:
       - Whether M(unified.deploy.gpu_steps_info) reads the host, and says in the same execution whether the steps of the last run of the role

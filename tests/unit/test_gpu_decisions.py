@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import time
 import typing as t
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.conflicts import DEVICE_FLAGS, HOST_FLAGS
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.decide import decide_board, decide_pci
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import (
     ARCHITECTURES,
@@ -22,7 +24,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import (
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.tables import Tables
 
-from tests.unit.gpu_machines import FIXTURES, MACHINES, SYSTEMS, build, link, put
+from tests.unit.gpu_machines import FIXTURES, MACHINES, RELEASE, SYSTEMS, build, link, put
 
 TABLES = Tables()
 # What expected_decisions.csv calls an action, by what we call it.
@@ -360,6 +362,13 @@ def test_asked_branch_that_does_not_drive_the_device_is_refused_with_those_that_
     assert decided["action"] == "refuse" and "580 closed (distribution)" in decided["reason"]
 
 
+def grouped(facts: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The same host with its IOMMU on."""
+    for number, gpu in enumerate(facts["devices"]):
+        gpu["iommu_group"] = str(number)
+    return facts
+
+
 def rules(planned: dict[str, t.Any]) -> set[str]:
     return {conflict["rule"] for conflict in planned["conflicts"]}
 
@@ -466,12 +475,113 @@ def test_override_forces_a_driver_by_parameter(tmp_path: Path) -> None:
     assert decided["parameters"] == ["xe.force_probe=56a0", "i915.force_probe=!56a0"]
 
 
-def test_every_rule_speaks_of_flags_that_are_made_and_can_speak(tmp_path: Path) -> None:
-    from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.conflicts import DEVICE_FLAGS, HOST_FLAGS
+@dataclass(frozen=True)
+class Case:
+    """A host with one device, or two, and what is asked for it. It has headers and an IOMMU, and nothing contradicts there.
 
+    Attributes:
+        gpu, facts, dkms, secure_boot: what differs of the first device, the host, a module that DKMS installed, and Secure Boot.
+    """
+
+    device: str = AMPERE
+    system: str = "debian13"
+    beside: str = ""
+    gpu: dict[str, t.Any] = field(default_factory=dict)
+    facts: dict[str, t.Any] = field(default_factory=dict)
+    dkms: dict[str, str] = field(default_factory=dict)
+    secure_boot: dict[str, t.Any] = field(default_factory=dict)
+    asked: dict[str, t.Any] = field(default_factory=dict)
+    by_hand: dict[str, str] = field(default_factory=dict)
+
+    def spoken(self, root: Path) -> set[str]:
+        slots = [(SLOT, self.device), *([("0000:02:00.0", self.beside)] if self.beside else [])]
+        facts = grouped(host(root, *slots, system=self.system))
+        facts["devices"][0].update(self.gpu)
+        facts["secure_boot"].update(self.secure_boot)
+        kernel = facts["kernels"][0]
+        built = {"module": "nvidia", "state": "installed", "kernel": kernel["release"], "signer": "/key", "unread": ""}
+        kernel.update(headers=True, dkms=[{**built, **self.dkms}])
+        facts.update(self.facts)
+        devices = {SLOT: self.by_hand} if self.by_hand else {}
+        return rules(plan(TABLES, facts, Request(**{"purpose": "desktop", "devices": devices, **self.asked})))
+
+
+SLOT = "0000:01:00.0"
+GIVEN = {"purpose": "passthrough"}
+ENFORCED, ENROLLED, PENDING = {"enforced": True}, {"keys": [{"state": "enrolled"}]}, {"keys": [{"state": "pending"}]}
+# Of each rule a host that it speaks of, and one that differs in one respect, of which it says nothing.
+RULES = {
+    "egpu_without_thunderbolt": (
+        Case(gpu={"external": True}, facts={"blacklisted": ["thunderbolt"]}),
+        Case(gpu={"external": True}),
+    ),
+    "egpu_not_allowed": (
+        Case(gpu={"external": True}, asked={"egpu_allow": [HOPPER]}),
+        Case(gpu={"external": True}, asked={"egpu_allow": [AMPERE]}),
+    ),
+    "driver_blacklisted": (Case(facts={"blacklisted": ["nvidia"]}), Case(facts={"blacklisted": ["nouveau"]})),
+    "vgpu_host": (Case(gpu={"mdev": True}), Case(gpu={"mdev": True}, by_hand=GIVEN)),
+    "mig_of_vgpu_host": (Case(gpu={"mdev": True}, asked={"mig": {SLOT: []}}), Case(asked={"mig": {SLOT: []}})),
+    "mig_without_driver": (Case(by_hand=GIVEN, asked={"mig": {SLOT: []}}), Case(asked={"mig": {SLOT: []}})),
+    "nomodeset": (Case(facts={"parameters": ["nomodeset"]}), Case(facts={"parameters": ["nomodeset"]}, by_hand=GIVEN)),
+    "closed_for_open_only": (
+        Case(BLACKWELL, "ubuntu2404", by_hand={"branch": "580", "flavour": "closed"}),
+        Case(BLACKWELL, "ubuntu2404", by_hand={"branch": "580", "flavour": "open"}),
+    ),
+    "open_for_closed_only": (
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "580", "flavour": "open"}),
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "580", "flavour": "closed"}),
+    ),
+    "beyond_last_branch": (
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "615"}),
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "580"}),
+    ),
+    "branch_without_device": (
+        Case(HOPPER, "ubuntu2404", by_hand={"branch": "470"}),
+        Case(HOPPER, "ubuntu2404", by_hand={"branch": "580"}),
+    ),
+    "open_only_before_560": (Case(BLACKWELL, by_hand={"branch": "550"}), Case(BLACKWELL, by_hand={"branch": "580"})),
+    "open_before_560": (Case(by_hand={"flavour": "open"}), Case(by_hand={"flavour": "closed"})),
+    "desktop_edition_on_fabric": (
+        Case(HOPPER, "ubuntu2204", facts={"nvswitches": ["0000:ff:00.0"]}, by_hand={"branch": "390"}),
+        Case(HOPPER, "ubuntu2204", facts={"nvswitches": ["0000:ff:00.0"]}, by_hand={"branch": "580"}),
+    ),
+    "nouveau_beside_nvidia": (Case(KEPLER, beside=AMPERE), Case(KEPLER)),
+    "passthrough_beside_driver": (Case(by_hand=GIVEN, beside=AMPERE), Case(by_hand=GIVEN, beside=PASCAL)),
+    "passthrough_without_iommu": (Case(by_hand=GIVEN, gpu={"iommu_group": ""}), Case(by_hand=GIVEN)),
+    "passthrough_of_boot_display": (Case(by_hand=GIVEN, gpu={"boot_vga": True}), Case(gpu={"boot_vga": True})),
+    "unsigned_under_lockdown": (Case(secure_boot=ENFORCED), Case(secure_boot={**ENFORCED, **ENROLLED})),
+    "key_pending": (Case(secure_boot={**ENFORCED, **PENDING}), Case(secure_boot=PENDING)),
+    "headers_missing": (
+        Case(facts={"kernels": [{"release": RELEASE, "modules": True, "headers": False, "claims": {}, "dkms": []}]}),
+        Case(),
+    ),
+    "dkms_failed": (Case(dkms={"state": "failed"}), Case(dkms={"state": "installed"})),
+    "built_for_another_kernel": (Case(dkms={"kernel": "6.1.0-41-amd64"}), Case(dkms={"kernel": RELEASE})),
+    "module_unread": (Case(dkms={"unread": "packed as .zst"}), Case(dkms={"unread": ""})),
+    "unsigned_module": (Case(dkms={"signer": ""}, secure_boot=ENFORCED), Case(dkms={"signer": ""})),
+    "repository_without_key": (Case(system="rhel10"), Case(system="rhel9")),
+    "in_container": (Case(facts={"virtualisation": {"container": "podman"}}), Case()),
+    "external_unplug": (Case(gpu={"external": True}), Case("1002:73bf", gpu={"external": True})),
+}
+
+
+def test_every_rule_speaks_of_flags_that_are_made() -> None:
     flags = {flag.lstrip("!") for rule in TABLES.conflicts.values() for flag in rule["when"]}
     assert flags == set(DEVICE_FLAGS) | set(HOST_FLAGS)
     assert all(rule["class"] in ("inconsistent", "risk", "caution") for rule in TABLES.conflicts.values())
+    assert set(RULES) == set(TABLES.conflicts)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_speaks_where_it_should_and_is_silent_where_not(rule: str, tmp_path: Path) -> None:
+    speaks, silent = RULES[rule]
+    assert rule in speaks.spoken(tmp_path / "speaks")
+    assert rule not in silent.spoken(tmp_path / "silent")
+
+
+def test_host_on_which_nothing_contradicts(tmp_path: Path) -> None:
+    assert Case().spoken(tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -516,13 +626,6 @@ def test_lockdown_blocks_what_dkms_builds_on_ubuntu_too(repository: str, tmp_pat
     assert "unsigned_under_lockdown" in rules(planned) and planned["blocked"] and planned["install"] == {}
     (said,) = (one["fix"] for one in planned["conflicts"] if one["rule"] == "unsigned_under_lockdown")
     assert "gpu_mok to manage" in said
-
-
-def grouped(facts: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The same host with its IOMMU on."""
-    for number, gpu in enumerate(facts["devices"]):
-        gpu["iommu_group"] = str(number)
-    return facts
 
 
 def test_devices_for_guests_are_taken_by_vfio_before_another_driver_does(tmp_path: Path) -> None:

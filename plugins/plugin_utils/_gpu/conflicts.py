@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from . import nvidia
-from .model import Decision, Target
+from .model import Decision, Request, Target
 from .tables import Row, Tables
 
 Facts = t.Mapping[str, t.Any]
@@ -84,6 +84,7 @@ class Subject:
     decision: Decision
     facts: Facts
     target: Target
+    request: Request
     beside_nvidia: bool
     driven_ids: t.Collection[str]
     tables: Tables
@@ -132,12 +133,15 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "fingerprint_unknown": lambda one: not one.fingerprint(),
     "needs_driver": lambda one: one.decision.action in DRIVING,
     "no_iommu_group": lambda one: not one.device.get("iommu_group"),
+    "not_allowed": lambda one: not {"all", one.device.get("id"), one.device.get("slot")} & set(one.request.egpu_allow),
+    "nvidia_decided": lambda one: one.decision.driver == "nvidia",
     "nouveau_beside_nvidia": lambda one: one.decision.driver == "nouveau" and one.beside_nvidia,
     "open_before_560": lambda one: one.decision.flavour == "open" and one.branch() < 560,
     "open_for_closed_only": lambda one: one.open_modules() == "none" and one.decision.flavour == "open",
     "out_of_tree": lambda one: one.decision.action in ("install", "vendor"),
     "open_only_before_560": lambda one: one.open_modules() == "required" and 0 < one.branch() < 560,
     "passthrough": lambda one: one.decision.action == "passthrough",
+    "partitioned": lambda one: one.device.get("slot") in one.request.mig,
     "same_id_driven": lambda one: one.device.get("id", "") in one.driven_ids,
     "undriven": Subject.undriven,
     "vendor": lambda one: one.decision.action == "vendor",
@@ -150,7 +154,7 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
 
 
 def check(
-    tables: Tables, facts: Facts, target: Target, decided: t.Sequence[tuple[str, Facts, Decision]]
+    tables: Tables, facts: Facts, target: Target, request: Request, decided: t.Sequence[tuple[str, Facts, Decision]]
 ) -> list[Conflict]:
     """The conflicts of a host.
 
@@ -162,7 +166,7 @@ def check(
     driven_ids = {device["id"] for _where, device, decision in decided if decision.action in DRIVING and "id" in device}
     conflicts = []
     for where, device, decision in decided:
-        subject = Subject(device, decision, facts, target, beside_nvidia, driven_ids, tables)
+        subject = Subject(device, decision, facts, target, request, beside_nvidia, driven_ids, tables)
         flags = of_host | {name for name, holds in DEVICE_FLAGS.items() if holds(subject)}
         for rule, raw in tables.conflicts.items():
             if all((flag[1:] not in flags) if flag.startswith("!") else flag in flags for flag in raw["when"]):

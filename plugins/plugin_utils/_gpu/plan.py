@@ -40,7 +40,7 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     names = {where: name(tables, devices.get(where, {})) for where in decisions}
     decisions = branch.agree(tables, decisions, names, request, target)
     rows = [(where, devices.get(where, {}), decision) for where, decision in decisions.items()]
-    clashes = conflicts.check(tables, facts, target, rows)
+    clashes = conflicts.check(tables, facts, target, request, rows)
     blocked = (
         # What could not be read may hold a device, or a reason against a driver.
         bool(facts["left_out"])
