@@ -106,7 +106,9 @@ class Subject:
     def undriven(self) -> bool:
         """Whether the branch is one that the operator asks for, and none that drives the device."""
         row, branch = self.row(), self.decision.branch
-        return bool(row and branch) and branch not in nvidia.drives(self.tables, row, self.target)
+        if row is None or branch is None:
+            return False
+        return branch not in nvidia.drives(self.tables, row, self.target)
 
     def branch(self) -> int:
         return int(self.decision.branch.number) if self.decision.branch else 0
