@@ -25,6 +25,8 @@ class ActionModule(ControllerAction):
         "flavour": {"type": "str", "choices": ["auto", "open", "closed"], "default": "auto"},
         "repository": {"type": "str", "choices": ["auto", "distribution", "vendor"], "default": "auto"},
         "devices": {"type": "dict", "default": {}},
+        "egpu_allow": {"type": "list", "elements": "str", "default": ["all"]},
+        "mig": {"type": "dict", "default": {}},
         "steps": {"type": "bool", "default": False},
         "show": {"type": "bool", "default": False},
     }

@@ -78,14 +78,16 @@ gpu:
       description: Loaded modules that drive GPUs, by name, with version, taint and, for NVIDIA's, flavour.
       type: dict
     secure_boot:
-      description: State of Secure Boot, lockdown, and whether the host's own keys are enrolled, pending or absent.
+      description:
+        - State of Secure Boot, lockdown, whether the kernel refuses unsigned modules (C(enforced)), and whether the host's own keys are enrolled,
+          pending or absent.
       type: dict
     parameters:
       description: Parameters of the running kernel that concern GPUs, IOMMU and modules.
       type: list
       elements: str
     blacklisted:
-      description: Modules that modprobe.d keeps from loading.
+      description: Modules that modprobe.d or the running kernel's command line keeps from loading.
       type: list
       elements: str
     looked_at:

@@ -13,7 +13,8 @@ version_added: 0.2.0
 description:
   - Makes the key once, or takes one from the controller, and requests its import once. Somebody at the host's console confirms it at the next boot,
     with the password that was given here.
-  - Does nothing where Secure Boot is off, and where the key is enrolled or its import is requested already.
+  - Does nothing where the kernel takes any module (no Secure Boot, no lockdown, no C(module.sig_enforce)), and where the key is enrolled or its
+    import is requested already.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:

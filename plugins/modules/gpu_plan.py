@@ -42,6 +42,15 @@ options:
       - The rules about contradictions hold for it as they do for the tables.
     type: dict
     default: {}
+  egpu_allow:
+    description: Slots or C(vendor:device) of the GPUs behind Thunderbolt or USB4 that may be used, or V(all). Another one that is plugged in blocks.
+    type: list
+    elements: str
+    default: [all]
+  mig:
+    description: What NVIDIA's GPUs are to be split into, by slot, as M(unified.deploy.gpu_mig) takes it. Only whether it can be is judged.
+    type: dict
+    default: {}
   steps:
     description:
       - Whether M(unified.deploy.gpu_steps_info) reads the host, and says in the same execution whether the steps of the last run of the role
@@ -126,6 +135,9 @@ plan:
     smoke:
       description: By which ways programs must see the GPUs once the driver is loaded, as M(unified.deploy.gpu_smoke_info) takes them.
       type: dict
+    reboot_reason:
+      description: Which devices have a driver of the kernel, one for guests or the other flavour of NVIDIA's only after a boot. Empty where none waits.
+      type: str
     looked_at:
       description: Where GPUs were looked for.
       type: str

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import time
 import typing as t
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.conflicts import DEVICE_FLAGS, HOST_FLAGS
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.decide import decide_board, decide_pci
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import (
     ARCHITECTURES,
@@ -22,7 +24,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import (
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.tables import Tables
 
-from tests.unit.gpu_machines import FIXTURES, MACHINES, SYSTEMS, build, link, put
+from tests.unit.gpu_machines import FIXTURES, MACHINES, RELEASE, SYSTEMS, build, link, put
 
 TABLES = Tables()
 # What expected_decisions.csv calls an action, by what we call it.
@@ -221,8 +223,31 @@ def test_fabric_gets_the_server_edition_with_its_manager(system: str) -> None:
     assert "desktop" not in {branch.edition for branch in decision.branches}
 
 
-def test_fabric_on_debian_gets_the_vendors_driver_as_the_archive_has_no_manager() -> None:
-    assert decide_pci(TABLES, "10de:2335", "030200", target("debian13", fabric=True)).repository == "nvidia-cuda"
+@pytest.mark.parametrize("system", ["debian12", "debian13"])
+def test_fabric_on_debian_gets_driver_and_manager_of_the_vendor_as_the_archive_has_no_manager(
+    system: str, tmp_path: Path
+) -> None:
+    facts = host(tmp_path, ("0000:83:00.0", "10de:2335"), system=system)
+    facts["nvswitches"] = ["0000:ff:00.0"]
+    planned = plan(TABLES, facts, Request())
+    install = planned["install"]
+    assert install["repository"]["name"] == "nvidia-cuda" and not planned["blocked"]
+    # gpu_driver takes all of them in one version.
+    assert install["packages"] == ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-fabricmanager"]
+    assert "nvidia-fabricmanager.service" in install["units"]
+
+
+def test_fabric_gets_the_manager_of_the_branch_that_is_asked_for(tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:83:00.0", "10de:2335"), system="ubuntu2404")
+    facts["nvswitches"] = ["0000:ff:00.0"]
+    for request, names in (
+        (Request(driver="615"), ["nvidia-driver-615-server-open", "nvidia-fabricmanager-615"]),
+        (
+            Request(driver="615", repository="vendor"),
+            ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-fabricmanager"],
+        ),
+    ):
+        assert plan(TABLES, facts, request)["install"]["packages"] == names
 
 
 @pytest.mark.parametrize(
@@ -298,7 +323,7 @@ def host(tmp_path: Path, *devices: tuple[str, str], system: str = "debian13", **
     return gather(str(tmp_path), machine="x86_64")
 
 
-PASCAL, AMPERE, BLACKWELL, KEPLER = "10de:1b80", "10de:2204", "10de:2c05", "10de:1180"
+PASCAL, AMPERE, BLACKWELL, KEPLER, HOPPER = "10de:1b80", "10de:2204", "10de:2c05", "10de:1180", "10de:2335"
 
 
 def test_two_gpus_share_the_branch_that_drives_both(tmp_path: Path) -> None:
@@ -337,6 +362,13 @@ def test_asked_branch_that_does_not_drive_the_device_is_refused_with_those_that_
     assert decided["action"] == "refuse" and "580 closed (distribution)" in decided["reason"]
 
 
+def grouped(facts: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The same host with its IOMMU on."""
+    for number, gpu in enumerate(facts["devices"]):
+        gpu["iommu_group"] = str(number)
+    return facts
+
+
 def rules(planned: dict[str, t.Any]) -> set[str]:
     return {conflict["rule"] for conflict in planned["conflicts"]}
 
@@ -347,6 +379,7 @@ def rules(planned: dict[str, t.Any]) -> set[str]:
         (BLACKWELL, {"branch": "580", "flavour": "closed"}, "closed_for_open_only"),
         (PASCAL, {"branch": "580", "flavour": "open"}, "open_for_closed_only"),
         (PASCAL, {"branch": "615", "flavour": "open"}, "beyond_last_branch"),
+        (HOPPER, {"branch": "470"}, "branch_without_device"),
         (AMPERE, {"purpose": "passthrough"}, "passthrough_without_iommu"),
     ],
 )
@@ -356,6 +389,64 @@ def test_override_that_contradicts_a_rule_is_blocked(
     facts = host(tmp_path, ("0000:01:00.0", device), system="ubuntu2404")
     planned = plan(TABLES, facts, Request(purpose="desktop", devices={device: override}))
     assert rule in rules(planned) and planned["blocked"]
+
+
+def test_override_that_drives_nothing_says_what_does(tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", BLACKWELL))
+    planned = plan(TABLES, facts, Request(devices={BLACKWELL: {"branch": "550", "flavour": "open"}}))
+    assert {"branch_without_device", "open_only_before_560"} <= rules(planned) and planned["blocked"]
+    assert "what drives it here: 580 open (nvidia-cuda)" in planned["devices"][0]["reason"]
+
+
+@pytest.mark.parametrize("number", ["580", 580])
+@pytest.mark.parametrize(
+    ("device", "system", "fabric", "packages"),
+    [
+        (HOPPER, "ubuntu2404", False, ["nvidia-driver-580-server-open"]),
+        (HOPPER, "ubuntu2404", True, ["nvidia-driver-580-server-open", "nvidia-fabricmanager-580"]),
+        (HOPPER, "debian12", True, ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-fabricmanager"]),
+        (BLACKWELL, "ubuntu2404", False, ["nvidia-driver-580-server-open"]),
+        (PASCAL, "ubuntu2404", False, ["nvidia-driver-580-server"]),
+    ],
+)
+def test_override_of_the_branch_gets_what_the_tables_would_give(
+    device: str, system: str, *, fabric: bool, packages: list[str], number: t.Any, tmp_path: Path
+) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", device), system=system)
+    facts["nvswitches"] = ["0000:ff:00.0"] if fabric else []
+    planned = plan(TABLES, facts, Request(devices={device: {"branch": number}}))
+    assert not planned["blocked"], planned["conflicts"]
+    assert planned["install"]["packages"] == packages
+
+
+def test_override_keeps_firmware_and_user_space(tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", AMPERE), ("0000:03:00.0", "8086:56a0"))
+    devices = {AMPERE: {"flavour": "open"}, "8086:56a0": {"driver": "xe"}}
+    nvidia, intel = plan(TABLES, facts, Request(purpose="desktop", devices=devices))["devices"]
+    assert nvidia["firmware"] == ["firmware-nvidia-gsp"] and "nvidia-smi" in nvidia["packages"]
+    assert intel["firmware"] == ["firmware-intel-graphics"] and "mesa-vulkan-drivers" in intel["packages"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (None, r"gpu_devices: '10de:2204' has nothing where keys are needed\. Write them"),
+        ("580", "has a text where keys are needed"),
+        (["580"], "has a list where keys are needed"),
+        ({"branch": None}, "has nothing for the key 'branch'"),
+        ({"branch": 580.1}, r"has the value 580\.1 for the key 'branch'"),
+        ({"branch": True}, "has the value True for the key 'branch'"),
+        ({"branch": "580.65"}, "has the branch '580.65'. A branch is a number"),
+        ({"flavour": "opened"}, "has the flavour 'opened'. Use one of open, closed"),
+        ({"purpose": "gaming"}, "has the purpose 'gaming'. Use one of compute"),
+        ({"driver": "nouveau", "branch": "580"}, "has the driver 'nouveau' and a branch, which only NVIDIA's has"),
+        ({"purpose": "passthrough", "branch": "580"}, "is for passthrough, which leaves the host none"),
+    ],
+)
+def test_override_of_another_kind_is_an_error_that_names_it(asked: t.Any, says: str, tmp_path: Path) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", AMPERE))
+    with pytest.raises(GpuError, match=says):
+        plan(TABLES, facts, Request(devices={AMPERE: asked}))
 
 
 def test_override_of_a_device_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -384,12 +475,113 @@ def test_override_forces_a_driver_by_parameter(tmp_path: Path) -> None:
     assert decided["parameters"] == ["xe.force_probe=56a0", "i915.force_probe=!56a0"]
 
 
-def test_every_rule_speaks_of_flags_that_are_made_and_can_speak(tmp_path: Path) -> None:
-    from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.conflicts import DEVICE_FLAGS, HOST_FLAGS
+@dataclass(frozen=True)
+class Case:
+    """A host with one device, or two, and what is asked for it. It has headers and an IOMMU, and nothing contradicts there.
 
+    Attributes:
+        gpu, facts, dkms, secure_boot: what differs of the first device, the host, a module that DKMS installed, and Secure Boot.
+    """
+
+    device: str = AMPERE
+    system: str = "debian13"
+    beside: str = ""
+    gpu: dict[str, t.Any] = field(default_factory=dict)
+    facts: dict[str, t.Any] = field(default_factory=dict)
+    dkms: dict[str, str] = field(default_factory=dict)
+    secure_boot: dict[str, t.Any] = field(default_factory=dict)
+    asked: dict[str, t.Any] = field(default_factory=dict)
+    by_hand: dict[str, str] = field(default_factory=dict)
+
+    def spoken(self, root: Path) -> set[str]:
+        slots = [(SLOT, self.device), *([("0000:02:00.0", self.beside)] if self.beside else [])]
+        facts = grouped(host(root, *slots, system=self.system))
+        facts["devices"][0].update(self.gpu)
+        facts["secure_boot"].update(self.secure_boot)
+        kernel = facts["kernels"][0]
+        built = {"module": "nvidia", "state": "installed", "kernel": kernel["release"], "signer": "/key", "unread": ""}
+        kernel.update(headers=True, dkms=[{**built, **self.dkms}])
+        facts.update(self.facts)
+        devices = {SLOT: self.by_hand} if self.by_hand else {}
+        return rules(plan(TABLES, facts, Request(**{"purpose": "desktop", "devices": devices, **self.asked})))
+
+
+SLOT = "0000:01:00.0"
+GIVEN = {"purpose": "passthrough"}
+ENFORCED, ENROLLED, PENDING = {"enforced": True}, {"keys": [{"state": "enrolled"}]}, {"keys": [{"state": "pending"}]}
+# Of each rule a host that it speaks of, and one that differs in one respect, of which it says nothing.
+RULES = {
+    "egpu_without_thunderbolt": (
+        Case(gpu={"external": True}, facts={"blacklisted": ["thunderbolt"]}),
+        Case(gpu={"external": True}),
+    ),
+    "egpu_not_allowed": (
+        Case(gpu={"external": True}, asked={"egpu_allow": [HOPPER]}),
+        Case(gpu={"external": True}, asked={"egpu_allow": [AMPERE]}),
+    ),
+    "driver_blacklisted": (Case(facts={"blacklisted": ["nvidia"]}), Case(facts={"blacklisted": ["nouveau"]})),
+    "vgpu_host": (Case(gpu={"mdev": True}), Case(gpu={"mdev": True}, by_hand=GIVEN)),
+    "mig_of_vgpu_host": (Case(gpu={"mdev": True}, asked={"mig": {SLOT: []}}), Case(asked={"mig": {SLOT: []}})),
+    "mig_without_driver": (Case(by_hand=GIVEN, asked={"mig": {SLOT: []}}), Case(asked={"mig": {SLOT: []}})),
+    "nomodeset": (Case(facts={"parameters": ["nomodeset"]}), Case(facts={"parameters": ["nomodeset"]}, by_hand=GIVEN)),
+    "closed_for_open_only": (
+        Case(BLACKWELL, "ubuntu2404", by_hand={"branch": "580", "flavour": "closed"}),
+        Case(BLACKWELL, "ubuntu2404", by_hand={"branch": "580", "flavour": "open"}),
+    ),
+    "open_for_closed_only": (
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "580", "flavour": "open"}),
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "580", "flavour": "closed"}),
+    ),
+    "beyond_last_branch": (
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "615"}),
+        Case(PASCAL, "ubuntu2404", by_hand={"branch": "580"}),
+    ),
+    "branch_without_device": (
+        Case(HOPPER, "ubuntu2404", by_hand={"branch": "470"}),
+        Case(HOPPER, "ubuntu2404", by_hand={"branch": "580"}),
+    ),
+    "open_only_before_560": (Case(BLACKWELL, by_hand={"branch": "550"}), Case(BLACKWELL, by_hand={"branch": "580"})),
+    "open_before_560": (Case(by_hand={"flavour": "open"}), Case(by_hand={"flavour": "closed"})),
+    "desktop_edition_on_fabric": (
+        Case(HOPPER, "ubuntu2204", facts={"nvswitches": ["0000:ff:00.0"]}, by_hand={"branch": "390"}),
+        Case(HOPPER, "ubuntu2204", facts={"nvswitches": ["0000:ff:00.0"]}, by_hand={"branch": "580"}),
+    ),
+    "nouveau_beside_nvidia": (Case(KEPLER, beside=AMPERE), Case(KEPLER)),
+    "passthrough_beside_driver": (Case(by_hand=GIVEN, beside=AMPERE), Case(by_hand=GIVEN, beside=PASCAL)),
+    "passthrough_without_iommu": (Case(by_hand=GIVEN, gpu={"iommu_group": ""}), Case(by_hand=GIVEN)),
+    "passthrough_of_boot_display": (Case(by_hand=GIVEN, gpu={"boot_vga": True}), Case(gpu={"boot_vga": True})),
+    "unsigned_under_lockdown": (Case(secure_boot=ENFORCED), Case(secure_boot={**ENFORCED, **ENROLLED})),
+    "key_pending": (Case(secure_boot={**ENFORCED, **PENDING}), Case(secure_boot=PENDING)),
+    "headers_missing": (
+        Case(facts={"kernels": [{"release": RELEASE, "modules": True, "headers": False, "claims": {}, "dkms": []}]}),
+        Case(),
+    ),
+    "dkms_failed": (Case(dkms={"state": "failed"}), Case(dkms={"state": "installed"})),
+    "built_for_another_kernel": (Case(dkms={"kernel": "6.1.0-41-amd64"}), Case(dkms={"kernel": RELEASE})),
+    "module_unread": (Case(dkms={"unread": "packed as .zst"}), Case(dkms={"unread": ""})),
+    "unsigned_module": (Case(dkms={"signer": ""}, secure_boot=ENFORCED), Case(dkms={"signer": ""})),
+    "repository_without_key": (Case(system="rhel10"), Case(system="rhel9")),
+    "in_container": (Case(facts={"virtualisation": {"container": "podman"}}), Case()),
+    "external_unplug": (Case(gpu={"external": True}), Case("1002:73bf", gpu={"external": True})),
+}
+
+
+def test_every_rule_speaks_of_flags_that_are_made() -> None:
     flags = {flag.lstrip("!") for rule in TABLES.conflicts.values() for flag in rule["when"]}
     assert flags == set(DEVICE_FLAGS) | set(HOST_FLAGS)
     assert all(rule["class"] in ("inconsistent", "risk", "caution") for rule in TABLES.conflicts.values())
+    assert set(RULES) == set(TABLES.conflicts)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_speaks_where_it_should_and_is_silent_where_not(rule: str, tmp_path: Path) -> None:
+    speaks, silent = RULES[rule]
+    assert rule in speaks.spoken(tmp_path / "speaks")
+    assert rule not in silent.spoken(tmp_path / "silent")
+
+
+def test_host_on_which_nothing_contradicts(tmp_path: Path) -> None:
+    assert Case().spoken(tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -397,6 +589,8 @@ def test_every_rule_speaks_of_flags_that_are_made_and_can_speak(tmp_path: Path) 
     [
         ("driver_blacklisted", AMPERE, "debian13", {"etc__modprobe.d__x.conf": "blacklist nvidia\n"}),
         ("driver_blacklisted", "1002:73bf", "debian13", {"etc__modprobe.d__x.conf": "install amdgpu /bin/false\n"}),
+        ("driver_blacklisted", AMPERE, "debian13", {"proc__cmdline": "modprobe.blacklist=nouveau,nvidia quiet\n"}),
+        ("driver_blacklisted", AMPERE, "debian13", {"proc__cmdline": "module_blacklist=nvidia\n"}),
         ("nomodeset", AMPERE, "debian13", {"proc__cmdline": "quiet nomodeset\n"}),
         ("headers_missing", AMPERE, "debian13", {}),
         ("unsigned_under_lockdown", AMPERE, "debian13", {"proc__cmdline": "module.sig_enforce=1\n"}),
@@ -419,9 +613,48 @@ def test_rule_speaks(rule: str, device: str, system: str, files: dict[str, str],
     assert rule in rules(plan(TABLES, facts, Request(purpose="desktop")))
 
 
-def test_lockdown_with_modules_that_the_distribution_signs_is_no_conflict(tmp_path: Path) -> None:
-    facts = host(tmp_path, ("0000:01:00.0", AMPERE), system="ubuntu2404", proc__cmdline="module.sig_enforce=1\n")
-    assert "unsigned_under_lockdown" not in rules(plan(TABLES, facts, Request(purpose="desktop")))
+@pytest.mark.parametrize("repository", ["distribution", "vendor"])
+def test_lockdown_blocks_what_dkms_builds_on_ubuntu_too(repository: str, tmp_path: Path) -> None:
+    """Canonical signs linux-modules-nvidia-*, which nothing decides."""
+    facts = host(
+        tmp_path,
+        ("0000:01:00.0", AMPERE),
+        system="ubuntu2404",
+        sys__kernel__security__lockdown="none [integrity] confidentiality\n",
+    )
+    planned = plan(TABLES, facts, Request(purpose="desktop", repository=repository))
+    assert "unsigned_under_lockdown" in rules(planned) and planned["blocked"] and planned["install"] == {}
+    (said,) = (one["fix"] for one in planned["conflicts"] if one["rule"] == "unsigned_under_lockdown")
+    assert "gpu_mok to manage" in said
+
+
+def test_devices_for_guests_are_taken_by_vfio_before_another_driver_does(tmp_path: Path) -> None:
+    slots = {"0000:01:00.0": AMPERE, "0000:02:00.0": HOPPER, "0000:03:00.0": "1002:73bf", "0000:04:00.0": PASCAL}
+    facts = grouped(host(tmp_path, *slots.items()))
+    given: dict[str, dict[str, str]] = {slot: {"purpose": "passthrough"} for slot in list(slots)[:2]}
+    given["0000:03:00.0"] = {"driver": "vfio-pci"}
+    planned = plan(TABLES, facts, Request(purpose="desktop", devices=given))
+    assert not planned["blocked"], planned["conflicts"]
+    lines = planned["install"]["modprobe"].splitlines()
+    assert lines[1:] == [
+        "blacklist nouveau",
+        "options nouveau modeset=0",
+        "options vfio-pci ids=10de:2204,10de:2335,1002:73bf",
+        "softdep nouveau pre: vfio-pci",
+        "softdep nvidia pre: vfio-pci",
+        "softdep amdgpu pre: vfio-pci",
+        "softdep radeon pre: vfio-pci",
+    ]
+    assert "0000:02:00.0 has no driver, and vfio-pci is decided" in planned["reboot_reason"]
+
+
+@pytest.mark.parametrize(("second", "blocks"), [(AMPERE, True), (PASCAL, False)])
+def test_device_for_guests_beside_a_driven_one_of_the_same_id_is_a_contradiction(
+    second: str, *, blocks: bool, tmp_path: Path
+) -> None:
+    facts = grouped(host(tmp_path, ("0000:01:00.0", AMPERE), ("0000:02:00.0", second)))
+    planned = plan(TABLES, facts, Request(purpose="desktop", devices={"0000:01:00.0": {"purpose": "passthrough"}}))
+    assert (planned["blocked"], "passthrough_beside_driver" in rules(planned)) == (blocks, blocks)
 
 
 def test_egpu_with_thunderbolt_blacklisted_is_a_contradiction(tmp_path: Path) -> None:
@@ -466,6 +699,31 @@ def test_state_of_a_device(driver: str, loaded: dict[str, t.Any], state: str, tm
     facts = host(tmp_path, ("0000:01:00.0", AMPERE))
     facts["devices"][0]["driver"], facts["loaded"] = driver, loaded
     assert plan(TABLES, facts, Request(purpose="desktop"))["devices"][0]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("device", "override", "driver", "flavour", "reason"),
+    [
+        ("8086:56a0", {"driver": "xe"}, "i915", "", "0000:01:00.0 has i915, and xe is decided"),
+        ("8086:56a0", {"driver": "xe"}, "xe", "", ""),
+        ("1002:73bf", {}, "", "", "0000:01:00.0 has no driver, and amdgpu is decided"),
+        ("1002:73bf", {}, "amdgpu", "", ""),
+        (AMPERE, {"purpose": "passthrough"}, "nouveau", "", "0000:01:00.0 has nouveau, and vfio-pci is decided"),
+        (AMPERE, {"purpose": "passthrough"}, "vfio-pci", "", ""),
+        (AMPERE, {}, "nvidia", "open", "0000:01:00.0 has nvidia 550.163.01 open, and nvidia closed is decided"),
+        (AMPERE, {}, "nvidia", "closed", ""),
+        # Of these gpu_driver tells.
+        (AMPERE, {}, "nouveau", "", ""),
+    ],
+)
+def test_device_that_waits_for_a_boot_is_told(
+    device: str, override: dict[str, str], driver: str, flavour: str, reason: str, tmp_path: Path
+) -> None:
+    facts = host(tmp_path, ("0000:01:00.0", device))
+    facts["devices"][0]["driver"] = driver
+    facts["loaded"] = {"nvidia": {"version": "550.163.01", "flavour": flavour}} if flavour else {}
+    planned = plan(TABLES, facts, Request(purpose="desktop", devices={device: override} if override else {}))
+    assert planned["reboot_reason"] == reason
 
 
 def test_newest_kernel_that_can_boot_decides_not_the_running_one(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot, facts
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot, driver, facts, proof
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.tree import Tree
 
 from tests.unit.gpu_machines import MACHINES, RELEASE, build, link, node_name, put
@@ -255,3 +256,26 @@ def test_unreadable_file_is_left_out_with_the_reason(tmp_path: Path, monkeypatch
     tree = Tree(str(tmp_path))
     boot.parameters(tree)
     assert tree.left_out == {"/proc/cmdline": "Permission denied"}
+
+
+@pytest.mark.parametrize(
+    ("version", "source", "reason"),
+    [
+        ("580.1", "OPEN", ""),
+        ("580.1", "CLOSED", "another build of nvidia 580.1 is loaded"),
+        ("570.1", "CLOSED", "nvidia 570.1 is loaded, and 580.1 installed"),
+        ("", "", "nvidia 580.1 is installed and not loaded"),
+    ],
+)
+def test_boot_is_needed_where_another_build_is_loaded_of_the_same_version_too(
+    version: str, source: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """modinfo is a fake that says what it says of the file that lies there."""
+    if version:
+        put(tmp_path, "sys/module/nvidia/version", f"{version}\n")
+        put(tmp_path, "sys/module/nvidia/srcversion", f"{source}\n")
+    monkeypatch.setattr(driver, "Tree", lambda: Tree(str(tmp_path)))
+    monkeypatch.setattr(driver.archive, "installed", dict)
+    monkeypatch.setattr(driver, "modules", lambda _sources: [proof.Sources("nvidia", "580.1", "/usr/src")])
+    monkeypatch.setattr(proof, "_kmod", lambda *_argv: programs.Answer(0, "OPEN\n", ""))
+    assert driver.reboot_reason(driver.Driver("nvidia", ("nvidia-driver",))) == reason

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot, tree
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot, proof, tree
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import mok as step
+from ansible_collections.unified.deploy.plugins.plugin_utils._gpu import conflicts
 
 from tests.secrets.modules import five_steps, run
-from tests.unit.gpu_machines import put
+from tests.unit.gpu_machines import build, put
 
 DER = b"\x30\x03\x02\x01\x01"
 VARIABLES = "sys/firmware/efi/efivars"
@@ -78,6 +80,33 @@ def test_four_states_in_the_order_in_which_they_come(tools: FakeTools) -> None:
     put(tools.root, "sys/firmware/efi/mok-variables/MokListRT", signature_list(DER))
     assert run("gpu_mok", {"manage": True, "password": PASSWORD})["state"] == "enrolled"
     assert len(tools.stdin) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "insists"),
+    [
+        ({}, False),
+        ({"proc/cmdline": "quiet module.sig_enforce\n"}, True),
+        ({"proc/cmdline": "module.sig_enforce=on\n"}, True),
+        ({"proc/cmdline": "module.sig_enforce=0\n"}, False),
+        ({"sys/module/module/parameters/sig_enforce": "Y\n"}, True),
+        ({"sys/module/module/parameters/sig_enforce": "N\n"}, False),
+        ({"sys/kernel/security/lockdown": "none [integrity] confidentiality\n"}, True),
+        ({f"{VARIABLES}/SecureBoot-{boot.GLOBAL}": bytes(4) + b"\1"}, True),
+        (
+            {f"{VARIABLES}/{name}-{boot.GLOBAL}": bytes(4) + b"\1" for name in ("SecureBoot", "SetupMode")},
+            False,
+        ),
+    ],
+)
+def test_key_proof_and_rule_agree_on_whether_the_kernel_insists_on_signatures(
+    files: dict[str, str | bytes], insists: bool, tools: FakeTools
+) -> None:
+    build(tools.root, {"pci": []})
+    for path, content in files.items():
+        put(tools.root, path, content)
+    rule = conflicts.HOST_FLAGS["signatures_enforced"](gather(str(tools.root), machine="x86_64"))
+    assert (run("gpu_mok", {})["state"] != "off", proof.trusted_keys(tree.Tree()) is not None, rule) == (insists,) * 3
 
 
 def test_key_of_the_controller_is_taken_once_and_never_replaced(tools: FakeTools) -> None:

@@ -129,6 +129,23 @@ def test_role_that_is_told_to_boot_the_host_refuses(inventory: Path) -> None:
     assert "changed=0" in ran.stdout and "Decide" not in ran.stdout
 
 
+def switched(inventory: Path, install: dict[str, t.Any]) -> subprocess.CompletedProcess[str]:
+    """What the role says of a boot after its stage Switch, in check mode, of a plan that no host is asked for."""
+    nothing: dict[str, t.Any] = {"name": "", "modprobe": "", "units": [], "packages": [], "extra": [], "repository": {}}
+    planned = {"plan": {"install": {**nothing, **install}, "devices": [], "reboot_reason": "a device waits"}}
+    stage = {"include_role": {"name": "unified.deploy.gpu", "tasks_from": "switch.yml"}}
+    show = {"debug": {"msg": "REBOOT {{ gpu_reboot_required }}: {{ gpu_reboot_reason }}"}}
+    play_ = {"hosts": "here", "gather_facts": False, "vars": {"__gpu_plan": planned}, "tasks": [stage, show]}
+    playbook = inventory.parent / "play.yml"
+    playbook.write_text(json.dumps([play_]))
+    return play(inventory, playbook, "--check")
+
+
+def test_check_mode_of_a_driver_that_needs_no_package_ends_well(inventory: Path) -> None:
+    ran = switched(inventory, {"modprobe": "options xe force_probe=56a0\n"})
+    assert ran.returncode == 0 and "REBOOT True: a device waits" in ran.stdout, ran.stdout
+
+
 def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
     """The text of the playbook, with answers of hosts in the place of a fleet."""
     (audit,) = yaml.safe_load((PLAYBOOKS / "audit_gpus.yml").read_text())

@@ -187,4 +187,6 @@ def test_ways_follow_driver_and_purpose(
 
 def test_rendering_on_the_processor_that_was_decided_is_enough(tmp_path: Path) -> None:
     facts = gather(str(build(tmp_path, MACHINES["visionfive-2"])), machine="riscv64")
+    install = plan(tables(), facts, Request(purpose="desktop"))["install"]
+    assert install["extra"] == ["mesa-vulkan-drivers", "libgl1-mesa-dri", "vulkan-tools"] and not install["packages"]
     assert plan(tables(), facts, Request(purpose="desktop"))["smoke"] == {"ways": {"vulkan": []}, "software": True}

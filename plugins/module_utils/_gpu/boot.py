@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import typing as t
 
@@ -30,6 +31,8 @@ PARAMETERS = (
     "iommu",
     "pci",
 )
+# What switches it on, as kstrtobool() reads a value.
+ENFORCING = re.compile(r"module\.sig_enforce($|=[1yYtT]|=[oO][nN])")
 MODULES = ("amdgpu", "i915", "nouveau", "nvidia", "nvidia_drm", "nvidia-drm", "radeon", "xe", "vfio-pci", "vfio_pci")
 
 
@@ -37,10 +40,13 @@ def secure_boot(tree: Tree) -> dict[str, t.Any]:
     """Whether modules must be signed, and whether the host's own key is one that the kernel trusts.
 
     ``state`` is unsupported (no EFI), off, setup (keys can be set without authorisation), on, or on_without_shim (shim was told
-    not to validate). ``keys`` are the local certificates: enrolled, pending (requested, the next boot asks) or absent.
+    not to validate). ``enforced`` says whether the running kernel refuses modules that no trusted key signed. ``keys`` are the local
+    certificates: enrolled, pending (requested, the next boot asks) or absent.
     """
-    if not tree.is_directory(EFI):
-        return {"state": "unsupported", "lockdown": lockdown(tree), "keys": []}
+    mode = _state(tree) if tree.is_directory(EFI) else "unsupported"
+    read = {"state": mode, "lockdown": lockdown(tree), "enforced": enforced(tree, mode)}
+    if mode == "unsupported":
+        return {**read, "keys": []}
     # The kernel's copy of a list is whole, the variable is cut at the firmware's limit (Linux 5.10).
     enrolled = certificates(_copy(tree, "MokListRT") or _variable(tree, "MokListRT", SHIM))
     pending = certificates(_variable(tree, "MokNew", SHIM))
@@ -51,7 +57,21 @@ def secure_boot(tree: Tree) -> dict[str, t.Any]:
             fingerprint = hashlib.sha256(der).hexdigest()
             state = "enrolled" if fingerprint in enrolled else "pending" if fingerprint in pending else "absent"
             keys.append({"path": f"/{path}", "sha256": fingerprint, "state": state})
-    return {"state": _state(tree), "lockdown": lockdown(tree), "keys": keys}
+    return {**read, "keys": keys}
+
+
+def enforced(tree: Tree, mode: str) -> bool:
+    """Whether modules must be signed: by Secure Boot, by lockdown, or by a parameter, which CONFIG_MODULE_SIG_FORCE sets without the command line.
+
+    Args:
+        mode: ``state`` of `secure_boot`. In setup mode and without shim's validation the kernel does not insist (libstub/secureboot.c).
+    """
+    return (
+        mode == "on"
+        or lockdown(tree) in ("integrity", "confidentiality")
+        or tree.text("sys/module/module/parameters/sig_enforce") == "Y"
+        or any(map(ENFORCING.match, parameters(tree)))
+    )
 
 
 def _state(tree: Tree) -> str:
@@ -102,7 +122,13 @@ def parameters(tree: Tree) -> list[str]:
 
 
 def blacklisted(tree: Tree) -> list[str]:
-    """Modules that modprobe.d(5) keeps from loading by alias, or replaces by a command that does nothing."""
+    """Modules that modprobe.d(5) or the running kernel's command line keeps from loading, or that a command replaces which does nothing."""
+    modules = set()
+    # modprobe(8) reads the first of them, the kernel itself the second.
+    for word in parameters(tree):
+        name, _sign, value = word.partition("=")
+        if name in ("modprobe.blacklist", "module_blacklist"):
+            modules |= {one.replace("-", "_") for one in value.split(",") if one}
     seen = {}
     # The first directory that has a file of a name wins.
     for directory in (
@@ -113,7 +139,6 @@ def blacklisted(tree: Tree) -> list[str]:
         "etc/modprobe.d",
     ):
         seen.update({name: directory for name in tree.names(directory) if name.endswith(".conf")})
-    modules = set()
     for name, directory in seen.items():
         for line in tree.text(directory, name).splitlines():
             words = line.split()

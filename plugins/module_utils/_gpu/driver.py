@@ -348,6 +348,7 @@ def reboot_reason(driver: Driver) -> str:
     loaded, versions = boot.loaded(Tree()).get(driver.name), " ".join(sorted(built))
     if loaded is None:
         return f"{driver.name} {versions} is installed and not loaded"
-    return (
-        "" if loaded["version"] in built else f"{driver.name} {loaded['version']} is loaded, and {versions} installed"
-    )
+    if loaded["version"] not in built:
+        return f"{driver.name} {loaded['version']} is loaded, and {versions} installed"
+    # The open and the closed modules of one version.
+    return "" if proof.same_build(driver.name, Tree()) else f"another build of {driver.name} {versions} is loaded"

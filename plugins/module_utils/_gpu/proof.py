@@ -187,8 +187,7 @@ def _kmod(*argv: str) -> programs.Answer:
 def trusted_keys(tree: Tree) -> dict[str, bytes] | None:
     """The host's own certificates that its kernel trusts, where it insists on signatures; None where it does not."""
     state = boot.secure_boot(tree)
-    enforced = state["state"] == "on" or state["lockdown"] in ("integrity", "confidentiality")
-    if not enforced and not {"module.sig_enforce", "module.sig_enforce=1"} & set(boot.parameters(tree)):
+    if not state["enforced"]:
         return None
     return {one["path"]: tree.content(one["path"].lstrip("/")) for one in state["keys"] if one["state"] == "enrolled"}
 

@@ -35,7 +35,7 @@ FACTS = record(
     kernels=each(KERNEL),
     running_kernel=TEXT,
     loaded=by_name(by_name(TEXT)),
-    secure_boot=record(state=TEXT, lockdown=TEXT, keys=each(record(state=TEXT))),
+    secure_boot=record(state=TEXT, lockdown=TEXT, enforced=FLAG, keys=each(record(state=TEXT))),
     parameters=each(TEXT),
     blacklisted=each(TEXT),
     looked_at=record(pci=maybe(COUNT), device_tree=FLAG, drm=each(TEXT), kernels=COUNT),

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import replace
 
 from .model import Branch, Decision, Request, Target
-from .nvidia import VENDOR_REPOSITORY
+from .nvidia import VENDOR_REPOSITORY, packages
 from .tables import Tables
 
 Decided = dict[str, Decision]
@@ -36,20 +36,18 @@ def agree(
         return {**decisions, **refused}
     # The place in each device's own order of preference; the sum so that no device alone decides.
     best = min(common, key=lambda one: sum(decision.branches.index(one) for decision in driven.values()))
-    return {**decisions, **{where: take(decision, best) for where, decision in driven.items()}}
+    return {**decisions, **{where: take(tables, target, decision, best) for where, decision in driven.items()}}
 
 
-def take(decision: Decision, branch: Branch) -> Decision:
+def take(tables: Tables, target: Target, decision: Decision, branch: Branch) -> Decision:
     """The same decision with another of its branches."""
     if decision.branch is None or decision.branch == branch:
         return decision
-    added = decision.packages[len(decision.branch.packages) :]
-    renamed = tuple(name.replace(decision.branch.number, branch.number) for name in added)
     return replace(
         decision,
         action="install" if branch.repository == "distribution" else "vendor",
         branch=branch,
-        packages=branch.packages + renamed,
+        packages=packages(tables, target, branch),
         repository=branch.repository,
         reason=decision.reason.replace(decision.branch.row, branch.row),
     )

@@ -6,8 +6,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .model import Decision
-from .tables import Tables
+from . import nvidia
+from .model import Decision, Request, Target
+from .tables import Row, Tables
 
 Facts = t.Mapping[str, t.Any]
 
@@ -67,13 +68,7 @@ HOST_FLAGS: dict[str, t.Callable[[Facts], bool]] = {
     "key_enrolled": lambda facts: any(key["state"] == "enrolled" for key in facts["secure_boot"]["keys"]),
     "key_pending": lambda facts: any(key["state"] == "pending" for key in facts["secure_boot"]["keys"]),
     "nomodeset": lambda facts: "nomodeset" in facts["parameters"],
-    # Ubuntu has the modules of each kernel signed by Canonical (linux-modules-nvidia-*).
-    "signed_by_distribution": lambda facts: facts["system"]["os"] == "ubuntu",
-    "signatures_enforced": lambda facts: (
-        facts["secure_boot"]["state"] == "on"
-        or facts["secure_boot"]["lockdown"] in ("integrity", "confidentiality")
-        or bool({"module.sig_enforce", "module.sig_enforce=1"} & set(facts["parameters"]))
-    ),
+    "signatures_enforced": lambda facts: bool(facts["secure_boot"]["enforced"]),
 }
 
 
@@ -88,27 +83,42 @@ class Subject:
     device: Facts
     decision: Decision
     facts: Facts
-    system: str
+    target: Target
+    request: Request
     beside_nvidia: bool
+    driven_ids: t.Collection[str]
     tables: Tables
 
-    def open_modules(self) -> str:
-        """What NVIDIA's driver says: required, possible, none; empty for a device that is not NVIDIA's."""
+    def row(self) -> Row | None:
+        """What the tables have of a device of NVIDIA's."""
         vendor, _colon, device = self.device.get("id", "").partition(":")
-        return self.tables.nvidia[device]["open_modules"] if vendor == "10de" and device in self.tables.nvidia else ""
+        return self.tables.nvidia.get(device) if vendor == "10de" else None
+
+    def open_modules(self) -> str:
+        """What NVIDIA's driver says: required, possible, none; empty for a device that is not in its list."""
+        row = self.row()
+        return row["open_modules"] if row else ""
 
     def last_branch(self) -> str:
-        vendor, _colon, device = self.device.get("id", "").partition(":")
-        return self.tables.nvidia[device]["last_branch"] if vendor == "10de" and device in self.tables.nvidia else ""
+        row = self.row()
+        return row["last_branch"] if row else ""
+
+    def undriven(self) -> bool:
+        """Whether the branch is one that the operator asks for, and none that drives the device."""
+        row, branch = self.row(), self.decision.branch
+        if row is None or branch is None:
+            return False
+        return branch not in nvidia.drives(self.tables, row, self.target)
 
     def branch(self) -> int:
         return int(self.decision.branch.number) if self.decision.branch else 0
 
     def fingerprint(self) -> str:
-        row = self.tables.repository(self.decision.repository, self.system)
+        row = self.tables.repository(self.decision.repository, self.target.system)
         return row["fingerprint"] if row else ""
 
 
+DRIVING = ("install", "vendor", "kernel")
 DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "beyond_last_branch": lambda one: (
         bool(one.branch()) and one.last_branch().isdecimal() and one.branch() > int(one.last_branch())
@@ -123,13 +133,19 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
     "desktop_edition": lambda one: bool(one.decision.branch and one.decision.branch.edition == "desktop"),
     "external": lambda one: bool(one.device.get("external")),
     "fingerprint_unknown": lambda one: not one.fingerprint(),
-    "needs_driver": lambda one: one.decision.action in ("install", "vendor", "kernel"),
+    "needs_driver": lambda one: one.decision.action in DRIVING,
     "no_iommu_group": lambda one: not one.device.get("iommu_group"),
+    "not_allowed": lambda one: not {"all", one.device.get("id"), one.device.get("slot")} & set(one.request.egpu_allow),
+    "nvidia_decided": lambda one: one.decision.driver == "nvidia",
     "nouveau_beside_nvidia": lambda one: one.decision.driver == "nouveau" and one.beside_nvidia,
     "open_before_560": lambda one: one.decision.flavour == "open" and one.branch() < 560,
     "open_for_closed_only": lambda one: one.open_modules() == "none" and one.decision.flavour == "open",
     "out_of_tree": lambda one: one.decision.action in ("install", "vendor"),
+    "open_only_before_560": lambda one: one.open_modules() == "required" and 0 < one.branch() < 560,
     "passthrough": lambda one: one.decision.action == "passthrough",
+    "partitioned": lambda one: one.device.get("slot") in one.request.mig,
+    "same_id_driven": lambda one: one.device.get("id", "") in one.driven_ids,
+    "undriven": Subject.undriven,
     "vendor": lambda one: one.decision.action == "vendor",
     # NVIDIA's driver makes virtual functions for vGPU only.
     "vgpu_host": lambda one: (
@@ -140,7 +156,7 @@ DEVICE_FLAGS: dict[str, t.Callable[[Subject], bool]] = {
 
 
 def check(
-    tables: Tables, facts: Facts, system: str, decided: t.Sequence[tuple[str, Facts, Decision]]
+    tables: Tables, facts: Facts, target: Target, request: Request, decided: t.Sequence[tuple[str, Facts, Decision]]
 ) -> list[Conflict]:
     """The conflicts of a host.
 
@@ -148,10 +164,11 @@ def check(
         decided: where the device is, what was read of it, and what was decided.
     """
     of_host = host_flags(facts)
-    nvidia = any(decision.driver == "nvidia" for _where, _device, decision in decided)
+    beside_nvidia = any(decision.driver == "nvidia" for _where, _device, decision in decided)
+    driven_ids = {device["id"] for _where, device, decision in decided if decision.action in DRIVING and "id" in device}
     conflicts = []
     for where, device, decision in decided:
-        subject = Subject(device, decision, facts, system, nvidia, tables)
+        subject = Subject(device, decision, facts, target, request, beside_nvidia, driven_ids, tables)
         flags = of_host | {name for name, holds in DEVICE_FLAGS.items() if holds(subject)}
         for rule, raw in tables.conflicts.items():
             if all((flag[1:] not in flags) if flag.startswith("!") else flag in flags for flag in raw["when"]):

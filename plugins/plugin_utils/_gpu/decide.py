@@ -35,8 +35,15 @@ def decide_pci(tables: Tables, identity: str, kind: str, target: Target) -> Deci
     )
     if target.purpose == "passthrough" and decision.action not in ("unknown", "display"):
         reason = f"given to a guest: vfio-pci takes it instead of {decision.driver or 'no driver'}"
-        return Decision(action="passthrough", driver="vfio-pci", reason=reason, row=decision.row)
+        return passthrough(identity, reason, decision.row)
     return decision
+
+
+def passthrough(identity: str, reason: str, row: str) -> Decision:
+    """A device for guests: vfio-pci takes it by its id, before another driver does."""
+    return Decision(
+        action="passthrough", driver="vfio-pci", parameters=(f"vfio-pci.ids={identity}",), reason=reason, row=row
+    )
 
 
 def decide_board(tables: Tables, board: t.Mapping[str, t.Any], target: Target) -> list[tuple[str, Decision]]:

@@ -15,7 +15,7 @@ OPTION_FILE_HEAD = "# Written by the role unified.deploy.gpu.\n"
 
 
 def installation(
-    tables: Tables, decisions: t.Iterable[Decision], target: Target, programs: t.Iterable[str] = ()
+    tables: Tables, decisions: t.Collection[Decision], target: Target, programs: t.Iterable[str] = ()
 ) -> dict[str, t.Any]:
     """What is to be installed, as JSON has it.
 
@@ -27,11 +27,13 @@ def installation(
         gpu_repository, or empty), ``modprobe`` (the text of the file in /etc/modprobe.d), ``units`` that start with the host, why it cannot
         be installed by the role (``refused``, empty where it can), and what the operator could ask for ``instead``.
     """
-    driving = [one for one in decisions if one.action in ("install", "vendor", "kernel")]
+    given = [one for one in decisions if one.action == "passthrough"]
+    driving = [one for one in decisions if one.action in ("install", "vendor", "kernel", "software")]
     driven = [one for one in driving if one.branch]
     packages: list[str] = []
     for one in driven:
-        packages += [name for name in one.packages or vendor_packages(tables, one, target) if name not in packages]
+        names = () if one.branch and one.branch.packages else vendor_packages(tables, one, target)
+        packages += [name for name in (*names, *one.packages) if name not in packages]
     extra = [name for one in driving for name in (*one.firmware, *(() if one.branch else one.packages))]
     if driven:
         extra += tables.packages("nvidia", target.purpose, target.system, target.architecture)
@@ -48,7 +50,7 @@ def installation(
         "packages": packages,
         "extra": list(dict.fromkeys(extra)),
         "repository": repository(tables, branch.repository, target) if branch else {},
-        "modprobe": modprobe(driving),
+        "modprobe": modprobe([*driving, *given], tables.policy["claimed_by"]),
         "units": units(driven, target),
         "refused": refused,
         "instead": instead(driven),
@@ -117,15 +119,25 @@ def repository(tables: Tables, name: str, target: Target) -> dict[str, t.Any]:
     }
 
 
-def modprobe(decisions: t.Sequence[Decision]) -> str:
-    """The file in /etc/modprobe.d: what must not take the devices, and the options of what is to; empty where there is nothing to say."""
+def modprobe(decisions: t.Sequence[Decision], claimed_by: t.Mapping[str, t.Sequence[str]]) -> str:
+    """The file in /etc/modprobe.d: what must not take the devices, and the options of what is to; empty where there is nothing to say.
+
+    Args:
+        claimed_by: by vendor the drivers before which vfio-pci must be there (softdep of modprobe.d(5)).
+    """
     lines = []
     if any(one.driver == "nvidia" for one in decisions):
         lines += ["blacklist nouveau", "options nouveau modeset=0"]
+    options: dict[tuple[str, str], list[str]] = {}
     for parameter in dict.fromkeys(parameter for one in decisions for parameter in one.parameters):
         module, _dot, option = parameter.partition(".")
-        lines.append(f"options {module} {option}")
-    return OPTION_FILE_HEAD + "".join(f"{line}\n" for line in lines) if lines else ""
+        name, _sign, value = option.partition("=")
+        options.setdefault((module, name), []).append(value)
+    # Of a parameter that stands twice a module takes the last.
+    lines += [f"options {module} {name}={','.join(values)}" for (module, name), values in options.items()]
+    for identity in options.get(("vfio-pci", "ids"), ()):
+        lines += [f"softdep {driver} pre: vfio-pci" for driver in claimed_by.get(identity.partition(":")[0], ())]
+    return OPTION_FILE_HEAD + "".join(f"{line}\n" for line in dict.fromkeys(lines)) if lines else ""
 
 
 def units(driven: t.Sequence[Decision], target: Target) -> list[str]:

@@ -89,7 +89,7 @@ def intel(tables: Tables, device: str, target: Target) -> Decision:
     ready = [name for name, first in since.items() if first and kernel_version(first) <= target.kernel]
     what = row["platform"] or "unnamed platform"
     if ready:
-        return _intel_kernel(tables, row, ready[0], target)
+        return intel_kernel(tables, row, ready[0], target)
     if coming := min(((kernel_version(first), name) for name, first in since.items() if first), default=None):
         return _newer(row, coming[1], written(coming[0]), target, "a newer kernel of the distribution")
     if row["xe_forced_since"]:
@@ -105,7 +105,8 @@ def intel(tables: Tables, device: str, target: Target) -> Decision:
     )
 
 
-def _intel_kernel(tables: Tables, row: Row, driver: str, target: Target) -> Decision:
+def intel_kernel(tables: Tables, row: Row, driver: str, target: Target) -> Decision:
+    """One of the kernel's drivers for an Intel device, with what computes or renders by it."""
     use, offer, why = target.purpose, "", f"{row['platform']}: {driver} claims it by default"
     if target.purpose == "compute":
         runtime = row["compute_runtime"]

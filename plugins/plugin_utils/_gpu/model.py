@@ -125,6 +125,8 @@ class Request:
         flavour: auto, open or closed.
         repository: auto, distribution or vendor.
         devices: overrides by id: ``{"10de:2335": {"branch": "580", "flavour": "open"}}`` or ``{"driver": ...}``.
+        egpu_allow: ids or slots of external GPUs that may be used, or "all".
+        mig: by slot, what NVIDIA's GPUs are to be split into.
     """
 
     purpose: str = "compute"
@@ -132,6 +134,8 @@ class Request:
     flavour: str = "auto"
     repository: str = "auto"
     devices: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
+    egpu_allow: t.Sequence[str] = ("all",)
+    mig: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
 def kernel_version(text: str) -> Kernel:

@@ -48,38 +48,53 @@ def drives(tables: Tables, row: Row, target: Target) -> tuple[Branch, ...]:
 
 @lru_cache(maxsize=4096)
 def _drives(tables: Tables, device: Support, target: Target) -> tuple[Branch, ...]:
-    """The preference: the distribution's before the vendor's; as policy.yml orders the branches; the edition for the purpose; then
-    the flavour.
+    """The preference is that of the target, then the flavour."""
+    able = [
+        ((rank, not recommended(tables, device, branch)), branch)
+        for rank, branch, listed_as in ranked(tables, target)
+        if in_list(device, listed_as)
+        and flavour_drives(tables, device, branch)
+        and not (target.fabric and not couples(tables, target, branch))
+    ]
+    return tuple(branch for _rank, branch in sorted(able, key=lambda one: one[0]))
+
+
+def ranked(tables: Tables, target: Target) -> t.Iterator[tuple[tuple[bool, int, bool], Branch, str]]:
+    """Every branch of the target with its rank and the name of its list: the distribution's before the vendor's; as policy.yml orders the
+    branches; the edition for the purpose.
     """
     server = target.fabric or target.purpose == "compute"
-    able: list[tuple[tuple[bool, int, bool, bool], Branch]] = []
     first: dict[tuple[str, str], int] = {}
     for place, (branch, listed_as) in enumerate(tables.branches_of(target.system, target.architecture)):
         rank = first.setdefault((branch.repository, branch.number), place)
-        if not in_list(device, listed_as) or not flavour_drives(tables, device, branch):
-            continue
-        if target.fabric and not couples(tables, target, branch):
-            continue
         edition = branch.edition not in ("any", "server" if server else "desktop")
-        able.append(
-            ((branch.repository != "distribution", rank, edition, not recommended(tables, device, branch)), branch)
-        )
-    return tuple(branch for _rank, branch in sorted(able, key=lambda one: one[0]))
+        yield (branch.repository != "distribution", rank, edition), branch, listed_as
 
 
 def fabric_manager(tables: Tables, target: Target, branch: Branch) -> tuple[str, ...]:
     """The package that couples GPUs over NVSwitches, in exactly the driver's version; empty where the system has none."""
     if branch.repository != "distribution":
-        return ("nvidia-fabric-manager",) if target.system.startswith("rhel") else ()
+        names = tables.policy["vendor_fabric_managers"].get(branch.repository, {})
+        return tuple(names.get("rhel" if target.system.startswith("rhel") else "apt", ()))
     name = f"nvidia-fabricmanager-{branch.number}"
     return (name,) if tables.has(target.system, target.architecture, name) else ()
 
 
+def packages(tables: Tables, target: Target, branch: Branch) -> tuple[str, ...]:
+    """Of one version: what a branch has names for here, and what couples the GPUs."""
+    return branch.packages + (fabric_manager(tables, target, branch) if target.fabric else ())
+
+
+def firmware(tables: Tables, target: Target, branch: Branch) -> tuple[str, ...]:
+    """What GSP processors load; the vendor's packages bring their own."""
+    if branch.repository != "distribution":
+        return ()
+    return tables.packages("nvidia", "firmware", target.system, target.architecture)
+
+
 def couples(tables: Tables, target: Target, branch: Branch) -> bool:
     """Whether GPUs behind NVSwitches can compute with a branch: the fabric manager follows the server edition."""
-    return branch.edition != "desktop" and (
-        branch.repository != "distribution" or bool(fabric_manager(tables, target, branch))
-    )
+    return branch.edition != "desktop" and bool(fabric_manager(tables, target, branch))
 
 
 def in_list(device: Support, name: str) -> bool:
@@ -112,15 +127,12 @@ def recommended(tables: Tables, device: Support, branch: Branch) -> bool:
 
 def with_branch(tables: Tables, row: Row, target: Target, branch: Branch, branches: tuple[Branch, ...]) -> Decision:
     """The decision for one of the branches that can drive the device."""
-    firmware: tuple[str, ...] = ()
-    if row["open_modules"] != "none" and branch.repository == "distribution":
-        firmware = tables.packages("nvidia", "firmware", target.system, target.architecture)
     return Decision(
         action="install" if branch.repository == "distribution" else "vendor",
         driver="nvidia",
         branch=branch,
-        packages=branch.packages + (fabric_manager(tables, target, branch) if target.fabric else ()),
-        firmware=firmware,
+        packages=packages(tables, target, branch),
+        firmware=firmware(tables, target, branch) if row["open_modules"] != "none" else (),
         repository=branch.repository,
         reason=f"{row['architecture']}: open modules {row['open_modules']}, {_last(row)}; {branch.row} lists it",
         row=row.where,

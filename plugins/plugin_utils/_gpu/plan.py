@@ -25,6 +25,7 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     if facts["looked_at"]["pci"] is None and not facts["looked_at"]["device_tree"]:
         raise GpuError("there is neither a PCI bus nor a device tree to look for GPUs on", fix="Is /sys mounted?")
     system = tables.system_of(facts["system"]["os"], facts["system"]["version"])
+    request = override.checked(request, facts)
     devices = {gpu["slot"]: gpu for gpu in facts["devices"]} | {
         gpu["path"]: gpu for gpu in facts["board"].get("gpus", ())
     }
@@ -39,7 +40,7 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     names = {where: name(tables, devices.get(where, {})) for where in decisions}
     decisions = branch.agree(tables, decisions, names, request, target)
     rows = [(where, devices.get(where, {}), decision) for where, decision in decisions.items()]
-    clashes = conflicts.check(tables, facts, system.id, rows)
+    clashes = conflicts.check(tables, facts, target, request, rows)
     blocked = (
         # What could not be read may hold a device, or a reason against a driver.
         bool(facts["left_out"])
@@ -75,13 +76,15 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
         "blocked": blocked,
         "install": {} if blocked else installation.installation(tables, decisions.values(), target, programs),
         "smoke": smoke,
+        "reboot_reason": "; ".join(
+            line for where, device, decision in rows for line in waits(tables, where, device, decision, facts)
+        ),
         "looked_at": looked_at(facts),
     }
 
 
 def _decisions(tables: Tables, facts: Facts, target: Target, request: Request) -> dict[str, Decision]:
     decisions: dict[str, Decision] = {}
-    override.check(request, facts)
     for gpu in facts["devices"]:
         if parent := gpu.get("sriov", {}).get("function_of"):
             reason = f"a virtual function of {parent}: a guest's, or whose it is made for"
@@ -163,6 +166,22 @@ def state(tables: Tables, device: Facts, decision: Decision, facts: Facts) -> st
         if loaded.get("flavour") and loaded["flavour"] != decision.flavour:
             return "other flavour"
     return "as decided"
+
+
+# What the boot after the switch changes. Of a driver that is installed gpu_driver tells, which sees what it installed.
+WAITING: dict[str, tuple[str, ...]] = {
+    "kernel": ("no driver", "other driver"),
+    "passthrough": ("no driver", "other driver"),
+    "install": ("other flavour",),
+    "vendor": ("other flavour",),
+}
+
+
+def waits(tables: Tables, where: str, device: Facts, decision: Decision, facts: Facts) -> t.Iterator[str]:
+    """Why a device has its driver only after a boot."""
+    if state(tables, device, decision, facts) in WAITING.get(decision.action, ()):
+        decided = " ".join(part for part in (decision.driver, decision.flavour) if part)
+        yield f"{where} has {driver_now(device, facts) or 'no driver'}, and {decided} is decided"
 
 
 def differences(tables: Tables, where: str, device: Facts, decision: Decision, facts: Facts) -> t.Iterator[str]:

@@ -31,7 +31,7 @@ class MokError(ChangeError):
 def state() -> str:
     """How the kernel stands to the host's own keys: the best of them counts."""
     read = boot.secure_boot(Tree())
-    if read["state"] not in ("on", "setup") and read["lockdown"] in ("", "none"):
+    if not read["enforced"]:
         return "off"
     states = {key["state"] for key in read["keys"]}
     return next((one for one in ("enrolled", "pending") if one in states), "absent")
