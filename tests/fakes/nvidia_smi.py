@@ -33,6 +33,13 @@ class FakeNvidiaSmi:
     busy: set[int] = field(default_factory=set)
     calls: list[list[str]] = field(default_factory=list)
 
+    def boot(self, unit: str) -> None:
+        """A boot as Hopper has it, which forgets the instances and the mode, and then what a unit starts."""
+        self.mode, self.instances, self.compute = "Disabled", {}, set()
+        for line in unit.splitlines():
+            if line.startswith("ExecStart=/usr/bin/env "):
+                assert self(line.split()[1:]).code == 0, line
+
     def __call__(self, argv: t.Sequence[str], **_options: t.Any) -> Answer:
         self.calls.append(list(argv))
         words = list(argv[1:])
@@ -45,6 +52,8 @@ class FakeNvidiaSmi:
         if "-mig" in words:
             self.mode = "Enabled" if self.at_once else self.mode
             return Answer(0, "", "")
+        if self.mode != "Enabled":
+            return Answer(6, "No MIG-enabled devices found.\n", "")
         verb = next(word for word in words if word in ("-lgi", "-lgip", "-lgipp", "-cgi", "-dgi", "-dci"))
         return {
             "-lgi": self.list,

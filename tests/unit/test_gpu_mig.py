@@ -50,6 +50,15 @@ def test_layout_comes_stays_and_changes_only_where_it_differs(smi: FakeNvidiaSmi
     assert smi.layout() == [] and not Path(step.UNIT).exists()
 
 
+def test_boot_that_forgets_mode_and_instances_brings_both_back(smi: FakeNvidiaSmi) -> None:
+    """Hopper and later: the mode is not kept over a boot either."""
+    smi.mode = "Disabled"
+    run("gpu_mig", layout("3g.71gb:4", "1g.18gb:0"))
+    smi.boot(Path(step.UNIT).read_text())
+    assert (smi.mode, smi.layout()) == ("Enabled", ["1g.18gb:0", "3g.71gb:4"])
+    assert not run("gpu_mig", layout("3g.71gb:4", "1g.18gb:0"))["changed"]
+
+
 def test_check_mode_changes_nothing(smi: FakeNvidiaSmi) -> None:
     run("gpu_mig", layout("7g.141gb"), check=True)
     assert smi.layout() == [] and not Path(step.UNIT).exists()

@@ -135,6 +135,7 @@ def creation(slot: str, desired: t.Sequence[Instance], known: t.Mapping[str, Pro
     return ["nvidia-smi", "mig", "-i", slot, "-cgi", places, "-C"]
 
 
+# From Hopper on a GPU forgets the mode too (MIG User Guide, "Enable MIG Mode"); where it is on, switching it on changes nothing.
 UNIT = """# Written by unified.deploy.gpu_mig: a GPU forgets its partitions when the host boots.
 [Unit]
 Description=Partitions of NVIDIA GPUs
@@ -150,7 +151,11 @@ WantedBy=multi-user.target
 """
 
 
-def unit(commands: t.Sequence[t.Sequence[str]]) -> str:
-    """The unit that makes the partitions at a boot; empty without any."""
-    starts = "".join(f"ExecStart=/usr/bin/env {' '.join(command)}\n" for command in commands)
+def unit(creations: t.Mapping[str, t.Sequence[str]]) -> str:
+    """The unit that makes the partitions at a boot, by the commands of each slot; empty without any."""
+    starts = "".join(
+        f"ExecStart=/usr/bin/env {' '.join(command)}\n"
+        for slot, creating in creations.items()
+        for command in (["nvidia-smi", "-i", slot, "-mig", "1"], creating)
+    )
     return UNIT.format(starts=starts) if starts else ""

@@ -105,7 +105,7 @@ class Gpu:
 
 def persist(gpus: t.Sequence[Gpu], *, dry: bool) -> bool:
     """Write the unit of the partitions; returns whether it differed."""
-    content = mig.unit([mig.creation(gpu.slot, gpu.desired, gpu.known) for gpu in gpus if gpu.desired])
+    content = mig.unit({gpu.slot: mig.creation(gpu.slot, gpu.desired, gpu.known) for gpu in gpus if gpu.desired})
     if text(UNIT) == content.strip():
         return False
     if not dry:
