@@ -30,6 +30,8 @@ class FakeNvidiaSmi:
     processes: list[int] = field(default_factory=list)
     instances: dict[int, tuple[str, int]] = field(default_factory=dict)
     compute: set[int] = field(default_factory=set)
+    # Compute instances of a GPU instance that are not one over all of it, each with its name and size.
+    slices: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
     busy: set[int] = field(default_factory=set)
     calls: list[list[str]] = field(default_factory=list)
 
@@ -54,9 +56,10 @@ class FakeNvidiaSmi:
             return Answer(0, "", "")
         if self.mode != "Enabled":
             return Answer(6, "No MIG-enabled devices found.\n", "")
-        verb = next(word for word in words if word in ("-lgi", "-lgip", "-lgipp", "-cgi", "-dgi", "-dci"))
+        verb = next(word for word in words if word in ("-lgi", "-lci", "-lgip", "-lgipp", "-cgi", "-dgi", "-dci"))
         return {
             "-lgi": self.list,
+            "-lci": self.list_compute,
             "-lgip": self.profiles,
             "-lgipp": self.places,
             "-cgi": self.create,
@@ -77,6 +80,25 @@ class FakeNvidiaSmi:
             "| GPU   Name             Profile  Instance   Placement  |",
         ]
         return Answer(0, "\n".join([*head, LINE.replace("-", "="), *rows, LINE]) + "\n", "")
+
+    def list_compute(self, _words: t.Any) -> Answer:
+        if not self.compute:
+            return Answer(6, "No compute instances found: Not Found\n", "")
+        # As NVIDIA/go-nvml#146 shows it.
+        head = [
+            "+--------------------------------------------------------------------+",
+            "| Compute instances:                                                 |",
+            "| GPU     GPU       Name             Profile   Instance   Placement  |",
+            "|       Instance                       ID        ID       Start:Size |",
+            "|         ID                                                         |",
+            "|====================================================================|",
+        ]
+        rows = [
+            f"|   0    {number:>3}       MIG {name:<16}{2:>3}{at:>10}{at:>11}:{size:<6}|"
+            for number in sorted(self.compute)
+            for at, (name, size) in enumerate(self.slices.get(number, [(self.instances[number][0], 3)]))
+        ]
+        return Answer(0, "\n".join([*head, *rows, head[0]]) + "\n", "")
 
     def profiles(self, _words: t.Any) -> Answer:
         rows = [
@@ -108,11 +130,14 @@ class FakeNvidiaSmi:
     def destroy(self, words: t.Sequence[str]) -> Answer:
         number = int(words[words.index("-gi") + 1])
         if number not in self.instances:
-            return Answer(6, "", "Unable to destroy: Not Found")
+            return Answer(6, "No GPU instances found: Not Found\n", "")
         if number in self.busy:
             return Answer(19, "", "Unable to destroy: In use by another client")
         if "-dci" in words:
+            if number not in self.compute:
+                return Answer(6, "No compute instances found: Not Found\n", "")
             self.compute.discard(number)
+            self.slices.pop(number, None)
         elif number in self.compute:
             return Answer(19, "", "Unable to destroy GPU instance: In use by another client")
         else:

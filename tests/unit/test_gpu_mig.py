@@ -98,6 +98,28 @@ def test_instances_come_back_where_one_cannot_go(smi: FakeNvidiaSmi) -> None:
     assert smi.layout() == ["3g.71gb:0", "3g.71gb:4"]
 
 
+def test_instance_without_one_to_compute_on_is_not_done(smi: FakeNvidiaSmi) -> None:
+    """A run that was killed between the two commands that destroy an instance leaves the half of it."""
+    smi.instances, smi.compute = {1: ("3g.71gb", 0), 2: ("3g.71gb", 4)}, {2}
+    answer = run("gpu_mig", layout("3g.71gb:0", "3g.71gb:4"))
+    assert answer["destroyed"] == answer["created"] == [f"{SLOT} 3g.71gb:0"], answer
+    assert smi.layout() == ["3g.71gb:0", "3g.71gb:4"] and len(smi.compute) == 2
+    smi.compute = set()
+    assert not run("gpu_mig", {"layout": {SLOT: []}}).get("failed") and smi.layout() == []
+
+
+def test_instance_that_is_sliced_is_made_whole(smi: FakeNvidiaSmi) -> None:
+    """Three of 1c.3g.71gb in one of 3g.71gb, as a published capture of H200 has them."""
+    smi.instances, smi.compute, smi.slices = {1: ("3g.71gb", 0)}, {1}, {1: [("1c.3g.71gb", 1)] * 3}
+    assert run("gpu_mig", layout("3g.71gb:0"))["created"] == [f"{SLOT} 3g.71gb:0"] and smi.slices == {}
+
+
+def test_nvidia_smi_that_cannot_list_is_no_empty_gpu(smi: FakeNvidiaSmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = programs.Answer(4, "Failed to display compute instances: Insufficient Permissions\n", "")
+    monkeypatch.setattr(programs, "run", lambda argv, **_options: refused if "-lci" in argv else smi(argv))
+    assert "Insufficient Permissions" in run("gpu_mig", layout("3g.71gb"))["msg"] and smi.layout() == []
+
+
 def test_mode_that_waits_for_a_reset_is_told_and_not_forced(smi: FakeNvidiaSmi) -> None:
     smi.mode, smi.at_once = "Disabled", False
     answer = run("gpu_mig", layout("3g.71gb"))

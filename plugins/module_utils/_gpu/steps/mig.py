@@ -14,17 +14,22 @@ from ..tree import Tree
 
 ROOT = "/"
 UNIT = "/etc/systemd/system/unified-gpu-mig.service"
+# https://docs.nvidia.com/deploy/nvidia-smi: "A query to find an object was unsuccessful", with "No compute instances found: Not Found" for one.
+NOT_FOUND = 6
 SPEC: dict[str, t.Any] = {"layout": {"type": "dict", "required": True}}
 
 
-def smi(*argv: str) -> str:
+def smi(*argv: str, none: bool = False) -> str:
     """What nvidia-smi says.
+
+    Args:
+        none: whether it may find nothing.
 
     Raises:
         MigError: it fails.
     """
     answer = programs.run(["nvidia-smi", *argv])
-    if answer.code:
+    if answer.code and not (none and answer.code == NOT_FOUND):
         raise mig.MigError(f"'nvidia-smi {' '.join(argv)}' ended with {answer.code}: {answer.said}")
     return answer.out
 
@@ -54,8 +59,7 @@ class Gpu:
             raise mig.MigError(f"{slot} has no MIG (nvidia-smi says '{self.mode}')")
         asked = [{"profile": one["profile"], "start": one.get("start")} for one in layout]
         on = self.mode == "Enabled"
-        # nvidia-smi ends with an error where there is no instance.
-        self.there = mig.instances(programs.run(["nvidia-smi", "mig", "-i", slot, "-lgi"]).out) if on else []
+        self.there = mig.instances(*(smi("mig", "-i", slot, verb, none=True) for verb in ("-lgi", "-lci"))) if on else []
         self.known = mig.profiles(smi("mig", "-i", slot, "-lgip"), smi("mig", "-i", slot, "-lgipp")) if on else {}
         self.desired = mig.placed(asked, self.known, self.there) if on else []
         self.switch = bool(asked) and not on
@@ -83,7 +87,7 @@ class Gpu:
         gone: list[mig.Instance] = []
         try:
             for one in self.steps.destroy:
-                smi("mig", "-i", self.slot, "-dci", "-gi", str(one.id))
+                smi("mig", "-i", self.slot, "-dci", "-gi", str(one.id), none=True)
                 gone.append(one)
                 smi("mig", "-i", self.slot, "-dgi", "-gi", str(one.id))
             if self.steps.create:
