@@ -52,7 +52,9 @@ class FakeNvidiaSmi:
         if "--query-compute-apps=pid" in words:
             return Answer(0, "".join(f"{pid}\n" for pid in self.processes), "")
         if "-mig" in words:
-            self.mode = "Enabled" if self.at_once else self.mode
+            if words[-1] == "0" and self.instances:
+                return Answer(19, "", "Unable to disable MIG Mode: In use by another client")
+            self.mode = {"1": "Enabled", "0": "Disabled"}[words[-1]] if self.at_once else self.mode
             return Answer(0, "", "")
         if self.mode != "Enabled":
             return Answer(6, "No MIG-enabled devices found.\n", "")

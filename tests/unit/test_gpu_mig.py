@@ -59,6 +59,39 @@ def test_boot_that_forgets_mode_and_instances_brings_both_back(smi: FakeNvidiaSm
     assert not run("gpu_mig", layout("3g.71gb:4", "1g.18gb:0"))["changed"]
 
 
+@pytest.mark.parametrize("gone", [{"layout": {}}, {"state": "absent"}])
+def test_gpu_that_is_no_longer_named_loses_what_the_unit_makes(smi: FakeNvidiaSmi, gone: dict[str, t.Any]) -> None:
+    run("gpu_mig", layout("3g.71gb:0"))
+    assert five_steps("gpu_mig", gone)["destroyed"] == [f"{SLOT} 3g.71gb:0"]
+    assert (smi.mode, smi.layout(), Path(step.UNIT).exists()) == ("Disabled", [], False)
+
+
+def test_mode_that_goes_only_with_a_boot_is_told_once(smi: FakeNvidiaSmi) -> None:
+    run("gpu_mig", layout("3g.71gb:0"))
+    smi.at_once = False
+    assert run("gpu_mig", {"state": "absent"})["pending"] == [SLOT] and smi.layout() == []
+    assert not Path(step.UNIT).exists() and not run("gpu_mig", {"state": "absent"})["changed"]
+
+
+def test_partitions_that_somebody_else_made_stay(smi: FakeNvidiaSmi) -> None:
+    smi.instances, smi.compute = {1: ("3g.71gb", 0)}, {1}
+    for gone in ({}, {"state": "absent"}):
+        assert not run("gpu_mig", gone)["changed"]
+    assert (smi.layout(), smi.calls) == (["3g.71gb:0"], [])
+
+
+def test_unit_goes_where_no_driver_answers_and_stays_where_the_gpu_is_in_use(
+    smi: FakeNvidiaSmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("gpu_mig", layout("3g.71gb:0"))
+    smi.processes = [4711]
+    assert "in use" in run("gpu_mig", {"state": "absent"})["msg"] and smi.layout() == ["3g.71gb:0"]
+    assert Path(step.UNIT).exists()
+    monkeypatch.setattr(smi, "mode", "Failed to initialize NVML: Driver/library version mismatch")
+    five_steps("gpu_mig", {"state": "absent"})
+    assert not Path(step.UNIT).exists()
+
+
 def test_check_mode_changes_nothing(smi: FakeNvidiaSmi) -> None:
     run("gpu_mig", layout("7g.141gb"), check=True)
     assert smi.layout() == [] and not Path(step.UNIT).exists()

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import text
 
 from .. import boot_units, mig, sriov
@@ -16,7 +18,10 @@ ROOT = "/"
 UNIT = "/etc/systemd/system/unified-gpu-mig.service"
 # https://docs.nvidia.com/deploy/nvidia-smi: "A query to find an object was unsuccessful", with "No compute instances found: Not Found" for one.
 NOT_FOUND = 6
-SPEC: dict[str, t.Any] = {"layout": {"type": "dict", "required": True}}
+SPEC: dict[str, t.Any] = {
+    "layout": {"type": "dict", "default": {}},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
 
 
 def smi(*argv: str, none: bool = False) -> str:
@@ -49,14 +54,20 @@ def checked(layout: t.Mapping[str, t.Any]) -> None:
                 )
 
 
+def mode(slot: str) -> str:
+    return smi("-i", slot, "--query-gpu=mig.mode.current", "--format=csv,noheader").strip()
+
+
 class Gpu:
-    """One GPU: what it has, and what it is to have."""
+    """One GPU: what it has, and what it is to have; it goes without MIG where there is no layout."""
 
     def __init__(self, slot: str, layout: t.Any) -> None:
         self.slot = slot
-        self.mode = smi("-i", slot, "--query-gpu=mig.mode.current", "--format=csv,noheader").strip()
+        self.mode = mode(slot)
         if self.mode not in ("Enabled", "Disabled"):
             raise mig.MigError(f"{slot} has no MIG (nvidia-smi says '{self.mode}')")
+        self.leaves = layout is None and self.mode == "Enabled"
+        layout = layout or []
         asked = [{"profile": one["profile"], "start": one.get("start")} for one in layout]
         on = self.mode == "Enabled"
         self.there = mig.instances(*(smi("mig", "-i", slot, verb, none=True) for verb in ("-lgi", "-lci"))) if on else []
@@ -67,7 +78,7 @@ class Gpu:
 
     @property
     def changes(self) -> bool:
-        return self.switch or any(self.steps)
+        return self.switch or self.leaves or any(self.steps)
 
     def check_idle(self) -> None:
         users = smi("-i", self.slot, "--query-compute-apps=pid", "--format=csv,noheader").split()
@@ -102,9 +113,20 @@ class Gpu:
                 except mig.MigError:
                     back = f"; {one.profile}:{one.start} could not be brought back"
             raise mig.MigError(f"{exc}{back}") from exc
+        if self.leaves:
+            smi("-i", self.slot, "-mig", "0")
 
     def named(self, instances: t.Iterable[mig.Instance]) -> list[str]:
         return [f"{self.slot} {one.profile}:{one.start}" for one in sorted(instances, key=lambda one: one.start)]
+
+
+def former(layout: t.Collection[str]) -> list[Gpu]:
+    """The GPUs that the unit makes partitions of and LAYOUT does not name. One that does not answer has none after the next boot, without the unit."""
+    gpus = []
+    for slot in sorted(set(re.findall(r"-i (\S+)", text(UNIT))) - set(layout)):
+        with contextlib.suppress(ChangeError):
+            gpus.append(Gpu(slot, None))
+    return gpus
 
 
 def persist(gpus: t.Sequence[Gpu], *, dry: bool) -> bool:
@@ -123,8 +145,9 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     Raises:
         ChangeError: the layout cannot be had.
     """
-    checked(asked["layout"])
-    gpus = [Gpu(slot, layout) for slot, layout in sorted(asked["layout"].items())]
+    layouts = asked["layout"] if asked["state"] == "present" else {}
+    checked(layouts)
+    gpus = [Gpu(slot, layout) for slot, layout in sorted(layouts.items())] + former(layouts)
     changing = [gpu for gpu in gpus if gpu.changes]
     for gpu in changing:
         gpu.check_idle()
@@ -135,13 +158,15 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
         else:
             gpu.change()
     if not dry:
-        on = [Gpu(slot, asked["layout"][slot]) for slot in pending]
+        on = [Gpu(slot, layouts[slot]) for slot in pending]
         pending = [gpu.slot for gpu in on if gpu.switch]
         for gpu in on:
             gpu.change()
         gpus = [gpu for gpu in gpus if not gpu.switch] + on
         changing = [gpu for gpu in changing if not gpu.switch] + on
     persisted = False if pending else persist(gpus, dry=dry)
+    if not dry:
+        pending += [gpu.slot for gpu in changing if gpu.leaves and mode(gpu.slot) == "Enabled"]
     return {
         "changed": bool(changing) or persisted,
         "created": [line for gpu in changing for line in gpu.named(gpu.steps.create)],
