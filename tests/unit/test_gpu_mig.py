@@ -14,7 +14,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import m
 
 from tests.fakes.nvidia_smi import H200, FakeNvidiaSmi
 from tests.secrets.modules import five_steps, run
-from tests.unit.gpu_machines import FIXTURES
+from tests.unit.gpu_machines import FIXTURES, MACHINES
 
 SLOT = "0000:83:00.0"
 
@@ -141,10 +141,16 @@ def test_instance_without_one_to_compute_on_is_not_done(smi: FakeNvidiaSmi) -> N
     assert not run("gpu_mig", {"layout": {SLOT: []}}).get("failed") and smi.layout() == []
 
 
-def test_instance_that_is_sliced_is_made_whole(smi: FakeNvidiaSmi) -> None:
-    """Three of 1c.3g.71gb in one of 3g.71gb, as a published capture of H200 has them."""
-    smi.instances, smi.compute, smi.slices = {1: ("3g.71gb", 0)}, {1}, {1: [("1c.3g.71gb", 1)] * 3}
-    assert run("gpu_mig", layout("3g.71gb:0"))["created"] == [f"{SLOT} 3g.71gb:0"] and smi.slices == {}
+def test_captured_layout_of_h200_is_made_and_its_slices_are_made_whole(smi: FakeNvidiaSmi) -> None:
+    """A published capture has 1c.3g.71gb and 2c.3g.71gb in one instance, which no layout can say."""
+    (gpu,) = MACHINES["h200-mig"]["pci"]
+    sliced = [name for name in gpu["nvidia_smi"]["mig_profiles"] if "c." in name]
+    captured = ["3g.71gb:4", *(name for name in gpu["nvidia_smi"]["mig_profiles"] if name not in sliced)]
+    five_steps("gpu_mig", layout(*captured))
+    assert [one.partition(":")[0] for one in smi.layout()] == ["1g.18gb", "1g.18gb", "2g.35gb", "3g.71gb"]
+    (number,) = (number for number, (name, _start) in smi.instances.items() if name == "3g.71gb")
+    smi.slices = {number: [(name, int(name[0])) for name in sliced]}
+    assert run("gpu_mig", layout(*captured))["created"] == [f"{SLOT} 3g.71gb:4"] and smi.slices == {}
 
 
 def test_nvidia_smi_that_cannot_list_is_no_empty_gpu(smi: FakeNvidiaSmi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +221,44 @@ def test_every_layout_of_up_to_four_is_placed_or_truly_does_not_fit(group: str) 
                 with pytest.raises(mig.MigError, match="do not fit"):
                     mig.placed(wish, known, [])
     assert outcomes.count(True) > 20 and outcomes.count(False) > 20
+
+
+def places(known: t.Mapping[str, mig.Profile]) -> list[list[mig.Instance]]:
+    """Every set of instances that fit on the GPU together, each at its place."""
+    every = [mig.Instance(one.name, start, one.size) for one in known.values() for start in one.starts]
+    sets: list[list[mig.Instance]] = [[]]
+    for one in every:
+        more = [
+            [*before, one]
+            for before in sets
+            if sum(other.profile == one.profile for other in before) < known[one.profile].most
+            and not any(one.overlaps(other) for other in before)
+        ]
+        sets += more
+    return sets
+
+
+@pytest.mark.parametrize("group", published())
+def test_every_set_of_places_is_had_and_what_overlaps_is_refused(group: str) -> None:
+    known = published()[group]
+    legal = places(known)
+    assert len(legal) > 50
+    for wanted in legal:
+        # The last one first: the order of a layout means nothing.
+        wish = [{"profile": one.profile, "start": one.start} for one in reversed(wanted)]
+        assert set(mig.placed(wish, known, [])) == set(wanted)
+    for names in {tuple(sorted(one.profile for one in wanted)) for wanted in legal}:
+        free = mig.placed([{"profile": name, "start": None} for name in names], known, [])
+        assert sorted(one.profile for one in free) == list(names)
+    every = [one for (one,) in (wanted for wanted in legal if len(wanted) == 1)]
+    for pair in itertools.combinations_with_replacement(every, 2):
+        if pair[0].overlaps(pair[1]):
+            with pytest.raises(mig.MigError, match="do not fit"):
+                mig.placed([{"profile": one.profile, "start": one.start} for one in pair], known, [])
+    for profile in known.values():
+        for start in set(range(-1, 9)) - set(profile.starts):
+            with pytest.raises(mig.MigError, match="cannot start at"):
+                mig.placed([{"profile": profile.name, "start": start}], known, [])
 
 
 def test_profiles_of_the_fake_are_the_published_ones() -> None:
