@@ -358,6 +358,21 @@ def test_metrics_have_the_numbers_and_the_state_of_each_check(host: Host) -> Non
     assert f'unified_gpu_check{{check="remapped_rows",gpu="{SLOT}",state="ok"}} 0\n' in text
 
 
+def test_series_is_told_once_and_is_the_worst_of_its_findings(host: Host) -> None:
+    """node_exporter drops a file in which one comes twice: all metrics would go when something is wrong."""
+    for kernel in ("6.12.200", "6.12.201"):
+        put(host.root, f"{health.DRIFT}/{kernel}", "nvidia is not built for it\n")
+    host.smi = FakeXml("0000:84:00.0", VERSION)
+    text = report.metrics(*host.look())
+    assert well_formed(text)
+    for check, where in (("drift", ""), ("driver", SLOT)):
+        states = {state: f'check="{check}",gpu="{where}",state="{state}"}} 1\n' in text for state in report.STATES}
+        assert [state for state, on in states.items() if on] == ["bad"]
+    one = report.Finding("ecc", SLOT, "ok", "")
+    for found in ("ok", "absent"):
+        assert f'gpu="{SLOT}",state="ok"}} 1\n' in report.metrics([one, one._replace(state=found)], [])
+
+
 def test_label_cannot_break_out_of_its_line() -> None:
     sample = report.Sample("info", {"gpu": 'a"\n\\b', "id": "", "driver": ""}, 1.0)
     assert r'gpu="a\"\n\\b"' in report.metrics([], [sample]) and well_formed(report.metrics([], [sample]))
@@ -390,7 +405,7 @@ def test_check_of_nothing_is_no_pass(
     assert capsys.readouterr().out.endswith(f"absent ecc {SLOT} ECC is Disabled\n")
     # Of two GPUs one that tells is enough, and what is bad or not known of it stays so.
     one = report.Finding("ecc", SLOT, "absent", "")
-    assert [report.code([one, one._replace(state=state)]) for state in report.STATES] == [0, 1, 3, 4]
+    assert [report.code([one, one._replace(state=state)]) for state in report.STATES] == [4, 0, 3, 1]
     assert report.code([]) == 3
 
 
