@@ -252,6 +252,18 @@ def test_gpu_without_driver_and_host_without_gpu_are_not_healthy(tmp_path: Path)
     assert report.code(none) == 3 and not report.healthy(none)
 
 
+def test_virtual_function_without_driver_is_not_watched(host: Host) -> None:
+    """It is a guest's, and gets its driver there."""
+    function = {"slot": "0000:83:00.4", "vendor": "0x10de", "device": "0x2335", "class": "0x030200"}
+    root = build(host.root.parent / "split", {"pci": [*MACHINES["h200"]["pci"], function]})
+    said = [line.where for line in health.look(str(root), host.run)[0] if "no driver is bound" in line.said]
+    assert "0000:83:00.4" in said
+    link(root, "sys/bus/pci/devices/0000:83:00.4/physfn", f"../{SLOT}")
+    findings, samples = health.look(str(root), host.run)
+    assert SLOT in [one.where for one in findings]
+    assert "0000:83:00.4" not in str([findings, samples])
+
+
 def test_link_with_fewer_lanes_than_both_ends_can_have(host: Host) -> None:
     device = (host.root / f"sys/bus/pci/devices/{SLOT}").resolve()
     for name, lanes in (("current_link_width", "8"), ("max_link_width", "16")):

@@ -133,7 +133,11 @@ def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
     """The text of the playbook, with answers of hosts in the place of a fleet."""
     (audit,) = yaml.safe_load((PLAYBOOKS / "audit_gpus.yml").read_text())
     text = next(task for task in audit["tasks"] if task["name"] == "Show the fleet")["vars"]["__audit_gpus_table"]
-    gpu = {"plan": {"devices": [{}]}}
+    gpu = {"plan": {"devices": [{"action": "install"}]}}
+    console = {"plan": {"devices": [{"action": "display"}]}}
+    asks = next(task for task in audit["tasks"] if task["name"] == "Read how they are")["when"]
+    for planned, asked in ((gpu, True), (console, False)):
+        assert jinja2.Environment().compile_expression(asks)(__audit_gpus=planned) is asked
     answers = {
         "well": {"__audit_gpus": {**gpu, "lines": ["well H200"]}, "__audit_gpus_health": {"lines": []}},
         "ill": {"__audit_gpus": {**gpu, "lines": ["ill H200"]}, "__audit_gpus_health": {"lines": ["bad xid"]}},
@@ -142,6 +146,7 @@ def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
             "__audit_gpus": {"plan": {"devices": []}, "lines": ["bare no GPU"]},
             "__audit_gpus_health": {"skipped": True},
         },
+        "server": {"__audit_gpus": {**console, "lines": ["server ast"]}, "__audit_gpus_health": {"skipped": True}},
         "gone": {},
     }
     template = jinja2.Environment(trim_blocks=True).from_string(text)
@@ -154,5 +159,6 @@ def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
         "lost H200",
         "    health: not looked at, see above",
         "bare no GPU",
+        "server ast",
         "gone not looked at, see above",
     ]
