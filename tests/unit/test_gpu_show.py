@@ -13,6 +13,7 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import repository
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import GpuError, Request
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.show import lines, short
@@ -21,6 +22,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.tables import 
 from tests.unit.conftest import INSTALLED
 from tests.unit.gpu_machines import MACHINES, build
 
+ROLE = "ansible_collections/unified/deploy/roles/gpu"
 PLAYBOOKS = INSTALLED / "ansible_collections" / "unified" / "deploy" / "playbooks"
 
 
@@ -127,6 +129,36 @@ def test_role_that_is_told_to_boot_the_host_refuses(inventory: Path) -> None:
     ran = play(inventory, playbook)
     assert ran.returncode == 2 and "it knows of no maintenance window" in " ".join(ran.stdout.split())
     assert "changed=0" in ran.stdout and "Decide" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "said"),
+    [
+        ({"nvidia": {"url": "https://mirror"}}, ["gpu_mirrors.nvidia", "distribution, nvidia-cuda"]),
+        ({"nvidia-cuda": {"fingerprint": "AB"}}, ["gpu_mirrors.nvidia-cuda.fingerprint", "fingerprints"]),
+        ({"distribution": {"suites": {"trixie": True}}}, ["suites", "dict"]),
+    ],
+)
+def test_mirror_that_means_nothing_is_refused(inventory: Path, mirrors: dict[str, t.Any], said: list[str]) -> None:
+    playbook = inventory.parent / "play.yml"
+    role = {"hosts": "here", "gather_facts": False, "roles": ["unified.deploy.gpu"], "vars": {"gpu_mirrors": mirrors}}
+    playbook.write_text(json.dumps([role]))
+    ran = play(inventory, playbook, "--check")
+    assert ran.returncode == 2 and "Decide" not in ran.stdout
+    for words in said:
+        assert words in " ".join(ran.stdout.split()), ran.stdout
+
+
+def test_mirror_has_the_options_of_its_module() -> None:
+    (role,) = yaml.safe_load((INSTALLED / ROLE / "meta/argument_specs.yml").read_text())["argument_specs"].values()
+    install = yaml.safe_load((INSTALLED / ROLE / "tasks/install.yml").read_text())
+    (passed,) = (task["unified.deploy.gpu_repository"] for task in install if "unified.deploy.gpu_repository" in task)
+    mirrors = role["options"]["gpu_mirrors"]["options"]
+    assert set(mirrors) == {"nvidia-cuda", "distribution"}
+    for mirror in mirrors.values():
+        assert set(mirror["options"]) == set(passed) - {"name"}
+        for name, option in mirror["options"].items():
+            assert option["type"] == repository.SPEC[name]["type"]
 
 
 def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
