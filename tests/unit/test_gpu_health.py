@@ -11,6 +11,7 @@ import time
 import typing as t
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import health, report, smi
@@ -441,8 +442,15 @@ def program(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     package.mkdir(exist_ok=True)
     for name in json.loads(listed[1].replace("'", '"')):
         (package / f"{name}.py").write_text((ROLE / f"../../plugins/module_utils/_gpu/{name}.py").read_text())
-    script = (ROLE / "templates/health.sh.j2").read_text()
-    script = script.replace("/usr/local/lib/unified", str(tmp_path)).replace("/usr/bin/python3", sys.executable)
+    environment = jinja2.Environment(trim_blocks=True)
+    environment.filters["to_json"] = json.dumps
+    template = environment.from_string((ROLE / "templates/health.sh.j2").read_text())
+    # A name with a line break is no command.
+    script = (
+        template.render(gpu_goss_file="/etc/goss.yml\nexit 9")
+        .replace("/usr/local/lib/unified", str(tmp_path))
+        .replace("/usr/bin/python3", sys.executable)
+    )
     (tmp_path / "program").write_text(script)
     argv = ["sh", str(tmp_path / "program"), *arguments]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
@@ -465,8 +473,6 @@ def test_checks_of_the_role_are_those_of_the_program() -> None:
 
 @pytest.mark.skipif(not GOSS, reason="this machine has no Goss")
 def test_real_goss_reads_the_checks_and_is_red_where_a_gpu_is_not_well(tmp_path: Path) -> None:
-    import jinja2
-
     template = jinja2.Template((ROLE / "templates/goss.yml.j2").read_text(), trim_blocks=True)
     seen = [name for name in health.CHECKS if name != "xid"]
     fake = tmp_path / "health"

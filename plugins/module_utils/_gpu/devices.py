@@ -47,11 +47,7 @@ def gpus(tree: Tree) -> tuple[list[Device], list[Device]]:
     A virtual function is a guest's, or whose it was made for: without a driver nothing is wrong with it.
     """
     return (
-        [
-            one
-            for one in pci_devices(tree)[0]
-            if one["id"][:4] in GPU_VENDORS and not one["sriov"]["function_of"]
-        ],
+        [one for one in pci_devices(tree)[0] if one["id"][:4] in GPU_VENDORS and not one["sriov"]["function_of"]],
         [one for one in device_tree(tree).get("gpus", ()) if one["enabled"]],
     )
 

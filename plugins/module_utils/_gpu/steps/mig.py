@@ -70,7 +70,9 @@ class Gpu:
         layout = layout or []
         asked = [{"profile": one["profile"], "start": one.get("start")} for one in layout]
         on = self.mode == "Enabled"
-        self.there = mig.instances(*(smi("mig", "-i", slot, verb, none=True) for verb in ("-lgi", "-lci"))) if on else []
+        self.there = (
+            mig.instances(*(smi("mig", "-i", slot, verb, none=True) for verb in ("-lgi", "-lci"))) if on else []
+        )
         self.known = mig.profiles(smi("mig", "-i", slot, "-lgip"), smi("mig", "-i", slot, "-lgipp")) if on else {}
         self.desired = mig.placed(asked, self.known, self.there) if on else []
         self.switch = bool(asked) and not on
