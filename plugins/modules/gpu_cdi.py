@@ -30,6 +30,11 @@ options:
     description: Where the units of systemd lie.
     type: path
     default: /etc/systemd/system
+  required:
+    description: GPUs that containers must be able to have, by slot or node. RV(passed) is false where one of them is not described, whosever the file.
+    type: list
+    elements: str
+    default: []
   state:
     description: With V(absent), the files and units of this module are removed. Others in the directory are never touched.
     type: str
@@ -76,6 +81,15 @@ files:
 left_out:
   description: Why a GPU has no specification, by slot or node.
   type: dict
+  returned: success
+lines:
+  description: Each of O(required) that containers cannot have, with the reason.
+  type: list
+  elements: str
+  returned: success
+passed:
+  description: Whether containers can have all of O(required).
+  type: bool
   returned: success
 """
 

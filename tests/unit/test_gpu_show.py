@@ -161,6 +161,24 @@ def test_mirror_has_the_options_of_its_module() -> None:
             assert option["type"] == repository.SPEC[name]["type"]
 
 
+def test_role_fails_where_containers_cannot_have_a_gpu_that_has_its_driver(inventory: Path) -> None:
+    """This machine has none of these GPUs; of those that are no business of the role nothing is asked."""
+    gpu = {"action": "install", "state": "as decided"}
+    wheres = {"0000:fe:1f.7": {}, "0000:fe:1f.6": {"state": "no driver"}, "0000:fe:1f.5": {"action": "display"}}
+    devices = [{"where": where, **gpu, **differs} for where, differs in wheres.items()]
+    board = {"where": "/soc/gpu@fe000000", **gpu, "action": "kernel"}
+    playbook = inventory.parent / "play.yml"
+    for planned, said in ((devices[1:], []), ([*devices, board], ["0000:fe:1f.7", "gpu-fe000000"])):
+        share = {"include_role": {"name": "unified.deploy.gpu", "tasks_from": "share.yml"}}
+        variables = {"gpu_containers": True, "__gpu_plan": {"plan": {"devices": planned}}}
+        book = {"hosts": "here", "gather_facts": False, "vars": variables, "tasks": [share]}
+        playbook.write_text(json.dumps([book]))
+        ran = play(inventory, playbook, "--check")
+        assert ran.returncode == (2 if said else 0), ran.stdout
+        for name in ("1f.7", "1f.6", "1f.5", "gpu-fe000000"):
+            assert (f"{name}: it is not there" in ran.stdout) is any(name in one for one in said), ran.stdout
+
+
 def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
     """The text of the playbook, with answers of hosts in the place of a fleet."""
     (audit,) = yaml.safe_load((PLAYBOOKS / "audit_gpus.yml").read_text())

@@ -18,6 +18,11 @@ ALL_KINDS = tuple(dict.fromkeys([*KINDS.values(), OTHER_KIND, "nvidia.com/gpu"])
 NVIDIA = "nvidia-ctk of NVIDIA's container toolkit describes it (nvidia-ctk cdi generate)"
 
 
+def name(gpu: t.Mapping[str, t.Any]) -> str:
+    """What a GPU is called among the devices: its slot, or its node in the device tree."""
+    return str(gpu["slot"] if gpu["bus"] == "pci" else gpu["path"].rpartition("/")[2].replace("@", "-"))
+
+
 def specifications(
     gpus: t.Sequence[t.Mapping[str, t.Any]], *, kfd: bool, dev: str = "/dev"
 ) -> tuple[dict[str, Spec], dict[str, str]]:
@@ -34,16 +39,16 @@ def specifications(
     nodes: dict[str, dict[str, list[str]]] = {}
     left_out = {}
     for gpu in gpus:
-        name = gpu["slot"] if gpu["bus"] == "pci" else gpu["path"].rpartition("/")[2].replace("@", "-")
+        called = name(gpu)
         if gpu["driver"] == "nvidia":
-            left_out[name] = NVIDIA
+            left_out[called] = NVIDIA
         elif not gpu["renders"]:
-            left_out[name] = f"no render node: {gpu['driver'] or 'no driver'} gives it none"
+            left_out[called] = f"no render node: {gpu['driver'] or 'no driver'} gives it none"
         else:
             devices = nodes.setdefault(KINDS.get(gpu["driver"], OTHER_KIND), {})
-            devices[name] = gpu["renders"]
+            devices[called] = gpu["renders"]
             if len(gpu["renders"]) > 1:
-                devices.update({f"{name}-{number}": [node] for number, node in enumerate(gpu["renders"])})
+                devices.update({f"{called}-{number}": [node] for number, node in enumerate(gpu["renders"])})
     return {kind: _specification(kind, devices, kfd, dev) for kind, devices in nodes.items()}, left_out
 
 

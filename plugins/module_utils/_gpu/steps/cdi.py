@@ -15,8 +15,14 @@ from ..tree import Tree
 SPEC: dict[str, t.Any] = {
     "directory": {"type": "path", "default": "/etc/cdi"},
     "unit_directory": {"type": "path", "default": "/etc/systemd/system"},
+    "required": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+
+
+def directories(asked: t.Mapping[str, t.Any]) -> list[str]:
+    """Where specifications may lie, whosever."""
+    return sorted({asked["directory"], *cdi_nvidia.DIRECTORIES})
 
 
 def desired_files(
@@ -25,9 +31,8 @@ def desired_files(
     """Content by path, empty for what is not to be there; the specifications by kind; and why a GPU has none."""
     specs, left_out = cdi.specifications(gpus, kfd=tree.is_directory("sys/class/kfd/kfd"))
     nvidia = [name for name, reason in left_out.items() if reason == cdi.NVIDIA and asked["state"] == "present"]
-    directories = sorted({asked["directory"], *cdi_nvidia.DIRECTORIES})
     if nvidia:
-        spec, why = cdi_nvidia.specification(directories)
+        spec, why = cdi_nvidia.specification(directories(asked))
         left_out.update(dict.fromkeys(nvidia, why))
         if spec:
             specs[cdi_nvidia.KIND] = spec
@@ -36,7 +41,7 @@ def desired_files(
     paths = {kind: os.path.join(asked["directory"], cdi.file_name(kind)) for kind in cdi.ALL_KINDS}
     files = {path: cdi.content(specs[kind], texts.read(path)) if kind in specs else "" for kind, path in paths.items()}
     # Where the driver does not answer before the next boot, the units that are there describe its GPUs then.
-    waits = nvidia and not cdi_nvidia.others(directories)
+    waits = nvidia and not cdi_nvidia.others(directories(asked))
     for name, text in cdi_nvidia.units(asked["directory"]).items():
         path = os.path.join(asked["unit_directory"], name)
         files[path] = text if cdi_nvidia.KIND in specs or (waits and texts.read(path)) else ""
@@ -72,11 +77,17 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
         raise
     except OSError as exc:
         raise ChangeError(f"{exc.filename}: {exc.strerror}") from exc
+    # Those of NVIDIA that somebody else describes, containers can have.
+    foreign = bool(left_out and cdi_nvidia.others(directories(asked)))
+    had = {cdi.name(gpu) for gpu in gpus if cdi.name(gpu) not in left_out or (foreign and gpu["driver"] == "nvidia")}
+    lines = [f"{name}: {left_out.get(name, 'it is not there')}" for name in asked["required"] if name not in had]
     names = [f"{kind}={device['name']}" for kind, spec in specs.items() for device in spec["devices"]]
     return {
         "changed": bool(old),
         "files": list(old),
         "devices": names,
         "left_out": left_out,
+        "lines": lines,
+        "passed": not lines,
         "diff": texts.diff(old, desired, cdi.shown),
     }
