@@ -13,7 +13,8 @@ VERSION = "0.5.0"
 KINDS = {"amdgpu": "amd.com/gpu", "radeon": "amd.com/gpu", "i915": "intel.com/gpu", "xe": "intel.com/gpu"}
 # Drivers of boards, and nouveau: Mesa drives them all from the render node alone.
 OTHER_KIND = "freedesktop.org/gpu"
-ALL_KINDS = tuple(dict.fromkeys([*KINDS.values(), OTHER_KIND, "nvidia.com/gpu"]))
+OUR_KINDS = tuple(dict.fromkeys([*KINDS.values(), OTHER_KIND]))
+ALL_KINDS = (*OUR_KINDS, "nvidia.com/gpu")
 # NVIDIA's libraries must come into the container too, in the driver's version: nvidia-ctk knows which.
 NVIDIA = "nvidia-ctk of NVIDIA's container toolkit describes it (nvidia-ctk cdi generate)"
 

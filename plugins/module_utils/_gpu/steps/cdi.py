@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 
-from .. import boot_units, cdi, cdi_nvidia, devices, texts
+from .. import boot_units, cdi, cdi_boot, cdi_nvidia, texts
 from ..tree import Tree
 
 SPEC: dict[str, t.Any] = {
@@ -29,7 +29,7 @@ def desired_files(
     asked: t.Mapping[str, t.Any], tree: Tree, gpus: t.Sequence[t.Mapping[str, t.Any]]
 ) -> tuple[dict[str, str], dict[str, t.Any], dict[str, str]]:
     """Content by path, empty for what is not to be there; the specifications by kind; and why a GPU has none."""
-    specs, left_out = cdi.specifications(gpus, kfd=tree.is_directory("sys/class/kfd/kfd"))
+    specs, left_out = cdi_boot.specifications(tree, gpus)
     nvidia = [name for name, reason in left_out.items() if reason == cdi.NVIDIA and asked["state"] == "present"]
     if nvidia:
         spec, why = cdi_nvidia.specification(directories(asked))
@@ -45,6 +45,8 @@ def desired_files(
     for name, text in cdi_nvidia.units(asked["directory"]).items():
         path = os.path.join(asked["unit_directory"], name)
         files[path] = text if cdi_nvidia.KIND in specs or (waits and texts.read(path)) else ""
+    for path, text in cdi_boot.files(asked["directory"], asked["unit_directory"]).items():
+        files[path] = text if set(specs) & set(cdi.OUR_KINDS) else ""
     return files, specs, left_out
 
 
@@ -55,7 +57,7 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
         ChangeError: the GPUs cannot be read, or a file cannot be written.
     """
     tree = Tree()
-    gpus = devices.pci_devices(tree)[0] + devices.device_tree(tree).get("gpus", [])
+    gpus = cdi_boot.gpus(tree)
     if tree.left_out:
         raise ChangeError(f"the host's GPUs cannot be read: {tree.left_out}. Run this as root")
     try:
@@ -70,9 +72,8 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
                 programs.must(["systemctl", "disable", "--now", *going])
             texts.put({path: desired[path] for path in old})
             if coming:
-                boot_units.enable(
-                    coming, start=[name for name in (cdi_nvidia.PATH,) if name in map(os.path.basename, coming)]
-                )
+                watches = {cdi_nvidia.PATH, cdi_boot.PATH}
+                boot_units.enable(coming, start=sorted(watches & set(map(os.path.basename, coming))))
     except ChangeError:
         raise
     except OSError as exc:
