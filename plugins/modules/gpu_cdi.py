@@ -15,7 +15,8 @@ description:
   - Kinds are C(amd.com/gpu), C(intel.com/gpu) and, for boards and nouveau, C(freedesktop.org/gpu). Devices are named by their PCI slot
     or node, and C(all). A partition is C(<slot>-<number>).
   - A container gets render nodes and, for AMD, C(/dev/kfd); never a card's node.
-  - Numbers of render nodes may change at a boot. Run this again where the driver or the hardware has changed.
+  - Numbers of render nodes may change at a boot. A unit writes the specifications anew before any container starts, and where nodes come or go;
+    its program lies in C(/usr/local/lib/unified/unified_gpu_cdi).
   - Of GPUs with NVIDIA's driver it writes what C(nvidia-ctk) says, the kind C(nvidia.com/gpu), and a unit that writes it anew at a boot and where
     the driver or its partitions change. They are left out without C(nvidia-ctk), and where a file that it names, a node that computing needs or
     C(libcuda) is not there.
@@ -30,8 +31,13 @@ options:
     description: Where the units of systemd lie.
     type: path
     default: /etc/systemd/system
+  required:
+    description: GPUs that containers must be able to have, by slot or node. RV(passed) is false where one of them is not described, whosever the file.
+    type: list
+    elements: str
+    default: []
   state:
-    description: With V(absent), the files and units of this module are removed. Others in the directory are never touched.
+    description: With V(absent), the files, units and program of this module are removed. Others in the directory are never touched.
     type: str
     choices: [present, absent]
     default: present
@@ -76,6 +82,15 @@ files:
 left_out:
   description: Why a GPU has no specification, by slot or node.
   type: dict
+  returned: success
+lines:
+  description: Each of O(required) that containers cannot have, with the reason.
+  type: list
+  elements: str
+  returned: success
+passed:
+  description: Whether containers can have all of O(required).
+  type: bool
   returned: success
 """
 

@@ -14,16 +14,22 @@ description:
   - Compares the layout with the instances that are there, by profile and place, and changes only what differs.
   - Refuses while a process computes on a GPU that would change, while guests have a part of it (vGPU),
     and where the layout does not fit. All GPUs are looked at before one is changed.
-  - Writes a unit that makes the same partitions at every boot, as the GPUs forget them.
+  - Writes a unit that switches MIG on and makes the same partitions at every boot, as the GPUs forget them.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
   layout:
     description:
       - Instances by the PCI slot of the GPU. Each is a dict with C(profile), such as V(3g.71gb), and optionally C(start), the first memory slice.
-      - A GPU that is not named is left alone. One with an empty list gets no instances.
+      - A GPU with an empty list gets no instances. One that is not named is left alone, but where the unit makes its partitions: it loses them, and MIG.
+      - Each instance has one compute instance over all of it. Slices of one, such as C(1c.3g.71gb), cannot be asked for.
     type: dict
-    required: true
+    default: {}
+  state:
+    description: With V(absent), the unit is removed, and the GPUs that it names have no partitions and no MIG any more.
+    type: str
+    choices: [present, absent]
+    default: present
 seealso:
   - module: unified.deploy.gpu_info
   - module: unified.deploy.gpu_sriov
@@ -39,7 +45,7 @@ attributes:
     description: Instances that are as they should be are not touched.
     support: full
 notes:
-  - Where MIG is off, it is switched on. Some GPUs take that only with a reset or boot, which RV(pending) tells and the module never does.
+  - Where MIG is off, it is switched on. Some GPUs take another mode only with a reset or boot, which RV(pending) tells and the module never does.
 """
 
 EXAMPLES = r"""
@@ -65,7 +71,7 @@ destroyed:
   elements: str
   returned: success
 pending:
-  description: GPUs that switch MIG on only when they are reset or the host boots.
+  description: GPUs that switch MIG on or off only when they are reset or the host boots.
   type: list
   elements: str
   returned: success

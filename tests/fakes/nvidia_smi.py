@@ -30,8 +30,17 @@ class FakeNvidiaSmi:
     processes: list[int] = field(default_factory=list)
     instances: dict[int, tuple[str, int]] = field(default_factory=dict)
     compute: set[int] = field(default_factory=set)
+    # Compute instances of a GPU instance that are not one over all of it, each with its name and size.
+    slices: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
     busy: set[int] = field(default_factory=set)
     calls: list[list[str]] = field(default_factory=list)
+
+    def boot(self, unit: str) -> None:
+        """A boot as Hopper has it, which forgets the instances and the mode, and then what a unit starts."""
+        self.mode, self.instances, self.compute = "Disabled", {}, set()
+        for line in unit.splitlines():
+            if line.startswith("ExecStart=/usr/bin/env "):
+                assert self(line.split()[1:]).code == 0, line
 
     def __call__(self, argv: t.Sequence[str], **_options: t.Any) -> Answer:
         self.calls.append(list(argv))
@@ -43,11 +52,16 @@ class FakeNvidiaSmi:
         if "--query-compute-apps=pid" in words:
             return Answer(0, "".join(f"{pid}\n" for pid in self.processes), "")
         if "-mig" in words:
-            self.mode = "Enabled" if self.at_once else self.mode
+            if words[-1] == "0" and self.instances:
+                return Answer(19, "", "Unable to disable MIG Mode: In use by another client")
+            self.mode = {"1": "Enabled", "0": "Disabled"}[words[-1]] if self.at_once else self.mode
             return Answer(0, "", "")
-        verb = next(word for word in words if word in ("-lgi", "-lgip", "-lgipp", "-cgi", "-dgi", "-dci"))
+        if self.mode != "Enabled":
+            return Answer(6, "No MIG-enabled devices found.\n", "")
+        verb = next(word for word in words if word in ("-lgi", "-lci", "-lgip", "-lgipp", "-cgi", "-dgi", "-dci"))
         return {
             "-lgi": self.list,
+            "-lci": self.list_compute,
             "-lgip": self.profiles,
             "-lgipp": self.places,
             "-cgi": self.create,
@@ -68,6 +82,25 @@ class FakeNvidiaSmi:
             "| GPU   Name             Profile  Instance   Placement  |",
         ]
         return Answer(0, "\n".join([*head, LINE.replace("-", "="), *rows, LINE]) + "\n", "")
+
+    def list_compute(self, _words: t.Any) -> Answer:
+        if not self.compute:
+            return Answer(6, "No compute instances found: Not Found\n", "")
+        # As NVIDIA/go-nvml#146 shows it.
+        head = [
+            "+--------------------------------------------------------------------+",
+            "| Compute instances:                                                 |",
+            "| GPU     GPU       Name             Profile   Instance   Placement  |",
+            "|       Instance                       ID        ID       Start:Size |",
+            "|         ID                                                         |",
+            "|====================================================================|",
+        ]
+        rows = [
+            f"|   0    {number:>3}       MIG {name:<16}{2:>3}{at:>10}{at:>11}:{size:<6}|"
+            for number in sorted(self.compute)
+            for at, (name, size) in enumerate(self.slices.get(number, [(self.instances[number][0], 3)]))
+        ]
+        return Answer(0, "\n".join([*head, *rows, head[0]]) + "\n", "")
 
     def profiles(self, _words: t.Any) -> Answer:
         rows = [
@@ -99,11 +132,14 @@ class FakeNvidiaSmi:
     def destroy(self, words: t.Sequence[str]) -> Answer:
         number = int(words[words.index("-gi") + 1])
         if number not in self.instances:
-            return Answer(6, "", "Unable to destroy: Not Found")
+            return Answer(6, "No GPU instances found: Not Found\n", "")
         if number in self.busy:
             return Answer(19, "", "Unable to destroy: In use by another client")
         if "-dci" in words:
+            if number not in self.compute:
+                return Answer(6, "No compute instances found: Not Found\n", "")
             self.compute.discard(number)
+            self.slices.pop(number, None)
         elif number in self.compute:
             return Answer(19, "", "Unable to destroy GPU instance: In use by another client")
         else:

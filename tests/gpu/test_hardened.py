@@ -9,11 +9,13 @@ import json
 import pytest
 
 from tests.integration.conftest import EVERYTHING, Target
+from tests.secrets.programs import until
 from tests.unit.gpu_machines import pci, put
 
 SLOT = "0000:03:00.0"
 GPU = {"slot": SLOT, "vendor": "0x1002", "device": "0x744c", "class": "0x030000", "boot_vga": "0", "driver": "amdgpu"}
 SPECIFICATION = "/etc/cdi/unified-amd.com-gpu.json"
+NODES = "unified-gpu-cdi-nodes"
 # The root of the container is the host's own /usr. What it prints is the nodes it has, and how much it reads of one.
 RUN = (
     "podman --storage-driver vfs run --rm --network none --cgroups=disabled --volume /usr:/usr:ro --device {device} --rootfs /srv/rootfs"
@@ -77,3 +79,36 @@ def test_container_of_a_hardened_host_sees_the_gpu_and_the_report_says_how_it_is
 def test_image_that_asks_for_a_gpu_that_is_not_there_does_not_start_on_it(server: Target) -> None:
     answer = server.shell(f"{RUN.format(device='amd.com/gpu=0000:04:00.0')} 2>&1 || echo ended with $?")
     assert "unresolvable CDI devices" in answer and "ended with 126" in answer
+
+
+def test_node_that_gets_another_number_is_described_anew_by_the_unit(server: Target) -> None:
+    """What another boot does, in the order in which drivers find GPUs. The unit waits for nobody's run of the role."""
+    describe(server)
+    assert server.shell(
+        f"systemctl is-enabled {NODES}.service {NODES}.path; systemctl is-active {NODES}.path"
+    ).split() == [
+        "enabled",
+        "enabled",
+        "active",
+    ]
+    server.shell(
+        f"cd /sys/bus/pci/devices/{SLOT}/drm && mv renderD128 renderD129 && rm /dev/dri/renderD128 && mknod -m 660 /dev/dri/renderD129 c 1 5"
+    )
+    until(lambda: server.shell(f"cat {SPECIFICATION}"), lambda text: "renderD129" in text and "renderD128" not in text)
+    seen = server.shell(RUN.format(device=f"amd.com/gpu={SLOT}").replace("renderD128", "renderD129")).split()
+    assert seen == ["renderD129", "4"]
+    assert describe(server) == 0
+    # Without the driver the next boot describes nothing, and a container does not start on another GPU's node.
+    server.shell(f"rm -r /sys/bus/pci/devices/{SLOT}/drm; systemctl start {NODES}.service; test ! -e {SPECIFICATION}")
+    assert "unresolvable CDI devices" in server.shell(RUN.format(device=f"amd.com/gpu={SLOT}") + " 2>&1 || true")
+    server.shell(f"systemd-analyze verify /etc/systemd/system/{NODES}.service /etc/systemd/system/{NODES}.path 2>&1")
+    book = server.directory / "gpu.yml"
+    task = {"name": "Remove", "unified.deploy.gpu_cdi": {"state": "absent"}}
+    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "become": True, "tasks": [task]}]))
+    server.play(str(book))
+    assert (
+        server.shell(
+            f"ls /etc/systemd/system/{NODES}.* /usr/local/lib/unified/unified_gpu_cdi/* /etc/cdi/* 2>/dev/null || true"
+        )
+        == ""
+    )

@@ -11,8 +11,11 @@ from tests.gpu.conftest import Vendor, vendor
 from tests.integration.conftest import Play, Target
 
 PROGRAMS = ("vulkan-tools", "mesa-vulkan-drivers", "clinfo", "pocl-opencl-icd", "mesa-opencl-icd", "mesa-drm-shim")
-METRICS, GOSS = "/var/lib/node_exporter/unified-gpu.prom", "/etc/goss-gpu.yml"
-LEFT = f"ls -d {METRICS} {GOSS} /usr/local/sbin/unified-gpu-health /usr/local/lib/unified/unified_gpu/*.py /etc/systemd/system/unified-gpu* 2>/dev/null || true"
+METRICS, GOSS, MOVED = "/var/lib/node_exporter/unified-gpu.prom", "/etc/goss-gpu.yml", "/etc/goss of gpus.yml"
+LEFT = (
+    f"ls -d {METRICS} /etc/goss*gpu* /usr/local/sbin/unified-gpu* /usr/local/lib/unified/unified_gpu/*.py"
+    " /etc/systemd/system/unified-gpu* 2>/dev/null || true"
+)
 SHIM = "libamdgpu_noop_drm_shim.so"
 
 
@@ -95,6 +98,11 @@ def test_watch_is_installed_once_runs_and_goes_without_a_trace(mesa: Vendor) -> 
     # Metrics that nobody writes any more are not left behind.
     role(target, gpu_goss_file=GOSS)
     assert METRICS not in target.shell(LEFT) and "timer" not in target.shell(LEFT)
+    # Nor are checks, where their file has another place, or none.
+    role(target, gpu_goss_file=MOVED)
+    assert MOVED in target.shell(LEFT) and GOSS not in target.shell(LEFT)
+    role(target, gpu_textfile=METRICS)
+    assert MOVED not in target.shell(LEFT)
     role(target, **wish)
-    role(target, gpu_state="absent", **wish)
+    role(target, gpu_state="absent")
     assert target.shell(LEFT) == ""

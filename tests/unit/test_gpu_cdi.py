@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.unified.deploy.plugins.module_utils._gpu import cdi, tree
+from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._gpu import cdi, cdi_boot, tree
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
 
 from tests.secrets.modules import five_steps, run
@@ -75,7 +80,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = build(tmp_path / "root", MACHINES["mi300x-8-cpx"])
     real = tree.Tree.__init__
     monkeypatch.setattr(tree.Tree, "__init__", lambda self, _root="/": real(self, str(root)))
+    monkeypatch.setattr(cdi_boot, "PROGRAM", str(tmp_path / "lib/unified_gpu_cdi"))
+    monkeypatch.setattr(programs, "run", lambda _argv, **_options: programs.Answer(0, "", ""))
     return root
+
+
+def asked(tmp_path: Path, **more: str) -> dict[str, str]:
+    return {"directory": str(tmp_path / "cdi"), "unit_directory": str(tmp_path / "units"), **more}
 
 
 def test_module_writes_compares_and_removes(machine: Path, tmp_path: Path) -> None:
@@ -83,41 +94,75 @@ def test_module_writes_compares_and_removes(machine: Path, tmp_path: Path) -> No
     # A hardened host's.
     before = os.umask(0o077)
     try:
-        result = five_steps("gpu_cdi", {"directory": str(directory)})
+        result = five_steps("gpu_cdi", asked(tmp_path))
     finally:
         os.umask(before)
-    (path,) = result["files"]
+    (path,) = (path for path in result["files"] if path.startswith(str(directory)))
     assert Path(path).name == "unified-amd.com-gpu.json" and Path(path).stat().st_mode & 0o777 == 0o644
     assert directory.stat().st_mode & 0o777 == 0o755
     assert "amd.com/gpu=0000:05:00.0-3" in result["devices"]
     assert json.loads(Path(path).read_text())["kind"] == "amd.com/gpu"
     (directory / "other.json").write_text("{}")
-    five_steps("gpu_cdi", {"directory": str(directory), "state": "absent"})
+    five_steps("gpu_cdi", asked(tmp_path, state="absent"))
     assert [file.name for file in directory.iterdir()] == ["other.json"]
+    assert list((tmp_path / "units").iterdir()) == [] == list((tmp_path / "lib/unified_gpu_cdi").iterdir())
 
 
 def test_check_mode_makes_nothing(machine: Path, tmp_path: Path) -> None:
-    assert run("gpu_cdi", {"directory": str(tmp_path / "cdi")}, check=True)["changed"]
+    assert run("gpu_cdi", asked(tmp_path), check=True)["changed"]
     assert not (tmp_path / "cdi").exists()
 
 
 def test_stale_specification_is_written_anew(machine: Path, tmp_path: Path) -> None:
     directory = tmp_path / "cdi"
-    run("gpu_cdi", {"directory": str(directory)})
+    run("gpu_cdi", asked(tmp_path))
     put(machine, "sys/class/kfd/kfd/topology/nodes/190/properties", "simd_count 0\n")
-    result = run("gpu_cdi", {"directory": str(directory)})
+    result = run("gpu_cdi", asked(tmp_path))
     assert result["changed"] and "renderD190" in result["diff"][0]["before"]
     assert "renderD190" not in (directory / "unified-amd.com-gpu.json").read_text()
 
 
+def as_the_unit(tmp_path: Path, root: Path) -> subprocess.CompletedProcess[str]:
+    """What the unit starts, in an interpreter of its own, with ROOT for the host's."""
+    (line,) = re.findall("^ExecStart=(.*)$", (tmp_path / "units" / cdi_boot.SERVICE).read_text(), re.MULTILINE)
+    program, *options = shlex.split(line)
+    assert program == "/usr/bin/python3"
+    options[-1] = re.sub(r"main\((.*)\)$", rf'main(\1, "{root}")', options[-1])
+    return subprocess.run([sys.executable, *options], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_boot_that_numbers_nodes_otherwise_gives_no_container_another_gpu(machine: Path, tmp_path: Path) -> None:
+    run("gpu_cdi", asked(tmp_path))
+    file = tmp_path / "cdi/unified-amd.com-gpu.json"
+    before = file.read_text()
+    for _boot in range(2):
+        ran = as_the_unit(tmp_path, machine)
+        assert (ran.returncode, ran.stderr, file.read_text()) == (0, "", before)
+    # Two GPUs of one node each, found the other way round.
+    gpus = [
+        {"slot": slot, "vendor": "0x1002", "device": "0x744c", "class": "0x030000", "driver": "amdgpu"}
+        for slot in ("0000:03:00.0", "0000:43:00.0")
+    ]
+    for boot, numbers in enumerate(((128, 129), (129, 128))):
+        root = build(tmp_path / f"boot{boot}", {"pci": gpus})
+        for gpu, number in zip(gpus, numbers):
+            put(root, f"sys/bus/pci/devices/{gpu['slot']}/drm/renderD{number}/dev", f"226:{number}\n")
+        ran = as_the_unit(tmp_path, root)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        described = {one["name"]: nodes(one) for one in json.loads(file.read_text())["devices"]}
+        assert described["0000:03:00.0"] == [f"/dev/dri/renderD{numbers[0]}"] and file.stat().st_mode & 0o777 == 0o644
+    # Where no driver has come yet, none is described: a container fails, and gets no other's node.
+    assert as_the_unit(tmp_path, build(tmp_path / "bare", {})).returncode == 0 and not file.exists()
+
+
 def test_file_that_is_a_directory_is_an_error_with_its_path(machine: Path, tmp_path: Path) -> None:
     (tmp_path / "cdi" / "unified-amd.com-gpu.json").mkdir(parents=True)
-    result = run("gpu_cdi", {"directory": str(tmp_path / "cdi")})
+    result = run("gpu_cdi", asked(tmp_path))
     assert result["failed"] and result["msg"].endswith("unified-amd.com-gpu.json: Is a directory")
 
 
 def test_host_without_gpus_gets_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = tree.Tree.__init__
     monkeypatch.setattr(tree.Tree, "__init__", lambda self, _root="/": real(self, str(tmp_path)))
-    result = run("gpu_cdi", {"directory": str(tmp_path / "cdi")})
+    result = run("gpu_cdi", asked(tmp_path))
     assert (result["changed"], result["devices"], (tmp_path / "cdi").exists()) == (False, [], False)

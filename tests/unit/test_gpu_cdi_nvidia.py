@@ -110,6 +110,24 @@ def test_specification_is_written_with_the_units_that_refresh_it_and_removed(
     assert list((tmp_path / "units").iterdir()) == [] == list((tmp_path / "cdi").iterdir())
 
 
+def test_gpu_that_containers_must_have_passes_only_where_it_is_described(ctk: FakeNvidiaCtk, tmp_path: Path) -> None:
+    (slot,) = (one["slot"] for one in MACHINES[MACHINE]["pci"])
+    asked: dict[str, t.Any] = {**arguments(tmp_path), "required": [slot]}
+    ctk.installed = False
+    answer = run("gpu_cdi", asked)
+    assert answer["passed"] is False and answer["lines"][0].startswith(f"{slot}: nvidia-ctk")
+    assert "install the package nvidia-container-toolkit" in answer["lines"][0]
+    # Of one that no driver has, or that another's file describes, nothing is wrong.
+    assert run("gpu_cdi", arguments(tmp_path))["passed"] is True
+    (tmp_path / "cdi").mkdir()
+    (tmp_path / "cdi/nvidia.yaml").write_text("kind: nvidia.com/gpu\n")
+    assert run("gpu_cdi", asked)["passed"] is True
+    (tmp_path / "cdi/nvidia.yaml").unlink()
+    ctk.installed = True
+    assert run("gpu_cdi", asked)["passed"] is True
+    assert run("gpu_cdi", {**asked, "required": ["0000:99:00.0"]})["lines"] == ["0000:99:00.0: it is not there"]
+
+
 def test_specification_as_the_unit_writes_it_stays(ctk: FakeNvidiaCtk, tmp_path: Path) -> None:
     run("gpu_cdi", arguments(tmp_path))
     file = tmp_path / "cdi/unified-nvidia.com-gpu.json"
@@ -144,7 +162,8 @@ def test_specification_of_another_driver_version_is_written_anew(ctk: FakeNvidia
     [
         (
             {"installed": False},
-            "nvidia-ctk of NVIDIA's container toolkit describes it (nvidia-ctk cdi generate): nvidia-ctk: is not installed",
+            "nvidia-ctk of NVIDIA's container toolkit describes it (nvidia-ctk cdi generate): nvidia-ctk: is not installed: "
+            "install the package nvidia-container-toolkit",
         ),
         (
             {"logged": "failed: ERROR_LIBRARY_NOT_FOUND"},

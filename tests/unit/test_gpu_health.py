@@ -11,6 +11,7 @@ import time
 import typing as t
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import health, report, smi
@@ -264,6 +265,18 @@ def test_gpu_without_driver_and_host_without_gpu_are_not_healthy(tmp_path: Path)
     assert report.code(none) == 3 and not report.healthy(none)
 
 
+def test_virtual_function_without_driver_is_not_watched(host: Host) -> None:
+    """It is a guest's, and gets its driver there."""
+    function = {"slot": "0000:83:00.4", "vendor": "0x10de", "device": "0x2335", "class": "0x030200"}
+    root = build(host.root.parent / "split", {"pci": [*MACHINES["h200"]["pci"], function]})
+    said = [line.where for line in health.look(str(root), host.run)[0] if "no driver is bound" in line.said]
+    assert "0000:83:00.4" in said
+    link(root, "sys/bus/pci/devices/0000:83:00.4/physfn", f"../{SLOT}")
+    findings, samples = health.look(str(root), host.run)
+    assert SLOT in [one.where for one in findings]
+    assert "0000:83:00.4" not in str([findings, samples])
+
+
 def test_link_with_fewer_lanes_than_both_ends_can_have(host: Host) -> None:
     device = (host.root / f"sys/bus/pci/devices/{SLOT}").resolve()
     for name, lanes in (("current_link_width", "8"), ("max_link_width", "16")):
@@ -370,6 +383,21 @@ def test_metrics_have_the_numbers_and_the_state_of_each_check(host: Host) -> Non
     assert f'unified_gpu_check{{check="remapped_rows",gpu="{SLOT}",state="ok"}} 0\n' in text
 
 
+def test_series_is_told_once_and_is_the_worst_of_its_findings(host: Host) -> None:
+    """node_exporter drops a file in which one comes twice: all metrics would go when something is wrong."""
+    for kernel in ("6.12.200", "6.12.201"):
+        put(host.root, f"{health.DRIFT}/{kernel}", "nvidia is not built for it\n")
+    host.smi = FakeXml("0000:84:00.0", VERSION)
+    text = report.metrics(*host.look())
+    assert well_formed(text)
+    for check, where in (("drift", ""), ("driver", SLOT)):
+        states = {state: f'check="{check}",gpu="{where}",state="{state}"}} 1\n' in text for state in report.STATES}
+        assert [state for state, on in states.items() if on] == ["bad"]
+    one = report.Finding("ecc", SLOT, "ok", "")
+    for found in ("ok", "absent"):
+        assert f'gpu="{SLOT}",state="ok"}} 1\n' in report.metrics([one, one._replace(state=found)], [])
+
+
 def test_label_cannot_break_out_of_its_line() -> None:
     sample = report.Sample("info", {"gpu": 'a"\n\\b', "id": "", "driver": ""}, 1.0)
     assert r'gpu="a\"\n\\b"' in report.metrics([], [sample]) and well_formed(report.metrics([], [sample]))
@@ -402,7 +430,7 @@ def test_check_of_nothing_is_no_pass(
     assert capsys.readouterr().out.endswith(f"absent ecc {SLOT} ECC is Disabled\n")
     # Of two GPUs one that tells is enough, and what is bad or not known of it stays so.
     one = report.Finding("ecc", SLOT, "absent", "")
-    assert [report.code([one, one._replace(state=state)]) for state in report.STATES] == [0, 1, 3, 4]
+    assert [report.code([one, one._replace(state=state)]) for state in report.STATES] == [4, 0, 3, 1]
     assert report.code([]) == 3
 
 
@@ -426,8 +454,15 @@ def program(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     package.mkdir(exist_ok=True)
     for name in json.loads(listed[1].replace("'", '"')):
         (package / f"{name}.py").write_text((ROLE / f"../../plugins/module_utils/_gpu/{name}.py").read_text())
-    script = (ROLE / "templates/health.sh.j2").read_text()
-    script = script.replace("/usr/local/lib/unified", str(tmp_path)).replace("/usr/bin/python3", sys.executable)
+    environment = jinja2.Environment(trim_blocks=True)
+    environment.filters["to_json"] = json.dumps
+    template = environment.from_string((ROLE / "templates/health.sh.j2").read_text())
+    # A name with a line break is no command.
+    script = (
+        template.render(gpu_goss_file="/etc/goss.yml\nexit 9")
+        .replace("/usr/local/lib/unified", str(tmp_path))
+        .replace("/usr/bin/python3", sys.executable)
+    )
     (tmp_path / "program").write_text(script)
     argv = ["sh", str(tmp_path / "program"), *arguments]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
@@ -450,8 +485,6 @@ def test_checks_of_the_role_are_those_of_the_program() -> None:
 
 @pytest.mark.skipif(not GOSS, reason="this machine has no Goss")
 def test_real_goss_reads_the_checks_and_is_red_where_a_gpu_is_not_well(tmp_path: Path) -> None:
-    import jinja2
-
     template = jinja2.Template((ROLE / "templates/goss.yml.j2").read_text(), trim_blocks=True)
     seen = [name for name in health.CHECKS if name != "xid"]
     fake = tmp_path / "health"

@@ -109,6 +109,18 @@ def test_role_asks_every_module_of_its_stages_and_keeps_no_secret() -> None:
     assert not re.search(r"gpu_mok_(password|key|certificate)", str(options))
 
 
+def test_absent_undoes_what_every_stage_makes() -> None:
+    """All modules of the role that know a state; MIG while the driver, which is asked for it, is there."""
+    absent = [
+        name.rpartition(".")[2]
+        for task in yaml.safe_load((ROLE / "tasks/remove.yml").read_text())
+        for name, options in task.items()
+        if isinstance(options, dict) and options.get("state") == "absent"
+    ]
+    assert set(absent) == {module for module in kept.STEPS if "state" in kept.step_of(module).SPEC}
+    assert absent.index("gpu_mig") < absent.index("gpu_driver")
+
+
 PRESENT = (ROLE / "tasks/present.yml").read_text()
 
 

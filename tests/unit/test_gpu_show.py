@@ -13,6 +13,7 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
+from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import repository
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.model import GpuError, Request
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.plan import plan
 from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.show import lines, short
@@ -21,6 +22,7 @@ from ansible_collections.unified.deploy.plugins.plugin_utils._gpu.tables import 
 from tests.unit.conftest import INSTALLED
 from tests.unit.gpu_machines import MACHINES, build
 
+ROLE = "ansible_collections/unified/deploy/roles/gpu"
 PLAYBOOKS = INSTALLED / "ansible_collections" / "unified" / "deploy" / "playbooks"
 
 
@@ -146,11 +148,63 @@ def test_check_mode_of_a_driver_that_needs_no_package_ends_well(inventory: Path)
     assert ran.returncode == 0 and "REBOOT True: a device waits" in ran.stdout, ran.stdout
 
 
+@pytest.mark.parametrize(
+    ("mirrors", "said"),
+    [
+        ({"nvidia": {"url": "https://mirror"}}, ["gpu_mirrors.nvidia", "distribution, nvidia-cuda"]),
+        ({"nvidia-cuda": {"fingerprint": "AB"}}, ["gpu_mirrors.nvidia-cuda.fingerprint", "fingerprints"]),
+        ({"distribution": {"suites": {"trixie": True}}}, ["suites", "dict"]),
+    ],
+)
+def test_mirror_that_means_nothing_is_refused(inventory: Path, mirrors: dict[str, t.Any], said: list[str]) -> None:
+    playbook = inventory.parent / "play.yml"
+    role = {"hosts": "here", "gather_facts": False, "roles": ["unified.deploy.gpu"], "vars": {"gpu_mirrors": mirrors}}
+    playbook.write_text(json.dumps([role]))
+    ran = play(inventory, playbook, "--check")
+    assert ran.returncode == 2 and "Decide" not in ran.stdout
+    for words in said:
+        assert words in " ".join(ran.stdout.split()), ran.stdout
+
+
+def test_mirror_has_the_options_of_its_module() -> None:
+    (role,) = yaml.safe_load((INSTALLED / ROLE / "meta/argument_specs.yml").read_text())["argument_specs"].values()
+    install = yaml.safe_load((INSTALLED / ROLE / "tasks/install.yml").read_text())
+    (passed,) = (task["unified.deploy.gpu_repository"] for task in install if "unified.deploy.gpu_repository" in task)
+    mirrors = role["options"]["gpu_mirrors"]["options"]
+    assert set(mirrors) == {"nvidia-cuda", "distribution"}
+    for mirror in mirrors.values():
+        assert set(mirror["options"]) == set(passed) - {"name"}
+        for name, option in mirror["options"].items():
+            assert option["type"] == repository.SPEC[name]["type"]
+
+
+def test_role_fails_where_containers_cannot_have_a_gpu_that_has_its_driver(inventory: Path) -> None:
+    """This machine has none of these GPUs; of those that are no business of the role nothing is asked."""
+    gpu = {"action": "install", "state": "as decided"}
+    wheres = {"0000:fe:1f.7": {}, "0000:fe:1f.6": {"state": "no driver"}, "0000:fe:1f.5": {"action": "display"}}
+    devices = [{"where": where, **gpu, **differs} for where, differs in wheres.items()]
+    board = {"where": "/soc/gpu@fe000000", **gpu, "action": "kernel"}
+    playbook = inventory.parent / "play.yml"
+    for planned, said in ((devices[1:], []), ([*devices, board], ["0000:fe:1f.7", "gpu-fe000000"])):
+        share = {"include_role": {"name": "unified.deploy.gpu", "tasks_from": "share.yml"}}
+        variables = {"gpu_containers": True, "__gpu_plan": {"plan": {"devices": planned}}}
+        book = {"hosts": "here", "gather_facts": False, "vars": variables, "tasks": [share]}
+        playbook.write_text(json.dumps([book]))
+        ran = play(inventory, playbook, "--check")
+        assert ran.returncode == (2 if said else 0), ran.stdout
+        for name in ("1f.7", "1f.6", "1f.5", "gpu-fe000000"):
+            assert (f"{name}: it is not there" in ran.stdout) is any(name in one for one in said), ran.stdout
+
+
 def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
     """The text of the playbook, with answers of hosts in the place of a fleet."""
     (audit,) = yaml.safe_load((PLAYBOOKS / "audit_gpus.yml").read_text())
     text = next(task for task in audit["tasks"] if task["name"] == "Show the fleet")["vars"]["__audit_gpus_table"]
-    gpu = {"plan": {"devices": [{}]}}
+    gpu = {"plan": {"devices": [{"action": "install"}]}}
+    console = {"plan": {"devices": [{"action": "display"}]}}
+    asks = next(task for task in audit["tasks"] if task["name"] == "Read how they are")["when"]
+    for planned, asked in ((gpu, True), (console, False)):
+        assert jinja2.Environment().compile_expression(asks)(__audit_gpus=planned) is asked
     answers = {
         "well": {"__audit_gpus": {**gpu, "lines": ["well H200"]}, "__audit_gpus_health": {"lines": []}},
         "ill": {"__audit_gpus": {**gpu, "lines": ["ill H200"]}, "__audit_gpus_health": {"lines": ["bad xid"]}},
@@ -159,6 +213,7 @@ def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
             "__audit_gpus": {"plan": {"devices": []}, "lines": ["bare no GPU"]},
             "__audit_gpus_health": {"skipped": True},
         },
+        "server": {"__audit_gpus": {**console, "lines": ["server ast"]}, "__audit_gpus_health": {"skipped": True}},
         "gone": {},
     }
     template = jinja2.Environment(trim_blocks=True).from_string(text)
@@ -171,5 +226,6 @@ def test_fleet_shows_what_is_wrong_and_what_was_not_looked_at() -> None:
         "lost H200",
         "    health: not looked at, see above",
         "bare no GPU",
+        "server ast",
         "gone not looked at, see above",
     ]

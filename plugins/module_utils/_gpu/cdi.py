@@ -13,9 +13,15 @@ VERSION = "0.5.0"
 KINDS = {"amdgpu": "amd.com/gpu", "radeon": "amd.com/gpu", "i915": "intel.com/gpu", "xe": "intel.com/gpu"}
 # Drivers of boards, and nouveau: Mesa drives them all from the render node alone.
 OTHER_KIND = "freedesktop.org/gpu"
-ALL_KINDS = tuple(dict.fromkeys([*KINDS.values(), OTHER_KIND, "nvidia.com/gpu"]))
+OUR_KINDS = tuple(dict.fromkeys([*KINDS.values(), OTHER_KIND]))
+ALL_KINDS = (*OUR_KINDS, "nvidia.com/gpu")
 # NVIDIA's libraries must come into the container too, in the driver's version: nvidia-ctk knows which.
 NVIDIA = "nvidia-ctk of NVIDIA's container toolkit describes it (nvidia-ctk cdi generate)"
+
+
+def name(gpu: t.Mapping[str, t.Any]) -> str:
+    """What a GPU is called among the devices: its slot, or its node in the device tree."""
+    return str(gpu["slot"] if gpu["bus"] == "pci" else gpu["path"].rpartition("/")[2].replace("@", "-"))
 
 
 def specifications(
@@ -34,16 +40,16 @@ def specifications(
     nodes: dict[str, dict[str, list[str]]] = {}
     left_out = {}
     for gpu in gpus:
-        name = gpu["slot"] if gpu["bus"] == "pci" else gpu["path"].rpartition("/")[2].replace("@", "-")
+        called = name(gpu)
         if gpu["driver"] == "nvidia":
-            left_out[name] = NVIDIA
+            left_out[called] = NVIDIA
         elif not gpu["renders"]:
-            left_out[name] = f"no render node: {gpu['driver'] or 'no driver'} gives it none"
+            left_out[called] = f"no render node: {gpu['driver'] or 'no driver'} gives it none"
         else:
             devices = nodes.setdefault(KINDS.get(gpu["driver"], OTHER_KIND), {})
-            devices[name] = gpu["renders"]
+            devices[called] = gpu["renders"]
             if len(gpu["renders"]) > 1:
-                devices.update({f"{name}-{number}": [node] for number, node in enumerate(gpu["renders"])})
+                devices.update({f"{called}-{number}": [node] for number, node in enumerate(gpu["renders"])})
     return {kind: _specification(kind, devices, kfd, dev) for kind, devices in nodes.items()}, left_out
 
 

@@ -24,8 +24,9 @@ MAKE_NODES = "nvidia-ctk system create-device-nodes --control-devices --load-ker
 CONTROL_NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
 GPU_NODE = re.compile(r"/dev/nvidia[0-9]+")
 LIBRARY = "libcuda.so."
-# What to do, by what nvidia-ctk's message ends with: NVML's own words, but for the last, which is of a specification without devices.
+# What to do, by what a message ends with: NVML's own words, but for the first and the last, which is of a specification without devices.
 ADVICE = {
+    "is not installed": "install the package nvidia-container-toolkit, which NVIDIA offers",
     "ERROR_LIBRARY_NOT_FOUND": "libnvidia-ml.so.1 is not there: install the driver's libraries",
     "Driver Not Loaded": "load the driver's module, or boot",
     "Driver/library version mismatch": "the module that is loaded and the libraries are of two versions: boot",
@@ -82,7 +83,7 @@ def specification(directories: t.Sequence[str] = DIRECTORIES) -> tuple[dict[str,
     try:
         answer = programs.run(["nvidia-ctk", "--quiet", "cdi", "generate", "--format=json"])
     except ChangeError as exc:
-        return {}, f"{cdi.NVIDIA}: {exc}"
+        return {}, advised(f"{cdi.NVIDIA}: {exc}")
     if answer.code:
         return {}, f"nvidia-ctk ended with {answer.code}: {advised(answer.err or answer.out)}"
     try:

@@ -42,9 +42,12 @@ def pci_devices(tree: Tree) -> tuple[list[Device], list[str]]:
 
 
 def gpus(tree: Tree) -> tuple[list[Device], list[Device]]:
-    """What is watched: the GPUs on PCI of the vendors that drivers are decided for, and the board's that are switched on."""
+    """What is watched: the GPUs on PCI of the vendors that drivers are decided for, and the board's that are switched on.
+
+    A virtual function is a guest's, or whose it was made for: without a driver nothing is wrong with it.
+    """
     return (
-        [one for one in pci_devices(tree)[0] if one["id"][:4] in GPU_VENDORS],
+        [one for one in pci_devices(tree)[0] if one["id"][:4] in GPU_VENDORS and not one["sriov"]["function_of"]],
         [one for one in device_tree(tree).get("gpus", ()) if one["enabled"]],
     )
 

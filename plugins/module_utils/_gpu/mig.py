@@ -13,6 +13,7 @@ from collections import Counter
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 
 INSTANCE = re.compile(r"^\|\s+\d+\s+MIG\s+(\S+)\s+(\d+)\s+(\d+)\s+(\d+):(\d+)\s+\|", re.MULTILINE)
+COMPUTE = re.compile(r"^\|\s+\d+\s+(\d+)\s+MIG\s+(\S+)\s+\d+\s+\d+\s+\d+:\d+\s+\|", re.MULTILINE)
 PROFILE = re.compile(r"^\|\s+\d+\s+MIG\s+(\S+)\s+(\d+)\s+(\d+)/(\d+)\s", re.MULTILINE)
 PLACES = re.compile(r"Profile ID\s+(\d+)\s+Placements?:\s+\{([\d,]+)\}:(\d+)")
 
@@ -32,12 +33,13 @@ class Profile(t.NamedTuple):
 
 
 class Instance(t.NamedTuple):
-    """A GPU instance; id is -1 where it is not there yet."""
+    """A GPU instance; id is -1 where it is not there yet, whole is whether one compute instance over all of it is there too."""
 
     profile: str
     start: int
     size: int
     id: int = -1
+    whole: bool = True
 
     def overlaps(self, other: Instance) -> bool:
         return self.start < other.start + other.size and other.start < self.start + self.size
@@ -61,10 +63,12 @@ def profiles(listed: str, placements: str) -> dict[str, Profile]:
     }
 
 
-def instances(listed: str) -> list[Instance]:
-    """The instances of a GPU, as ``nvidia-smi mig -lgi`` lists them."""
+def instances(listed: str, computing: str) -> list[Instance]:
+    """The instances of a GPU, as ``nvidia-smi mig -lgi`` and ``-lci`` list them."""
+    # One over a part of an instance is named after that: 1c.3g.71gb of 3g.71gb.
+    whole = {instance for instance, name in COMPUTE.findall(computing) if not re.match(r"\d+c\.", name)}
     return [
-        Instance(name, int(start), int(size), int(number))
+        Instance(name, int(start), int(size), int(number), number in whole)
         for name, _profile, number, start, size in INSTANCE.findall(listed)
     ]
 
@@ -121,8 +125,8 @@ def _place(
 
 
 def steps(there: t.Sequence[Instance], desired: t.Sequence[Instance]) -> Steps:
-    """What goes and what comes; what has its profile and place stays."""
-    keep = {(one.profile, one.start) for one in there} & {(one.profile, one.start) for one in desired}
+    """What goes and what comes; what has its profile and place stays, where programs can use all of it."""
+    keep = {(one.profile, one.start) for one in there if one.whole} & {(one.profile, one.start) for one in desired}
     return Steps(
         [one for one in there if (one.profile, one.start) not in keep],
         [one for one in desired if (one.profile, one.start) not in keep],
@@ -135,6 +139,7 @@ def creation(slot: str, desired: t.Sequence[Instance], known: t.Mapping[str, Pro
     return ["nvidia-smi", "mig", "-i", slot, "-cgi", places, "-C"]
 
 
+# From Hopper on a GPU forgets the mode too (MIG User Guide, "Enable MIG Mode"); where it is on, switching it on changes nothing.
 UNIT = """# Written by unified.deploy.gpu_mig: a GPU forgets its partitions when the host boots.
 [Unit]
 Description=Partitions of NVIDIA GPUs
@@ -150,7 +155,11 @@ WantedBy=multi-user.target
 """
 
 
-def unit(commands: t.Sequence[t.Sequence[str]]) -> str:
-    """The unit that makes the partitions at a boot; empty without any."""
-    starts = "".join(f"ExecStart=/usr/bin/env {' '.join(command)}\n" for command in commands)
+def unit(creations: t.Mapping[str, t.Sequence[str]]) -> str:
+    """The unit that makes the partitions at a boot, by the commands of each slot; empty without any."""
+    starts = "".join(
+        f"ExecStart=/usr/bin/env {' '.join(command)}\n"
+        for slot, creating in creations.items()
+        for command in (["nvidia-smi", "-i", slot, "-mig", "1"], creating)
+    )
     return UNIT.format(starts=starts) if starts else ""

@@ -9,7 +9,7 @@ import typing as t
 
 State = str
 """``ok``; ``bad``; ``unread``: nothing is known that should be; ``absent``: this GPU or driver has no such thing."""
-STATES = ("ok", "bad", "unread", "absent")
+STATES = ("absent", "ok", "unread", "bad")  # the worst last
 PREFIX = "unified_gpu_"
 HELP = {
     "check": "1 for the state that a check of a GPU is in.",
@@ -60,12 +60,18 @@ def code(findings: t.Sequence[Finding]) -> int:
 
 
 def metrics(findings: t.Sequence[Finding], samples: t.Sequence[Sample]) -> str:
-    """All of it as text that both OpenMetrics 1.0 and Prometheus 0.0.4 read: gauges only, the same type in both."""
+    """All of it as text that both OpenMetrics 1.0 and Prometheus 0.0.4 read: gauges only, the same type in both.
+
+    Of several findings of one check and place the worst counts: a series that comes twice makes the collector drop the whole file.
+    """
+    worst: dict[tuple[str, str], State] = {}
+    for found in sorted(findings, key=lambda found: STATES.index(found.state)):
+        worst[found.name, found.where] = found.state
     every = [
         *samples,
         *(
-            Sample("check", {"check": one.name, "gpu": one.where, "state": state}, float(one.state == state))
-            for one in findings
+            Sample("check", {"check": name, "gpu": where, "state": state}, float(state == it_is))
+            for (name, where), it_is in sorted(worst.items())
             for state in STATES
         ),
     ]

@@ -45,6 +45,7 @@ FACTS = record(
 ANSWERS = record(
     gpu_mok=record(state=TEXT),
     gpu_driver=record(proofs=by_name(each(TEXT)), reboot_reason=TEXT),
+    gpu_cdi=record(devices=each(TEXT)),
     gpu_smoke_info=record(passed=FLAG),
     gpu_health_info=record(findings=each(record(name=TEXT, state=TEXT))),
 )
