@@ -103,6 +103,8 @@ def test_key_of_the_controller_is_taken_once_and_never_replaced(tools: FakeTools
         ({"password": "two\nlines"}, "a password of one line"),
         ({"private_key": "PEM", "certificate": "LS0t"}, "not DER as base64"),
         ({"private_key": "PEM", "certificate": "no base64"}, "not DER as base64"),
+        ({"private_key": "PEM"}, "private_key and certificate are given together"),
+        ({"certificate": base64.b64encode(DER).decode()}, "private_key and certificate are given together"),
     ],
 )
 def test_request_that_cannot_be_made_is_refused(tools: FakeTools, change: dict[str, str], said: str) -> None:

@@ -81,6 +81,9 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     Raises:
         MokError: the key cannot be made or requested.
     """
+    # Ansible's required_together takes an empty text for one that is given.
+    if bool(asked["private_key"]) != bool(asked["certificate"]):
+        raise MokError("private_key and certificate are given together, or neither is")
     before = state()
     requesting = asked["manage"] and before == "absent"
     try:
