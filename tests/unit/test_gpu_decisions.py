@@ -419,6 +419,23 @@ def test_rule_speaks(rule: str, device: str, system: str, files: dict[str, str],
     assert rule in rules(plan(TABLES, facts, Request(purpose="desktop")))
 
 
+@pytest.mark.parametrize(
+    ("command_line", "devices", "awaits"),
+    [
+        ("quiet", [AMPERE], False),
+        ("module.sig_enforce=1", [AMPERE], True),
+        ("module.sig_enforce=1 nomodeset", [AMPERE], False),
+        ("module.sig_enforce=1", [AMPERE, "1002:ffff"], False),
+    ],
+)
+def test_only_a_key_that_nothing_else_makes_useless_is_awaited(
+    command_line: str, devices: list[str], awaits: bool, tmp_path: Path
+) -> None:
+    cards = [(f"0000:0{number}:00.0", device) for number, device in enumerate(devices, 1)]
+    facts = host(tmp_path, *cards, system="debian13", proc__cmdline=command_line)
+    assert plan(TABLES, facts, Request(purpose="desktop"))["awaits_key"] is awaits
+
+
 def test_lockdown_with_modules_that_the_distribution_signs_is_no_conflict(tmp_path: Path) -> None:
     facts = host(tmp_path, ("0000:01:00.0", AMPERE), system="ubuntu2404", proc__cmdline="module.sig_enforce=1\n")
     assert "unsigned_under_lockdown" not in rules(plan(TABLES, facts, Request(purpose="desktop")))

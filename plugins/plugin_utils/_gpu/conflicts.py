@@ -10,6 +10,8 @@ from .model import Decision
 from .tables import Tables
 
 Facts = t.Mapping[str, t.Any]
+# The only rule that gpu_mok can end.
+KEY_RULE = "unsigned_under_lockdown"
 
 
 @dataclass(frozen=True)
