@@ -71,7 +71,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import m
 
 
 def main() -> t.NoReturn:
-    run_module(mok.SPEC, mok.act, required_together=[("private_key", "certificate")])
+    run_module(mok.SPEC, mok.act)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,9 @@ plan:
     blocked:
       description: Whether something keeps the decisions from being carried out.
       type: bool
+    awaits_key:
+      description: Whether nothing keeps them but a key that is not enrolled, which M(unified.deploy.gpu_mok) can request.
+      type: bool
     install:
       description:
         - What the role C(gpu) installs for the decisions. Empty where C(blocked) is true. It has the driver's C(name), C(branch) and C(packages),

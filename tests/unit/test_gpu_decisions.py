@@ -657,6 +657,23 @@ def test_device_for_guests_beside_a_driven_one_of_the_same_id_is_a_contradiction
     assert (planned["blocked"], "passthrough_beside_driver" in rules(planned)) == (blocks, blocks)
 
 
+@pytest.mark.parametrize(
+    ("command_line", "devices", "awaits"),
+    [
+        ("quiet", [AMPERE], False),
+        ("module.sig_enforce=1", [AMPERE], True),
+        ("module.sig_enforce=1 nomodeset", [AMPERE], False),
+        ("module.sig_enforce=1", [AMPERE, "1002:ffff"], False),
+    ],
+)
+def test_only_a_key_that_nothing_else_makes_useless_is_awaited(
+    command_line: str, devices: list[str], awaits: bool, tmp_path: Path
+) -> None:
+    cards = [(f"0000:0{number}:00.0", device) for number, device in enumerate(devices, 1)]
+    facts = host(tmp_path, *cards, system="debian13", proc__cmdline=command_line)
+    assert plan(TABLES, facts, Request(purpose="desktop"))["awaits_key"] is awaits
+
+
 def test_egpu_with_thunderbolt_blacklisted_is_a_contradiction(tmp_path: Path) -> None:
     root = build(tmp_path, MACHINES["egpu-rtx5070ti-tb5"], "ubuntu2404")
     put(root, "etc/modprobe.d/cis.conf", "install thunderbolt /bin/false\n")

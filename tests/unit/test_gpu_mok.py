@@ -1,4 +1,4 @@
-"""Machine Owner Keys: EFI variables as directories, dkms and mokutil by fakes that write what the real ones write."""
+"""Machine Owner Keys: EFI variables as directories, openssl and mokutil by fakes that write what the real ones write. DKMS is not installed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
+from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._gpu import boot, proof, tree
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.facts import gather
 from ansible_collections.unified.deploy.plugins.module_utils._gpu.steps import mok as step
@@ -29,7 +30,7 @@ def signature_list(der: bytes) -> bytes:
 
 @dataclass
 class FakeTools:
-    """dkms makes a key, mokutil requests its import."""
+    """openssl makes a key, mokutil requests its import, and nothing else is installed."""
 
     root: Path
     stdin: list[str] = field(default_factory=list)
@@ -38,13 +39,16 @@ class FakeTools:
 
     def __call__(self, argv: t.Sequence[str], *, stdin: str = "", **_options: t.Any) -> programs.Answer:
         self.argv.append(list(argv))
-        if argv[0] == "dkms":
-            put(self.root, "var/lib/dkms/mok.pub", DER)
+        if argv[0] not in ("openssl", "mokutil"):
+            raise ChangeError(f"{argv[0]}: is not installed")
+        if argv[0] == "openssl":
+            Path(argv[argv.index("-keyout") + 1]).write_text("MADE HERE")
+            Path(argv[argv.index("-out") + 1]).write_bytes(DER)
         if argv[0] == "mokutil":
             self.stdin.append(stdin)
             if self.refuses:
                 return programs.Answer(1, "", "EFI variables are not supported on this system")
-            der = (self.root / "var/lib/dkms/mok.pub").read_bytes()
+            der = Path(argv[argv.index("--import") + 1]).read_bytes()
             put(self.root, f"{VARIABLES}/MokNew-{boot.SHIM}", bytes(4) + signature_list(der))
         return programs.Answer(0, "", "")
 
@@ -53,7 +57,6 @@ class FakeTools:
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
     real = tree.Tree.__init__
     monkeypatch.setattr(tree.Tree, "__init__", lambda self, _root="/": real(self, str(tmp_path)))
-    monkeypatch.setattr(step, "DIRECTORY", str(tmp_path / "var/lib/dkms"))
     fake = FakeTools(tmp_path)
     monkeypatch.setattr(programs, "run", fake)
     return fake
@@ -72,9 +75,9 @@ def test_four_states_in_the_order_in_which_they_come(tools: FakeTools) -> None:
     assert made["state"] == "pending"
     # Asked twice, as on a terminal, once for all runs, and never where others can read it.
     assert tools.stdin == [f"{PASSWORD}\n{PASSWORD}\n"]
-    assert PASSWORD not in str(tools.argv) and PASSWORD not in str(
-        {key: made[key] for key in made if key != "invocation"}
-    )
+    assert PASSWORD not in str(tools.argv) and PASSWORD not in str(made)
+    # The role's task hides nothing else, for it would hide every message too.
+    assert [name for name, option in step.SPEC.items() if option.get("no_log")] == ["password", "private_key"]
     # The boot: shim moves the certificate from the request to the list.
     (tools.root / VARIABLES / f"MokNew-{boot.SHIM}").unlink()
     put(tools.root, "sys/firmware/efi/mok-variables/MokListRT", signature_list(DER))
@@ -122,7 +125,27 @@ def test_key_of_the_controller_is_taken_once_and_never_replaced(tools: FakeTools
     assert key.read_text() == "PEM" and key.stat().st_mode & 0o777 == 0o600
     (tools.root / VARIABLES / f"MokNew-{boot.SHIM}").unlink()
     assert run("gpu_mok", {**arguments, "private_key": "ANOTHER"})["state"] == "pending"
-    assert key.read_text() == "PEM" and not any(argv[0] == "dkms" for argv in tools.argv)
+    assert key.read_text() == "PEM" and not any(argv[0] == "openssl" for argv in tools.argv)
+
+
+@pytest.mark.parametrize(
+    ("system", "private", "certificate"),
+    [
+        ("ID=debian", "var/lib/dkms/mok.key", boot.DKMS_KEY),
+        ("ID=ubuntu\nID_LIKE=debian", "var/lib/shim-signed/mok/MOK.priv", boot.SHIM_KEY),
+    ],
+)
+@pytest.mark.parametrize("given", [True, False])
+def test_key_is_the_one_that_dkms_of_the_distribution_signs_with(
+    tools: FakeTools, system: str, private: str, certificate: str, given: bool
+) -> None:
+    secure_boot(tools.root)
+    put(tools.root, "etc/os-release", system)
+    own = {"private_key": "PEM", "certificate": base64.b64encode(DER).decode()} if given else {}
+    assert run("gpu_mok", {"manage": True, "password": PASSWORD, **own})["state"] == "pending"
+    key = tools.root / private
+    assert (key.read_text(), key.stat().st_mode & 0o777) == ("PEM" if given else "MADE HERE", 0o600)
+    assert tools.argv[-1] == ["mokutil", "--import", str(tools.root / certificate)]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +155,8 @@ def test_key_of_the_controller_is_taken_once_and_never_replaced(tools: FakeTools
         ({"password": "two\nlines"}, "a password of one line"),
         ({"private_key": "PEM", "certificate": "LS0t"}, "not DER as base64"),
         ({"private_key": "PEM", "certificate": "no base64"}, "not DER as base64"),
+        ({"private_key": "PEM"}, "private_key and certificate are given together"),
+        ({"certificate": base64.b64encode(DER).decode()}, "private_key and certificate are given together"),
     ],
 )
 def test_request_that_cannot_be_made_is_refused(tools: FakeTools, change: dict[str, str], said: str) -> None:

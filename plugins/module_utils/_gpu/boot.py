@@ -18,7 +18,8 @@ X509 = bytes.fromhex("a159c0a5e494a74a87b5ab155c2bf072")
 LIST_HEADER = struct.Struct("<16sIII")
 OWNER = 16
 # Where DKMS and Debian's and Ubuntu's shim-signed keep the certificate that modules are signed with, in DER.
-LOCAL_KEYS = ("var/lib/dkms/mok.pub", "var/lib/shim-signed/mok/MOK.der")
+DKMS_KEY, SHIM_KEY = "var/lib/dkms/mok.pub", "var/lib/shim-signed/mok/MOK.der"
+LOCAL_KEYS = (DKMS_KEY, SHIM_KEY)
 # Of the command line nothing else is read: it may hold secrets.
 PARAMETERS = (
     "nomodeset",

@@ -26,7 +26,7 @@ def gather(root: str = "/", *, machine: str = "") -> dict[str, t.Any]:
     return {
         "schema": SCHEMA,
         "architecture": machine or os.uname().machine,
-        "system": _system(tree),
+        "system": system(tree),
         "virtualisation": boot.virtualisation(tree),
         "devices": gpus,
         "nvswitches": switches,
@@ -42,7 +42,7 @@ def gather(root: str = "/", *, machine: str = "") -> dict[str, t.Any]:
     }
 
 
-def _system(tree: Tree) -> dict[str, str]:
+def system(tree: Tree) -> dict[str, str]:
     """ID, VERSION_ID and ID_LIKE of os-release(5)."""
     text = tree.text("etc/os-release") or tree.text("usr/lib/os-release")
     entries = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))

@@ -19,7 +19,7 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.paths impor
 if t.TYPE_CHECKING:  # Ansible sends what is named here, and the host compiles, anew in each run, only what is asked.
     from ansible_collections.unified.deploy.plugins.module_utils._change.steps import files, units  # noqa: F401  # see above
 
-    from .steps import cdi, driver, health, mig, mok, repository, smoke, sriov  # noqa: F401  # see above
+    from .steps import cdi, driver, health, initramfs, mig, mok, repository, smoke, sriov  # noqa: F401  # see above
 
 # The role gpu writes it, root's alone. It holds no secret.
 PATH = f"{BASE}/gpu/steps.json"
@@ -28,6 +28,7 @@ STEPS = {
     "gpu_cdi": "_gpu.steps.cdi",
     "gpu_driver": "_gpu.steps.driver",
     "gpu_health_info": "_gpu.steps.health",
+    "gpu_initramfs": "_gpu.steps.initramfs",
     "gpu_mig": "_gpu.steps.mig",
     "gpu_mok": "_gpu.steps.mok",
     "gpu_repository": "_gpu.steps.repository",

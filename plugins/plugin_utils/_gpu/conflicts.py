@@ -11,6 +11,8 @@ from .model import Decision, Request, Target
 from .tables import Row, Tables
 
 Facts = t.Mapping[str, t.Any]
+# The only rule that gpu_mok can end.
+KEY_RULE = "unsigned_under_lockdown"
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,10 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
     decisions = branch.agree(tables, decisions, names, request, target)
     rows = [(where, devices.get(where, {}), decision) for where, decision in decisions.items()]
     clashes = conflicts.check(tables, facts, target, request, rows)
-    blocked = (
-        # What could not be read may hold a device, or a reason against a driver.
-        bool(facts["left_out"])
-        or any(conflict.blocks for conflict in clashes)
-        or any(one.action in REFUSALS for one in decisions.values())
-    )
+    blocking = {conflict.rule for conflict in clashes if conflict.blocks}
+    # What could not be read may hold a device, or a reason against a driver.
+    refused = bool(facts["left_out"]) or any(one.action in REFUSALS for one in decisions.values())
+    blocked = refused or bool(blocking)
     smoke = verification.verification(
         tables,
         [(where, decision, purpose(device, request, target)) for where, device, decision in rows],
@@ -74,6 +72,7 @@ def plan(tables: Tables, facts: Facts, request: Request) -> dict[str, t.Any]:
         ],
         "left_out": [f"{path}: {reason}" for path, reason in facts["left_out"].items()],
         "blocked": blocked,
+        "awaits_key": not refused and blocking == {conflicts.KEY_RULE},
         "install": {} if blocked else installation.installation(tables, decisions.values(), target, programs),
         "smoke": smoke,
         "reboot_reason": "; ".join(

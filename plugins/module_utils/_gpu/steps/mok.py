@@ -6,16 +6,19 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import tempfile
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change import programs
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import Wanted, replace
 
-from .. import boot
+from .. import boot, facts
 from ..tree import Tree
 
-DIRECTORY = "/var/lib/dkms"
+# As DKMS itself makes one (prepare_signing of dkms 3.0). It may not be installed yet: without a trusted key nothing is built, and so nothing installed.
+MAKE = ("openssl", "req", "-new", "-x509", "-nodes", "-days", "36500", "-newkey", "rsa:2048")
+SUBJECT = "/CN=DKMS module signing key"
 SPEC: dict[str, t.Any] = {
     "manage": {"type": "bool", "default": False},
     "password": {"type": "str", "default": "", "no_log": True},
@@ -37,13 +40,21 @@ def state() -> str:
     return next((one for one in ("enrolled", "pending") if one in states), "absent")
 
 
+def files() -> tuple[str, str]:
+    """The key that DKMS signs with, and its certificate: on Ubuntu those of shim's package (prepare_signing of dkms 3.0)."""
+    tree = Tree()
+    ubuntu = facts.system(tree)["os"] == "ubuntu"
+    pair = ("var/lib/shim-signed/mok/MOK.priv", boot.SHIM_KEY) if ubuntu else ("var/lib/dkms/mok.key", boot.DKMS_KEY)
+    return tree.path(pair[0]), tree.path(pair[1])
+
+
 def make(private: str, certificate: str) -> None:
     """The key that DKMS signs with, where there is none yet.
 
     Raises:
-        MokError: the certificate is none, or DKMS could not make a key.
+        MokError: the certificate is none, or no key could be made.
     """
-    key, public = os.path.join(DIRECTORY, "mok.key"), os.path.join(DIRECTORY, "mok.pub")
+    key, public = files()
     if os.path.exists(public):
         return
     if private:
@@ -53,12 +64,27 @@ def make(private: str, certificate: str) -> None:
             raise MokError("certificate is not DER as base64 (openssl x509 -outform DER | base64)") from exc
         if not der.startswith(b"\x30"):
             raise MokError("certificate is not DER as base64 (openssl x509 -outform DER | base64)")
-        os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
-        replace(Wanted(key, private.encode(), 0o600), Wanted(public, der, 0o644))
-        return
-    answer = programs.run(["dkms", "generate_mok"])
-    if answer.code or not os.path.exists(public):
-        raise MokError(f"dkms could not make a key: {answer.said}")
+    else:
+        private, der = fresh()
+    os.makedirs(os.path.dirname(key), mode=0o755, exist_ok=True)
+    replace(Wanted(key, private.encode(), 0o600), Wanted(public, der, 0o644))
+
+
+def fresh() -> tuple[str, bytes]:
+    """A new key in PEM, and its certificate in DER.
+
+    Raises:
+        MokError: openssl made none.
+    """
+    with tempfile.TemporaryDirectory(prefix="unified-mok-") as scratch:
+        key, public = os.path.join(scratch, "key"), os.path.join(scratch, "certificate")
+        answer = programs.run([*MAKE, "-subj", SUBJECT, "-keyout", key, "-outform", "DER", "-out", public])
+        if answer.code:
+            raise MokError(f"openssl could not make a key: {answer.said}")
+        with open(key, encoding="ascii") as handle:
+            private = handle.read()
+        with open(public, "rb") as handle:
+            return private, handle.read()
 
 
 def request(password: str) -> None:
@@ -69,8 +95,7 @@ def request(password: str) -> None:
     """
     if not 1 <= len(password) <= 256 or "\n" in password:
         raise MokError("a password of one line and at most 256 characters is needed, which the console will ask for")
-    public = os.path.join(DIRECTORY, "mok.pub")
-    answer = programs.run(["mokutil", "--import", public], stdin=f"{password}\n{password}\n")
+    answer = programs.run(["mokutil", "--import", files()[1]], stdin=f"{password}\n{password}\n")
     if answer.code:
         raise MokError(f"mokutil ended with {answer.code}: {answer.said.replace(password, '(password)')}")
 
@@ -81,6 +106,9 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     Raises:
         MokError: the key cannot be made or requested.
     """
+    # Ansible's required_together takes an empty text for one that is given.
+    if bool(asked["private_key"]) != bool(asked["certificate"]):
+        raise MokError("private_key and certificate are given together, or neither is")
     before = state()
     requesting = asked["manage"] and before == "absent"
     try:
