@@ -36,15 +36,15 @@ BOOT_LOADERS = """
 
 What of each was run for real, beside the unit tests. `test_loaders` lets Debian 13's own programs make the entries, has the collection
 change them, lets the programs make them again, and installs a later kernel; then firmware starts the boot loader in QEMU, until the kernel
-has printed its command line. On which architectures each file passed, and when, stands above.
+has printed its command line. On an architecture where the table above has it as not run, none of that was seen to work.
 
 | boot loader | run for real | never |
 |---|---|---|
 | GRUB | `test_machine`, `test_machine_faults`, `test_chroot`, `test_menu` | started by a BIOS |
 | GRUB with entries of the Boot Loader Specification | | `grubby`, of which Debian has no package: unit tests alone, on made-up entries |
-| systemd-boot | `test_loaders`: `bootctl install` and `kernel-install` into a directory, on amd64, arm64 and riscv64; booted by OVMF, AAVMF and U-Boot | \
+| systemd-boot | `test_loaders`: `bootctl install` and `kernel-install` into a directory; booted by OVMF (amd64), AAVMF (arm64) and U-Boot's UEFI (riscv64) | \
 a whole machine that boots up by it |
-| extlinux (U-Boot) | `test_loaders`: `u-boot-update`, on amd64, arm64 and riscv64; U-Boot on arm64 and riscv64 boots its `extlinux.conf` | \
+| extlinux (U-Boot) | `test_loaders`: `u-boot-update`; U-Boot of arm64 and riscv64 boots its `extlinux.conf` | \
 a whole machine; U-Boot of amd64, which sets the command line in quotes (2023.01); a board |
 | Raspberry Pi | `test_loaders`: the hook of Debian's raspi-firmware makes `cmdline.txt`, on arm64, the one architecture that it works on | \
 its firmware, which QEMU does not run; Raspberry Pi OS |
