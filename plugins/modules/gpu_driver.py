@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: gpu_driver
-short_description: Install a GPU driver with apt that was built and proven for every kernel that can boot
+short_description: Install a GPU driver that was built and proven for every kernel that can boot
 version_added: 0.2.0
 description:
   - Downloads the driver's packages, builds what is for DKMS in a directory of its own for every kernel that can boot, and proves each module by its
@@ -18,6 +18,8 @@ description:
   - What a killed run began is finished or undone by the next one. Where apt fails, the packages of before come back, as far as the archive still had
     them before apt changed anything; RV(said) names those that it had not.
   - Headers and DKMS are installed first. They stay where the driver does not build.
+  - With dnf, O(extra) is installed, and undone where dnf fails. NVIDIA's driver is not installed. RV(because) has the commands as long as it is not there, and
+    once it is, each kernel is proven as above.
 author:
   - The unified.deploy authors (@unified-deploy)
 options:
@@ -31,7 +33,7 @@ options:
     elements: str
     default: []
   extra:
-    description: Firmware and user space, in the version that apt prefers.
+    description: Firmware and user space, in the version that the package manager prefers.
     type: list
     elements: str
     default: []
@@ -45,8 +47,13 @@ options:
         is, and where there is none the newest comes.
     type: str
     default: ""
+  manager:
+    description: Which package manager installs. With V(auto) it is apt, where the host has it.
+    type: str
+    choices: [auto, apt, dnf]
+    default: auto
   state:
-    description: With V(absent), all that this module installed is purged, and the pin and the exclusion go.
+    description: With V(absent), all that this module installed is removed, with apt its configuration too, and the pin and the exclusion go.
     type: str
     choices: [present, absent]
     default: present
@@ -57,7 +64,7 @@ seealso:
   - module: unified.deploy.gpu_smoke_info
 attributes:
   check_mode:
-    description: Can run in check mode. It says what apt would do, and builds nothing.
+    description: Can run in check mode. It says what the package manager would do, and builds nothing.
     support: full
   diff_mode:
     description: Shows what was or would be done, one line a package or file.

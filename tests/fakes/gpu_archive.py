@@ -3,7 +3,7 @@
 Run on the host: python3 gpu_archive.py DIRECTORY COMMAND...
   key NAME [LIFETIME YEAR]   an own key (expired long ago with a lifetime); prints its fingerprint, DIRECTORY/NAME.asc holds it
   publish NAME KEY           packages (JSON on stdin) as the archive NAME, signed with KEY; not signed with -
-  publish-rpm NAME KEY       the same for dnf: packages of a name and a version, in which nothing is
+  publish-rpm NAME KEY       the same for dnf: packages in which nothing is, of "name", "version", "requires" and "pre" (Lua, run before they come)
   certify                    a certificate of 127.0.0.1 that the host trusts
   serve                      DIRECTORY/www on https://127.0.0.1:8443 and http://127.0.0.1:8080; /downgrade/ leads from one to the other
 
@@ -199,7 +199,10 @@ Release: 1
 Summary: stand-in for tests
 License: MIT
 BuildArch: noarch
+%(requires)s
 %%description
+%%pre -p <lua>
+%(pre)s
 %%files
 """
 
@@ -210,7 +213,8 @@ def publish_rpm(base: Path, name: str, signer: str) -> None:
     own = ["--define", f"_gpg_path {base}/gnupg", "--define", f"_gpg_name {signer}"]
     for one in json.load(sys.stdin):
         spec = base / "standin.spec"
-        spec.write_text(SPEC % one)
+        requires = f"Requires: {one['requires']}" if one.get("requires") else ""
+        spec.write_text(SPEC % {"pre": "", **one, "requires": requires})
         places = ["--define", f"_rpmdir {target}", "--define", f"_topdir {base}/rpm"]
         run(["rpmbuild", "-bb", *places, str(spec)], stderr=subprocess.DEVNULL)
         # No program signs with a key of the past.
@@ -220,6 +224,7 @@ def publish_rpm(base: Path, name: str, signer: str) -> None:
     listing = target / "repodata" / "repomd.xml"
     if signer != "-":
         year = "2020" if signer.startswith("expired") else ""
+        listing.with_suffix(".xml.asc").unlink(missing_ok=True)
         signature = ["--armor", "--output", f"{listing}.asc", "--detach-sign", str(listing)]
         gpg(base, "--local-user", signer, *signature, year=year)
 

@@ -67,7 +67,8 @@ class Vendor:
         inventory = self.target.directory / "inventory.json"
         inventory.write_text(json.dumps(tool.inventory()))
         argv = [str(Path(sys.executable).parent / "ansible"), self.target.host.name, "-i", str(inventory), "-b"]
-        argv += ["-m", f"unified.deploy.{name}", "-a", json.dumps(arguments), *(["--check"] if check else [])]
+        argv += ["-m", f"unified.deploy.{name}", *(["-a", json.dumps(arguments)] if arguments else [])]
+        argv += ["--check"] if check else []
         done = subprocess.run(
             argv,
             capture_output=True,

@@ -26,6 +26,11 @@ INSTALL = (
 STEP = re.compile(r"^(Inst|Remv) ([^\s:]+)(?::\w+)?(?: \[(\S+)\])?(?: \((\S+))?")
 
 
+def uses_apt(manager: str) -> bool:
+    """Whether packages come by apt: as it is asked for, or else where the host has it."""
+    return manager == "apt" or (manager == "auto" and os.path.exists("/usr/bin/apt-get"))
+
+
 class DriverError(Exception):
     """The driver cannot be had as it is decided; the host keeps what it has."""
 

@@ -200,10 +200,11 @@ def placed(module: Sources, release: str) -> list[str]:
     names = set()
     for _directory, _directories, files in os.walk(f"/var/lib/dkms/{module.name}/{module.version}/{release}"):
         names |= {file.partition(".ko")[0] for file in files if ".ko" in file}
-    tree = f"/lib/modules/{release}/updates"
+    # Debian's and Ubuntu's DKMS installs in the one, the RHEL family's in the other (dkms(8), DEST_MODULE_LOCATION).
     return sorted(
         os.path.join(directory, file)
-        for directory, _directories, files in os.walk(tree)
+        for place in ("updates", "extra")
+        for directory, _directories, files in os.walk(f"/lib/modules/{release}/{place}")
         for file in files
         if file.partition(".ko")[0] in names and ".ko" in file
     )

@@ -40,9 +40,7 @@ def installation(
     extra += programs
     branch = driven[0].branch if driven else None
     refused = ""
-    if target.system.startswith("rhel"):
-        refused = by_hand(packages, extra)
-    elif driven and not packages:
+    if driven and not packages:
         refused = f"the names of the packages of {driven[0].repository} are not known to us. Install the driver by hand"
     return {
         "name": driven[0].driver if driven else "",
@@ -75,21 +73,6 @@ def instead(driven: t.Sequence[Decision]) -> str:
         f'gpu_driver: "{number}", gpu_flavour: {flavour}, gpu_repository: {place}' for number, flavour, place in others
     ]
     return f"What could be asked for instead: {'; or '.join(listed)}" if listed else ""
-
-
-def by_hand(packages: t.Sequence[str], extra: t.Sequence[str]) -> str:
-    """What to do where dnf installs: nobody has proven a driver there before it is switched to, so the role does not try.
-
-    dnf(8): a module stream is ``name:stream``; dnf-versionlock(8) is what a pin of apt is. DKMS is in EPEL.
-    """
-    streams = [name for name in packages if ":" in name]
-    plain = [name for name in (*packages, *extra) if ":" not in name]
-    steps = ["dnf install dkms kernel-devel-matched"] if packages else []
-    steps += [f"dnf module install {stream}" for stream in streams]
-    steps += [f"dnf install {' '.join(plain)}"] if plain else []
-    steps += ["dkms status", "dnf versionlock add 'nvidia-*' 'kmod-nvidia-*' 'libnvidia-*'"] if packages else []
-    repository = "after unified.deploy.gpu_repository, which knows dnf: " if packages else ""
-    return f"the role installs with apt only, and never ran on the RHEL family. By hand, {repository}{'; '.join(steps)}"
 
 
 def vendor_packages(tables: Tables, decision: Decision, target: Target) -> tuple[str, ...]:

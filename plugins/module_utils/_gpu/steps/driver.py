@@ -9,8 +9,8 @@ from ansible_collections.unified.deploy.plugins.module_utils._change.errors impo
 from ansible_collections.unified.deploy.plugins.module_utils._change.journal import BASE
 from ansible_collections.unified.deploy.plugins.module_utils._change.lock import Lock
 
-from .. import driver, removal
-from ..archive import DriverError
+from .. import driver, driver_dnf, removal
+from ..archive import DriverError, uses_apt
 
 _WORDS = {"type": "list", "elements": "str", "default": []}
 SPEC: dict[str, t.Any] = {
@@ -19,6 +19,7 @@ SPEC: dict[str, t.Any] = {
     "extra": _WORDS,
     "branch": {"type": "str", "default": ""},
     "version": {"type": "str", "default": ""},
+    "manager": {"type": "str", "choices": ["auto", "apt", "dnf"], "default": "auto"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
@@ -34,14 +35,16 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     desired = driver.Driver(
         asked["name"], tuple(asked["packages"]), tuple(asked["extra"]), asked["branch"], asked["version"]
     )
+    apt = uses_apt(asked["manager"])
     outcome, because, reason, unbuilt = driver.Outcome([], {}, {}), "", "", False
+    manager = driver if apt else driver_dnf
     try:
         with Lock(BASE, "installing a driver"):
             if asked["state"] == "absent":
-                outcome = outcome._replace(said=removal.absent(dry=dry))
+                outcome = outcome._replace(said=removal.absent(dry=dry)) if apt else driver_dnf.absent(dry=dry)
             else:
-                outcome = driver.present(desired, dry=dry)
-                reason = driver.reboot_reason(desired)
+                outcome = manager.present(desired, dry=dry)
+                reason = manager.reboot_reason(desired)
     except DriverError as exc:
         because, unbuilt = str(exc), isinstance(exc, driver.UnbuiltError)
     return {

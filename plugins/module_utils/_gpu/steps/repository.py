@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.unified.deploy.plugins.module_utils._change.errors import ChangeError
 from ansible_collections.unified.deploy.plugins.module_utils._change.files import shown
 
-from .. import source, source_dnf
+from .. import archive, source, source_dnf
 
 MOST_BYTES = 1 << 20
 _WORDS = {"type": "list", "elements": "str", "default": []}
@@ -54,8 +53,7 @@ def act(asked: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
         ChangeError: the repository is not to be trusted, or cannot be written.
     """
     fingerprint, expires, packets = "", 0, b""
-    apt = asked["manager"] == "apt" or (asked["manager"] == "auto" and os.path.exists("/usr/bin/apt-get"))
-    manager = source if apt else source_dnf
+    manager = source if archive.uses_apt(asked["manager"]) else source_dnf
     try:
         if asked["state"] == "absent":
             changes = manager.remove(asked["name"], dry=dry)
