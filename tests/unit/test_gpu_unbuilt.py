@@ -55,7 +55,15 @@ def test_whether_it_was_the_build_is_told(
 
     monkeypatch.setattr(driver, "present", present)
     monkeypatch.setattr(step, "BASE", str(tmp_path))
-    asked = {"name": "nvidia", "packages": ["a"], "extra": [], "branch": "550", "version": "", "state": "present"}
+    asked = {
+        "name": "nvidia",
+        "packages": ["a"],
+        "extra": [],
+        "branch": "550",
+        "version": "",
+        "manager": "apt",
+        "state": "present",
+    }
     answer = step.act(asked, dry=False)
     assert (answer["blocked"], answer["unbuilt"], answer["because"]) == (True, unbuilt, "dry: False")
     json.dumps(answer)

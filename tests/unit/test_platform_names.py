@@ -28,9 +28,9 @@ COMMON = {
 }
 # What speaks one tool's own language: file to the names it may know.
 INTERFACES = {
-    # What must be saved before a tool runs, whichever the platform has.
+    # What must be saved before a tool runs, or be on the disk after it, whichever the platform has.
     "module_utils/_change/commands.py": {
-        "authselect", "firewalld", "firewalld.service", "grubby", "pam-auth-update", "u-boot-update", "ufw", "ufw.service",
+        "authselect", "firewalld", "firewalld.service", "grub-mkconfig", "grub2-mkconfig", "grubby", "pam-auth-update", "u-boot-update", "ufw", "ufw.service",
     },
     # A way back for packages speaks to each package manager that a run may have used.
     "module_utils/_change/packages.py": {"dnf"},
