@@ -11,8 +11,11 @@ from tests.gpu.conftest import Vendor, vendor
 from tests.integration.conftest import Play, Target
 
 PROGRAMS = ("vulkan-tools", "mesa-vulkan-drivers", "clinfo", "pocl-opencl-icd", "mesa-opencl-icd", "mesa-drm-shim")
-METRICS, GOSS, MOVED = "/var/lib/node_exporter/unified-gpu.prom", "/etc/goss-gpu.yml", "/etc/goss of GPUs.yml"
-LEFT = f"ls -d {METRICS} {GOSS} '{MOVED}' /usr/local/sbin/unified-gpu-health /usr/local/lib/unified/unified_gpu/*.py /etc/systemd/system/unified-gpu* 2>/dev/null || true"
+METRICS, GOSS, MOVED = "/var/lib/node_exporter/unified-gpu.prom", "/etc/goss-gpu.yml", "/etc/goss of gpus.yml"
+LEFT = (
+    f"ls -d {METRICS} /etc/goss*gpu* /usr/local/sbin/unified-gpu* /usr/local/lib/unified/unified_gpu/*.py"
+    " /etc/systemd/system/unified-gpu* 2>/dev/null || true"
+)
 SHIM = "libamdgpu_noop_drm_shim.so"
 
 

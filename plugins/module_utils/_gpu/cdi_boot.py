@@ -72,7 +72,7 @@ def gpus(tree: Tree) -> list[devices.Device]:
     return devices.pci_devices(tree)[0] + list(devices.device_tree(tree).get("gpus", ()))
 
 
-def specifications(tree: Tree, found: t.Sequence[devices.Device]) -> tuple[dict[str, cdi.Spec], dict[str, str]]:
+def specifications(tree: Tree, found: t.Sequence[t.Mapping[str, t.Any]]) -> tuple[dict[str, cdi.Spec], dict[str, str]]:
     return cdi.specifications(found, kfd=tree.is_directory("sys/class/kfd/kfd"))
 
 
