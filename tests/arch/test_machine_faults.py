@@ -154,20 +154,14 @@ def test_every_kernel_gets_the_parameters_the_older_one_boots_and_a_removed_one_
     assert mended.shell(f"grep -c '{older}' {MENU} || true").strip() == "0"
 
 
-NOT_SET_UP = {
-    "mv /boot/grub /root/grub": ("not_checked", "none of the boot loaders that are known"),
-    "mkdir /root/boot; mv /boot/* /root/boot/": ("not_applicable", "no kernel is installed"),
-}
-
-
-@pytest.mark.parametrize("script", NOT_SET_UP)
+@pytest.mark.parametrize("script", ["mv /boot/grub /root/grub", "mkdir /root/boot; mv /boot/* /root/boot/"])
 def test_host_without_a_boot_loader_says_why_it_is_not_judged(mended: Machine, script: str) -> None:
-    verdict, reason = NOT_SET_UP[script]
+    """Its kernel's command line shows that one started it."""
     mended.shell(script)
     try:
         rules = mended.mended()
-        assert {one["verdict"] for one in rules.values()} == {verdict}, rules
-        assert all(reason in one["actual"] for one in rules.values()), rules
+        assert {one["verdict"] for one in rules.values()} == {"not_checked"}, rules
+        assert all("none of the boot loaders that are known" in one["actual"] for one in rules.values()), rules
     finally:
         mended.shell("mv /root/grub /boot/ 2>/dev/null || mv /root/boot/* /boot/; rmdir /root/boot 2>/dev/null || true")
     assert failing(mended.boot_rules()) == {}

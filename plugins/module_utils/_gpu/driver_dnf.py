@@ -134,7 +134,9 @@ def undone(before: t.Mapping[str, str]) -> str:
 def remember(original: t.Mapping[str, str]) -> None:
     """Write down what came since ORIGINAL as ours, and end the transaction."""
     came = set(everything()) - set(original)
-    write_json(transaction.RECORD, {"installed": sorted({*transaction.installed(), *came})})
+    write_json(
+        transaction.RECORD, {**transaction.record(), "installed": sorted({*transaction.record()["installed"], *came})}
+    )
     with contextlib.suppress(FileNotFoundError):
         os.unlink(transaction.TRANSACTION)
 
@@ -177,7 +179,7 @@ def absent(*, dry: bool) -> Outcome:
     if transaction.begun() and not dry:
         install([])
     there = everything()
-    names = [name for name in transaction.installed() if name in there]
+    names = [name for name in transaction.record()["installed"] if name in there]
     if names:
         answer = programs.run(["rpm", "-e", "--test", "--allmatches", *names])
         if answer.code:
