@@ -454,12 +454,9 @@ def test_way_back_takes_what_was_kept_and_asks_the_archive_for_the_rest(
     calls: list[list[str]] = []
     monkeypatch.setattr(programs, "run", lambda argv, **_more: calls.append(list(argv)) or programs.Answer(0, "", ""))
     assert transaction.undo() == "The driver of before is there again"
-    assert calls[0] == ["dpkg", "--purge", "--force-remove-reinstreq", "new"]
-    assert set(calls[1][calls[1].index("install") + 1 :]) == {
-        str(tmp_path / "KEPT/newer_1-1_amd64.deb"),
-        "gone=1-1",
-        "torn=1-1",
-    }
+    assert calls[0] == ["dpkg", "--purge", "--force-remove-reinstreq", "--force-depends", "new"]
+    assert calls[1] == ["dpkg", "--force-confold", "--install", str(tmp_path / "KEPT/newer_1-1_amd64.deb")]
+    assert set(calls[2][calls[2].index("install") + 1 :]) == {"gone=1-1", "torn=1-1"}
     assert not transaction.begun()
 
 

@@ -116,12 +116,16 @@ def undo() -> str:
     way = way_back(before, after, versions())
     failures = []
     if new := [*way.purge, *way.remove]:
-        answer = programs.run(["dpkg", "--purge", "--force-remove-reinstreq", *new], timeout=archive.SECONDS)
+        # What depends on them goes back next.
+        argv = ["dpkg", "--purge", "--force-remove-reinstreq", "--force-depends", *new]
+        answer = programs.run(argv, timeout=archive.SECONDS)
         failures += [answer.said] if answer.code else []
     # What was killed while it was unpacked has its old version, and must be unpacked anew.
     back = {**way.install, **{name: before[name] for name in archive.broken() if name in before}}
-    if back:
-        targets = [_kept(name) or f"{name}={version}" for name, version in back.items()]
+    if files := [file for name in back if (file := _kept(name))]:
+        answer = programs.run(["dpkg", "--force-confold", "--install", *files], timeout=archive.SECONDS)
+        failures += [answer.said] if answer.code else []
+    if targets := [f"{name}={version}" for name, version in back.items() if not _kept(name)]:
         answer = programs.run([*archive.INSTALL, "--reinstall", "install", *targets], timeout=archive.SECONDS)
         failures += [answer.said] if answer.code else []
     for path, content in transaction["files"].items():
