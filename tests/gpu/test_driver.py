@@ -226,10 +226,10 @@ def test_upgrade_that_is_killed_half_way_is_finished_or_undone_by_the_next_run(s
     seller.publish("driver", "vendor", *packages("550.200.00-1", split=True))
     seller.target.shell("apt-get -qq update")
     assert role(seller).changed(seller.target.host.name) == 0
-    # Kills the module, apt and what it started as soon as dpkg has unpacked the new DKMS package.
+    # Kills the module, which comes by a pipe and has no name, apt and what it started as soon as dpkg has unpacked the new DKMS package.
     killer = """cat > /srv/killer <<'END'
 until dpkg-query -W -f '${db:Status-Status} ${Version}' nvidia-kernel-dkms | grep -qE '^(half-configured|unpacked) 550.200'; do sleep 0.05; done
-kill -9 $(pgrep -f AnsiballZ_gpu_driver) $(pgrep -x apt-get) $(pgrep -x dpkg) $(pgrep -f sbin/dkms)
+kill -9 $(ps -o ppid= -C apt-get) $(pgrep -x apt-get) $(pgrep -x dpkg) $(pgrep -f sbin/dkms)
 END
 systemd-run --quiet --unit killer bash /srv/killer"""
     seller.target.shell(killer)
