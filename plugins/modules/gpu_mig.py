@@ -21,7 +21,7 @@ options:
   layout:
     description:
       - Instances by the PCI slot of the GPU. Each is a dict with C(profile), such as V(3g.71gb), and optionally C(start), the first memory slice.
-      - A GPU with an empty list gets no instances. One that is not named is left alone, but where the unit makes its partitions: it loses them, and MIG.
+      - A GPU with an empty list gets no instances. One that is not named is left alone, unless the unit makes its partitions. Then it loses those, and MIG.
       - Each instance has one compute instance over all of it. Slices of one, such as C(1c.3g.71gb), cannot be asked for.
     type: dict
     default: {}
