@@ -41,7 +41,8 @@ has printed its command line. On an architecture where the table above has it as
 | boot loader | run for real | never |
 |---|---|---|
 | GRUB | `test_machine`, `test_machine_faults`, `test_chroot`, `test_menu` | started by a BIOS |
-| GRUB with entries of the Boot Loader Specification | | `grubby`, of which Debian has no package: unit tests alone, on made-up entries |
+| GRUB with entries of the Boot Loader Specification | | `grubby`, of which Debian has no package: \
+unit tests alone, on entries that people published of CentOS 8, RHEL 9 and Fedora 39 |
 | systemd-boot | `test_loaders`: `bootctl install` and `kernel-install` into a directory; booted by OVMF (amd64), AAVMF (arm64) and U-Boot's UEFI (riscv64) | \
 a whole machine that boots up by it |
 | extlinux (U-Boot) | `test_loaders`: `u-boot-update`; U-Boot of arm64 and riscv64 boots its `extlinux.conf` | \

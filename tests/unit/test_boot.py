@@ -644,6 +644,90 @@ def test_snippets_get_their_parameters_as_grub_gives_them(
     assert bls(tmp_path, monkeypatch, menu, grubenv, options) == (values, {})
 
 
+# Commands of menus that grub2-mkconfig wrote, and entries, as people published them of their hosts.
+RED_HAT = {
+    "CentOS 8": (
+        """set pager=1
+if [ -f ${config_directory}/grubenv ]; then
+  load_env -f ${config_directory}/grubenv
+elif [ -s $prefix/grubenv ]; then
+  load_env
+fi
+set tuned_params=""
+set tuned_initrd=""
+### BEGIN /etc/grub.d/10_linux ###
+if [ -z "${kernelopts}" ]; then
+  set kernelopts="root=UUID=2f64394d-a847-4c1a-bda9-e658edc017ad ro  "
+fi
+insmod blscfg
+blscfg
+### END /etc/grub.d/10_linux ###
+""",
+        "kernelopts=root=UUID=80c961de-0c21-44a3-b8e2-e7916053edea ro crashkernel=auto resume=UUID=2872386b-5c35-4987-a8ff-67fe1989616a rhgb quiet\n",
+        """title CentOS Linux (4.18.0-147.el8.x86_64) 8 (Core)
+version 4.18.0-147.el8.x86_64
+linux /vmlinuz-4.18.0-147.el8.x86_64
+initrd /initramfs-4.18.0-147.el8.x86_64.img $tuned_initrd
+options $kernelopts $tuned_params
+id centos-20191204215851-4.18.0-147.el8.x86_64
+grub_users $grub_users
+grub_arg --unrestricted
+grub_class kernel
+""",
+        "auto",
+    ),
+    "RHEL 9": (
+        "### BEGIN /etc/grub.d/10_linux ###\ninsmod blscfg\nblscfg\n### END /etc/grub.d/10_linux ###\n",
+        "saved_entry=6b3f2a1c9d8e4f5a0b1c2d3e4f5a6b7c-5.14.0-427.13.1.el9_4.x86_64\nboot_success=0\n",
+        """title Red Hat Enterprise Linux (5.14.0-427.13.1.el9_4.x86_64) 9.4 (Plow)
+version 5.14.0-427.13.1.el9_4.x86_64
+linux /vmlinuz-5.14.0-427.13.1.el9_4.x86_64
+initrd /initramfs-5.14.0-427.13.1.el9_4.x86_64.img
+options root=/dev/mapper/vg0-root ro crashkernel=1G-4G:192M,4G-64G:256M rd.lvm.lv=vg0/root console=ttyS0,115200n8
+grub_users $grub_users
+grub_arg --unrestricted
+grub_class rhel
+""",
+        "1G-4G:192M,4G-64G:256M",
+    ),
+    "Fedora": (
+        """### BEGIN /etc/grub.d/10_linux ###
+set default_kernelopts="root=/dev/mapper/fedora_localhost--live-root ro rd.lvm.lv=fedora_localhost-live/root rhgb quiet"
+insmod blscfg
+blscfg
+### END /etc/grub.d/10_linux ###
+""",
+        "boot_success=1\n",
+        """title Fedora Linux (6.11.9-100.fc39.x86_64) 39 (Thirty Nine)
+version 6.11.9-100.fc39.x86_64
+linux /boot/vmlinuz-6.11.9-100.fc39.x86_64
+initrd /boot/initramfs-6.11.9-100.fc39.x86_64.img
+options root=UUID=a7e970a5-14fb-4a8a-ab09-603d1ac3fee9 ro crashkernel=auto net.ifnames=0 rhgb console=tty0 console=ttyS0,115200n8
+grub_users $grub_users
+grub_arg --unrestricted
+grub_class fedora
+""",
+        "auto",
+    ),
+}
+
+
+@pytest.mark.parametrize("system", RED_HAT)
+def test_hosts_of_the_red_hat_family_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    menu, grubenv, snippet, crashkernel = RED_HAT[system]
+    tree(
+        tmp_path, **{"grub.cfg": menu, "grubenv": f"# GRUB Environment Block\n{grubenv}####", "entries/1.conf": snippet}
+    )
+    monkeypatch.setattr(boot_grub, "MENUS", (str(tmp_path / "grub.cfg"),))
+    monkeypatch.setattr(boot_grub, "SNIPPETS", (f"{tmp_path}/entries/*.conf",))
+    left_out: dict[str, str] = {}
+    stored = boot_grub.snippets(left_out)
+    assert stored is not None and boot_grub.menu({}) is None and left_out == {}
+    (one,) = stored.as_dict(["audit", "crashkernel"])["entries"]
+    assert one["values"] == {"audit": None, "crashkernel": crashkernel}
+    assert one["title"].startswith(snippet.splitlines()[0].removeprefix("title "))
+
+
 def test_entry_that_starts_a_unified_image_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, **{"entries/2.conf": "title image\nefi /EFI/Linux/one.efi\n"})
     values, left_out = bls(tmp_path, monkeypatch, "blscfg\n", "", "options audit=1")
